@@ -1,0 +1,74 @@
+"""Node graphs as plain data: definitions, workflows, validation, signatures. Standard library only."""
+
+from bridge.graph.definition import (
+    ANY_TYPE,
+    WIDGET_TYPES,
+    Definitions,
+    InputDefinition,
+    NodeDefinition,
+    OutputDefinition,
+    connects,
+)
+from bridge.graph.node import (
+    ALWAYS,
+    Choices,
+    ChoicesFrom,
+    Hidden,
+    Lazy,
+    ListOf,
+    Multiline,
+    NodeFunction,
+    Range,
+    Socket,
+    Tooltip,
+    node,
+)
+from bridge.graph.order import ancestors, descendants, parents_of, topological
+from bridge.graph.reader import parse_workflow
+from bridge.graph.registry import Failure, Registry
+from bridge.graph.signature import signature, signatures
+from bridge.graph.validation import Validation, validate
+from bridge.graph.values import read_settings, set_values
+from bridge.graph.widget import ChoicesOf
+from bridge.graph.workflow import Link, Workflow, WorkflowNode, links_of, read_input
+
+__all__ = [
+    "ALWAYS",
+    "ANY_TYPE",
+    "WIDGET_TYPES",
+    "Choices",
+    "ChoicesFrom",
+    "ChoicesOf",
+    "Definitions",
+    "Failure",
+    "Hidden",
+    "InputDefinition",
+    "Lazy",
+    "Link",
+    "ListOf",
+    "Multiline",
+    "NodeDefinition",
+    "NodeFunction",
+    "OutputDefinition",
+    "Range",
+    "Registry",
+    "Socket",
+    "Tooltip",
+    "Validation",
+    "Workflow",
+    "WorkflowNode",
+    "ancestors",
+    "connects",
+    "descendants",
+    "links_of",
+    "node",
+    "parents_of",
+    "parse_workflow",
+    "read_input",
+    "read_settings",
+    "set_values",
+    "signature",
+    "signatures",
+    "topological",
+    "validate",
+]

@@ -1,0 +1,132 @@
+"""What a node is, as plain data.
+
+The worker builds these from Python functions (``bridge.graph.node``) or from a foreign pack, and tells
+the daemon, which validates workflows without importing either. Everything here is JSON at heart.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+WIDGET_TYPES = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"})
+"""Socket types whose values are written into the workflow itself; every other input needs a link."""
+
+ANY_TYPE = "*"
+"""The socket type that connects to everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputDefinition:
+    """One input of a node.
+
+    Args:
+        name: As in the workflow JSON.
+        type: Socket type: ``INT``, ``COMBO``, ``IMAGE`` …
+        is_required: Whether a workflow must give it.
+        default: The value a host shows first; ``None`` where there is none.
+        minimum: Least value, inclusive, for numbers.
+        maximum: Greatest value, inclusive, for numbers.
+        step: What a spin button adds.
+        choices: The values of a ``COMBO``; ``None`` where they come from ``choices_from``.
+        choices_from: The folder that lists the values: ``checkpoints``, ``loras``, ``input`` …
+        is_multiline: Whether a text deserves a box of several lines.
+        is_lazy: Whether the node decides at run time if it needs the input.
+        tooltip: One sentence for a panel.
+    """
+
+    name: str
+    type: str
+    is_required: bool = True
+    default: Any = None
+    minimum: float | int | None = None
+    maximum: float | int | None = None
+    step: float | int | None = None
+    choices: tuple[str, ...] | None = None
+    choices_from: str = ""
+    is_multiline: bool = False
+    is_lazy: bool = False
+    tooltip: str = ""
+
+    @property
+    def is_widget(self) -> bool:
+        """Whether a workflow may hold the value itself instead of a link."""
+        return self.type in WIDGET_TYPES
+
+
+@dataclass(frozen=True, slots=True)
+class OutputDefinition:
+    """One output of a node; a list output hands its values one by one to what follows."""
+
+    name: str
+    type: str
+    is_list: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NodeDefinition:
+    """A node class of a workflow.
+
+    Args:
+        name: The ``class_type`` of the workflow JSON.
+        category: Menu path, ``image/upscaling``.
+        display_name: What people read; the name where nothing better is known.
+        description: The tooltip.
+        inputs: In the order of the panel.
+        outputs: In slot order.
+        hidden: Parameter name → what the engine passes: ``PROMPT``, ``EXTRA_PNGINFO``, ``UNIQUE_ID`` …
+        is_output: Whether running it is the point of a workflow (it saves, shows or sends).
+        takes_lists: Whether it receives whole lists instead of being mapped over them.
+        module: Where it comes from.
+    """
+
+    name: str
+    category: str
+    display_name: str = ""
+    description: str = ""
+    inputs: tuple[InputDefinition, ...] = ()
+    outputs: tuple[OutputDefinition, ...] = ()
+    hidden: Mapping[str, str] = field(default_factory=dict)
+    is_output: bool = False
+    takes_lists: bool = False
+    module: str = ""
+
+    def input(self, name: str) -> InputDefinition | None:
+        """Return the input of that name, or ``None``."""
+        return next((entry for entry in self.inputs if entry.name == name), None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the definition as JSON data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "NodeDefinition":
+        """Read what ``to_json`` wrote, by this version or another: unknown fields are dropped.
+
+        Raises:
+            KeyError: If a field that has no default is missing; ``TypeError`` if one has another shape.
+        """
+        known = _known(cls, data)
+        inputs = (InputDefinition(**_known(InputDefinition, entry)) for entry in known.get("inputs", ()))
+        outputs = (OutputDefinition(**_known(OutputDefinition, entry)) for entry in known.get("outputs", ()))
+        return cls(**{**known, "inputs": tuple(inputs), "outputs": tuple(outputs)})
+
+
+Definitions = Mapping[str, NodeDefinition]
+"""Everything a workflow may name: node definitions by their names."""
+
+
+def _known(kind: type[Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a dataclass that JSON data holds."""
+    names = {entry.name for entry in fields(kind)}
+    known = {name: value for name, value in data.items() if name in names}
+    return {**known, "choices": tuple(known["choices"])} if known.get("choices") is not None else known
+
+
+def connects(offered: str, needed: str) -> bool:
+    """Say whether an output of one socket type may feed an input of another.
+
+    Types match when they are equal, when either is ``*``, or when unions written with commas
+    (``IMAGE,MASK``) have a member in common. Numbers are not converted: INT does not feed FLOAT.
+    """
+    left, right = ({part.strip() for part in names.split(",")} for names in (offered, needed))
+    return ANY_TYPE in left | right or not left.isdisjoint(right)

@@ -1,0 +1,149 @@
+"""Judging a workflow by node definitions alone: no node's code is needed, and every fault is named.
+
+1. What counts is what an output node needs; the rest of a workflow may be unfinished.
+2. An output runs if neither it nor anything upstream of it is at fault; other outputs do not matter.
+3. Values are converted as ``bridge.graph.widget`` says; the workflow that comes back holds them.
+4. Inputs that a node does not declare are dropped with a warning; their links are not followed.
+5. Problems come in the order of the workflow's nodes, then of the nodes' inputs.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from bridge.errors import Problem, WorkflowError
+from bridge.graph.cycles import cycles
+from bridge.graph.definition import Definitions
+from bridge.graph.inputs import InputChecker
+from bridge.graph.nearest import Suggestions
+from bridge.graph.order import ancestors, descendants
+from bridge.graph.place import listing, quote
+from bridge.graph.reader import OUTPUT_HINT
+from bridge.graph.widget import ChoicesOf
+from bridge.graph.workflow import Workflow, WorkflowNode
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What of a workflow can run.
+
+    Args:
+        workflow: The same nodes; those that an output needs hold converted values and declared
+            inputs only.
+        outputs: Ids of the output nodes that can run, in workflow order.
+        problems: Why other outputs cannot.
+        warnings: What is odd but does no harm.
+    """
+
+    workflow: Workflow
+    outputs: tuple[str, ...]
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+    def raise_if_nothing_runs(self) -> None:
+        """Turn the problems into an exception, unless at least one output can run.
+
+        Raises:
+            WorkflowError: With all problems.
+        """
+        if not self.outputs:
+            raise WorkflowError(self.problems)
+
+
+def validate(workflow: Workflow, definitions: Definitions, choices: ChoicesOf) -> Validation:
+    """Find out which outputs of a workflow can run, and everything that keeps the others from it.
+
+    Args:
+        workflow: As parsed.
+        definitions: The nodes that exist.
+        choices: Lists the names in a folder (``checkpoints``, ``input`` …).
+    """
+    return _Validator(workflow, definitions, choices).validation()
+
+
+class _Validator:
+    """Collects the problems of one workflow, by node."""
+
+    def __init__(self, workflow: Workflow, definitions: Definitions, choices: ChoicesOf) -> None:
+        self.workflow = workflow
+        self.definitions = definitions
+        self.suggestions = Suggestions()
+        self.inputs = InputChecker(workflow, definitions, choices, self.suggestions)
+        self.problems: dict[str, list[Problem]] = {node_id: [] for node_id in workflow.nodes}
+        self.warnings: list[Problem] = []
+
+    def validation(self) -> Validation:
+        nodes = {node_id: self.declared_part(node) for node_id, node in self.workflow.nodes.items()}
+        outputs = [node_id for node_id, node in nodes.items() if self.is_output(node)]
+        if not outputs:
+            self.check_classes(nodes)
+            nothing = Problem("no_outputs", "the workflow has no output node", OUTPUT_HINT)
+            return Validation(self.workflow, (), (nothing, *self.in_order()))
+        wanted = ancestors(nodes, outputs)
+        needed = {node_id: node for node_id, node in nodes.items() if node_id in wanted}
+        unknown = self.check_classes(needed)
+        checked = {node_id: self.checked(node) for node_id, node in needed.items()}
+        self.check_cycles(needed)
+        self.warn_of_unused(node for node_id, node in nodes.items() if node_id not in wanted)
+        faulty = unknown.union(node_id for node_id, problems in self.problems.items() if problems)
+        broken = descendants(needed, faulty)
+        return Validation(
+            Workflow({**self.workflow.nodes, **checked}),
+            tuple(node_id for node_id in outputs if node_id not in broken),
+            self.in_order(),
+            tuple(self.warnings),
+        )
+
+    def in_order(self) -> tuple[Problem, ...]:
+        return tuple(problem for problems in self.problems.values() for problem in problems)
+
+    def is_output(self, node: WorkflowNode) -> bool:
+        definition = self.definitions.get(node.class_type)
+        return definition is not None and definition.is_output
+
+    def declared_part(self, node: WorkflowNode) -> WorkflowNode:
+        """Return a node with the inputs its class declares; all of them where the class is unknown."""
+        definition = self.definitions.get(node.class_type)
+        if definition is None:
+            return node
+        names = {entry.name for entry in definition.inputs}
+        return replace(node, inputs={name: value for name, value in node.inputs.items() if name in names})
+
+    def checked(self, node: WorkflowNode) -> WorkflowNode:
+        """Report the faults of a node's inputs; return the node with converted values."""
+        definition = self.definitions.get(node.class_type)
+        if definition is None:
+            return node
+        self.warnings.extend(self.inputs.undeclared(self.workflow.nodes[node.id], definition))
+        converted, problems = self.inputs.check(node, definition)
+        self.problems[node.id].extend(problems)
+        return converted
+
+    def check_classes(self, nodes: Mapping[str, WorkflowNode]) -> set[str]:
+        """Report each unknown class once, at the first node of it; return all nodes of such classes."""
+        users: dict[str, list[str]] = {}
+        for node in nodes.values():
+            if node.class_type not in self.definitions:
+                users.setdefault(node.class_type, []).append(node.id)
+        for class_type, ids in users.items():
+            named = listing([quote(node_id, marks=False) for node_id in ids], 10)
+            message = (
+                f"there is no node class {quote(class_type)} ({'nodes' if len(ids) > 1 else 'node'} {named})"
+            )
+            hint = self.suggestions.did_you_mean(class_type, self.definitions)
+            self.problems[ids[0]].append(Problem("unknown_node", message, hint, ids[0]))
+        return {node_id for ids in users.values() for node_id in ids}
+
+    def check_cycles(self, nodes: Mapping[str, WorkflowNode]) -> None:
+        for path in cycles(nodes):
+            shown = path if len(path) <= 12 else [*path[:6], "…", *path[-5:]]
+            arrows = " → ".join(quote(node_id, marks=False) for node_id in shown)
+            message = f"these nodes wait for each other: {arrows}"
+            self.problems[path[0]].append(Problem("cycle", message, "Remove one of these links.", path[0]))
+
+    def warn_of_unused(self, nodes: Iterable[WorkflowNode]) -> None:
+        """Name unknown classes that nothing needs: one of them may have been meant as an output."""
+        for node in nodes:
+            if node.class_type not in self.definitions:
+                message = f"no output needs this node of the unknown class {quote(node.class_type)}"
+                hint = self.suggestions.did_you_mean(node.class_type, self.definitions)
+                self.warnings.append(Problem("unused_node", message, hint, node.id, is_warning=True))

@@ -1,0 +1,89 @@
+"""Tiers: which tests need what, how long each tier took, and no silence about one that did not run.
+
+A test belongs to the tier of its folder. In CI (``CI`` is set) a skipped test fails the run, unless it
+is marked ``gpu``, and so does a tier of which nothing ran, when the whole suite was asked for.
+"""
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+hypothesis.settings.register_profile("shared-machine", deadline=None)  # speed is a benchmark's business
+hypothesis.settings.load_profile("shared-machine")
+
+TESTS = Path(__file__).parent
+TIERS = {
+    "unit": "protocol, graph, imaging, models: no process, no model",
+    "model": "small models on the CPU, parity with reference latents",
+    "process": "client, daemon, worker and command line as real processes",
+    "blender": "a real Blender (bpy), one environment a version",
+}
+FOLDERS = {
+    "diffusion": "model",
+    "nodes": "model",
+    "parity": "model",
+    "client": "process",
+    "jobs": "process",
+    "server": "process",
+    "cli": "process",
+    "benchmarks": "process",
+    "test_daemon.py": "process",
+    "blender": "blender",
+}
+
+
+def tier_of(path: Path) -> str:
+    return FOLDERS.get(path.relative_to(TESTS).parts[0], "unit")
+
+
+class TierReport:
+    """Counts outcomes and seconds by tier, and remembers what CI must not forgive."""
+
+    def __init__(self) -> None:
+        self.outcomes: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self.seconds: Counter[str] = Counter()
+        self.skipped: list[str] = []
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Iterator[None]:
+        outcome = yield
+        report = outcome.get_result()  # type: ignore[attr-defined]
+        tier = tier_of(item.path)
+        self.seconds[tier] += report.duration
+        if report.when == "call" or report.outcome != "passed":
+            self.outcomes[tier][report.outcome] += 1
+        if report.skipped and not item.get_closest_marker("gpu"):
+            self.skipped.append(f"{item.nodeid}: {report.longrepr[2] if report.longrepr else 'skipped'}")
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.skipped:
+            self.skipped.append(f"{report.nodeid}: not collected")
+
+    def faults(self, config: pytest.Config) -> list[str]:
+        if not os.environ.get("CI"):
+            return []
+        whole_suite = config.args == config.getini("testpaths") and not config.option.markexpr
+        missing = [tier for tier in TIERS if whole_suite and not self.outcomes[tier]["passed"]]
+        return [f"tier {tier}: nothing ran" for tier in missing] + [f"skipped in CI: {s}" for s in self.skipped]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self.faults(session.config) and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        terminalreporter.section("tiers")
+        for tier, meaning in TIERS.items():
+            counts = self.outcomes[tier]
+            row = f"{tier:8} {counts['passed']:5} passed {counts['failed']:3} failed {counts['skipped']:3} skipped"
+            terminalreporter.line(f"{row} {self.seconds[tier]:7.1f} s   {meaning}")
+        for fault in self.faults(terminalreporter.config):
+            terminalreporter.line(f"FAILED {fault}", red=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(TierReport(), "tier-report")
