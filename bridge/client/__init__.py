@@ -1,0 +1,37 @@
+"""The client library that hosts and scripts share: standard library and ``websockets`` only."""
+
+from .address import DEFAULT_PORT, PATH, parse_address
+from .client import Client, connect
+from .connection import Status
+from .discovery import default_command, ensure_daemon, find_daemon, launch_daemon, start_daemon
+from .outcome import Outcome, error_from
+from .processes import is_running
+from .runtime import Runtime, read_runtime, remove_runtime, runtime_file, state_folder, write_runtime
+from .stream import Stream
+from .target import Locator, Target
+
+__all__ = [
+    "DEFAULT_PORT",
+    "PATH",
+    "Client",
+    "Locator",
+    "Outcome",
+    "Runtime",
+    "Status",
+    "Stream",
+    "Target",
+    "connect",
+    "default_command",
+    "ensure_daemon",
+    "error_from",
+    "find_daemon",
+    "is_running",
+    "launch_daemon",
+    "parse_address",
+    "read_runtime",
+    "remove_runtime",
+    "runtime_file",
+    "start_daemon",
+    "state_folder",
+    "write_runtime",
+]

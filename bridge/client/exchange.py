@@ -1,0 +1,219 @@
+"""One conversation with the daemon, from connecting to the end of the connection.
+
+1. Nothing is sent before ``welcome``; then first what a reconnect owes, then what waits in the outbox.
+2. A message we may not send is reported to the host as an ``error`` that answers it; the rest goes on.
+3. While the inbox is full nothing is read, so that the daemon feels it.
+4. However it ends, it ends with an error: ``ConnectionLost`` where trying again makes sense.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+
+from ..errors import BridgeError, ConnectionLost, LocalProtocolError
+from ..protocol import (
+    MAX_MESSAGE_BYTES,
+    ClientSession,
+    CloseCode,
+    Failure,
+    Hello,
+    Message,
+    Phase,
+    StreamFrame,
+    Welcome,
+)
+from .inbox import Inbox
+from .ledger import Ledger, request_of
+from .outbox import Outbox
+from .target import Target
+
+OPEN_TIMEOUT_S = 5.0
+CLOSE_TIMEOUT_S = 0.5
+"""How long to wait for the daemon's half of the closing handshake."""
+
+CLOSED_ABNORMALLY = 1006
+"""WebSocket's word for a connection that broke without a word."""
+
+START_HINT = "Start the daemon: framebridge serve"
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What outlives a single connection.
+
+    Args:
+        inbox: For the host.
+        outbox: From the host.
+        ledger: What is under way.
+        work: Set when there is something to send.
+        room: Set when the inbox is not full any more.
+    """
+
+    inbox: Inbox
+    outbox: Outbox
+    ledger: Ledger
+    work: asyncio.Event = field(default_factory=asyncio.Event)
+    room: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def deliver(self, message: Message) -> None:
+        """Hand a message from the daemon to the host."""
+        seen = self.ledger.received(message)
+        if seen:
+            self.inbox.put(seen)
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One connection."""
+
+    socket: ClientConnection
+    session: ClientSession
+    traffic: Traffic
+
+    async def greet(self) -> Welcome:
+        """Say hello.
+
+        Raises:
+            BridgeError: If the daemon does not welcome us.
+        """
+        for data in self.session.data_to_send():
+            await self.socket.send(data)
+        messages: list[Message] = []
+        try:
+            async with asyncio.timeout(self.session.timeout_s):
+                messages = self.session.receive(await self.socket.recv())
+        except TimeoutError:
+            self.session.expire()
+        if self.session.refusal:
+            await self.socket.close(self.session.close_code, self.session.close_reason)
+            problem = self.session.refusal
+            kind = BridgeError if problem.code == "unsupported_protocol" else ConnectionLost
+            raise kind(problem.message, code=problem.code, hint=problem.hint)
+        (welcome,) = messages
+        assert isinstance(welcome, Welcome)
+        return welcome
+
+    async def talk(self) -> None:
+        """Move messages both ways until the connection breaks, which raises."""
+        tasks = [asyncio.create_task(self._send()), asyncio.create_task(self._receive())]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+    async def _send(self) -> NoReturn:
+        while True:
+            self.traffic.work.clear()
+            while (message := self.traffic.outbox.take()) is not None:
+                try:
+                    data = self.session.send(message)
+                except LocalProtocolError as error:
+                    stream = message.stream if isinstance(message, StreamFrame) else ""
+                    self.traffic.deliver(Failure((error.problem,), request_of(message), stream))
+                else:
+                    self.traffic.ledger.sent(message)
+                    await self.socket.send(data)
+            await self.traffic.work.wait()
+
+    async def _receive(self) -> NoReturn:
+        while True:
+            for message in self.session.receive(await self.socket.recv()):
+                self.traffic.deliver(message)
+            if self.session.phase is Phase.ENDED:
+                await self.socket.close(self.session.close_code, self.session.close_reason)
+                raise ConnectionLost(
+                    "the daemon sends what this client does not understand",
+                    code=self.session.close_reason,
+                    hint="Update both, so that they fit.",
+                )
+            while self.traffic.inbox.is_full:
+                await self.traffic.room.wait()
+                self.traffic.room.clear()
+
+
+async def converse(
+    target: Target, hello: Hello, traffic: Traffic, on_welcome: Callable[[Welcome], None]
+) -> None:
+    """Connect, and move messages until the connection ends.
+
+    Args:
+        target: The daemon.
+        hello: What to say first.
+        traffic: What to move.
+        on_welcome: Called when messages begin to pass.
+
+    Raises:
+        ConnectionLost: When it ends, or does not begin.
+        BridgeError: If the daemon refuses us for good.
+    """
+    headers = {"Authorization": f"Bearer {target.token}"} if target.token else {}
+    try:
+        async with connect(
+            target.url,
+            additional_headers=headers,
+            compression=None,
+            max_size=MAX_MESSAGE_BYTES,
+            max_queue=4,
+            proxy=None,
+            open_timeout=OPEN_TIMEOUT_S,
+            close_timeout=CLOSE_TIMEOUT_S,
+        ) as socket:
+            exchange = Exchange(socket, ClientSession(hello), traffic)
+            welcome = await exchange.greet()
+            traffic.outbox.put_first(traffic.ledger.resumed())
+            traffic.deliver(welcome)
+            on_welcome(welcome)
+            await exchange.talk()
+    except InvalidStatus as error:
+        raise _describe_status(error.response.status_code, target) from None
+    except ConnectionClosed as error:
+        raise _describe_close(error.rcvd.code if error.rcvd else CLOSED_ABNORMALLY) from None
+    except TimeoutError:
+        raise ConnectionLost(f"{_place(target)} does not answer") from None
+    except OSError as error:
+        raise ConnectionLost(f"nothing answers at {_place(target)}: {error}", hint=START_HINT) from None
+    except InvalidHandshake as error:
+        message = f"{_place(target)} does not speak WebSocket: {error}"
+        raise ConnectionLost(message, code="not_framebridge", hint="Check the address.") from None
+
+
+def _describe_status(status: int, target: Target) -> BridgeError:
+    if status in (401, 403):
+        return BridgeError(
+            f"the daemon at {_place(target)} does not accept the token of this client (HTTP {status})",
+            code="not_allowed",
+            hint="The token is new with every start of the daemon: connect again, or check the token.",
+        )
+    message = f"{_place(target)} answers, but not as Framebridge does (HTTP {status})"
+    if status >= 500:
+        return ConnectionLost(message)
+    return BridgeError(message, code="not_framebridge", hint="Check the address.")
+
+
+def _describe_close(close_code: int) -> BridgeError:
+    match close_code:
+        case CloseCode.UNSUPPORTED_PROTOCOL:
+            message = "the daemon speaks another version of the protocol"
+            return BridgeError(message, code="unsupported_protocol", hint="Update the add-on and the daemon.")
+        case CloseCode.TAKEN_OVER:
+            message = "another connection took up this session"
+            return BridgeError(message, code="taken_over", hint="Connect again to start a new one.")
+        case CloseCode.TOO_LARGE:
+            message = f"a message was too large for the daemon (the limit is {MAX_MESSAGE_BYTES // 2**20} MB)"
+            return ConnectionLost(message, code="message_too_large", hint="Send smaller pictures.")
+        case CloseCode.GOING_AWAY | CloseCode.RESTARTING:
+            return ConnectionLost("the daemon was stopped", hint=START_HINT)
+        case CloseCode.TOO_SLOW:
+            return ConnectionLost("this client did not keep up with the daemon", code="too_slow")
+    return ConnectionLost(f"the connection to the daemon broke (code {close_code})")
+
+
+def _place(target: Target) -> str:
+    return urlsplit(target.url).netloc

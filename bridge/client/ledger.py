@@ -1,0 +1,128 @@
+"""What is under way between a client and the daemon, so that a broken connection can be made good.
+
+1. A request that was sent and not answered when the connection broke has failed: nobody knows whether
+   the daemon has seen it.
+2. Streams are set again after a reconnect, as they were last accepted, then as they were last asked for.
+3. Jobs that were accepted and have not finished are asked for again. One that the daemon does not know any
+   more has failed.
+4. What still comes for a job after its last word was sent twice, and is dropped.
+5. All of this belongs to the connection's thread.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from ..errors import Problem
+from ..protocol import (
+    Accepted,
+    Attach,
+    CloseStream,
+    Failure,
+    Finished,
+    Message,
+    Preview,
+    Progress,
+    Result,
+    SetStream,
+    Started,
+)
+
+KEPT_FINISHED = 1000
+"""Finished jobs that are remembered for rule 4."""
+
+
+class Ledger:
+    """Requests, streams and jobs of one client."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, Message] = {}  # by request: sent, not answered
+        self._asked_streams: dict[str, SetStream] = {}  # by request: sent, not answered
+        self._streams: dict[str, SetStream] = {}  # by stream: accepted
+        self._jobs: dict[str, None] = {}  # accepted, not finished; a set that keeps its order
+        self._finished: OrderedDict[str, None] = OrderedDict()
+
+    def sent(self, message: Message) -> None:
+        """Note a message that goes out."""
+        match message:
+            case SetStream():
+                self._asked_streams[message.request] = message
+                return
+            case CloseStream(stream=stream):
+                self._streams.pop(stream, None)
+                pending = self._asked_streams.items()
+                self._asked_streams = {key: asked for key, asked in pending if asked.stream != stream}
+            case Attach(job=job):
+                self._finished.pop(job, None)
+        request = request_of(message)
+        if request:
+            self._asked[request] = message
+
+    def received(self, message: Message) -> Message | None:
+        """Note a message that came in.
+
+        Returns:
+            What the host should see of it.
+        """
+        asked = self._asked.pop(request_of(message), None)
+        asked_stream = self._asked_streams.pop(request_of(message), None)
+        match message:
+            case Failure() if isinstance(asked, Attach) and asked.request == _own_request(asked.job):
+                lost = Finished("failed", job=asked.job, problems=message.problems)
+                return None if asked.job in self._finished else self._finish(lost)
+            case Accepted() if asked_stream:
+                self._streams[asked_stream.stream] = asked_stream
+            case Accepted(job=job) if job and job not in self._finished:
+                self._jobs[job] = None
+            case Started(job=job) | Progress(job=job) | Preview(job=job) | Result(job=job):
+                return None if job in self._finished else message
+            case Finished(job=job) if job:
+                return None if job in self._finished else self._finish(message)
+        return message
+
+    def broken(self, problem: Problem) -> list[Failure]:
+        """Note that the connection broke.
+
+        Returns:
+            What to tell the host: the requests that have failed.
+        """
+        asked, self._asked = self._asked, {}
+        own = {_own_request(job) for job in self._jobs}
+        return [Failure((problem,), request) for request in asked if request not in own]
+
+    def resumed(self) -> list[Message]:
+        """Return what to send first on a new connection."""
+        attaches = [Attach(_own_request(job), job) for job in self._jobs]
+        return [*self._streams.values(), *self._asked_streams.values(), *attaches]
+
+    def abandoned(self, problem: Problem, unsent: Iterable[Message]) -> list[Message]:
+        """Note that there will be no new connection.
+
+        Args:
+            problem: Why.
+            unsent: What still waited to be sent.
+
+        Returns:
+            What to tell the host: the requests and jobs that have failed.
+        """
+        waiting = [*self._asked_streams, *filter(None, map(request_of, unsent))]
+        failures = [*self.broken(problem), *(Failure((problem,), request) for request in waiting)]
+        jobs = [Finished("failed", job=job, problems=(problem,)) for job in self._jobs]
+        self._asked_streams, self._streams, self._jobs = {}, {}, {}
+        return [*failures, *jobs]
+
+    def _finish(self, message: Finished) -> Finished:
+        self._jobs.pop(message.job, None)
+        self._finished[message.job] = None
+        if len(self._finished) > KEPT_FINISHED:
+            self._finished.popitem(last=False)
+        return message
+
+
+def request_of(message: Message) -> str:
+    """Return the request that a message makes or answers; empty if it does neither."""
+    return getattr(message, "request", "")
+
+
+def _own_request(job: str) -> str:
+    """Name the request with which this module asks for a job again."""
+    return f"attach {job}"[:128]

@@ -1,0 +1,76 @@
+"""What waits to be sent.
+
+1. Requests keep their order, and none is dropped; when too many wait, no more are taken.
+2. Of each live stream one frame waits: a newer one takes its place.
+3. Requests go before frames, so that a frame is seen through the settings that were made before it.
+4. ``put`` may be called from any thread, ``take`` belongs to the connection's.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from ..errors import BridgeError
+from ..protocol import CloseStream, Message, StreamFrame
+
+MAX_WAITING = 1000
+"""Requests."""
+
+
+class Outbox:
+    """The outgoing messages of a client."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        """Start empty; ``wake`` is called, in any thread, when there is something to take."""
+        self._wake = wake
+        self._lock = threading.Lock()
+        self._requests: deque[Message] = deque()
+        self._frames: dict[str, StreamFrame] = {}  # by stream, in the order to send
+
+    def put(self, message: Message) -> None:
+        """Add a message.
+
+        Raises:
+            BridgeError: ``outbox_full``.
+        """
+        with self._lock:
+            if isinstance(message, StreamFrame):
+                self._frames[message.stream] = message
+            elif len(self._requests) >= MAX_WAITING:
+                raise BridgeError(
+                    f"{MAX_WAITING} requests wait to be sent already",
+                    code="outbox_full",
+                    hint="The daemon is away or busy; try again when it is back.",
+                )
+            else:
+                self._requests.append(message)
+                if isinstance(message, CloseStream):
+                    self._frames.pop(message.stream, None)
+        self._wake()
+
+    def put_first(self, messages: Iterable[Message]) -> None:
+        """Add requests before all that wait, in their order."""
+        with self._lock:
+            self._requests.extendleft(reversed(list(messages)))
+        self._wake()
+
+    def take(self) -> Message | None:
+        """Take out what is to be sent next, or nothing."""
+        with self._lock:
+            if self._requests:
+                return self._requests.popleft()
+            if self._frames:
+                return self._frames.pop(next(iter(self._frames)))
+            return None
+
+    def clear(self) -> list[Message]:
+        """Forget everything.
+
+        Returns:
+            The requests that will not be sent.
+        """
+        with self._lock:
+            requests = list(self._requests)
+            self._requests.clear()
+            self._frames.clear()
+            return requests

@@ -1,0 +1,154 @@
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from subprocess import Popen
+
+import pytest
+
+from bridge.client import (
+    Runtime,
+    default_command,
+    discovery,
+    ensure_daemon,
+    find_daemon,
+    launch_daemon,
+    start_daemon,
+    write_runtime,
+)
+from bridge.errors import BridgeError
+
+WRITES = """
+import os, time
+from bridge.client import Runtime, write_runtime
+write_runtime(Runtime("ws://127.0.0.1:1/bridge", 1, "t", os.getpid(), "0", 0.0))
+time.sleep(60)
+"""
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing was started before; what a test starts is ended."""
+    monkeypatch.setattr(discovery, "_last_start", None)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    yield
+    last: tuple[float, Popen[bytes]] | None = discovery._last_start
+    if last:
+        last[1].kill()
+        last[1].wait()
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+def runtime(pid: int) -> Runtime:
+    return Runtime("ws://127.0.0.1:1/bridge", 1, "t", pid, "0", 0.0)
+
+
+def test_no_file_no_daemon() -> None:
+    assert find_daemon() is None
+
+
+def test_living_daemon_is_found() -> None:
+    write_runtime(runtime(os.getpid()))
+    assert find_daemon() == runtime(os.getpid())
+
+
+def test_killed_daemon_is_not_found() -> None:
+    process = Popen(python(""))
+    process.wait()
+    write_runtime(runtime(process.pid))
+    assert find_daemon() is None
+
+
+def test_started_daemon_is_waited_for() -> None:
+    started = start_daemon(python(WRITES))
+    assert started == find_daemon() == ensure_daemon(python("raise SystemExit('not needed')"))
+
+
+def test_daemon_that_ends_at_once_is_an_error_with_its_last_words() -> None:
+    with pytest.raises(BridgeError, match="ended at once: port 8189 is taken") as caught:
+        start_daemon(python("print('hello'); raise SystemExit('port 8189 is taken')"))
+    assert caught.value.code == "daemon_failed"
+    assert "start.log" in caught.value.hint
+
+
+def test_daemon_that_ends_silently_is_an_error() -> None:
+    with pytest.raises(BridgeError, match="said nothing"):
+        start_daemon(python(""))
+
+
+def test_lost_log_is_no_obstacle(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discovery, "start_log", lambda: home / "nowhere" / "start.log")
+    assert discovery._last_words() == "it said nothing"
+
+
+def test_daemon_that_is_never_ready_is_an_error() -> None:
+    with pytest.raises(BridgeError, match=r"not ready within 0\.2 s") as caught:
+        start_daemon(python("import time; time.sleep(60)"), timeout_s=0.2)
+    assert caught.value.code == "daemon_timeout"
+
+
+def test_program_that_does_not_exist_is_an_error_with_a_hint() -> None:
+    with pytest.raises(BridgeError, match="could not be started") as caught:
+        start_daemon(["/no/such/framebridge", "serve"])
+    assert caught.value.code == "daemon_not_found"
+    assert "Install it" in caught.value.hint
+
+
+def test_daemon_is_not_started_over_and_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = launch_daemon(python("raise SystemExit('no')"))
+    first.wait()
+    assert launch_daemon(python("")) is first
+    with pytest.raises(BridgeError, match="ended at once: no"):
+        ensure_daemon(python(""))
+    later = time.monotonic() + discovery.RETRY_S
+    monkeypatch.setattr(discovery.time, "monotonic", lambda: later)
+    second = launch_daemon(python(""))
+    assert second is not first
+    second.wait()
+
+
+def test_slow_daemon_is_not_started_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = launch_daemon(python("import time; time.sleep(60)"))
+    later = time.monotonic() + 10 * discovery.RETRY_S
+    monkeypatch.setattr(discovery.time, "monotonic", lambda: later)
+    assert launch_daemon(python("")) is first
+
+
+def executable(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    program = folder / ("framebridge.exe" if sys.platform == "win32" else "framebridge")
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    return program
+
+
+def test_installed_command_is_found_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = executable(tmp_path / "bin")
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert default_command() == [str(program), "serve"]
+
+
+@pytest.mark.parametrize("place", ["python", ".local/bin"])
+def test_installed_command_is_found_beside_python_and_at_home(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = executable(tmp_path / place)
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python" / "python3"))
+    assert default_command() == [str(program), "serve"]
+
+
+def test_missing_command_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "blender" / "python3"))
+    with pytest.raises(BridgeError, match="not installed") as caught:
+        launch_daemon()
+    assert caught.value.code == "daemon_not_found"

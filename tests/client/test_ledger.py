@@ -1,0 +1,161 @@
+import pytest
+
+from bridge.client import ledger as module
+from bridge.client.ledger import Ledger, request_of
+from bridge.errors import Problem
+from bridge.protocol import (
+    Accepted,
+    Answer,
+    Attach,
+    CloseStream,
+    Failure,
+    Finished,
+    Message,
+    Query,
+    Result,
+    SetStream,
+    Started,
+    State,
+    Submit,
+)
+
+LOST = Problem("connection_lost", "gone")
+ATTACH = Attach("attach j", "j")
+
+
+def ledger_with(*messages: Message) -> Ledger:
+    ledger = Ledger()
+    for message in messages:
+        ledger.sent(message)
+    return ledger
+
+
+def with_job() -> Ledger:
+    ledger = ledger_with(Submit("r1", preset="x"))
+    ledger.received(Accepted("r1", "j"))
+    return ledger
+
+
+def test_request_without_an_answer_fails_when_the_connection_breaks() -> None:
+    ledger = ledger_with(Query("r1", "models"), Query("r2", "nodes"))
+    ledger.received(Answer("r1", {}))
+    assert ledger.broken(LOST) == [Failure((LOST,), request="r2")]
+    assert ledger.broken(LOST) == []
+
+
+def test_refused_request_is_answered() -> None:
+    ledger = ledger_with(Submit("r1", preset="x"))
+    assert ledger.received(Failure((LOST,), request="r1")) == Failure((LOST,), request="r1")
+    assert ledger.broken(LOST) == ledger.resumed() == []
+
+
+def test_accepted_job_is_asked_for_again() -> None:
+    ledger = with_job()
+    assert ledger.broken(LOST) == []
+    assert ledger.resumed() == [ATTACH]
+
+
+def test_finished_job_is_not_asked_for_again() -> None:
+    ledger = with_job()
+    done = Finished("done", job="j")
+    assert ledger.received(done) == done
+    assert ledger.resumed() == []
+
+
+@pytest.mark.parametrize("late", [Finished("done", job="j"), Result("9", (), job="j"), Started(job="j")])
+def test_what_comes_after_the_last_word_is_dropped(late: Message) -> None:
+    ledger = with_job()
+    ledger.received(Finished("done", job="j"))
+    assert ledger.received(late) is None
+    assert ledger.received(Accepted("attach j", "j")) is not None
+    assert ledger.resumed() == []
+
+
+def test_finished_job_that_the_host_asks_for_is_heard_again() -> None:
+    ledger = with_job()
+    ledger.received(Finished("done", job="j"))
+    ledger.sent(Attach("r9", "j"))
+    assert ledger.received(Result("9", (), job="j")) is not None
+
+
+def test_only_so_many_finished_jobs_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEPT_FINISHED", 2)
+    ledger = Ledger()
+    for job in "abc":
+        ledger.received(Finished("done", job=job))
+    assert [ledger.received(Started(job=job)) is None for job in "abc"] == [False, True, True]
+
+
+def test_job_that_the_daemon_does_not_know_any_more_has_failed() -> None:
+    ledger = with_job()
+    ledger.broken(LOST)
+    for message in ledger.resumed():
+        ledger.sent(message)
+    unknown = Problem("job_not_found", "no such job")
+    assert ledger.received(Failure((unknown,), request="attach j")) == Finished(
+        "failed", job="j", problems=(unknown,)
+    )
+    assert ledger.resumed() == []
+
+
+def test_job_that_finished_meanwhile_does_not_fail_as_well() -> None:
+    ledger = with_job()
+    ledger.sent(ATTACH)
+    ledger.received(Finished("done", job="j"))
+    assert ledger.received(Failure((LOST,), request="attach j")) is None
+
+
+def test_a_second_break_does_not_fail_our_own_requests() -> None:
+    ledger = with_job()
+    ledger.sent(ATTACH)
+    assert ledger.broken(LOST) == []
+    assert ledger.resumed() == [ATTACH]
+
+
+def test_attach_of_the_host_fails_like_any_request() -> None:
+    ledger = ledger_with(Attach("r5", "old"))
+    failure = Failure((LOST,), request="r5")
+    assert ledger.received(failure) == failure
+
+
+def test_streams_are_set_again_as_last_accepted() -> None:
+    good, bad = SetStream("r1", "v", preset="a"), SetStream("r2", "v", preset="b")
+    ledger = ledger_with(good, bad)
+    ledger.received(Accepted("r1"))
+    ledger.received(Failure((LOST,), request="r2"))
+    assert ledger.broken(LOST) == []
+    assert ledger.resumed() == [good]
+
+
+def test_streams_whose_answer_is_lost_are_asked_for_again() -> None:
+    first, second = SetStream("r1", "v", preset="a"), SetStream("r2", "v", preset="b")
+    ledger = ledger_with(first, second)
+    ledger.received(Accepted("r1"))
+    assert ledger.broken(LOST) == []
+    assert ledger.resumed() == [first, second]
+
+
+def test_closed_streams_are_forgotten() -> None:
+    ledger = ledger_with(SetStream("r1", "v"), SetStream("r2", "w"), SetStream("r3", "v"))
+    ledger.received(Accepted("r1"))
+    ledger.sent(CloseStream("v"))
+    assert ledger.resumed() == [SetStream("r2", "w")]
+
+
+def test_everything_fails_when_there_is_no_way_back() -> None:
+    ledger = with_job()
+    ledger.sent(Query("r2", "models"))
+    ledger.sent(SetStream("r3", "v"))
+    assert ledger.abandoned(LOST, [Query("r4", "nodes"), CloseStream("v")]) == [
+        Failure((LOST,), request="r2"),
+        Failure((LOST,), request="r3"),
+        Failure((LOST,), request="r4"),
+        Finished("failed", job="j", problems=(LOST,)),
+    ]
+    assert ledger.resumed() == ledger.abandoned(LOST, []) == []
+
+
+def test_other_messages_pass() -> None:
+    assert Ledger().received(State("ready")) == State("ready")
+    assert Ledger().received(Finished("done", stream="s")) == Finished("done", stream="s")
+    assert request_of(State("ready")) == ""
