@@ -1,0 +1,336 @@
+"""Running a workflow: outputs ask for what they need, and whatever is ready runs.
+
+1. Asking for a node looks into the cache first; what is found there needs nothing further. What lies
+   upstream of it is looked up all the same: it keeps its place in the cache, and shows what it showed.
+2. A node is ready when everything that its links lead to is done, lazy links excepted until the node
+   asks for them. Of those ready, output nodes run first, then those asked for first.
+3. Plain nodes run on the event loop, one at a time. Async nodes run beside whatever else is ready.
+4. Two nodes with one signature run once; the second takes over what the first left behind.
+5. A node that expands is done when the nodes it named are, and speaks for them: progress, errors and
+   what they show carry its id.
+6. The first error ends the run; what is done by then stays in the cache.
+7. Between two nodes other runs get the event loop, once this one had it for ``SLICE_S``.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from time import perf_counter
+from typing import Any
+
+from bridge.engine.cache import Cache, Entry
+from bridge.engine.call import Expansion, Slots, arguments, call_accepted, gather, is_async, slots
+from bridge.engine.failure import blamed_on
+from bridge.engine.job import Job, merge_shown, running
+from bridge.engine.plan import Plan
+from bridge.engine.turns import give_way
+from bridge.errors import ExecutionError
+from bridge.graph import Link, NodeFunction, Registry, Workflow, WorkflowNode, links_of
+
+SLICE_S = 0.01
+"""How long a run may keep the event loop between nodes while others wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run left behind.
+
+    Args:
+        outputs: Of each node that was asked for, the list of values of each slot.
+        shown: What nodes show, by the id of the workflow's node.
+        seconds: How long nodes ran, by class; what came from the cache is not in it.
+    """
+
+    outputs: Mapping[str, tuple[list[Any], ...]]
+    shown: Mapping[str, Mapping[str, Any]]
+    seconds: Mapping[str, float]
+
+
+async def execute(
+    workflow: Workflow, outputs: Iterable[str], registry: Registry, cache: Cache, job: Job
+) -> Outcome:
+    """Run what some nodes of a workflow need, and them.
+
+    Args:
+        workflow: Validated, with converted values.
+        outputs: Ids of the nodes that are wanted.
+        registry: The nodes that exist.
+        cache: Results of earlier runs; takes those of this one.
+        job: Whom to ask about progress, turns and cancellation.
+
+    Raises:
+        Interrupted: If the job was cancelled; ``asyncio.CancelledError`` if the calling task was.
+        BridgeError: With the id of the node that failed.
+    """
+    return await _Execution(workflow, registry, cache, job).run(list(outputs))
+
+
+@dataclass(slots=True, eq=False)
+class _Step:
+    """A node that was asked for."""
+
+    node: WorkflowNode
+    function: NodeFunction
+    order: int
+    waits_for: set[str] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)  # lazy inputs that the node wants
+    twin: "_Step | None" = None  # the node whose result it takes over
+    calls: list[Slots] | None = None  # of a node that expanded
+    own_shown: Mapping[str, Any] = field(default_factory=dict)
+    entry: Entry | None = None  # once it is done
+    is_volatile: bool = False  # whether running it again may give something else
+
+    def __lt__(self, other: "_Step") -> bool:
+        mine = (not self.function.definition.is_output, self.order)
+        return mine < (not other.function.definition.is_output, other.order)
+
+    @property
+    def used_links(self) -> Iterable[tuple[str, Link]]:
+        """Its links, without lazy ones that it has not asked for."""
+        for name, link in links_of(self.node):
+            entry = self.function.definition.input(name)
+            if entry and (not entry.is_lazy or name in self.asked):
+                yield name, link
+
+
+class _Execution:
+    """One run of one workflow."""
+
+    def __init__(self, workflow: Workflow, registry: Registry, cache: Cache, job: Job) -> None:
+        self._plan = Plan(workflow.nodes, registry, job)
+        self._registry = registry
+        self._cache = cache
+        self._job = job
+        self._steps: dict[str, _Step] = {}
+        self._visited: set[str] = set()
+        self._firsts: dict[str, _Step] = {}  # by signature
+        self._followers: dict[str, list[_Step]] = {}  # by the id they wait for
+        self._ready: list[_Step] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._shown: dict[str, dict[str, Any]] = {}
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._slice_began = perf_counter()
+
+    async def run(self, outputs: list[str]) -> Outcome:
+        self._job.raise_if_cancelled()
+        self._plan.extend(outputs)
+        try:
+            for node_id in outputs:
+                self._want(node_id)
+            while self._ready or self._tasks:
+                await self._advance()
+        finally:
+            await self._abandon_tasks()
+        self._raise_if_stuck()
+        return Outcome(
+            {node_id: self._done(node_id).outputs for node_id in outputs}, self._shown, self._seconds
+        )
+
+    # ---- asking ------------------------------------------------------------------------------
+
+    def _want(self, node_id: str) -> None:
+        waiting = [(node_id, True)]
+        while waiting:
+            node_id, is_needed = waiting.pop()
+            if node_id not in self._steps and (is_needed or node_id not in self._visited):
+                waiting.extend(reversed(self._open(node_id, is_needed)))
+
+    def _open(self, node_id: str, is_needed: bool) -> list[tuple[str, bool]]:
+        """Look for a node in the cache, else note that it must run; return what to look at next (rule 1)."""
+        node = self._plan.nodes[node_id]
+        step = _Step(node, self._registry[node.class_type], len(self._steps))
+        step.is_volatile = node_id in self._plan.volatile
+        key = self._plan.keys[node_id]
+        parents = [link.node_id for _, link in step.used_links]
+        entry = self._cache.get(key)
+        self._visited.add(node_id)
+        if entry is not None or not is_needed:
+            if entry is not None:
+                self._steps[node_id] = step
+                self._finish(step, entry)
+            return [(parent, False) for parent in parents]
+        self._steps[node_id] = step
+        step.twin = self._firsts.get(key)
+        self._firsts.setdefault(key, step)
+        needed = [step.twin.node.id] if step.twin else parents
+        self._wait_for(step, needed)
+        return [(parent, True) for parent in needed]
+
+    def _wait_for(self, step: _Step, node_ids: Iterable[str]) -> None:
+        """Make a step ready once these nodes are done; at once if they are."""
+        for node_id in node_ids:
+            if not self._is_done(node_id) and node_id not in step.waits_for:
+                step.waits_for.add(node_id)
+                self._followers.setdefault(node_id, []).append(step)
+        if not step.waits_for:
+            heappush(self._ready, step)
+
+    # ---- running -----------------------------------------------------------------------------
+
+    async def _advance(self) -> None:
+        if not self._ready:
+            done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+                self._tasks.discard(task)
+            return
+        step = heappop(self._ready)
+        if step.twin:
+            step.is_volatile = step.twin.is_volatile
+            self._finish(step, self._done(step.twin.node.id))
+        elif step.calls is not None:
+            self._conclude(step)
+        elif not self._ask_for_lazy_inputs(step):
+            await self._start(step)
+
+    async def _start(self, step: _Step) -> None:
+        self._job.raise_if_cancelled()
+        if is_async(step.function.call) and (self._ready or self._tasks):
+            self._tasks.add(asyncio.create_task(self._run(step)))
+            return
+        await self._run(step)
+        if perf_counter() - self._slice_began > SLICE_S:
+            await give_way()
+            self._slice_began = perf_counter()
+
+    def _ask_for_lazy_inputs(self, step: _Step) -> bool:
+        """Have a node look at what it has; return whether it must wait for more."""
+        if step.function.needs is None:
+            return False
+        definition = step.function.definition
+        lazy = {
+            name: link
+            for name, link in links_of(step.node)
+            if name not in step.asked and (entry := definition.input(name)) and entry.is_lazy
+        }
+        with self._blamed_on(step):
+            wanted = {
+                name
+                for values in arguments(definition, self._inputs(step))
+                for name in call_accepted(step.function.needs, values)
+                if name in lazy
+            }
+        if not wanted:
+            return False
+        step.asked |= wanted
+        needed = [link.node_id for name, link in lazy.items() if name in wanted]
+        for node_id in needed:
+            self._want(node_id)
+        self._wait_for(step, needed)
+        return True
+
+    async def _run(self, step: _Step) -> None:
+        definition = step.function.definition
+        hidden = self._hidden(step)
+        began = perf_counter()
+        results: list[Any] = []
+        with self._blamed_on(step):
+            async with running(self._job, self._plan.display(step.node.id)) as shown:
+                for values in arguments(definition, self._inputs(step)):
+                    self._job.raise_if_cancelled()
+                    result = step.function.call(**values, **hidden)
+                    results.append(await result if is_async(step.function.call) else result)
+            self._seconds[definition.name] += perf_counter() - began
+            step.own_shown = shown
+            step.calls = [slots(definition, result) for result in results]
+            self._expand(step, results)
+
+    def _blamed_on(self, step: _Step) -> AbstractContextManager[None]:
+        return blamed_on(self._plan.display(step.node.id), step.node.class_type)
+
+    def _inputs(self, step: _Step) -> dict[str, list[Any]]:
+        """Return the list of values of each given input; a lazy one not asked for has one ``None``."""
+        used = {name for name, _ in step.used_links}
+        inputs: dict[str, list[Any]] = {}
+        for entry in step.function.definition.inputs:
+            if entry.name in step.node.inputs:
+                value = step.node.inputs[entry.name]
+                if not isinstance(value, Link):
+                    inputs[entry.name] = [value]
+                elif entry.name in used:
+                    inputs[entry.name] = self._done(value.node_id).outputs[value.slot]
+                else:
+                    inputs[entry.name] = [None]
+        return inputs
+
+    def _hidden(self, step: _Step) -> dict[str, Any]:
+        known = {"PROMPT": self._job.workflow, "EXTRA_PNGINFO": self._job.extra, "UNIQUE_ID": step.node.id}
+        return {name: known.get(kind) for name, kind in step.function.definition.hidden.items()}
+
+    # ---- finishing ---------------------------------------------------------------------------
+
+    def _expand(self, step: _Step, results: list[Any]) -> None:
+        """Ask for the nodes that a node's calls named; conclude at once if there are none."""
+        wanted: list[str] = []
+        for number, result in enumerate(results):
+            if isinstance(result, Expansion):
+                assert step.calls is not None
+                step.calls[number], needed = self._plan.expand(step.node.id, number, result)
+                wanted.extend(needed)
+        for node_id in wanted:
+            self._want(node_id)
+        unfinished = [node_id for node_id in wanted if not self._is_done(node_id)]
+        if unfinished:
+            self._wait_for(step, unfinished)
+        else:
+            self._conclude(step)
+
+    def _conclude(self, step: _Step) -> None:
+        """Collect what the calls of a node, and the nodes it named, left behind."""
+        assert step.calls is not None
+        outputs = gather(step.function.definition, step.calls, self._linked)
+        children = [
+            self._steps[node_id] for node_id in self._plan.children(step.node.id) if self._is_done(node_id)
+        ]
+        shown = dict(step.own_shown)
+        for child in children:
+            merge_shown(shown, self._done(child.node.id).shown)
+        links = [link for _, link in step.used_links]
+        links += [content for call in step.calls for content in call if isinstance(content, Link)]
+        sources = [*children, *(self._steps[link.node_id] for link in links)]
+        step.is_volatile = step.is_volatile or any(source.is_volatile for source in sources)
+        entry = Entry(outputs, shown)
+        if not step.is_volatile:
+            self._cache.put(self._plan.keys[step.node.id], entry)
+        self._finish(step, entry)
+
+    def _linked(self, content: Any) -> list[Any] | None:
+        return self._done(content.node_id).outputs[content.slot] if isinstance(content, Link) else None
+
+    def _finish(self, step: _Step, entry: Entry) -> None:
+        step.entry = entry
+        node_id = step.node.id
+        if entry.shown and self._plan.display(node_id) == node_id:
+            merge_shown(self._shown.setdefault(node_id, {}), entry.shown)
+        for follower in self._followers.pop(node_id, ()):
+            follower.waits_for.discard(node_id)
+            if not follower.waits_for:
+                heappush(self._ready, follower)
+
+    def _is_done(self, node_id: str) -> bool:
+        step = self._steps.get(node_id)
+        return step is not None and step.entry is not None
+
+    def _done(self, node_id: str) -> Entry:
+        entry = self._steps[node_id].entry
+        assert entry is not None, f"node {node_id} is not done"
+        return entry
+
+    def _raise_if_stuck(self) -> None:
+        """Find nodes that wait for each other, which only an expansion can bring about."""
+        stuck = next((step for step in self._steps.values() if step.entry is None), None)
+        if stuck:
+            raise ExecutionError(
+                f"{stuck.node.class_type} and the nodes it expands to wait for each other",
+                code="cycle",
+                hint="This is a fault of the node's code.",
+                node_id=self._plan.display(stuck.node.id),
+            )
+
+    async def _abandon_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

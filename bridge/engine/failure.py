@@ -1,0 +1,65 @@
+"""From whatever a node raised to an error with a node, a code and a hint.
+
+This is a boundary: the log gets the traceback, users get one sentence.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bridge.errors import BridgeError, ExecutionError, OutOfMemory
+
+log = logging.getLogger(__name__)
+
+MAX_CHARACTERS = 300
+"""Of a foreign exception's text, in a message."""
+
+_MEMORY_HINT = "Choose a smaller size or batch, close other programs that use the device, or free its memory."
+_MEMORY_TEXTS = ("out of memory", "can't allocate memory", "not enough memory")
+
+
+@contextmanager
+def blamed_on(node_id: str, class_type: str) -> Iterator[None]:
+    """Let only errors out that tell a user which node failed, and why.
+
+    Args:
+        node_id: The node of the workflow; filled in where an error of ours names none.
+        class_type: Its class.
+
+    Raises:
+        BridgeError: For whatever the node raised; the cause is chained.
+        asyncio.CancelledError: If somebody cancelled the running task.
+    """
+    try:
+        yield
+    except BridgeError as error:
+        error.node_id = error.node_id or node_id
+        raise
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        assert task is not None
+        if task.cancelling():
+            raise
+        raise _failure(error, node_id, class_type) from error  # something inside the node was cancelled
+    except (Exception, SystemExit) as error:  # a foreign node may even call sys.exit()
+        raise _failure(error, node_id, class_type) from error
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception means that memory ran out; torch's is known by its name and its words."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(words in text for words in _MEMORY_TEXTS)
+
+
+def _failure(error: BaseException, node_id: str, class_type: str) -> ExecutionError:
+    log.error("node %s (%s) failed", node_id, class_type, exc_info=error)
+    if is_out_of_memory(error):
+        return OutOfMemory(f"{class_type} ran out of memory", hint=_MEMORY_HINT, node_id=node_id)
+    text = next(iter(str(error).strip().splitlines()), "")[:MAX_CHARACTERS]
+    text = text.encode(errors="replace").decode()  # names of files may hold what is no character
+    reason = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    hint = "The daemon's log has the details."
+    return ExecutionError(f"{class_type} failed: {reason}", hint=hint, node_id=node_id)

@@ -1,0 +1,181 @@
+"""What a running node may ask of the engine: progress, cancellation, turns, the frame, the folders.
+
+1. One ``Job`` exists for each run of a workflow; it lives in the worker.
+2. A node reaches its job through ``current_job()``; nothing is passed down by hand.
+3. ``async with job.step()`` is where a running node loses its turn or is cancelled, so a sampler
+   enters it once for every model call.
+4. ``cancel()`` may be called from any thread; everything else belongs to the worker's event loop.
+"""
+
+import json
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bridge.engine.turns import Turns
+from bridge.errors import Interrupted
+from bridge.graph import Definitions
+from bridge.protocol import Frame, Message, Plane, Preview, Progress, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where a job may read and write; nothing outside them.
+
+    Args:
+        input: Pictures that ``LoadImage`` may open.
+        output: What is kept.
+        temp: Previews; emptied when the daemon starts.
+        frames: Captured frames by content hash, so that a picture can be made again.
+        models: Roots of the model folders, in search order.
+    """
+
+    input: Path
+    output: Path
+    temp: Path
+    frames: Path
+    models: tuple[Path, ...] = ()
+
+
+@dataclass(slots=True)
+class Job:
+    """One run of a workflow.
+
+    Args:
+        id: Names the job in every message.
+        folders: Where it may read and write.
+        emit: Takes messages for the client that asked; called on the event loop.
+        turns: Shared by all jobs of this worker.
+        workflow: The API JSON as it was submitted, for ``PROMPT``.
+        extra: Kept with pictures, for ``EXTRA_PNGINFO``.
+        frame: What ``ViewportFrame`` sees.
+        wants_preview: Whether the client asked for pictures while sampling.
+        environment: What pictures depend on besides the workflow; see ``NodeLibrary``.
+        definitions: Of the nodes that can run.
+    """
+
+    id: str
+    folders: Folders
+    emit: Callable[[Message], None] = lambda message: None
+    turns: Turns = field(default_factory=Turns)
+    workflow: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    frame: Frame | None = None
+    wants_preview: bool = False
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    definitions: Definitions = field(default_factory=dict)
+    _cancelled: threading.Event = field(default_factory=threading.Event)
+
+    def cancel(self) -> None:
+        """Ask the job to stop at its next step."""
+        self._cancelled.set()
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether somebody asked the job to stop."""
+        return self._cancelled.is_set()
+
+    def raise_if_cancelled(self) -> None:
+        """Stop here if somebody asked for it.
+
+        Raises:
+            Interrupted: If the job was cancelled.
+        """
+        if self.is_cancelled:
+            raise Interrupted("the job was cancelled")
+
+    @asynccontextmanager
+    async def step(self) -> AsyncIterator[None]:
+        """Wait for this job's turn at the device; hold it for one model call.
+
+        Raises:
+            Interrupted: If the job was cancelled before the turn came or while it was held.
+        """
+        self.raise_if_cancelled()
+        async with self.turns.take():
+            self.raise_if_cancelled()
+            yield
+        self.raise_if_cancelled()
+
+    def progress(self, value: float, maximum: float) -> None:
+        """Tell the client how far the current node is."""
+        self.emit(Progress(current_node(), value, maximum, job=self.id))
+
+    def preview(self, plane: Plane) -> None:
+        """Show the client what the picture looks like so far."""
+        self.emit(Preview(current_node(), (plane,), job=self.id))
+
+    def send(self, planes: tuple[Plane, ...]) -> None:
+        """Hand finished pictures to the client."""
+        self.emit(Result(current_node(), planes, job=self.id))
+
+    def show(self, ui: Mapping[str, Any]) -> None:
+        """Report what the current node shows, in ComfyUI's form: ``{"images": [{"filename": …}]}``.
+
+        Lists of a node that shows several times (it is mapped over a list) are joined.
+
+        Raises:
+            TypeError: If it holds what JSON cannot say.
+            ValueError: If it holds a number that is not finite.
+        """
+        json.dumps(ui, allow_nan=False)
+        merge_shown(_shown.get(), ui)
+
+
+def merge_shown(shown: dict[str, Any], more: Mapping[str, Any]) -> None:
+    """Add to what a node shows: lists of one name are joined, anything else is replaced."""
+    for name, value in more.items():
+        known = shown.get(name)
+        shown[name] = [*known, *value] if isinstance(known, list) and isinstance(value, list) else value
+
+
+_job: ContextVar[Job] = ContextVar("job")
+_node: ContextVar[str] = ContextVar("node", default="")
+_shown: ContextVar[dict[str, Any]] = ContextVar("shown")
+
+
+def current_job() -> Job:
+    """Return the job that the calling node runs for.
+
+    Raises:
+        LookupError: If no node is running.
+    """
+    return _job.get()
+
+
+def current_node() -> str:
+    """Return the id of the running node, or an empty string."""
+    return _node.get()
+
+
+class running:  # noqa: N801 - reads as a statement: async with running(job, node_id)
+    """Make a job and a node the current ones; gives what the node shows.
+
+    The executor enters this around each node (``async with``, or ``with`` for code that never waits);
+    tests of a node do the same.
+    """
+
+    def __init__(self, job: Job, node_id: str) -> None:
+        self._job_and_node = job, node_id
+
+    def __enter__(self) -> dict[str, Any]:
+        job, node_id = self._job_and_node
+        shown: dict[str, Any] = {}
+        self._tokens = _job.set(job), _node.set(node_id), _shown.set(shown)
+        return shown
+
+    def __exit__(self, *error: object) -> None:
+        job, node_id, shown = self._tokens
+        _job.reset(job)
+        _node.reset(node_id)
+        _shown.reset(shown)
+
+    async def __aenter__(self) -> dict[str, Any]:
+        return self.__enter__()
+
+    async def __aexit__(self, *error: object) -> None:
+        self.__exit__()

@@ -1,0 +1,23 @@
+"""What a bootstrap hands to the engine: the nodes, and how to speak about and free what they hold."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bridge.graph import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLibrary:
+    """Everything the worker knows about nodes; a bootstrap ``load(settings)`` returns one.
+
+    Args:
+        registry: The nodes that can run.
+        environment: What a picture depends on besides its workflow, as JSON data: ``device`` (``cpu``,
+            ``cuda:0`` …; shown to users), ``dtype``, ``threads``, ``torch``. Told to the daemon once.
+        free: Gives back device memory between runs (unloads models, empties the allocator's cache).
+    """
+
+    registry: Registry
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    free: Callable[[], None] = lambda: None

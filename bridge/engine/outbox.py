@@ -1,0 +1,86 @@
+"""Messages on their way into a pipe, written by a thread of their own.
+
+1. Whoever puts never waits: the event loop has better to do than to watch a pipe drain.
+2. What is droppable (previews, progress) is dropped while more than ``FULL_BYTES`` wait. Everything
+   else is kept; the protocol bounds it, as each run ends before the next begins.
+3. Once the other end is gone, whatever is put disappears; the reading side notices the end.
+"""
+
+import logging
+import threading
+from collections import deque
+
+from bridge.engine.pipe import ByteSink, framed, write_pieces
+from bridge.protocol import Buffer, Message, Preview, Progress
+
+log = logging.getLogger(__name__)
+
+FULL_BYTES = 8 * 1024 * 1024
+"""How much may wait before droppable messages are dropped."""
+
+MESSAGE_BYTES = 1024
+"""What a message counts for beyond its size."""
+
+
+class Outbox:
+    """A queue of messages and the thread that writes them.
+
+    Args:
+        sink: Where they go; belongs to the thread until ``close`` has returned.
+        name: Of the thread.
+    """
+
+    def __init__(self, sink: ByteSink, name: str) -> None:
+        self._sink = sink
+        self._waiting: deque[tuple[list[Buffer], int]] = deque()
+        self._bytes = 0
+        self._is_closed = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._write, name=name, daemon=True)
+        self._thread.start()
+
+    def put(self, message: Message) -> None:
+        """Send a message.
+
+        Raises:
+            LocalProtocolError: If it cannot be written.
+        """
+        pieces = framed(message)
+        size = MESSAGE_BYTES + sum(len(piece) for piece in pieces)
+        with self._changed:
+            is_full = self._bytes + size > FULL_BYTES
+            if self._is_closed or (is_full and isinstance(message, (Preview, Progress))):
+                return
+            self._waiting.append((pieces, size))
+            self._bytes += size
+            self._changed.notify()
+
+    def close(self, timeout_s: float) -> None:
+        """Write what waits, within a time, and end the thread."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify()
+        self._thread.join(timeout_s)
+
+    def _write(self) -> None:
+        while (pieces := self._next()) is not None:
+            try:
+                write_pieces(self._sink, pieces)
+            except (OSError, ValueError) as error:  # ValueError: the owner closed the file
+                log.info("the other end of the pipe is gone: %s", error)
+                self._give_up()
+
+    def _next(self) -> list[Buffer] | None:
+        with self._changed:
+            while not self._waiting:
+                if self._is_closed:
+                    return None
+                self._changed.wait()
+            pieces, size = self._waiting.popleft()
+            self._bytes -= size
+            return pieces
+
+    def _give_up(self) -> None:
+        with self._changed:
+            self._is_closed = True
+            self._waiting.clear()

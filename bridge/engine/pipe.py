@@ -1,0 +1,225 @@
+"""What daemon and worker say to each other over a pair of pipes, and how it is framed.
+
+1. A message is its length (u64, little-endian) and the bytes that ``bridge.protocol`` gives it.
+2. The daemon speaks first: ``Configure``. The worker answers ``Ready`` or ``WorkerFailed``; only then
+   does it get work.
+3. About a run the worker says ``Started``, then anything, then ``Finished``, and nothing after that.
+4. The end of the daemon's pipe is the end of the worker.
+"""
+
+import struct
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from bridge.errors import Problem, RemoteProtocolError
+from bridge.protocol import (
+    MAX_MESSAGE_BYTES,
+    Buffer,
+    Finished,
+    Frame,
+    Message,
+    Preview,
+    Progress,
+    Result,
+    Started,
+    decode,
+    encode_parts,
+)
+
+if sys.platform == "linux":
+    import fcntl
+
+LENGTH = struct.Struct("<Q")
+
+PIPE_BYTES = 1024 * 1024
+"""How much a pipe should hold; Linux lets everyone have 1 MiB and gives 64 KiB unasked."""
+
+
+# ---- to the worker ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Configure(Message):
+    """The first message: where things lie, and on what to compute.
+
+    Args:
+        settings: ``models`` (list), ``input``, ``output``, ``temp``, ``frames``, ``device``, ``dtype``,
+            ``cache_bytes``, ``threads``.
+    """
+
+    type: ClassVar[str] = "configure"
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Run(Message):
+    """Run a workflow once: a job, or a frame of a stream.
+
+    Args:
+        job: Names the run in everything said about it.
+        workflow: API JSON, validated, with converted values.
+        outputs: The nodes that are wanted.
+        prompt: The workflow as it was submitted, for pictures to keep; empty where it is the same.
+        extra: Kept with pictures beside it.
+        frame: What ``ViewportFrame`` sees.
+        wants_preview: Whether somebody looks at pictures while sampling.
+    """
+
+    type: ClassVar[str] = "run"
+    job: str
+    workflow: Mapping[str, Any]
+    outputs: tuple[str, ...]
+    prompt: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    frame: Frame | None = None
+    wants_preview: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRun(Message):
+    """Stop a run at its next step."""
+
+    type: ClassVar[str] = "cancel_run"
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class FreeMemory(Message):
+    """Once nothing runs, forget cached results and unload models; answered with ``Freed``."""
+
+    type: ClassVar[str] = "free_memory"
+
+
+@dataclass(frozen=True, slots=True)
+class Stop(Message):
+    """Cancel what runs, and leave."""
+
+    type: ClassVar[str] = "stop"
+
+
+# ---- to the daemon ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Ready(Message):
+    """The nodes are loaded.
+
+    Args:
+        definitions: Node class → ``NodeDefinition.to_json()``.
+        environment: What a picture depends on besides its workflow; see ``NodeLibrary``.
+        failures: Module whose nodes are missing → why.
+    """
+
+    type: ClassVar[str] = "ready"
+    definitions: Mapping[str, Any]
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    failures: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Freed(Message):
+    """Memory has been given back."""
+
+    type: ClassVar[str] = "freed"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFailed(Message):
+    """The nodes cannot be loaded; the worker leaves."""
+
+    type: ClassVar[str] = "worker_failed"
+    problems: tuple[Problem, ...]
+
+
+TO_WORKER: Mapping[str, type[Message]] = {
+    kind.type: kind for kind in (Configure, Run, CancelRun, FreeMemory, Stop)
+}
+"""What a worker understands."""
+
+TO_DAEMON: Mapping[str, type[Message]] = {
+    kind.type: kind for kind in (Ready, Freed, WorkerFailed, Started, Progress, Preview, Result, Finished)
+}
+"""What a daemon understands from a worker."""
+
+
+# ---- framing ---------------------------------------------------------------------------------
+
+
+class ByteSource(Protocol):
+    """An unbuffered binary file to read from."""
+
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        """Fill a buffer with what there is; 0 at the end."""
+
+
+class ByteSink(Protocol):
+    """An unbuffered binary file to write to."""
+
+    def write(self, data: Buffer, /) -> int | None:
+        """Write some of the data; return how many bytes."""
+
+
+def framed(message: Message) -> list[Buffer]:
+    """Return the pieces of a message to write one after the other; planes are not copied.
+
+    Raises:
+        LocalProtocolError: If it is larger than a message may be, or holds what JSON cannot say.
+    """
+    head, *planes = encode_parts(message)
+    count = len(head) + sum(memoryview(plane).nbytes for plane in planes)
+    return [LENGTH.pack(count) + bytes(head), *planes]
+
+
+def write_pieces(sink: ByteSink, pieces: list[Buffer]) -> None:
+    """Write everything, however little the sink takes at a time.
+
+    Raises:
+        OSError: If the other end is gone.
+    """
+    for piece in pieces:
+        rest = memoryview(piece)
+        while rest:
+            rest = rest[sink.write(rest) or 0 :]
+
+
+def read_message(source: ByteSource, vocabulary: Mapping[str, type[Message]]) -> Message | None:
+    """Wait for a message; its planes are views into one buffer of its own.
+
+    Returns:
+        The message; ``None`` if the other end is gone, even in mid-message.
+
+    Raises:
+        RemoteProtocolError: If what came is no message.
+    """
+    prefix = _read_exactly(source, LENGTH.size)
+    if prefix is None:
+        return None
+    (count,) = LENGTH.unpack(prefix)
+    if count > MAX_MESSAGE_BYTES:
+        raise RemoteProtocolError(f"a message of {count} B was announced", code="message_too_large")
+    body = _read_exactly(source, count)
+    return None if body is None else decode(body, vocabulary)
+
+
+def enlarge_pipe(descriptor: int) -> None:
+    """Let a pipe hold a whole frame where the system allows it, so that neither end waits for the other."""
+    if sys.platform == "linux":
+        with suppress(OSError):  # the user's pipes may have used up what the system grants
+            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
+
+def _read_exactly(source: ByteSource, count: int) -> memoryview | None:
+    buffer = memoryview(bytearray(count))
+    filled = 0
+    while filled < count:
+        try:
+            got = source.readinto(buffer[filled:])
+        except OSError:  # Windows reports a broken pipe where others report its end
+            return None
+        if not got:
+            return None
+        filled += got
+    return buffer

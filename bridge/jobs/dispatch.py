@@ -1,0 +1,142 @@
+"""What runs in the worker right now.
+
+1. A job and the newest frames of streams run side by side; the worker alternates between them.
+2. When the worker dies, everything that ran is suspect. A suspect runs alone, before anything else
+   begins; so the second death tells who is to blame.
+3. From the moment a run is cancelled, nothing it says is passed on, and its last word is ``cancelled``.
+4. A run that says nothing for too long is taken for hung, and the worker killed.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bridge.engine import CancelRun, Run
+from bridge.errors import LocalProtocolError
+from bridge.protocol import Finished, Message
+
+CHECK_S = 1.0
+"""How often runs are checked for silence, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Something that could run now, and whom to tell about it.
+
+    Args:
+        run: What the worker is asked to do.
+        is_suspect: Whether the worker has died under it.
+        on_begin: Called when it is chosen.
+        on_message: Gets what the run says, but for its last word.
+        on_finish: Gets its last word.
+        on_lost: Gets the reason when the worker died under it instead.
+    """
+
+    run: Run
+    is_suspect: bool
+    on_begin: Callable[[], None]
+    on_message: Callable[[Message], None]
+    on_finish: Callable[[Finished], None]
+    on_lost: Callable[[str], None]
+
+
+@dataclass(slots=True)
+class _Active:
+    candidate: Candidate
+    heard_at: float
+    is_cancelled: bool = False
+
+
+class Dispatcher:
+    """Hands runs to the worker and what it says about them to their owners.
+
+    Args:
+        send: Sends a message to the worker.
+        kill: Ends the worker, for a reason; ``lose`` follows.
+        hang_timeout_s: How long a run may be silent.
+        cancel_timeout_s: How long a run may go on after it was cancelled.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[Message], None],
+        kill: Callable[[str], None],
+        hang_timeout_s: float,
+        cancel_timeout_s: float,
+    ) -> None:
+        self._send = send
+        self._kill = kill
+        self._hang_timeout_s = hang_timeout_s
+        self._cancel_timeout_s = cancel_timeout_s
+        self._active: dict[str, _Active] = {}
+        self._check: asyncio.TimerHandle | None = None
+
+    def start_some(self, candidates: Sequence[Candidate]) -> None:
+        """Start whatever may run beside what runs already (rules 1 and 2)."""
+        if any(active.candidate.is_suspect for active in self._active.values()):
+            return
+        suspects = [candidate for candidate in candidates if candidate.is_suspect]
+        if suspects and self._active:
+            return
+        for candidate in suspects[:1] or candidates:
+            self._start(candidate)
+
+    def cancel(self, run_id: str) -> None:
+        """Stop a run that has begun (rule 3)."""
+        active = self._active[run_id]
+        if not active.is_cancelled:
+            active.is_cancelled = True
+            active.heard_at = asyncio.get_running_loop().time()
+            self._send(CancelRun(run_id))
+
+    def receive(self, message: Message) -> None:
+        """Pass on what the worker says."""
+        run_id: str = getattr(message, "job", "")
+        active = self._active.get(run_id)
+        if active is None:
+            return
+        if isinstance(message, Finished):
+            del self._active[run_id]
+            active.candidate.on_finish(_cancelled(run_id) if active.is_cancelled else message)
+        elif not active.is_cancelled:
+            active.heard_at = asyncio.get_running_loop().time()
+            active.candidate.on_message(message)
+
+    def lose(self, reason: str) -> None:
+        """Note that the worker is gone."""
+        lost, self._active = self._active, {}
+        for run_id, active in lost.items():
+            if active.is_cancelled:
+                active.candidate.on_finish(_cancelled(run_id))
+            else:
+                active.candidate.on_lost(reason)
+
+    def _start(self, candidate: Candidate) -> None:
+        loop = asyncio.get_running_loop()
+        self._active[candidate.run.job] = _Active(candidate, loop.time())
+        candidate.on_begin()
+        try:
+            self._send(candidate.run)
+        except LocalProtocolError as error:  # larger than a message may be
+            self.receive(Finished("failed", job=candidate.run.job, problems=error.problems))
+            return
+        if self._check is None:
+            self._check = loop.call_later(self._check_s, self._kill_if_hung)
+
+    @property
+    def _check_s(self) -> float:
+        return min(CHECK_S, self._hang_timeout_s / 4, self._cancel_timeout_s / 4)
+
+    def _kill_if_hung(self) -> None:
+        loop = asyncio.get_running_loop()
+        for active in self._active.values():
+            timeout_s = self._cancel_timeout_s if active.is_cancelled else self._hang_timeout_s
+            if loop.time() - active.heard_at > timeout_s:
+                what = "did not stop when asked to" if active.is_cancelled else "did nothing"
+                self._kill(f"a run {what} for {timeout_s:g} s")
+                break
+        self._check = loop.call_later(self._check_s, self._kill_if_hung) if self._active else None
+
+
+def _cancelled(run_id: str) -> Finished:
+    return Finished("cancelled", job=run_id)

@@ -1,0 +1,124 @@
+"""A worker process and the threads that talk with it.
+
+1. Nothing here waits: reading, writing and logging each have a thread; what they bring is handed to
+   the event loop.
+2. Messages arrive in order; after the last one comes the exit status, once, and nothing more.
+3. A worker that closes its pipe or says what makes no sense is done for; it is killed if it does not go.
+"""
+
+import asyncio
+import logging
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import IO, Any, cast
+
+from bridge.engine import TO_DAEMON, ByteSink, ByteSource, Outbox, enlarge_pipe, read_message
+from bridge.errors import ProtocolError
+from bridge.protocol import Message
+
+log = logging.getLogger(__name__)
+worker_log = logging.getLogger("bridge.worker")
+
+if sys.platform == "win32":
+    NO_WINDOW = subprocess.CREATE_NO_WINDOW
+else:
+    NO_WINDOW = 0
+
+EXIT_S = 5.0
+"""How long a worker that has closed its pipe may take to be gone."""
+
+
+class WorkerProcess:
+    """A running worker.
+
+    Args:
+        command: What to run; it must speak the worker's protocol on standard input and output.
+        on_message: Called on the running event loop for everything the worker says.
+        on_exit: Called there with the exit status (negative: a signal) when the process is gone.
+
+    Raises:
+        OSError: If it cannot be started.
+    """
+
+    def __init__(
+        self, command: Sequence[str], on_message: Callable[[Message], None], on_exit: Callable[[int], None]
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._on_message = on_message
+        self._on_exit = on_exit
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            creationflags=NO_WINDOW,
+        )
+        self._stdin, stdout, stderr = (
+            cast("IO[bytes]", pipe)
+            for pipe in (self._process.stdin, self._process.stdout, self._process.stderr)
+        )
+        for pipe in (self._stdin, stdout):
+            enlarge_pipe(pipe.fileno())
+        self._outbox = Outbox(cast("ByteSink", self._stdin), "to-worker")
+        for name, target, pipe in (("from-worker", self._read, stdout), ("worker-log", self._log, stderr)):
+            threading.Thread(target=target, args=(pipe,), name=name, daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    def send(self, message: Message) -> None:
+        """Send a message; it is lost if the process is gone.
+
+        Raises:
+            LocalProtocolError: If it cannot be written.
+        """
+        self._outbox.put(message)
+
+    def kill(self) -> None:
+        """End the process at once; ``on_exit`` follows."""
+        self._process.kill()
+
+    def _read(self, stdout: IO[bytes]) -> None:
+        source = cast("ByteSource", stdout)
+        with stdout:
+            try:
+                while message := read_message(source, TO_DAEMON):
+                    self._post(self._on_message, message)
+            except ProtocolError:
+                log.exception("the worker cannot be understood")
+                self._process.kill()
+        try:
+            status = self._process.wait(EXIT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            status = self._process.wait()
+        self._outbox.close(EXIT_S)
+        self._stdin.close()
+        self._post(self._on_exit, status)
+
+    def _log(self, stderr: IO[bytes]) -> None:
+        with stderr:
+            for line in stderr:
+                worker_log.info("%s", line.decode(errors="replace").rstrip())
+
+    def _post(self, callback: Callable[[Any], None], value: Any) -> None:
+        with suppress(RuntimeError):  # the event loop is closed; nobody wants to know any more
+            self._loop.call_soon_threadsafe(callback, value)
+
+
+def describe_exit(status: int) -> str:
+    """Say how a process ended: ``was killed by SIGKILL``."""
+    if status >= 0:
+        return f"ended with status {status}"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    return f"was killed by {name}"

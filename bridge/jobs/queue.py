@@ -1,0 +1,208 @@
+"""Jobs: first come, first served, one at a time; none is dropped.
+
+1. A job waits, runs, and ends with exactly one ``Finished``, which goes to its client and, with its
+   results, into the history.
+2. A job under which the worker died waits again, before all others, ``MAX_RETRIES`` times at most.
+3. A job that waits and is cancelled has ended before ``cancel`` returns.
+4. A job belongs to the session that submitted it; to others it does not exist.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from bridge.engine import Run
+from bridge.errors import BridgeError, Problem
+from bridge.jobs.dispatch import Candidate, Dispatcher
+from bridge.jobs.history import History
+from bridge.jobs.sessions import Sessions
+from bridge.protocol import Finished, Message, Result
+
+MAX_WAITING = 64
+"""Jobs that one session may have waiting."""
+
+MAX_RETRIES = 2
+"""How often what the worker died under is tried again."""
+
+
+@dataclass(slots=True, eq=False)
+class QueuedJob:
+    """A job between its submission and its last word.
+
+    Args:
+        session: Whose it is.
+        run: What the worker is asked to do.
+        queued_at: The event loop's time of its submission, in seconds.
+        began_at: The same of its (last) beginning.
+        results: What it has handed back so far.
+        crashes: How often the worker died under it.
+    """
+
+    session: str
+    run: Run
+    queued_at: float
+    began_at: float = 0.0
+    results: list[Message] = field(default_factory=list)
+    crashes: int = 0
+
+
+class JobQueue:
+    """The jobs of all clients.
+
+    Args:
+        dispatcher: Where they run.
+        sessions: Where their messages go.
+        on_change: Called when a job came, began or ended.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, sessions: Sessions, on_change: Callable[[], None]) -> None:
+        self._dispatcher = dispatcher
+        self._sessions = sessions
+        self._on_change = on_change
+        self._waiting: dict[str, QueuedJob] = {}
+        self._running: QueuedJob | None = None
+        self._history = History()
+
+    def __len__(self) -> int:
+        return len(self._waiting) + self.is_running
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a job is in the worker."""
+        return self._running is not None
+
+    def raise_if_full(self, session: str) -> None:
+        """Refuse a session that has too many jobs waiting.
+
+        Raises:
+            BridgeError: ``queue_full``.
+        """
+        if sum(job.session == session for job in self._waiting.values()) >= MAX_WAITING:
+            raise BridgeError(
+                f"{MAX_WAITING} jobs of this client are waiting already",
+                code="queue_full",
+                hint="Wait until one has finished, or cancel some.",
+            )
+
+    def add(self, session: str, run: Run) -> int:
+        """Queue a job; return how many are ahead of it.
+
+        Raises:
+            BridgeError: ``queue_full``.
+        """
+        self.raise_if_full(session)
+        position = len(self)
+        self._waiting[run.job] = QueuedJob(session, run, _now())
+        self._on_change()
+        return position
+
+    def cancel(self, session: str, job_id: str) -> bool:
+        """Have a job's last word be ``cancelled``; return whether it is not too late.
+
+        Raises:
+            BridgeError: ``job_not_found``.
+        """
+        job = self._find(session, job_id)
+        if job is None:
+            return False
+        if job is self._running:
+            self._dispatcher.cancel(job_id)
+        else:
+            self._end(job, Finished("cancelled", job=job_id))
+        return True
+
+    def attach(self, session: str, job_id: str) -> None:
+        """Send the results of a job again, and its last word if it has ended.
+
+        Raises:
+            BridgeError: ``job_not_found``.
+        """
+        job = self._find(session, job_id)
+        record = self._history.find(job_id)
+        for message in job.results if job else record.messages if record else ():
+            self._sessions.deliver(session, message)
+
+    def candidates(self) -> Sequence[Candidate]:
+        """Return the job whose turn it is, unless one is running."""
+        if self._running or not self._waiting:
+            return ()
+        job = next(iter(self._waiting.values()))
+        candidate = Candidate(
+            job.run,
+            is_suspect=job.crashes > 0,
+            on_begin=partial(self._begin, job),
+            on_message=partial(self._hear, job),
+            on_finish=partial(self._end, job),
+            on_lost=partial(self._lose, job),
+        )
+        return (candidate,)
+
+    def end_waiting(self, state: str, problem: Problem) -> None:
+        """End all jobs that wait."""
+        for job in list(self._waiting.values()):
+            self._end(job, Finished(state, job=job.run.job, problems=(problem,)))
+
+    def cancel_running(self) -> None:
+        """Cancel the job that runs, if one does."""
+        if self._running:
+            self._dispatcher.cancel(self._running.run.job)
+
+    def _find(self, session: str, job_id: str) -> QueuedJob | None:
+        """Return a session's job; ``None`` if it has ended."""
+        job = self._waiting.get(job_id)
+        if job is None and self._running and self._running.run.job == job_id:
+            job = self._running
+        owner = job or self._history.find(job_id)
+        if owner is None or owner.session != session:
+            raise BridgeError(
+                f'there is no job "{job_id[:80]}"',
+                code="job_not_found",
+                hint="It may have been forgotten; submit it again.",
+            )
+        return job
+
+    def _begin(self, job: QueuedJob) -> None:
+        del self._waiting[job.run.job]
+        self._running = job
+        job.began_at = _now()
+        self._on_change()
+
+    def _hear(self, job: QueuedJob, message: Message) -> None:
+        if isinstance(message, Result):
+            job.results.append(message)
+        self._sessions.deliver(job.session, message)
+
+    def _lose(self, job: QueuedJob, reason: str) -> None:
+        job.crashes += 1
+        if job.crashes > MAX_RETRIES:
+            self._end(job, Finished("failed", job=job.run.job, problems=(crashed(reason, job.crashes),)))
+            return
+        job.results.clear()
+        self._running = None
+        self._waiting = {job.run.job: job, **self._waiting}
+        self._on_change()
+
+    def _end(self, job: QueuedJob, finished: Finished) -> None:
+        if job is self._running:
+            self._running = None
+            timings = {"queued": job.began_at - job.queued_at, **finished.timings}
+            finished = replace(finished, timings=timings)
+        else:
+            del self._waiting[job.run.job]
+        self._history.add(job.run.job, job.session, [*job.results, finished])
+        self._sessions.deliver(job.session, finished)
+        self._on_change()
+
+
+def crashed(reason: str, times: int) -> Problem:
+    """Say that something takes the worker down."""
+    return Problem(
+        "worker_crashed",
+        f"{reason} while this ran, {times} times",
+        "The daemon's log has the details. A model file may be damaged, or memory may run out.",
+    )
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,258 @@
+"""Jobs and live streams for many clients on one worker; everything happens on the daemon's event loop.
+
+1. Whatever changes asks for one look round at the end of the event loop's turn: it starts what can
+   start, and tells all clients the new state.
+2. Nothing new starts while memory is being given back, nor while the worker is not ready.
+3. When the worker has failed for good, what waits fails with its reason; the next request tries to
+   start it again.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from bridge.engine import Freed, FreeMemory, Ready, Run
+from bridge.errors import BridgeError, Problem
+from bridge.graph import ChoicesOf, Definitions
+from bridge.jobs.definitions import load_definitions, read_definitions, save_definitions
+from bridge.jobs.dispatch import Dispatcher
+from bridge.jobs.prepare import ExpandPreset, Prepared, prepare
+from bridge.jobs.queue import JobQueue
+from bridge.jobs.sessions import Sessions
+from bridge.jobs.streams import Streams
+from bridge.jobs.supervisor import Supervisor, WorkerSettings
+from bridge.protocol import Accepted, Message, SetStream, State, StreamFrame, Submit
+
+
+class JobService:
+    """What the server calls.
+
+    Args:
+        worker: How to run the worker.
+        definitions_file: Keeps node definitions between starts; ``None`` for not at all.
+        choices: Lists the names in a folder (``checkpoints``, ``input`` …).
+        presets: From a preset's name and its controls' values to a workflow.
+    """
+
+    def __init__(
+        self,
+        worker: WorkerSettings,
+        definitions_file: Path | None,
+        choices: ChoicesOf,
+        presets: ExpandPreset,
+    ) -> None:
+        self._definitions_file = definitions_file
+        self._choices = choices
+        self._presets = presets
+        self._definitions: Definitions | None = None
+        self._told: Ready | None = None  # what the last worker that was ready said
+        self._supervisor = Supervisor(worker, self._receive, self._worker_changed, self._worker_lost)
+        self._dispatcher = Dispatcher(
+            self._supervisor.send, self._supervisor.kill, worker.hang_timeout_s, worker.cancel_timeout_s
+        )
+        self._sessions = Sessions()
+        self._queue = JobQueue(self._dispatcher, self._sessions, self._look_round_soon)
+        self._streams = Streams(self._dispatcher, self._sessions, self._look_round_soon)
+        self._freed: asyncio.Future[None] | None = None
+        self._is_closing = False
+        self._will_look_round = False
+        self._announced: State | None = None
+
+    async def start(self) -> None:
+        """Start the worker; requests may come at once."""
+        self._definitions = await asyncio.to_thread(load_definitions, self._definitions_file)
+        self._supervisor.start()
+
+    async def close(self) -> None:
+        """Cancel everything, and end the worker within a few seconds."""
+        self._is_closing = True
+        self._queue.end_waiting("cancelled", Problem("daemon_stopped", "the daemon was stopped"))
+        self._queue.cancel_running()
+        self._streams.close_all()
+        await self._supervisor.close()
+
+    # ---- sessions ----------------------------------------------------------------------------
+
+    def connect(self, session: str, deliver: Callable[[Message], None]) -> None:
+        """Deliver a session's messages from now on, after those kept while it was away."""
+        self._sessions.connect(session, deliver)
+
+    def disconnect(self, session: str) -> None:
+        """Note that a client is away: its streams end, its jobs go on."""
+        self._sessions.disconnect(session)
+        self._streams.close_session(session)
+
+    # ---- jobs --------------------------------------------------------------------------------
+
+    async def submit(self, session: str, message: Submit) -> Accepted:
+        """Queue a job.
+
+        Raises:
+            WorkflowError: With every fault of the workflow.
+            BridgeError: ``queue_full``, ``worker_failed``, or a preset's or value's fault.
+        """
+        self._queue.raise_if_full(session)
+        prepared = await self._prepare(message)
+        run = Run(
+            uuid4().hex,
+            prepared.workflow,
+            prepared.outputs,
+            prompt=prepared.prompt,
+            extra=message.extra,
+            frame=message.frame,
+            wants_preview=message.wants_preview,
+        )
+        position = self._queue.add(session, run)
+        return Accepted(message.request, job=run.job, position=position, warnings=prepared.warnings)
+
+    async def cancel(self, session: str, job: str) -> bool:
+        """Have a job's last word be ``cancelled``; return whether it is not too late.
+
+        Raises:
+            BridgeError: ``job_not_found``.
+        """
+        return self._queue.cancel(session, job)
+
+    async def attach(self, session: str, job: str) -> None:
+        """Send the results of a job again, and its last word if it has ended.
+
+        Raises:
+            BridgeError: ``job_not_found``.
+        """
+        self._queue.attach(session, job)
+
+    # ---- streams -----------------------------------------------------------------------------
+
+    async def set_stream(self, session: str, message: SetStream) -> Accepted:
+        """Open a live stream, or change what it runs.
+
+        Raises:
+            WorkflowError: With every fault of the workflow; an open stream stays as it was.
+            BridgeError: ``worker_failed``, or a preset's or value's fault.
+        """
+        prepared = await self._prepare(message)
+        self._streams.set(session, message, prepared)
+        return Accepted(message.request, warnings=prepared.warnings)
+
+    def push_frame(self, session: str, message: StreamFrame) -> None:
+        """Take a stream's newest frame.
+
+        Raises:
+            BridgeError: ``stream_not_found``, ``worker_crashed`` or ``worker_failed``.
+        """
+        self._raise_if_failed()
+        self._streams.push(session, message)
+
+    def close_stream(self, session: str, stream: str) -> None:
+        """End a live stream; its running frame is cancelled."""
+        self._streams.close(session, stream)
+
+    # ---- the worker --------------------------------------------------------------------------
+
+    async def free(self) -> None:
+        """Give the device's memory back once nothing runs; what waits starts afterwards."""
+        if self._supervisor.state != "ready":
+            return
+        if self._freed is None:
+            self._freed = asyncio.get_running_loop().create_future()
+            self._supervisor.send(FreeMemory())
+        await asyncio.shield(self._freed)
+
+    async def definitions(self) -> Definitions:
+        """Return the nodes that exist; waits for the worker the first time ever.
+
+        Raises:
+            BridgeError: ``worker_failed``, or why its nodes cannot be loaded.
+        """
+        self._supervisor.revive()
+        if self._definitions is None:
+            await self._supervisor.settle()
+            self._raise_if_failed()
+        assert self._definitions is not None
+        return self._definitions
+
+    @property
+    def state(self) -> State:
+        """The worker's state, for clients."""
+        state = self._supervisor.state
+        return State(
+            "busy" if state == "ready" and self._queue.is_running else state,
+            self._supervisor.detail,
+            str(self._environment.get("device", "")),
+            len(self._queue),
+        )
+
+    def status(self) -> dict[str, Any]:
+        """Return the state in detail, as JSON data."""
+        state = self.state
+        return {
+            "worker": state.worker,
+            "detail": state.detail,
+            "device": state.device,
+            "queue_remaining": state.queue_remaining,
+            "streams": len(self._streams),
+            "worker_pid": self._supervisor.pid,
+            "environment": dict(self._environment),
+            "failures": dict(self._told.failures) if self._told else {},
+        }
+
+    @property
+    def _environment(self) -> Mapping[str, Any]:
+        return self._told.environment if self._told else {}
+
+    async def _prepare(self, message: Submit | SetStream) -> Prepared:
+        definitions = await self.definitions()
+        return await asyncio.to_thread(prepare, message, definitions, self._choices, self._presets)
+
+    def _raise_if_failed(self) -> None:
+        problem = self._supervisor.problem
+        if self._supervisor.state == "failed" and problem:
+            raise BridgeError(problem.message, code=problem.code, hint=problem.hint)
+
+    def _receive(self, message: Message) -> None:
+        if isinstance(message, Freed):
+            self._end_freeing()
+        else:
+            self._dispatcher.receive(message)
+
+    def _worker_changed(self) -> None:
+        ready = self._supervisor.ready
+        if ready and ready is not self._told:
+            self._learn(ready)
+        self._look_round_soon()
+
+    def _learn(self, ready: Ready) -> None:
+        is_news = self._told is None or self._told.definitions != ready.definitions
+        self._told = ready
+        self._definitions = read_definitions(ready.definitions)
+        if is_news and self._definitions_file:
+            save_definitions(self._definitions_file, ready.definitions)
+
+    def _worker_lost(self, reason: str) -> None:
+        self._end_freeing()
+        self._dispatcher.lose(reason)
+
+    def _end_freeing(self) -> None:
+        if self._freed:
+            self._freed.set_result(None)
+            self._freed = None
+            self._look_round_soon()
+
+    def _look_round_soon(self) -> None:
+        if not self._will_look_round:
+            self._will_look_round = True
+            asyncio.get_running_loop().call_soon(self._look_round)
+
+    def _look_round(self) -> None:
+        self._will_look_round = False
+        problem = self._supervisor.problem
+        if self._supervisor.state == "failed" and problem:
+            self._queue.end_waiting("failed", problem)
+            self._streams.fail_waiting(problem)
+        elif self._supervisor.state == "ready" and not self._freed and not self._is_closing:
+            self._dispatcher.start_some([*self._queue.candidates(), *self._streams.candidates()])
+        if self._announced != (state := self.state):
+            self._announced = state
+            self._sessions.broadcast(state)
