@@ -1,0 +1,37 @@
+"""What comes with the program: a demo model, presets, and a captured frame to try them on."""
+
+from pathlib import Path
+
+from bridge.builtin.control import Control
+from bridge.builtin.preset import (
+    Preset,
+    expand,
+    expand_preset,
+    load_preset,
+    preset_names,
+    save_pictures_too,
+)
+
+__all__ = [
+    "Control",
+    "Preset",
+    "demo_frame_file",
+    "expand",
+    "expand_preset",
+    "load_preset",
+    "model_folder",
+    "preset_names",
+    "save_pictures_too",
+]
+
+_HERE = Path(__file__).parent
+
+
+def model_folder() -> Path:
+    """Return the demo model: Stable Diffusion 1.x in diffusers' folders, with two ControlNets."""
+    return _HERE / "demo-sd"
+
+
+def demo_frame_file() -> Path:
+    """Return a real Blender capture: colour, depth, normals, object ids and camera, as ``.npz``."""
+    return _HERE / "demo_frame.npz"

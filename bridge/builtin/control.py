@@ -1,0 +1,104 @@
+"""A control: one value of a workflow that a panel shows, and what it may be."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bridge.errors import Problem
+
+TYPES = ("text", "integer", "number", "choice", "boolean")
+"""What a value may be."""
+
+MAX_TEXT = 100_000
+"""Characters of a prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One value of a workflow that a panel shows.
+
+    Args:
+        name: In ``values``.
+        label: For people.
+        node: Id of the node it sets.
+        input: Name of the input of that node.
+        type: One of ``TYPES``.
+        default: What a panel shows first.
+        minimum: Least number.
+        maximum: Greatest number.
+        step: What a spin button adds.
+        choices: Of a ``choice``.
+        help: One or two sentences for a tooltip.
+    """
+
+    name: str
+    label: str
+    node: str
+    input: str
+    type: str
+    default: Any
+    minimum: float | None = None
+    maximum: float | None = None
+    step: float | None = None
+    choices: tuple[str, ...] = ()
+    help: str = ""
+
+
+def read_control(entry: Mapping[str, Any]) -> Control:
+    """Read a control from a preset's JSON.
+
+    Raises:
+        TypeError: If a field is missing or unknown.
+        ValueError: If the type is.
+    """
+    if entry.get("type") not in TYPES:
+        raise ValueError(f"control {entry.get('name')!r} has no type of {', '.join(TYPES)}")
+    return Control(**{**entry, "choices": tuple(entry.get("choices", ()))})
+
+
+def find_fault(control: Control, value: Any) -> Problem | None:
+    """Say what is wrong with a value; ``None`` if nothing is."""
+
+    def problem(code: str, text: str, hint: str = "") -> Problem:
+        return Problem(code, f"{control.label} {text}", hint, input_name=control.name)
+
+    if control.type == "choice":
+        if value not in control.choices:
+            return problem(
+                "not_in_list", f"has no choice {value!r:.80}", f"Valid: {', '.join(control.choices)}."
+            )
+    elif control.type == "text":
+        if not isinstance(value, str) or len(value) > MAX_TEXT:
+            return problem("bad_value", f"needs a text of at most {MAX_TEXT} characters")
+    elif control.type == "boolean":
+        if not isinstance(value, bool):
+            return problem("bad_value", f"needs true or false, got {value!r:.80}")
+    elif not _is_number(value, control.type == "integer"):
+        kind = "a whole number" if control.type == "integer" else "a number"
+        return problem("bad_value", f"needs {kind}, got {value!r:.80}")
+    elif not _least(control) <= value <= _greatest(control):
+        return problem("out_of_range", f"must be {_bounds(control)}, got {value}")
+    return None
+
+
+def _is_number(value: Any, is_whole: bool) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return isinstance(value, int) or (math.isfinite(value) and (not is_whole or value.is_integer()))
+
+
+def _bounds(control: Control) -> str:
+    if control.minimum is None:
+        return f"at most {control.maximum}"
+    if control.maximum is None:
+        return f"at least {control.minimum}"
+    return f"{control.minimum}…{control.maximum}"
+
+
+def _least(control: Control) -> float:
+    return -math.inf if control.minimum is None else control.minimum
+
+
+def _greatest(control: Control) -> float:
+    return math.inf if control.maximum is None else control.maximum

@@ -1,0 +1,118 @@
+"""Where networks run and how precisely, and what a device says when its memory is full."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+
+from bridge.errors import InputError, OutOfMemory
+
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+"""Names of the settings → what they mean to torch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A device, and the precision of the networks on it.
+
+    Args:
+        device: Where networks run.
+        dtype: Of UNet, ControlNets and text encoder.
+        vae_dtype: Of the autoencoder, whose activations leave float16's range in Stable Diffusion 1.x.
+    """
+
+    device: torch.device
+    dtype: torch.dtype
+    vae_dtype: torch.dtype
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """Layout of pictures and convolution weights; channels last is faster on CPU and CUDA."""
+        return torch.contiguous_format if self.device.type == "mps" else torch.channels_last
+
+
+def choose_placement(device: str = "auto", dtype: str = "auto") -> Placement:
+    """Choose the best device here and the precision it is good at.
+
+    CUDA runs float16 and a bfloat16 autoencoder where the chip has both, MPS float16 with a float32
+    autoencoder, the CPU float32.
+
+    Args:
+        device: ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
+        dtype: ``auto`` or a key of ``DTYPES``, for every network.
+
+    Raises:
+        InputError: If the device is not here, or the precision is unknown.
+    """
+    chosen = torch.device(_available(device))
+    if dtype != "auto":
+        if dtype not in DTYPES:
+            raise InputError(f'unknown dtype "{dtype}"', hint=f"One of: auto, {', '.join(DTYPES)}.")
+        return Placement(chosen, DTYPES[dtype], DTYPES[dtype])
+    if chosen.type == "cuda":
+        half = torch.float16 if torch.cuda.get_device_capability(chosen) >= (7, 0) else torch.float32
+        has_bfloat16 = torch.cuda.get_device_capability(chosen) >= (8, 0)
+        return Placement(chosen, half, torch.bfloat16 if has_bfloat16 else torch.float32)
+    if chosen.type == "mps":
+        return Placement(chosen, torch.float16, torch.float32)
+    return Placement(chosen, torch.float32, torch.float32)
+
+
+def set_up_torch(placement: Placement, threads: int | None) -> None:
+    """Set what torch holds for the whole process: threads, no autograd, the same result every time.
+
+    Args:
+        placement: Full float32 is asked of CUDA where it is the chosen precision.
+        threads: For the CPU; ``None`` leaves torch's choice.
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
+    torch.set_grad_enabled(False)
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.allow_tf32 = placement.dtype != torch.float32
+
+
+@contextmanager
+def memory_errors(what: str) -> Iterator[None]:
+    """Turn the ways in which torch reports full memory into one.
+
+    Args:
+        what: What was going on, for the message: ``decoding 1024×1024 pixels``.
+
+    Raises:
+        OutOfMemory: If the body ran out of memory.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        raise OutOfMemory(
+            f"not enough memory while {what}",
+            hint="Use a smaller picture or batch, or free memory: close other programs, or let go of models.",
+        ) from error
+
+
+def _available(device: str) -> str:
+    kind = device.partition(":")[0]
+    if kind == "auto":
+        if torch.cuda.is_available():
+            return "cuda:0"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    if kind == "cpu":
+        return "cpu"
+    if kind == "mps" and torch.backends.mps.is_available():
+        return "mps"
+    if kind == "cuda" and torch.cuda.is_available():
+        number = device.partition(":")[2] or "0"
+        if number.isdecimal() and int(number) < torch.cuda.device_count():
+            return f"cuda:{int(number)}"
+    raise InputError(f'device "{device}" is not here', code="bad_device", hint="Use auto or cpu.")
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    text = str(error)
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(
+        sign in text for sign in ("can't allocate memory", "out of memory", "not enough memory")
+    )

@@ -1,0 +1,67 @@
+"""The noise of a run, from its seed. Drawn on the CPU, so that a seed means the same on every device."""
+
+from collections.abc import Sequence
+
+import torch
+import torchsde
+from torch import Tensor
+
+SEEDS = 2**64
+"""Seeds lie in 0..2**64 − 1."""
+
+
+def initial_noise(shape: Sequence[int], seed: int, batch_index: Sequence[int] | None = None) -> Tensor:
+    """Draw the noise that latents start from.
+
+    Args:
+        shape: (B, C, h, w).
+        seed: 0..2**64 − 1.
+        batch_index: For each picture, which one of a larger batch it is: it gets the noise it would have
+            got there. ``None`` for 0, 1, 2 …, drawn as one block.
+
+    Returns:
+        Shape as given, float32, on the CPU.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    if batch_index is None:
+        return torch.randn(tuple(shape), generator=generator)
+    single = (1, *shape[1:])
+    drawn = [torch.randn(single, generator=generator) for _ in range(max(batch_index) + 1)]
+    return torch.cat([drawn[index] for index in batch_index])
+
+
+class NoiseSource:
+    """Fresh noise for samplers that add some at every step.
+
+    Args:
+        like: The latents: their shape and device.
+        sigmas: The run's noise levels.
+        seed: The run's seed; what is drawn here differs from ``initial_noise`` of the same seed.
+    """
+
+    def __init__(self, like: Tensor, sigmas: Sequence[float], seed: int) -> None:
+        self._like = like
+        self._seed = seed
+        self._range = min(sigma for sigma in sigmas if sigma > 0), max(sigmas)
+        # ComfyUI's rule on the CPU: the initial noise has used up the seed itself.
+        self._generator = torch.Generator().manual_seed((seed + 1) % SEEDS)
+        self._tree: torchsde.BrownianTree | None = None
+
+    def independent(self) -> Tensor:
+        """Draw noise of variance 1, independent of all drawn before."""
+        return torch.randn(self._like.shape, generator=self._generator).to(self._like)
+
+    def between(self, sigma: float, next_sigma: float) -> Tensor:
+        """Return what a Brownian path does between two noise levels, scaled to variance 1.
+
+        The path depends on the seed alone, so that a run with more steps sees the same path more finely.
+        """
+        if self._tree is None:
+            low, high = self._range
+            start = torch.zeros(self._like.shape)
+            self._tree = torchsde.BrownianTree(low, start, high, entropy=self._seed)
+        low, high = sorted((sigma, next_sigma))
+        # The tree runs upwards in sigma, samplers downwards; ComfyUI keeps the sign.
+        sign = 1.0 if sigma < next_sigma else -1.0
+        step: Tensor = self._tree(low, high) * (sign / (high - low) ** 0.5)
+        return step.to(self._like)

@@ -1,0 +1,88 @@
+"""Bringing the tensors of a safetensors file into a network."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from bridge.diffusion.device import Placement
+from bridge.errors import ModelError
+from bridge.models import Header
+
+Names = Callable[[str], Sequence[str]]
+"""The name of a network's parameter → the names it may have in a file, most likely first."""
+
+
+def match_names(skeleton: torch.nn.Module, header: Header, names: Names, file_name: str) -> dict[str, str]:
+    """Find every parameter of a network in a file.
+
+    Args:
+        skeleton: The network; its values are not looked at.
+        header: Of the file.
+        names: What its parameters may be called there.
+        file_name: For messages.
+
+    Returns:
+        Parameter name → name in the file.
+
+    Raises:
+        ModelError: Code ``model_corrupt`` if a parameter is not there, or is of another size.
+    """
+    found: dict[str, str] = {}
+    for name, parameter in skeleton.state_dict().items():
+        candidates = [candidate for candidate in names(name) if candidate in header.tensors]
+        if not candidates:
+            raise _unfit(file_name, f'"{names(name)[0]}" is missing')
+        shape = header.tensors[candidates[0]].shape
+        if _squeezed(shape) != _squeezed(tuple(parameter.shape)):
+            raise _unfit(file_name, f'"{candidates[0]}" has shape {list(shape)}, not {list(parameter.shape)}')
+        found[name] = candidates[0]
+    return found
+
+
+def fill(
+    module: torch.nn.Module, path: Path, found: Mapping[str, str], placement: Placement, dtype: torch.dtype
+) -> None:
+    """Read a network's parameters from a file to a device.
+
+    Every tensor is copied, so that nothing in memory depends on the file afterwards.
+
+    Args:
+        module: On the meta device.
+        path: The file.
+        found: As ``match_names`` returned it.
+        placement: Where to.
+        dtype: In which precision.
+
+    Raises:
+        ModelError: Code ``model_corrupt`` if the file is not what it was.
+    """
+    expected = module.state_dict()
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = {
+                name: _copied(file.get_tensor(stored).reshape(expected[name].shape), placement, dtype)
+                for name, stored in found.items()
+            }
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise _unfit(path.name, str(error)) from error
+    module.load_state_dict(state, assign=True)
+
+
+def _copied(tensor: Tensor, placement: Placement, dtype: torch.dtype) -> Tensor:
+    return tensor.to(placement.device, dtype, copy=True)
+
+
+def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A 1×1 convolution and a linear layer hold the same numbers."""
+    return tuple(side for side in shape if side != 1)
+
+
+def _unfit(file_name: str, fault: str) -> ModelError:
+    return ModelError(
+        f'"{file_name}" does not hold what its kind of model needs: {fault}',
+        code="model_corrupt",
+        hint="Download it again.",
+    )

@@ -1,0 +1,82 @@
+"""Colour: bytes and floats, display and linear light, straight alpha."""
+
+import numpy as np
+
+from bridge.imaging.arrays import Array, Image, ImageBytes
+
+GREY = 0.5
+"""What shows through where a picture is transparent, unless the caller says otherwise."""
+
+
+def to_bytes(image: Array) -> ImageBytes:
+    """Turn 0..1 into 0..255, rounding to the nearest; values outside are clipped, NaN becomes 0.
+
+    Args:
+        image: Any shape, float, 0..1.
+
+    Returns:
+        Same shape, u8. ``to_bytes(to_floats(x)) == x`` for every u8 array.
+    """
+    scaled = image * np.float32(255) + np.float32(0.5)
+    np.fmax(scaled, 0, out=scaled)  # unlike maximum, fmax drops NaN
+    np.fmin(scaled, 255, out=scaled)
+    return scaled.astype(np.uint8)
+
+
+def to_floats(image: Array) -> Image:
+    """Turn u8 or u16 of full range into float32, 0..1; floats pass.
+
+    Args:
+        image: Any shape, u8, u16 or float.
+    """
+    if image.dtype == np.uint8:
+        return image * np.float32(1 / 255)
+    if image.dtype == np.uint16:
+        return image * np.float32(1 / 65535)
+    return image.astype(np.float32, copy=False)
+
+
+def srgb_to_linear(image: Image) -> Image:
+    """Turn display-referred sRGB into linear light.
+
+    Args:
+        image: Any shape, float, 0..1.
+
+    Source: IEC 61966-2-1.
+    """
+    high = ((image + 0.055) / 1.055) ** 2.4
+    return np.where(image <= 0.04045, image / 12.92, high).astype(np.float32)
+
+
+def linear_to_srgb(image: Image) -> Image:
+    """Turn linear light into display-referred sRGB; values outside 0..1 are clipped first.
+
+    Args:
+        image: Any shape, float, linear with Rec. 709 primaries.
+
+    Source: IEC 61966-2-1.
+    """
+    light = np.clip(image, 0.0, 1.0)
+    high = 1.055 * light ** (1 / 2.4) - 0.055
+    return np.where(light <= 0.0031308, light * 12.92, high).astype(np.float32)
+
+
+def over(image: ImageBytes, background: float = GREY) -> ImageBytes:
+    """Lay a picture with straight alpha over a plain grey; one without alpha passes.
+
+    Blended in display space, as a viewport shows it.
+
+    Args:
+        image: Shape (H, W, 3) or (H, W, 4), u8.
+        background: The grey, 0..1.
+
+    Returns:
+        Shape (H, W, 3), u8.
+    """
+    if image.shape[2] == 3:
+        return image
+    colour, alpha = image[..., :3], image[..., 3:]
+    if alpha.min() == 255:
+        return np.ascontiguousarray(colour)
+    weight = to_floats(alpha)
+    return to_bytes(to_floats(colour) * weight + np.float32(background) * (1 - weight))

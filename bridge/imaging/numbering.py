@@ -1,0 +1,126 @@
+"""Names of saved pictures: ``PREFIX_00001_.png``, counted upwards, never overwriting.
+
+1. A folder is listed once per prefix and process; after that the next number is known.
+2. A number is taken by giving the finished file its name, which fails if the name exists: two writers,
+   of one process or two, never take the same one.
+3. Nobody ever sees half a file under its final name.
+"""
+
+import errno
+import itertools
+import os
+import re
+import secrets
+import sys
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+"""What a file system without hard links (exFAT, some network shares) answers."""
+
+_DATE = re.compile(r"%date:([^%]+)%")
+_DATE_PARTS = {"yyyy": "%Y", "yy": "%y", "MM": "%m", "dd": "%d", "hh": "%H", "mm": "%M", "ss": "%S"}
+_DATE_PART = re.compile("|".join(_DATE_PARTS))
+
+
+def expand_prefix(prefix: str, width: int, height: int, now: datetime) -> str:
+    """Fill the tokens of a file name prefix.
+
+    ComfyUI's ``%width% %height% %year% %month% %day% %hour% %minute% %second%``, and
+    ``%date:yyyy-MM-dd_hh-mm-ss%``.
+
+    Args:
+        prefix: As the artist wrote it.
+        width: Of the picture, pixels.
+        height: Of the picture, pixels.
+        now: The time to name.
+    """
+    values = {
+        "width": str(width),
+        "height": str(height),
+        "year": f"{now.year:04}",
+        "month": f"{now.month:02}",
+        "day": f"{now.day:02}",
+        "hour": f"{now.hour:02}",
+        "minute": f"{now.minute:02}",
+        "second": f"{now.second:02}",
+    }
+    for token, value in values.items():
+        prefix = prefix.replace(f"%{token}%", value)
+    return _DATE.sub(
+        lambda date: _DATE_PART.sub(lambda part: now.strftime(_DATE_PARTS[part[0]]), date[1]), prefix
+    )
+
+
+def save_numbered(folder: Path, stem: str, data: bytes, suffix: str = ".png") -> Path:
+    """Write a file under the next free number.
+
+    Args:
+        folder: Made if missing.
+        stem: What stands in front of the number.
+        data: The whole file.
+        suffix: What stands behind.
+
+    Returns:
+        The path, ``folder/stem_00001_.png``.
+
+    Raises:
+        OSError: If the disk is full or the folder cannot be written; nothing is left behind.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = write_temporary(folder, data)
+    try:
+        for number in _numbers(folder, stem, suffix):
+            path = folder / f"{stem}_{number:05}_{suffix}"
+            if _take_name(temporary, path):
+                return path
+    finally:
+        temporary.unlink(missing_ok=True)
+    raise AssertionError("numbers never end")
+
+
+def write_temporary(folder: Path, data: bytes) -> Path:
+    """Write bytes into a new hidden file of a folder, to be renamed when it is whole."""
+    path = folder / f".{secrets.token_hex(8)}.part"
+    try:
+        with path.open("xb") as file:
+            file.write(data)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+    return path
+
+
+@lru_cache(maxsize=1024)
+def _numbers(folder: Path, stem: str, suffix: str) -> "itertools.count[int]":
+    """Return the numbers still to try; shared by all writers of this process."""
+    pattern = re.compile(rf"{re.escape(stem)}_(\d+)_?{re.escape(suffix)}", re.IGNORECASE)
+    taken = (pattern.fullmatch(entry.name) for entry in os.scandir(folder))
+    return itertools.count(max((int(match[1]) for match in taken if match), default=0) + 1)
+
+
+def _take_name(temporary: Path, path: Path) -> bool:
+    """Give a file its final name unless that exists."""
+    try:
+        if sys.platform == "win32":
+            os.rename(temporary, path)
+        else:
+            os.link(temporary, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return _take_name_without_links(temporary, path)
+    return True
+
+
+def _take_name_without_links(temporary: Path, path: Path) -> bool:
+    """Hold the name with an empty file for the moment between the check and the rename."""
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    os.replace(temporary, path)
+    return True

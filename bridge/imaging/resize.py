@@ -1,0 +1,109 @@
+"""Sizes of pictures: resampling, cropping to a shape, and the sizes that latents allow."""
+
+from typing import Literal
+
+import cv2
+import numpy as np
+from PIL import Image as PillowImage
+
+from bridge.imaging.arrays import Array
+from bridge.imaging.colour import to_bytes, to_floats
+
+Method = Literal["nearest-exact", "bilinear", "area", "bicubic", "lanczos"]
+"""ComfyUI's names of resampling methods."""
+
+LATENT_PIXELS = 8
+"""Pixels that one latent spans; sizes of pictures to be encoded are multiples of it."""
+
+_OPENCV = {
+    "nearest-exact": cv2.INTER_NEAREST_EXACT,
+    "bilinear": cv2.INTER_LINEAR,
+    "area": cv2.INTER_AREA,
+    "bicubic": cv2.INTER_CUBIC,
+}
+
+
+def resize(image: Array, width: int, height: int, method: Method) -> Array:
+    """Resample a picture; the corners stay the corners.
+
+    ``lanczos`` goes through 8 bits, as ComfyUI's does; the others keep the dtype. Only ``area`` and
+    ``lanczos`` average what a smaller picture has no room for.
+
+    Args:
+        image: Shape (H, W) or (H, W, C), u8, u16 or float32.
+        width: Pixels.
+        height: Pixels.
+        method: How.
+
+    Returns:
+        Shape (height, width) or (height, width, C).
+    """
+    if image.shape[:2] == (height, width):
+        return image
+    if method == "lanczos":
+        return _lanczos(image, width, height)
+    resized: Array = cv2.resize(np.ascontiguousarray(image), (width, height), interpolation=_OPENCV[method])
+    return resized
+
+
+def center_crop(image: Array, width: int, height: int) -> Array:
+    """Cut a picture to the shape of ``width`` × ``height``, equally on both sides, without resampling.
+
+    Args:
+        image: Shape (H, W, …).
+        width: Of the wanted shape; only the ratio counts.
+        height: Of the wanted shape.
+    """
+    have_height, have_width = image.shape[:2]
+    left = top = 0
+    if have_width * height > have_height * width:
+        left = round((have_width - have_height * width / height) / 2)
+    else:
+        top = round((have_height - have_width * height / width) / 2)
+    return image[top : have_height - top, left : have_width - left]
+
+
+def latent_size(captured: tuple[int, int], width: int = 0, height: int = 0) -> tuple[int, int]:
+    """Return the size nearest to the one wanted that latents allow.
+
+    Args:
+        captured: Width and height there are.
+        width: Wanted; 0 follows from the height, keeping the shape, or is as captured.
+        height: Wanted; 0 likewise.
+
+    Returns:
+        Width and height, multiples of 8.
+    """
+    have_width, have_height = captured
+    if not width and not height:
+        width, height = captured
+    wanted = (width or height * have_width / have_height, height or width * have_height / have_width)
+    rounded = (max(1, round(side / LATENT_PIXELS)) * LATENT_PIXELS for side in wanted)
+    return next(rounded), next(rounded)
+
+
+def resize_lines(lines: Array, width: int, height: int) -> Array:
+    """Resample a drawing of thin lines so that a smaller one has thin lines again, without gaps.
+
+    Every white pixel whitens the one it falls on; averaging would fade the lines instead.
+
+    Args:
+        lines: Shape (H, W), 0 or 1.
+        width: Pixels.
+        height: Pixels.
+    """
+    have_height, have_width = lines.shape
+    if width > have_width or height > have_height:
+        return resize(lines, width, height, "nearest-exact")
+    rows, columns = np.nonzero(lines)
+    drawn = np.zeros((height, width), lines.dtype)
+    drawn[rows * height // have_height, columns * width // have_width] = 1
+    return drawn
+
+
+def _lanczos(image: Array, width: int, height: int) -> Array:
+    pixels = image if image.dtype == np.uint8 else to_bytes(to_floats(image))
+    resized = np.asarray(
+        PillowImage.fromarray(pixels).resize((width, height), PillowImage.Resampling.LANCZOS)
+    )
+    return resized if image.dtype == np.uint8 else to_floats(resized)

@@ -1,0 +1,182 @@
+"""Which models lie in the user's folders, under the names that workflows use.
+
+1. A root may be a ComfyUI folder or its ``models`` folder, or an A1111 folder; both are read as they are.
+2. A model's name is its path below its kind's folder, with forward slashes: ``sd15/juggernaut.safetensors``.
+   A folder in diffusers' layout is one model, named like the folder.
+3. Names come from workflows that strangers made, so a name never leads out of the folders: absolute
+   names, ``..`` and links that leave them are refused. A kind's folder itself may be a link.
+4. The built-in demo model is found under names of its own, and no file can shadow it.
+"""
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from bridge.errors import ModelError, ModelNotFound
+from bridge.models.digest import digest_of
+
+FOLDERS: Mapping[str, tuple[str, ...]] = {
+    "checkpoints": ("checkpoints", "Stable-diffusion"),
+    "vae": ("vae", "VAE"),
+    "loras": ("loras", "Lora", "LyCORIS"),
+    "controlnet": ("controlnet", "ControlNet"),
+    "text_encoders": ("text_encoders", "clip"),
+    "diffusion_models": ("diffusion_models", "unet"),
+    "embeddings": ("embeddings",),
+    "upscale_models": ("upscale_models", "ESRGAN", "RealESRGAN", "SwinIR"),
+    "clip_vision": ("clip_vision",),
+    "style_models": ("style_models",),
+    "diffusers": ("diffusers",),
+    "vae_approx": ("vae_approx", "VAE-approx"),
+    "hypernetworks": ("hypernetworks",),
+    "gligen": ("gligen",),
+    "ipadapter": ("ipadapter",),
+    "photomaker": ("photomaker",),
+}
+"""A kind of model, by ComfyUI's name → the folders of ComfyUI and A1111 where it lies."""
+
+ALIASES: Mapping[str, str] = {"clip": "text_encoders", "unet": "diffusion_models"}
+
+_BUILTIN: Mapping[str, Mapping[str, str]] = {
+    "checkpoints": {"framebridge-demo": "."},
+    "controlnet": {
+        "framebridge-demo-canny": "controlnet_canny",
+        "framebridge-demo-depth": "controlnet_depth",
+    },
+}
+
+
+class Catalogue:
+    """The models in some folders; reads the disk at every question, so that new files appear at once.
+
+    Args:
+        roots: Searched in this order; the first match wins.
+        builtin: The folder of the demo model; ``None`` without one.
+    """
+
+    def __init__(self, roots: Sequence[Path], builtin: Path | None = None) -> None:
+        self._roots = tuple(roots)
+        self._builtin = builtin
+
+    def names(self, folder: str) -> list[str]:
+        """List the models of a kind, in alphabetical order.
+
+        Args:
+            folder: A key of ``FOLDERS`` or ``ALIASES``; one that is neither has no models.
+        """
+        found = {name for base in self._bases(folder) for name in _models_below(base, self._bounds)}
+        return sorted(found | set(self._builtins(folder)), key=lambda name: (name.lower(), name))
+
+    def find(self, folder: str, name: str) -> Path:
+        """Return the file or diffusers folder behind a name.
+
+        Raises:
+            ModelNotFound: If there is none; the message names the nearest.
+            ModelError: Code ``bad_path`` if the name leads out of the model folders.
+        """
+        if name in self._builtins(folder):
+            return self._builtins(folder)[name]
+        relative = _inside(name)
+        for base in self._bases(folder):
+            path = (base / relative).resolve()
+            if path.exists():
+                if not _is_within(path, self._bounds):
+                    raise _bad_path(name)
+                return path
+        raise self._not_found(folder, name)
+
+    def digest(self, path: Path) -> str:
+        """Return the SHA-256 of a model in hexadecimal; read once for every version of a file."""
+        return digest_of(path)
+
+    def stamp(self, folder: str, name: str) -> tuple[str, int, int, int]:
+        """Return something that changes when the file behind a name does, without reading it.
+
+        Raises:
+            ModelError: As ``find``.
+        """
+        path = self.find(folder, name)
+        stat = path.stat()
+        return str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino
+
+    def _builtins(self, folder: str) -> dict[str, Path]:
+        if self._builtin is None:
+            return {}
+        entries = _BUILTIN.get(ALIASES.get(folder, folder), {})
+        return {name: (self._builtin / place).resolve() for name, place in entries.items()}
+
+    def _bases(self, folder: str) -> Iterator[Path]:
+        """The folders where models of a kind lie, links followed."""
+        for root in self._roots:
+            for parent in (root, root / "models"):
+                listed = _children(parent)
+                for place in FOLDERS.get(ALIASES.get(folder, folder), ()):
+                    # On a file system that ignores case, "vae" and "VAE" are one folder.
+                    if place in listed:
+                        yield (parent / place).resolve()
+
+    @property
+    def _bounds(self) -> tuple[Path, ...]:
+        return tuple({base for folder in FOLDERS for base in self._bases(folder)})
+
+    def _not_found(self, folder: str, name: str) -> ModelNotFound:
+        names = self.names(folder)
+        nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+        places = ", ".join(str(root) for root in self._roots) or "no model folder"
+        return ModelNotFound(
+            f'"{name}" is not among the {folder} in {places}'
+            + (f'; nearest: "{nearest[0]}"' if nearest else ""),
+            hint="Put it into the folder, or choose one that is there."
+            if self._roots
+            else "Name your model folder with --models DIR.",
+        )
+
+
+def _children(folder: Path) -> set[str]:
+    try:
+        return set(os.listdir(folder))
+    except OSError:
+        return set()
+
+
+def _models_below(base: Path, bounds: Sequence[Path]) -> Iterator[str]:
+    """Names of the safetensors files and diffusers folders below a folder."""
+    for place, folders, files in os.walk(base):
+        here = Path(place)
+        if here != base and _is_diffusers(files):
+            folders.clear()
+            yield here.relative_to(base).as_posix()
+            continue
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in files:
+            path = here / name
+            if name.lower().endswith(".safetensors") and _is_within(path.resolve(), bounds):
+                yield path.relative_to(base).as_posix()
+
+
+def _is_diffusers(files: Sequence[str]) -> bool:
+    return "model_index.json" in files or (
+        "config.json" in files and any(name.endswith(".safetensors") for name in files)
+    )
+
+
+def _inside(name: str) -> PurePosixPath:
+    """Turn a workflow's name into a relative path, or refuse it."""
+    text = name.replace("\\", "/")
+    path = PurePosixPath(text)
+    if not path.parts or path.is_absolute() or ".." in path.parts or ":" in text or "\0" in text:
+        raise _bad_path(name)
+    return path
+
+
+def _is_within(path: Path, bounds: Sequence[Path]) -> bool:
+    return any(path.is_relative_to(bound) for bound in bounds)
+
+
+def _bad_path(name: str) -> ModelError:
+    return ModelError(
+        f'"{name[:200]}" leads out of the model folders',
+        code="bad_path",
+        hint="Name a model by its place below its folder.",
+    )

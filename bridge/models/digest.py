@@ -1,0 +1,58 @@
+"""SHA-256 of models, remembered by path, size, date and inode so that no version is read twice."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from filelock import FileLock
+from platformdirs import user_cache_path
+
+_remembered: dict[str, str] = {}
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file, or of the safetensors files of a folder in order of their names.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    if path.is_dir():
+        parts = [
+            f"{part.relative_to(path).as_posix()} {digest_of(part)}"
+            for part in sorted(path.rglob("*.safetensors"))
+        ]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    stat = path.stat()
+    key = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ino}"
+    if key not in _remembered:
+        _remembered.update(_read_memory())
+    if key not in _remembered:
+        with path.open("rb") as file:
+            _remembered[key] = hashlib.file_digest(file, "sha256").hexdigest()
+        _write_memory(key)
+    return _remembered[key]
+
+
+def _memory_file() -> Path:
+    return user_cache_path("framebridge", appauthor=False) / "digests.json"
+
+
+def _read_memory() -> dict[str, str]:
+    try:
+        data = json.loads(_memory_file().read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}  # a cache: nothing is lost but time
+    return {str(key): str(value) for key, value in data.items()} if isinstance(data, dict) else {}
+
+
+def _write_memory(key: str) -> None:
+    file = _memory_file()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{file}.lock", timeout=5):
+            partial = file.with_suffix(".partial")
+            partial.write_text(json.dumps(_read_memory() | {key: _remembered[key]}, indent=0), "utf-8")
+            os.replace(partial, file)
+    except (OSError, TimeoutError):
+        return  # a cache that cannot be written costs time, not the job

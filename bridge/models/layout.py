@@ -1,0 +1,190 @@
+"""The shape of Stable Diffusion 1.x networks, read off the names and shapes of their tensors.
+
+Nothing is assumed about depth or width: a checkpoint with other channel multipliers, fewer blocks or a
+smaller text encoder is described as well as the original. Both naming styles are understood: that of
+the original code (LDM: ``input_blocks.1.0…``) and that of diffusers (``down_blocks.0.resnets.0…``).
+"""
+
+import itertools
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from bridge.models.header import Shape
+
+Shapes = Mapping[str, Shape]
+
+
+@dataclass(frozen=True, slots=True)
+class UNetLayout:
+    """A UNet, or a ControlNet, which has its encoder half.
+
+    Args:
+        in_channels: 4 for plain models; 9 for inpainting, 8 for instruct-pix2pix.
+        channels: Width of each level, finest first.
+        attends: For each level of the encoder, finest first, whether it has cross-attention.
+        decoder_attends: The same of the decoder, coarsest first; empty for a ControlNet.
+        blocks: Residual blocks a level.
+        context_width: Width of the prompt embeddings.
+        hint_channels: Widths of a ControlNet's picture encoder; empty for a UNet.
+    """
+
+    in_channels: int
+    channels: tuple[int, ...]
+    attends: tuple[bool, ...]
+    decoder_attends: tuple[bool, ...]
+    blocks: int
+    context_width: int
+    hint_channels: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AutoencoderLayout:
+    """A KL autoencoder: width of each level, finest first, residual blocks a level, latent channels."""
+
+    channels: tuple[int, ...]
+    blocks: int
+    latent_channels: int
+
+
+@dataclass(frozen=True, slots=True)
+class TextLayout:
+    """CLIP's text tower: vocabulary, positions, width, width of the inner layer, number of layers."""
+
+    vocabulary: int
+    positions: int
+    width: int
+    inner_width: int
+    layers: int
+
+
+def strip(shapes: Shapes, prefix: str) -> Shapes:
+    """Return the tensors whose names start with a prefix, without it."""
+    return {name[len(prefix) :]: shape for name, shape in shapes.items() if name.startswith(prefix)}
+
+
+def is_ldm(names: Iterable[str]) -> bool:
+    """Tell the original naming style from diffusers', by names without their prefix."""
+    return any(name.startswith(("input_blocks.", "encoder.down.", "decoder.up.")) for name in names)
+
+
+def unet_layout(shapes: Shapes) -> UNetLayout | None:
+    """Describe a UNet or ControlNet; ``None`` if its levels are not alike as in SD 1.x.
+
+    Args:
+        shapes: Of the UNet alone, its prefix stripped.
+    """
+    levels = _ldm_levels(shapes) if is_ldm(shapes) else _diffusers_levels(shapes)
+    first = shapes.get("input_blocks.0.0.weight") or shapes.get("conv_in.weight")
+    context = [shape[1] for name, shape in shapes.items() if name.endswith(".attn2.to_k.weight")]
+    if not (_is_regular(levels) and first and context):
+        return None
+    decoder = _decoder_attends(shapes, len(levels), len(levels[0]))
+    if any(len(set(level)) > 1 for level in decoder):
+        return None
+    return UNetLayout(
+        in_channels=first[1],
+        channels=tuple(level[0][0] for level in levels),
+        attends=tuple(level[0][1] for level in levels),
+        decoder_attends=tuple(level[0] for level in decoder),
+        blocks=len(levels[0]),
+        context_width=context[0],
+        hint_channels=_hint_channels(shapes),
+    )
+
+
+def autoencoder_layout(shapes: Shapes) -> AutoencoderLayout | None:
+    """Describe an autoencoder; ``None`` if it is none of Stable Diffusion's kind."""
+    down = (
+        r"encoder\.down\.(\d+)\.block\.(\d+)"
+        if is_ldm(shapes)
+        else r"encoder\.down_blocks\.(\d+)\.resnets\.(\d+)"
+    )
+    levels = _grouped(shapes, down + r"\.conv1\.weight")
+    latent = shapes.get("decoder.conv_in.weight")
+    if not levels or not latent or len({len(level) for level in levels}) != 1:
+        return None
+    return AutoencoderLayout(tuple(level[0][0] for level in levels), len(levels[0]), latent[1])
+
+
+def text_layout(shapes: Shapes) -> TextLayout | None:
+    """Describe a CLIP text tower in transformers' naming, prefix stripped; ``None`` if it is none."""
+    tokens = shapes.get("embeddings.token_embedding.weight")
+    positions = shapes.get("embeddings.position_embedding.weight")
+    inner = shapes.get("encoder.layers.0.mlp.fc1.weight")
+    layers = {match[1] for name in shapes if (match := re.match(r"encoder\.layers\.(\d+)\.", name))}
+    if not (tokens and positions and inner and len(tokens) == 2):
+        return None
+    return TextLayout(tokens[0], positions[0], tokens[1], inner[0], len(layers))
+
+
+def _is_regular(levels: list[list[tuple[int, bool]]]) -> bool:
+    """Tell whether all levels have equally many blocks, and the blocks of a level are alike."""
+    return len({len(level) for level in levels}) == 1 and all(len(set(level)) == 1 for level in levels)
+
+
+def _decoder_attends(shapes: Shapes, levels: int, blocks: int) -> list[list[bool]]:
+    """For each level of the decoder, coarsest first, whether its blocks attend; empty without one."""
+    if not any(name.startswith(("output_blocks.", "up_blocks.")) for name in shapes):
+        return []
+    places = (
+        [f"output_blocks.{level * (blocks + 1) + block}.1" for block in range(blocks + 1)]
+        if is_ldm(shapes)
+        else [f"up_blocks.{level}.attentions.{block}" for block in range(blocks + 1)]
+        for level in range(levels)
+    )
+    return [[f"{place}.proj_in.weight" in shapes for place in level] for level in places]
+
+
+def _ldm_levels(shapes: Shapes) -> list[list[tuple[int, bool]]]:
+    """For each level its residual blocks as (width, attends)."""
+    levels: list[list[tuple[int, bool]]] = [[]]
+    for index in itertools.count(1):
+        block = f"input_blocks.{index}"
+        if f"{block}.0.op.weight" in shapes:
+            levels.append([])
+        elif f"{block}.0.in_layers.2.weight" in shapes:
+            attends = f"{block}.1.proj_in.weight" in shapes
+            levels[-1].append((shapes[f"{block}.0.in_layers.2.weight"][0], attends))
+        else:
+            return levels
+    raise AssertionError("unreachable")
+
+
+def _diffusers_levels(shapes: Shapes) -> list[list[tuple[int, bool]]]:
+    levels = _grouped(shapes, r"down_blocks\.(\d+)\.resnets\.(\d+)\.conv1\.weight")
+    return [
+        [
+            (shape[0], f"down_blocks.{level}.attentions.{block}.proj_in.weight" in shapes)
+            for block, shape in enumerate(blocks)
+        ]
+        for level, blocks in enumerate(levels)
+    ]
+
+
+def _hint_channels(shapes: Shapes) -> tuple[int, ...]:
+    ldm = _in_order(shapes, r"input_hint_block\.(\d+)\.weight")
+    middle = _in_order(shapes, r"controlnet_cond_embedding\.blocks\.(\d+)\.weight")
+    if ldm:
+        return tuple(shape[0] for shape in [ldm[0], *ldm[2:-1:2]])
+    if middle:
+        return tuple(
+            shape[0] for shape in [shapes["controlnet_cond_embedding.conv_in.weight"], *middle[1::2]]
+        )
+    return ()
+
+
+def _in_order(shapes: Shapes, pattern: str) -> list[Shape]:
+    found = {int(match[1]): shape for name, shape in shapes.items() if (match := re.fullmatch(pattern, name))}
+    return [found[index] for index in sorted(found)]
+
+
+def _grouped(shapes: Shapes, pattern: str) -> list[list[Shape]]:
+    """Collect shapes by the two numbers in their names: [level][block]."""
+    found: dict[tuple[int, int], Shape] = {}
+    for name, shape in shapes.items():
+        if match := re.fullmatch(pattern, name):
+            found[int(match[1]), int(match[2])] = shape
+    return [
+        [found[key] for key in keys] for _, keys in itertools.groupby(sorted(found), key=lambda key: key[0])
+    ]

@@ -1,0 +1,37 @@
+"""The nodes of workflows: one file a family, one small function a node.
+
+A file's presence is its registration. Nodes hold no algorithm and no state; both live in
+``bridge.diffusion`` and ``bridge.imaging``.
+"""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from bridge.diffusion import choose_placement, free, set_placement, set_up_torch
+from bridge.engine import NodeLibrary
+from bridge.graph import Registry
+
+
+def load(settings: Mapping[str, Any]) -> NodeLibrary:
+    """Set up the device and collect the nodes; the worker's bootstrap.
+
+    Args:
+        settings: ``device`` and ``dtype`` (or ``auto``), ``threads`` (or ``None``).
+
+    Raises:
+        InputError: If the device is not here.
+    """
+    placement = choose_placement(settings.get("device") or "auto", settings.get("dtype") or "auto")
+    set_up_torch(placement, settings.get("threads"))
+    set_placement(placement)
+    environment = {
+        "device": str(placement.device),
+        "dtype": str(placement.dtype).removeprefix("torch."),
+        "vae_dtype": str(placement.vae_dtype).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+    return NodeLibrary(Registry.of_package(sys.modules[__name__]), environment, free)

@@ -1,0 +1,73 @@
+"""The 3D tool's view as a source, and the 3D tool as a destination."""
+
+from typing import Annotated
+
+import torch
+
+from bridge.diffusion import Image, Mask
+from bridge.engine import current_job
+from bridge.errors import InputError
+from bridge.graph import ALWAYS, Range, Tooltip, node
+from bridge.imaging import ControlOptions, LineSource, make_controls, open_frame, to_bytes, to_plane
+
+Side = Annotated[int, Range(0, 8192, 8), Tooltip("Pixels; 0 follows from the other side or the capture.")]
+Threshold = Annotated[float, Range(0.0, 1000.0, 1.0), Tooltip("Of the canny: lower draws more lines.")]
+Distance = Annotated[float, Range(0.0, 1e6, 0.01)]
+
+
+def frame_digest() -> str:
+    """Return what changes when the view does."""
+    frame = current_job().frame
+    return frame.digest if frame else ""
+
+
+@node(
+    "ViewportFrame",
+    category="framebridge",
+    display_name="Viewport",
+    outputs=("color", "depth", "canny", "normal", "mask"),
+    fingerprint=frame_digest,
+)
+def viewport_frame(
+    width: Side = 0,
+    height: Side = 0,
+    canny_source: Annotated[
+        LineSource, Tooltip("Lines of what the viewport shows, or of the shapes alone.")
+    ] = "colour",
+    canny_low: Threshold = 40.0,
+    canny_high: Threshold = 100.0,
+    depth_near: Annotated[Distance, Tooltip("Metres that become white; 0 is automatic.")] = 0.0,
+    depth_far: Annotated[Distance, Tooltip("Metres that become black; 0 is automatic.")] = 0.0,
+) -> tuple[Image, Image, Image, Image, Mask]:
+    """See what the 3D tool sees: its picture, and depth, lines and normals as ControlNets expect them.
+
+    Reports ``depth_range``, metres, so that a host can keep it over a shot. The mask is the host's, or
+    else everything that is not sky.
+    """
+    frame = current_job().frame
+    if frame is None:
+        raise InputError(
+            "the workflow looks at a viewport, and no frame came with it",
+            code="no_frame",
+            hint="Run it from Blender or Unreal, or give a captured frame: --frame FILE.npz.",
+        )
+    controls = make_controls(
+        open_frame(frame),
+        ControlOptions(width, height, canny_source, canny_low, canny_high, depth_near, depth_far),
+    )
+    current_job().show({"depth_range": [controls.depth_range.near, controls.depth_range.far]})
+    planes = (controls.color, controls.depth, controls.canny, controls.normal, controls.mask)
+    color, depth, lines, normal, mask = (torch.from_numpy(plane)[None] for plane in planes)
+    return color, depth, lines, normal, mask
+
+
+@node(
+    "SendToHost",
+    category="framebridge",
+    display_name="Send to host",
+    is_output=True,
+    fingerprint=lambda: ALWAYS,
+)
+def send_to_host(images: Image) -> None:
+    """Hand pictures back to whoever asked: Blender, Unreal, a script."""
+    current_job().send(tuple(to_plane("image", to_bytes(image)) for image in images.numpy()))
