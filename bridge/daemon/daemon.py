@@ -1,0 +1,177 @@
+"""The composition root: where folders, catalogue, jobs and the web server become one daemon.
+
+1. One daemon a user: a lock in the state folder says so. The system frees it when a daemon dies, however.
+2. The socket answers first; the worker with its models starts behind it.
+3. The runtime file is written once the socket listens, and is the first thing to go at the end.
+4. It leaves when told to (``POST /stop``, SIGTERM, Ctrl-C), or after an idle time without a client or a job.
+   What is nearly done may end; nothing takes longer than about five seconds.
+5. The daemon never computes: no numpy, no torch, no picture is opened here.
+"""
+
+import asyncio
+import contextlib
+import logging
+import math
+import os
+import secrets
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from types import FrameType
+from typing import Any, Self
+
+from starlette.applications import Starlette
+
+from bridge import __version__
+from bridge.builtin import load_preset, model_folder, preset_names
+from bridge.client import Runtime, remove_runtime, state_folder, write_runtime
+from bridge.daemon.instance import being_the_only_one
+from bridge.daemon.log import keeping_log
+from bridge.daemon.service import create_service
+from bridge.daemon.settings import Settings, bad_folder, make_folders
+from bridge.models import FOLDERS, Catalogue
+from bridge.server import SOCKET_PATH, Access, Clients, WebServer, bind, create_app
+
+logger = logging.getLogger(__name__)
+
+DRAIN_S = 0.5
+"""How long work under way may take to end once the daemon is to leave."""
+
+CLOSE_S = 3.5
+"""How long the worker may take to leave."""
+
+IDLE_CHECK_S = 10.0
+"""How often to look whether anybody is there, at least."""
+
+if sys.platform == "win32":  # pragma: no cover
+    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGBREAK)
+else:
+    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def serve(settings: Settings) -> None:
+    """Run a daemon until it is told to leave.
+
+    Raises:
+        BridgeError: ``already_running``, ``port_in_use``, ``port_refused``, ``unsafe_host`` or
+            ``bad_folder``.
+    """
+    with keeping_log(state_folder() / "daemon.log"):
+        asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    daemon = Daemon(settings)
+    with daemon.heeding_signals():
+        async with daemon:
+            await daemon.until_stopped()
+
+
+class Daemon:
+    """A daemon, for ``async with``.
+
+    Attributes:
+        port: Where it listens.
+        token: What a request must show.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.port = 0
+        self.token = secrets.token_urlsafe(32)
+        self._settings = settings
+        self._is_stopping = asyncio.Event()
+        self._clients = Clients()
+        self._catalogue = Catalogue(settings.model_roots, model_folder())
+        self._service = create_service(settings, state_folder() / "definitions.json")
+
+    async def __aenter__(self) -> Self:
+        async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(being_the_only_one(state_folder()))
+            shutil.rmtree(self._settings.folders["temp"], ignore_errors=True)
+            make_folders(self._settings.folders)
+            listener = stack.enter_context(bind(self._settings.host, self._settings.port))
+            self.port = listener.getsockname()[1]
+            await stack.enter_async_context(WebServer(self._app(), grace_s=1).serving(listener))
+            stack.push_async_callback(self._close_service)  # while clients can still be told
+            stack.push_async_callback(self._drain)
+            stack.enter_context(self._announced())
+            logger.info(
+                "framebridge %s listens on port %d as process %d", __version__, self.port, os.getpid()
+            )
+            await self._service.start()
+            self._exit = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *reason: object) -> None:
+        logger.info("leaving")
+        await self._exit.aclose()
+
+    def stop(self) -> None:
+        """Make ``until_stopped`` return."""
+        self._is_stopping.set()
+
+    async def until_stopped(self) -> None:
+        """Wait until somebody calls ``stop``, or nobody has wanted anything for the idle time."""
+        limit_s = self._settings.idle_timeout_s or math.inf
+        busy_at = time.monotonic()
+        while not self._is_stopping.is_set():
+            if self._service.state.queue_remaining:
+                busy_at = time.monotonic()
+            if min(time.monotonic() - busy_at, self._clients.idle_s) >= limit_s:
+                logger.info("nobody has wanted anything for %g s", limit_s)
+                return
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._is_stopping.wait(), min(limit_s / 10, IDLE_CHECK_S))
+
+    @contextlib.contextmanager
+    def heeding_signals(self) -> Iterator[None]:
+        """Stop when the system, the terminal or Ctrl-C asks for it, while the block runs."""
+        loop = asyncio.get_running_loop()
+
+        def heed(number: int, frame: FrameType | None) -> None:
+            loop.call_soon_threadsafe(self.stop)
+
+        before = {number: signal.signal(number, heed) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _app(self) -> Starlette:
+        answers = {"models": self._models, "presets": self._presets}
+        access = Access(self.token, self.port)
+        return create_app(self._service, access, answers=answers, clients=self._clients, stop=self.stop)
+
+    @contextlib.contextmanager
+    def _announced(self) -> Iterator[None]:
+        host = "[::1]" if self._settings.host == "::1" else "127.0.0.1"
+        url = f"ws://{host}:{self.port}{SOCKET_PATH}"
+        runtime = Runtime(url, self.port, self.token, os.getpid(), __version__, time.time())
+        try:
+            write_runtime(runtime)
+        except OSError as error:
+            raise bad_folder(state_folder(), error) from error
+        try:
+            yield
+        finally:
+            remove_runtime(os.getpid())
+
+    async def _drain(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                while self._service.state.queue_remaining:
+                    await asyncio.sleep(0.05)
+
+    async def _close_service(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await self._service.close()
+
+    def _models(self) -> Mapping[str, Any]:
+        return {"models": {folder: self._catalogue.names(folder) for folder in FOLDERS}}
+
+    def _presets(self) -> Mapping[str, Any]:
+        return {"presets": [load_preset(name).to_json() for name in preset_names()]}

@@ -1,0 +1,26 @@
+"""Jobs on the models, pictures and presets of some settings: a daemon's, or those of a single run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bridge.builtin import expand_preset, model_folder
+from bridge.daemon.settings import Settings
+from bridge.jobs import JobService
+from bridge.models import Catalogue
+from bridge.server import PictureNames
+
+
+def create_service(settings: Settings, definitions_file: Path | None) -> JobService:
+    """Return a job service that is yet to be started.
+
+    Args:
+        settings: Where things lie, and what to compute on.
+        definitions_file: Keeps node definitions between starts; ``None`` to ask the worker every time.
+    """
+    catalogue = Catalogue(settings.model_roots, model_folder())
+    folders = settings.folders
+
+    def choices(folder: str) -> Sequence[str]:
+        return PictureNames(folders, folder) if folder in folders else catalogue.names(folder)
+
+    return JobService(settings.worker, definitions_file, choices, expand_preset)

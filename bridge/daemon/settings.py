@@ -1,0 +1,99 @@
+"""What a daemon, or a single run without one, is to work with, and where its files lie."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from bridge.client import DEFAULT_PORT, state_folder
+from bridge.errors import BridgeError
+from bridge.jobs import WorkerSettings
+
+
+def data_folder() -> Path:
+    """Return the folder for what the user sees: models, input and output pictures."""
+    if os.environ.get("FRAMEBRIDGE_HOME", "").strip():
+        return state_folder()
+    return Path(platformdirs.user_data_dir("framebridge", appauthor=False))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a daemon, or a single run without one, is to work with.
+
+    Args:
+        host: Where to listen; loopback only.
+        port: 0 takes any free one.
+        models: Model folders, searched before the user's own.
+        output: Where pictures are kept; in the user's data folder if ``None``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        dtype: ``auto``, ``float32``, ``float16`` or ``bfloat16``.
+        threads: CPU threads for models; ``None`` leaves it to torch.
+        cache_bytes: What cached results may hold.
+        idle_timeout_s: The daemon leaves after so long without a client or a job; 0 means never.
+        bootstrap: ``package.module:callable`` that brings the nodes into the worker.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    models: Sequence[Path] = ()
+    output: Path | None = None
+    device: str = "auto"
+    dtype: str = "auto"
+    threads: int | None = None
+    cache_bytes: int = 2 * 1024**3
+    idle_timeout_s: float = 30 * 60.0
+    bootstrap: str = "bridge.nodes:load"
+
+    @property
+    def model_roots(self) -> tuple[Path, ...]:
+        """Every model folder, in search order."""
+        return (*(Path(root).expanduser().absolute() for root in self.models), data_folder() / "models")
+
+    @property
+    def folders(self) -> Mapping[str, Path]:
+        """``input``, ``output``, ``temp`` and ``frames``."""
+        data = data_folder()
+        output = self.output.expanduser().absolute() if self.output else data / "output"
+        return {
+            "input": data / "input",
+            "output": output,
+            "temp": data / "temp",
+            "frames": state_folder() / "frames",
+        }
+
+    @property
+    def worker(self) -> WorkerSettings:
+        """The same as the worker wants it."""
+        settings: dict[str, Any] = {
+            "models": [str(root) for root in self.model_roots],
+            **{name: str(path) for name, path in self.folders.items()},
+            "device": self.device,
+            "dtype": self.dtype,
+            "threads": self.threads,
+            "cache_bytes": self.cache_bytes,
+        }
+        return WorkerSettings(settings, self.bootstrap)
+
+
+def make_folders(folders: Mapping[str, Path]) -> None:
+    """Make what is missing.
+
+    Raises:
+        BridgeError: ``bad_folder``.
+    """
+    for folder in folders.values():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise bad_folder(folder, error) from error
+
+
+def bad_folder(folder: Path, error: OSError) -> BridgeError:
+    """Return the error for a folder that cannot be used."""
+    reason = error.strerror or error
+    hint = "Choose another with --out, or move everything with FRAMEBRIDGE_HOME."
+    return BridgeError(f"cannot write {folder}: {reason}", code="bad_folder", hint=hint)

@@ -1,0 +1,9 @@
+"""The daemon's one port: the native socket, a few plain routes, and the guard in front of them."""
+
+from bridge.server.access import Access
+from bridge.server.app import SOCKET_PATH, create_app
+from bridge.server.clients import Clients
+from bridge.server.listen import WebServer, bind
+from bridge.server.pictures import PictureNames
+
+__all__ = ["SOCKET_PATH", "Access", "Clients", "PictureNames", "WebServer", "bind", "create_app"]

@@ -1,0 +1,125 @@
+"""The application: which routes there are, who may reach them, and how faults are told.
+
+Everything but ``/health`` needs the token. Whatever is added later, here or by a benchmark, is behind the
+same guard: it stands in front of the routing.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+
+from bridge import __version__
+from bridge.errors import BridgeError, Problem, problem_of
+from bridge.jobs import JobService
+from bridge.server.access import Access, AccessMiddleware
+from bridge.server.clients import Clients
+from bridge.server.requests import Answers
+from bridge.server.socket import BridgeSocket
+
+logger = logging.getLogger(__name__)
+
+SOCKET_PATH = "/bridge"
+
+
+def create_app(
+    service: JobService,
+    access: Access,
+    *,
+    answers: Answers | None = None,
+    clients: Clients | None = None,
+    stop: Callable[[], None] = lambda: None,
+    routes: Sequence[BaseRoute] = (),
+) -> Starlette:
+    """Build the daemon's web application.
+
+    Args:
+        service: Runs the jobs.
+        access: What a request must show.
+        answers: Subjects of ``query`` besides ``nodes`` and ``status``.
+        clients: Who is connected; for whoever wants to know.
+        stop: Called when a client asks the daemon to leave.
+        routes: More routes, behind the same guard.
+    """
+    clients = clients if clients is not None else Clients()
+    pages = Pages(service, clients, stop)
+    socket = BridgeSocket(service, clients, answers or {})
+    return Starlette(
+        routes=[
+            Route("/health", pages.health),
+            Route("/", pages.root),
+            Route("/status", pages.status),
+            Route("/stop", pages.stop, methods=["POST"]),
+            WebSocketRoute(SOCKET_PATH, socket.serve),
+            *routes,
+        ],
+        middleware=[Middleware(AccessMiddleware, access=access)],
+        exception_handlers={
+            HTTPException: _tell_http_error,
+            BridgeError: _tell_bridge_error,
+            Exception: _tell_bug,
+        },
+    )
+
+
+class Pages:
+    """The few things to ask over plain HTTP."""
+
+    def __init__(self, service: JobService, clients: Clients, stop: Callable[[], None]) -> None:
+        self._service = service
+        self._clients = clients
+        self._stop = stop
+
+    async def health(self, request: Request) -> Response:
+        """Say that the daemon lives, and nothing else; anybody on this machine may ask."""
+        return _json({"status": "ok"})
+
+    async def root(self, request: Request) -> Response:
+        """Say what this is."""
+        return _json({"name": "framebridge", "version": __version__, "socket": SOCKET_PATH})
+
+    async def status(self, request: Request) -> Response:
+        """Say what the daemon is doing."""
+        return _json({"version": __version__, "clients": len(self._clients), **self._service.status()})
+
+    async def stop(self, request: Request) -> Response:
+        """Leave, once this is answered."""
+        logger.info("asked to stop")
+        self._stop()
+        return _json({"status": "stopping"}, HTTPStatus.ACCEPTED)
+
+
+def _json(data: Any, status: int = HTTPStatus.OK) -> Response:
+    return JSONResponse(data, status, {"cache-control": "no-store"})
+
+
+_PHRASES = {
+    HTTPStatus.NOT_FOUND: Problem("no_such_route", "there is nothing at this path"),
+    HTTPStatus.METHOD_NOT_ALLOWED: Problem("wrong_method", "this path is not asked like that"),
+}
+
+
+async def _tell_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    problem = _PHRASES.get(HTTPStatus(error.status_code), Problem("bad_request", str(error.detail)))
+    return _json(_told(problem), error.status_code)
+
+
+async def _tell_bridge_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, BridgeError)
+    return _json(_told(error.problem), HTTPStatus.BAD_REQUEST)
+
+
+async def _tell_bug(request: Request, error: Exception) -> Response:
+    return _json(_told(problem_of(error)), HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _told(problem: Problem) -> dict[str, str]:
+    return {"code": problem.code, "message": problem.message, "hint": problem.hint}

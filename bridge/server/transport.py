@@ -1,0 +1,147 @@
+"""Connections as uvicorn drives them, made to give up on a peer that stalls.
+
+uvicorn itself waits for ever for the rest of a request's head, and for a reader that has stopped reading.
+
+1. The head of a request must arrive within ``HEAD_TIMEOUT_S`` of its first byte, or of connecting.
+2. A peer that takes nothing of what waits for it for ``STALL_TIMEOUT_S`` is cut off.
+3. After a message that breaks the WebSocket rules the reason (1002, 1007, 1009) is sent, and what the
+   peer still has under way is read and thrown away for a moment; a socket closed with unread bytes is
+   reset, and the reason with it.
+"""
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+HEAD_TIMEOUT_S = 10.0
+STALL_TIMEOUT_S = 20.0
+LINGER_S = 1.0
+
+
+class HttpConnection(H11Protocol):
+    """An HTTP connection with deadlines; see the rules above."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start waiting for a request."""
+        super().connection_made(transport)
+        self._stall = StallWatch(transport, self.loop)
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; once they make a whole head, the deadline is off until the next request."""
+        super().data_received(data)
+        is_upgraded = self.transport.get_protocol() is not self
+        if not is_upgraded and (self.cycle is None or self.cycle.response_complete):
+            self._await_head()
+        else:
+            self._stop_waiting()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the deadlines."""
+        self._stop_waiting()
+        self._stall.stop()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Note that the peer does not keep up."""
+        super().pause_writing()
+        self._stall.start()
+
+    def resume_writing(self) -> None:
+        """Note that it has caught up."""
+        self._stall.stop()
+        super().resume_writing()
+
+    def _await_head(self) -> None:
+        if self._head_timer is None and not self.transport.is_closing():
+            self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self.transport.abort)
+
+    def _stop_waiting(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+
+class SocketConnection(WebSocketsSansIOProtocol):
+    """A WebSocket connection with deadlines; see the rules above."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take over the connection of an upgrade request."""
+        super().connection_made(transport)
+        self._stall = StallWatch(self.transport, self.loop)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the deadlines."""
+        self._stall.stop()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Note that the peer does not keep up."""
+        super().pause_writing()
+        self._stall.start()
+
+    def resume_writing(self) -> None:
+        """Note that it has caught up."""
+        self._stall.stop()
+        super().resume_writing()
+
+    def send_receive_event_to_app(self) -> None:
+        """Pass a whole message on, if a text is UTF-8."""
+        if self.curr_msg_data_type == "text" and not _is_utf8(self.frames):
+            self.frames = []
+            self.conn.fail(1007, "text is not UTF-8")
+            self.handle_parser_exception()
+            return
+        super().send_receive_event_to_app()
+
+    def handle_parser_exception(self) -> None:
+        """Say why, and read on for a moment so that the peer can hear it."""
+        if self.close_sent:
+            return
+        self.close_sent = True
+        close = self.conn.close_sent
+        assert close is not None, "websockets has failed the connection"
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": close.code, "reason": close.reason})
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_timer = self.loop.call_later(LINGER_S, self.transport.close)
+
+
+class StallWatch:
+    """Cuts a connection off when the bytes that wait for its peer stop becoming fewer."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Look again after the time limit."""
+        self.stop()
+        waiting = self._transport.get_write_buffer_size()
+        self._timer = self._loop.call_later(STALL_TIMEOUT_S, self._look, waiting)
+
+    def stop(self) -> None:
+        """Stop looking."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self, waiting_before: int) -> None:
+        if self._transport.get_write_buffer_size() >= waiting_before:
+            self._transport.abort()
+        else:
+            self.start()
+
+
+def _is_utf8(fragments: list[bytes]) -> bool:
+    try:
+        b"".join(fragments).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
