@@ -1,0 +1,1 @@
+"""Benchmarks: rerunnable, each against a peer in the same run. ``python -m benchmarks.NAME``."""

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Framebridge for Blender: see the scene through a diffusion model, from the viewport."""
+
+bl_info = {
+    "name": "Framebridge",
+    "author": "The Framebridge authors",
+    "description": "See the scene through a diffusion model without leaving the viewport",
+    "version": (0, 1, 0),
+    "blender": (3, 4, 0),
+    "category": "3D View",
+}
+
+
+def register() -> None:
+    """Add what the add-on adds to Blender's interface."""
+
+
+def unregister() -> None:
+    """Take it away again."""

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Capture what a view of the scene shows: colour, true depth, normals, object ids, camera.
+
+Rules:
+1. Everything happens on Blender's main thread, and never inside a render handler.
+2. Nothing of the user's file is written. Drawing needs some settings of one viewport (shading, overlays,
+   gizmos) to be others for a moment; they are put back before the call returns, also when it fails.
+3. Depth is drawn with Workbench's solid shading: that of a material preview cannot be read (it is 0
+   everywhere), and overlays would write into it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import bpy
+import gpu
+import numpy as np
+from mathutils import Matrix
+
+from .boot import start_gpu
+from .geometry import clip_range, in_front, linear_depth, scaled
+from .settings import temporarily
+from .surfaces import FORMAT, draw_surfaces
+from .viewport import CaptureError, View, Viewport
+
+_DRAWN_BY_VIEWPORT = frozenset({"BLENDER_WORKBENCH", "BLENDER_EEVEE", "BLENDER_EEVEE_NEXT"})
+
+
+@dataclass(frozen=True)
+class Capture:
+    """One captured view; arrays have rows downwards, lengths are metres, matrices are row-major.
+
+    Args:
+        color: uint8 (H, W, 3), sRGB as on the screen.
+        depth: float32 (H, W), along the view axis; ``inf`` is sky.
+        view: World to camera, float64 (4, 4).
+        projection: Camera to clip space, float64 (4, 4).
+        near: Distance of the near clipping plane.
+        far: Distance of the far one.
+        normal: float32 (H, W, 3), unit length in camera space: X right, Y up, Z towards the camera, as the
+            sky's is.
+        object_id: uint16 (H, W); 0 where there is no object.
+        object_names: The object with id n is ``object_names[n - 1]``.
+    """
+
+    color: np.ndarray
+    depth: np.ndarray
+    view: np.ndarray
+    projection: np.ndarray
+    near: float
+    far: float
+    normal: np.ndarray | None = None
+    object_id: np.ndarray | None = None
+    object_names: tuple[str, ...] = ()
+
+
+class Capturer:
+    """Captures views, and keeps its GPU memory for the next one of the same size."""
+
+    def __init__(self) -> None:
+        self._canvases: dict[str, gpu.types.GPUOffScreen] = {}
+
+    def capture(self, viewport: Viewport, view: View, with_surfaces: bool = False) -> Capture:
+        """Draw the view and read it back.
+
+        Args:
+            viewport: Whose shading the colours have (a Blender without a window has only ``SOLID``).
+            view: Where to look from, and the size.
+            with_surfaces: Whether to tell normals and object ids, which takes time in a large scene.
+
+        Raises:
+            CaptureError: ``gpu_unavailable`` or ``capture_failed``; nothing was changed.
+        """
+        start_gpu()
+        view_matrix, projection = in_front(np.array(view.view), np.array(view.projection))
+        view = View(Matrix(view_matrix), Matrix(projection), view.width, view.height)
+        scale = _metres_per_unit(viewport.scene)
+        color, depth = self._color_and_depth(viewport, view)
+        normal, object_id, names = self._surfaces(viewport, view) if with_surfaces else (None, None, ())
+        view_matrix, in_metres = scaled(view_matrix, projection, scale)
+        return Capture(
+            color=color,
+            depth=linear_depth(depth, projection) * np.float32(scale),
+            view=view_matrix,
+            projection=in_metres,
+            near=clip_range(in_metres)[0],
+            far=clip_range(in_metres)[1],
+            normal=normal,
+            object_id=object_id,
+            object_names=names,
+        )
+
+    def free(self) -> None:
+        """Give the GPU memory back; the next capture takes new."""
+        while self._canvases:
+            self._canvases.popitem()[1].free()
+
+    def _color_and_depth(self, viewport: Viewport, view: View) -> tuple[np.ndarray, np.ndarray]:
+        shading = viewport.space.shading
+        canvas = self._canvas(view, "RGBA8")
+        kind = _color_shading(viewport)
+        with temporarily(*_clean(viewport), (shading, "type", kind)):
+            _draw(canvas, viewport, view)
+            color = _read_color(canvas, "UBYTE", np.uint8)[..., :3].copy()
+            if kind == "SOLID" and not shading.show_xray:
+                return color, _read_depth(canvas)
+        with temporarily(*_clean(viewport), (shading, "type", "SOLID"), (shading, "show_xray", False)):
+            _draw(canvas, viewport, view)
+            return color, _read_depth(canvas)
+
+    def _surfaces(self, viewport: Viewport, view: View) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+        canvas = self._canvas(view, FORMAT)
+        with canvas.bind():
+            names = draw_surfaces(viewport, view, gpu.state.active_framebuffer_get())
+        pixels = _read_color(canvas, "FLOAT", np.float32)
+        normal, object_id = pixels[..., :3].copy(), pixels[..., 3].astype(np.uint16)
+        normal[object_id == 0] = (0.0, 0.0, 1.0)
+        return normal, object_id, names
+
+    def _canvas(self, view: View, form: str) -> gpu.types.GPUOffScreen:
+        size = view.width, view.height
+        if any((canvas.width, canvas.height) != size for canvas in self._canvases.values()):
+            self.free()
+        if form not in self._canvases:
+            try:
+                self._canvases[form] = gpu.types.GPUOffScreen(*size, format=form)
+            except RuntimeError as error:
+                raise CaptureError(
+                    f"the GPU cannot draw a picture of {size[0]} × {size[1]} pixels: {error}",
+                    code="gpu_unavailable",
+                    hint="Choose a smaller size, and do not capture while a render is under way.",
+                ) from error
+        return self._canvases[form]
+
+
+def _draw(canvas: gpu.types.GPUOffScreen, viewport: Viewport, view: View) -> None:
+    canvas.draw_view3d(
+        viewport.scene,
+        viewport.view_layer,
+        viewport.space,
+        viewport.region,
+        view.view,
+        view.projection,
+        do_color_management=True,
+    )
+
+
+def _read_color(canvas: gpu.types.GPUOffScreen, kind: str, dtype: type) -> np.ndarray:
+    """Return what was drawn, (H, W, 4), rows downwards."""
+    width, height = canvas.width, canvas.height
+    # Until Blender 5.2 a Buffer of several dimensions has wrong strides; a flat one is right in all.
+    pixels = gpu.types.Buffer(kind, width * height * 4)
+    with canvas.bind():
+        gpu.state.active_framebuffer_get().read_color(0, 0, width, height, 4, 0, kind, data=pixels)
+    return np.array(pixels, dtype=dtype).reshape(height, width, 4)[::-1]
+
+
+def _read_depth(canvas: gpu.types.GPUOffScreen) -> np.ndarray:
+    """Return the depth buffer, float32 (H, W), 0..1, rows downwards."""
+    width, height = canvas.width, canvas.height
+    pixels = gpu.types.Buffer("FLOAT", width * height)
+    with canvas.bind():
+        gpu.state.active_framebuffer_get().read_depth(0, 0, width, height, data=pixels)
+    return np.array(pixels, dtype=np.float32).reshape(height, width)[::-1]
+
+
+def _color_shading(viewport: Viewport) -> str:
+    """Return the viewport's own shading if it can be drawn at once, else the nearest that can."""
+    kind = viewport.space.shading.type
+    if bpy.app.background or kind == "WIREFRAME":
+        return "SOLID"
+    if kind == "RENDERED" and viewport.scene.render.engine not in _DRAWN_BY_VIEWPORT:
+        return "MATERIAL"
+    return kind
+
+
+def _clean(viewport: Viewport) -> list[tuple[object, str, object]]:
+    space = viewport.space
+    return [(space.overlay, "show_overlays", False), (space, "show_gizmo", False)]
+
+
+def _metres_per_unit(scene: bpy.types.Scene) -> float:
+    units = scene.unit_settings
+    return 1.0 if units.system == "NONE" else units.scale_length

@@ -1,0 +1,5 @@
+"""``python -m bridge`` is ``framebridge``."""
+
+from bridge.cli import main
+
+main()

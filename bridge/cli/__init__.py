@@ -1,0 +1,226 @@
+"""The command line: what each command takes. What it does lies in the module of its name.
+
+This module imports nothing heavy, so that ``framebridge --help`` answers at once; a command's own module
+is imported when the command runs.
+"""
+
+import sys
+from enum import StrEnum
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bridge import __version__
+from bridge.errors import BridgeError, WorkflowError
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_TAKEN = 3
+EXIT_NO_DAEMON = 4
+EXIT_INTERRUPTED = 130
+
+EXIT_CODES = {
+    "already_running": EXIT_TAKEN,
+    "port_in_use": EXIT_TAKEN,
+    "no_daemon": EXIT_NO_DAEMON,
+    "connection_lost": EXIT_NO_DAEMON,
+    "cancelled": EXIT_INTERRUPTED,
+}
+"""Error code → exit code; faults of the input are 2, everything else is 1."""
+
+app = typer.Typer(
+    name="framebridge",
+    help="See a 3D scene through a diffusion model.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 port or daemon taken, 4 no daemon, "
+    "130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Device(StrEnum):
+    """Where the models run."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+    MPS = "mps"
+
+
+class DType(StrEnum):
+    """The number format the models run in."""
+
+    AUTO = "auto"
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    BFLOAT16 = "bfloat16"
+
+
+Models = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--models", metavar="DIR", help="A model folder (ComfyUI's or A1111's layout); may be repeated."
+    ),
+]
+Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where pictures are written.")]
+OnDevice = Annotated[Device, typer.Option("--device", help="Where the models run.")]
+InDType = Annotated[DType, typer.Option("--dtype", help="The number format the models run in.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of text.")]
+
+
+@app.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """See a 3D scene through a diffusion model."""
+    if version:
+        typer.echo(f"framebridge {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def serve(
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; only loopback is allowed.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8189,
+    models: Models = None,
+    out: Out = None,
+    device: OnDevice = Device.AUTO,
+    dtype: InDType = DType.AUTO,
+    idle_minutes: Annotated[
+        float, typer.Option(min=0, help="Leave after this long without a client or a job; 0 stays for ever.")
+    ] = 30,
+) -> None:
+    """Run the daemon that owns the GPU; Blender, Unreal and scripts connect to it."""
+    _run("service", "serve", host, port, models or [], out, device.value, dtype.value, idle_minutes)
+
+
+@app.command()
+def stop() -> None:
+    """Stop the running daemon."""
+    _run("service", "stop")
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Say whether a daemon runs, on what, and what it is doing."""
+    _run("service", "status", as_json)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where pictures are written.")] = Path(
+        "out"
+    ),
+    device: OnDevice = Device.AUTO,
+    as_json: AsJson = False,
+) -> None:
+    """Restyle a real Blender viewport with the built-in model and write a contact sheet."""
+    _run("demo", "demo", out, device.value, as_json)
+
+
+@app.command()
+def run(
+    workflow: Annotated[
+        Path,
+        typer.Argument(
+            metavar="WORKFLOW.json|PICTURE.png", help="API-format JSON, or a picture that holds one."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where pictures are written.")] = Path(
+        "out"
+    ),
+    models: Models = None,
+    device: OnDevice = Device.AUTO,
+    dtype: InDType = DType.AUTO,
+    values: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NODE.INPUT=VALUE", help="Change an input: 3.seed=42; may be repeated."
+        ),
+    ] = None,
+    frame: Annotated[
+        Path | None,
+        typer.Option("--frame", metavar="FILE.npz", help="The captured frame that ViewportFrame sees."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run one workflow without a daemon and write its pictures."""
+    _run(
+        "workflow",
+        "run",
+        workflow,
+        out,
+        models or [],
+        device.value,
+        dtype.value,
+        values or [],
+        frame,
+        as_json,
+    )
+
+
+@app.command()
+def nodes(
+    name: Annotated[str, typer.Argument(metavar="[NODE]", help="Show one node with its inputs.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """List the nodes that workflows may use."""
+    _run("listing", "nodes", name, as_json)
+
+
+@app.command("models")
+def list_models(models: Models = None, as_json: AsJson = False) -> None:
+    """List the models that are found, and where."""
+    _run("listing", "models", models or [], as_json)
+
+
+@app.command()
+def doctor(models: Models = None, as_json: AsJson = False) -> None:
+    """Check this machine link by link, and say what to do about each fault."""
+    _run("doctor", "doctor", models or [], as_json)
+
+
+def _run(module: str, function: str, *arguments: Any) -> None:
+    """Import a command's module and call its function; what it raises becomes a message and an exit code."""
+    try:
+        code = getattr(import_module(f"bridge.cli.{module}"), function)(*arguments)
+    except BridgeError as error:
+        report(error)
+        raise typer.Exit(exit_code(error)) from None
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    raise typer.Exit(code or 0)
+
+
+def report(error: BridgeError) -> None:
+    """Print every fault with its place and its hint on standard error."""
+    for problem in error.problems:
+        place = "".join(
+            (problem.node_id and f" node {problem.node_id}", problem.input_name and f".{problem.input_name}")
+        )
+        typer.echo(
+            f"{typer.style('error', fg='red', bold=True)} [{problem.code}]{place}: {problem.message}",
+            err=True,
+        )
+        if problem.hint:
+            typer.echo(f"  hint: {problem.hint}", err=True)
+
+
+def exit_code(error: BridgeError) -> int:
+    """Return the exit code that tells a script what kind of fault it was."""
+    from_input = isinstance(error, WorkflowError) or error.code.startswith(
+        ("bad_", "frame_", "no_", "unknown_")
+    )
+    return EXIT_CODES.get(error.code, EXIT_USAGE if from_input else EXIT_FAILED)
+
+
+def main() -> None:
+    """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    app()

@@ -1,0 +1,154 @@
+"""``framebridge doctor``: look at each link of the chain, and say what to do about the one that is broken."""
+
+import asyncio
+import json
+import platform
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bridge import __version__
+from bridge.builtin import demo_frame_file, expand_preset, model_folder
+from bridge.cli.local import local_jobs
+from bridge.client import find_daemon, state_folder
+from bridge.daemon import Settings, data_folder
+from bridge.errors import BridgeError
+from bridge.imaging import load_frame
+from bridge.models import FOLDERS, Catalogue
+from bridge.protocol import Submit
+
+PACKAGES = ("torch", "diffusers", "transformers", "safetensors", "numpy", "opencv-python-headless", "pillow")
+GPU_HINT = "Install the build of torch for this GPU; the README has the line."
+EXIT_FAILED = 1
+
+MARKS = {"ok": "[green]ok[/]  ", "note": "[yellow]note[/]", "bad": "[red]bad[/] "}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One link of the chain.
+
+    Args:
+        link: Which.
+        state: ``ok``, ``note`` or ``bad``.
+        text: What was found.
+        hint: What to do about it.
+    """
+
+    link: str
+    state: str
+    text: str
+    hint: str = ""
+
+
+def doctor(folders: list[Path], as_json: bool) -> int:
+    """Print the findings; the exit code is 1 if a link is broken."""
+    findings = []
+    for finding in _examine(Settings(models=folders)):
+        findings.append(finding)
+        if not as_json:
+            _print(finding)
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+    return EXIT_FAILED if any(finding.state == "bad" for finding in findings) else 0
+
+
+def find_gpu() -> str:
+    """Name the accelerator that this machine has, without torch; empty if none is seen."""
+    if shutil.which("nvidia-smi") or Path("/proc/driver/nvidia/version").exists():
+        return "an NVIDIA GPU"
+    if sys.platform == "darwin" and platform.machine() == "arm64":
+        return "an Apple GPU"
+    return ""
+
+
+def judge_device(gpu: str, environment: Mapping[str, Any]) -> Finding:
+    """Say whether the device that torch chose is the best that this machine has.
+
+    Args:
+        gpu: From ``find_gpu``.
+        environment: Of the worker: ``device``, ``dtype``, ``torch``.
+    """
+    device = str(environment.get("device", ""))
+    text = f"{device}, {environment.get('dtype')}, torch {environment.get('torch')}"
+    if gpu and device == "cpu":
+        return Finding(
+            "device", "bad", f"GPU present, torch is CPU-only ({gpu}; torch runs on {text})", GPU_HINT
+        )
+    return Finding("device", "ok", text)
+
+
+def _examine(settings: Settings) -> Iterator[Finding]:
+    yield Finding(
+        "framebridge", "ok", f"{__version__} on Python {platform.python_version()}, {platform.platform()}"
+    )
+    yield _packages()
+    yield Finding("files", "ok", f"state in {state_folder()}, pictures and models in {data_folder()}")
+    yield _daemon()
+    yield _models(settings)
+    yield from asyncio.run(_worker(settings))
+
+
+def _packages() -> Finding:
+    found, missing = [], []
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        return Finding(
+            "packages", "bad", f"missing: {', '.join(missing)}", "Install framebridge again with pip."
+        )
+    return Finding("packages", "ok", ", ".join(found))
+
+
+def _daemon() -> Finding:
+    try:
+        runtime = find_daemon()
+    except BridgeError as error:
+        return Finding("daemon", "bad", error.message, error.hint)
+    if runtime is None:
+        return Finding("daemon", "note", "not running", "Hosts start it; or run: framebridge serve")
+    return Finding("daemon", "ok", f"running on port {runtime.port}, process {runtime.pid}")
+
+
+def _models(settings: Settings) -> Finding:
+    catalogue = Catalogue(settings.model_roots, model_folder())
+    counts = {folder: len(catalogue.names(folder)) for folder in FOLDERS}
+    found = ", ".join(f"{count} {folder}" for folder, count in counts.items() if count)
+    return Finding("models", "ok", f"{found}; framebridge models lists them")
+
+
+async def _worker(settings: Settings) -> list[Finding]:
+    """Start a worker, ask what it computes on, and have it make one small picture."""
+    findings = []
+    try:
+        async with local_jobs(settings) as jobs:
+            await jobs.service.definitions()
+            status = jobs.service.status()
+            findings.append(judge_device(find_gpu(), status["environment"]))
+            for module, reason in status["failures"].items():
+                findings.append(Finding("nodes", "bad", f"{module} cannot be loaded: {reason}"))
+            workflow = expand_preset("stylize", {"width": 256})
+            outcome = await jobs.run(
+                Submit("doctor", workflow, frame=load_frame(demo_frame_file())), lambda message: None
+            )
+            findings.append(Finding("picture", "ok", f"made one in {outcome.finished.timings['run']:.1f} s"))
+    except BridgeError as error:
+        findings.append(Finding("worker", "bad", str(error.problem), error.hint))
+    return findings
+
+
+def _print(finding: Finding) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"{MARKS[finding.state]} {finding.link:12}", end="")
+    console.print(finding.text, markup=False)
+    if finding.hint:
+        console.print(f"     {'':12}{finding.hint}", markup=False, style="dim")

@@ -1,0 +1,89 @@
+"""``framebridge nodes`` and ``framebridge models``: what there is to work with."""
+
+import asyncio
+import difflib
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bridge.builtin import model_folder
+from bridge.cli.local import local_jobs
+from bridge.daemon import Settings
+from bridge.errors import BridgeError
+from bridge.graph import Definitions, InputDefinition, NodeDefinition
+from bridge.models import FOLDERS, Catalogue
+
+
+def nodes(name: str, as_json: bool) -> None:
+    """Print all nodes by category, or one with its inputs and outputs.
+
+    Raises:
+        BridgeError: ``unknown_node``.
+    """
+    definitions = asyncio.run(_definitions())
+    if name and name not in definitions:
+        nearest = difflib.get_close_matches(name, definitions, n=1)
+        hint = f'Did you mean "{nearest[0]}"?' if nearest else "framebridge nodes lists them all."
+        raise BridgeError(f'there is no node "{name}"', code="unknown_node", hint=hint)
+    shown = {name: definitions[name]} if name else definitions
+    if as_json:
+        print(json.dumps({key: entry.to_json() for key, entry in shown.items()}, indent=2))
+    elif name:
+        _print_node(definitions[name])
+    else:
+        _print_nodes(definitions)
+
+
+def models(folders: list[Path], as_json: bool) -> None:
+    """Print every model found, by folder."""
+    roots = Settings(models=folders).model_roots
+    catalogue = Catalogue(roots, model_folder())
+    found = {folder: names for folder in FOLDERS if (names := list(catalogue.names(folder)))}
+    if as_json:
+        print(json.dumps({"roots": [str(root) for root in roots], "models": found}, indent=2))
+        return
+    console = Console(highlight=False)
+    table = Table("folder", "model", "file", box=None, padding=(0, 2, 0, 0))
+    for folder, names in found.items():
+        for name in names:
+            table.add_row(folder, name, str(catalogue.find(folder, name)))
+    console.print(table)
+    console.print("looked in: " + ", ".join(str(root) for root in roots), style="dim", markup=False)
+
+
+async def _definitions() -> Definitions:
+    async with local_jobs(Settings()) as jobs:
+        return await jobs.service.definitions()
+
+
+def _print_nodes(definitions: Definitions) -> None:
+    table = Table("node", "category", "what it does", box=None, padding=(0, 2, 0, 0))
+    for entry in sorted(definitions.values(), key=lambda entry: (entry.category, entry.name)):
+        table.add_row(entry.name, entry.category, entry.description)
+    Console(highlight=False).print(table)
+
+
+def _print_node(entry: NodeDefinition) -> None:
+    console = Console(highlight=False)
+    console.print(entry.name, style="bold")
+    console.print(entry.description, markup=False)
+    table = Table("input", "type", "default", "values", "", box=None, padding=(0, 2, 0, 0))
+    for item in entry.inputs:
+        default = "" if item.default is None else json.dumps(item.default)
+        table.add_row(item.name, item.type, default, _values(item), item.tooltip)
+    console.print(table)
+    console.print(
+        "outputs: " + (", ".join(f"{out.name} {out.type}" for out in entry.outputs) or "none"), markup=False
+    )
+
+
+def _values(item: InputDefinition) -> str:
+    if item.choices:
+        return ", ".join(item.choices)
+    if item.choices_from:
+        return f"a file in {item.choices_from}"
+    if item.minimum is None and item.maximum is None:
+        return "" if item.is_required else "optional"
+    return f"{item.minimum} … {item.maximum}"

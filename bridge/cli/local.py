@@ -1,0 +1,72 @@
+"""Jobs without a daemon: the same queue and the same worker, in this process and its child."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from bridge.client import error_from
+from bridge.daemon import Settings, create_service
+from bridge.errors import ExecutionError
+from bridge.jobs import JobService
+from bridge.protocol import Accepted, Finished, Message, Result, Started, Submit
+
+SESSION = "cli"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalOutcome:
+    """A job that is done: what was odd, what was sent to the host, and the last word."""
+
+    accepted: Accepted
+    results: tuple[Result, ...]
+    finished: Finished
+
+
+class LocalJobs:
+    """One session on a job service of our own."""
+
+    def __init__(self, service: JobService) -> None:
+        self.service = service
+        self._messages: asyncio.Queue[Message] = asyncio.Queue()
+        service.connect(SESSION, self._messages.put_nowait)
+
+    async def run(self, submit: Submit, on_message: Callable[[Message], None]) -> LocalOutcome:
+        """Run a job to its end.
+
+        Args:
+            submit: What to run.
+            on_message: Sees everything on the way.
+
+        Raises:
+            WorkflowError: With every fault of the workflow.
+            BridgeError: Why the job failed.
+        """
+        accepted = await self.service.submit(SESSION, submit)
+        results: list[Result] = []
+        while True:
+            message = await self._messages.get()
+            on_message(message)
+            match message:
+                case Started(job=accepted.job):
+                    results.clear()  # a worker died, and the job begins anew
+                case Result(job=accepted.job):
+                    results.append(message)
+                case Finished(job=accepted.job, state="done"):
+                    return LocalOutcome(accepted, tuple(results), message)
+                case Finished(job=accepted.job):
+                    raise error_from(message.problems, ExecutionError)
+
+
+@asynccontextmanager
+async def local_jobs(settings: Settings) -> AsyncIterator[LocalJobs]:
+    """Start a worker, and end it with the block.
+
+    Its node definitions are always its own: a node written a moment ago is there.
+    """
+    service = create_service(settings, definitions_file=None)
+    await service.start()
+    try:
+        yield LocalJobs(service)
+    finally:
+        await service.close()

@@ -1,0 +1,114 @@
+"""``framebridge serve``, ``stop`` and ``status``."""
+
+import json
+import time
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bridge.client import Runtime, find_daemon, is_running
+from bridge.daemon import Settings
+from bridge.daemon import serve as run_daemon
+from bridge.errors import BridgeError, ConnectionLost
+
+STOP_S = 15.0
+"""How long a daemon may take to leave."""
+
+ANSWER_S = 5.0
+
+
+def serve(
+    host: str, port: int, models: list[Path], out: Path | None, device: str, dtype: str, idle_minutes: float
+) -> None:
+    """Run the daemon in this process until it is told to leave."""
+    settings = Settings(
+        host=host,
+        port=port,
+        models=models,
+        output=out,
+        device=device,
+        dtype=dtype,
+        idle_timeout_s=idle_minutes * 60,
+    )
+    run_daemon(settings)
+
+
+def stop() -> None:
+    """Stop the daemon and say so."""
+    stop_daemon()
+    Console().print("stopped")
+
+
+def stop_daemon() -> None:
+    """Ask the daemon to leave, and wait until it has.
+
+    Raises:
+        BridgeError: ``no_daemon``, or ``stop_timeout`` if it does not leave.
+    """
+    runtime = _daemon()
+    _ask(runtime, "POST", "/stop")
+    deadline = time.monotonic() + STOP_S
+    while is_running(runtime.pid):
+        if time.monotonic() > deadline:
+            raise BridgeError(
+                f"the daemon (process {runtime.pid}) has not left after {STOP_S:g} s",
+                code="stop_timeout",
+                hint="It may be in the middle of a long model call; try again, or end the process.",
+            )
+        time.sleep(0.05)
+
+
+def status(as_json: bool) -> None:
+    """Print what the daemon says of itself.
+
+    Raises:
+        BridgeError: ``no_daemon``.
+    """
+    runtime = _daemon()
+    answer = {"url": runtime.url, "pid": runtime.pid, **_ask(runtime, "GET", "/status")}
+    if as_json:
+        print(json.dumps(answer, indent=2))
+        return
+    console = Console(highlight=False)
+    detail = f" ({answer['detail']})" if answer.get("detail") else ""
+    console.print(f"running at {answer['url']}, process {answer['pid']}, version {answer['version']}")
+    console.print(f"worker {answer['worker']}{detail} on {answer['device'] or 'a device not known yet'}")
+    console.print(
+        f"{answer['queue_remaining']} jobs, {answer['streams']} live streams, {answer['clients']} clients"
+    )
+    for module, reason in answer.get("failures", {}).items():
+        console.print(f"not loaded: {module}: {reason}", style="yellow", markup=False)
+
+
+def _daemon() -> Runtime:
+    runtime = find_daemon()
+    if runtime is None:
+        raise BridgeError("no daemon is running", code="no_daemon", hint="Start it: framebridge serve")
+    return runtime
+
+
+def _ask(runtime: Runtime, method: str, path: str) -> dict[str, Any]:
+    """Ask the daemon over plain HTTP, past any proxy.
+
+    Raises:
+        ConnectionLost: If it does not answer.
+    """
+    connection = HTTPConnection("127.0.0.1", runtime.port, timeout=ANSWER_S)
+    try:
+        connection.request(method, path, headers={"Authorization": f"Bearer {runtime.token}"})
+        response = connection.getresponse()
+        body: dict[str, Any] = json.loads(response.read())
+    except (OSError, HTTPException, ValueError) as error:
+        raise ConnectionLost(
+            f"the daemon (process {runtime.pid}, port {runtime.port}) does not answer: {error}",
+            hint="See daemon.log in the state folder: framebridge doctor names it.",
+        ) from error
+    finally:
+        connection.close()
+    if response.status >= 400:
+        raise BridgeError(
+            body.get("message", response.reason), code=body.get("code", ""), hint=body.get("hint", "")
+        )
+    return body

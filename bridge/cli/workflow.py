@@ -1,0 +1,143 @@
+"""``framebridge run``: one workflow, without a daemon."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from bridge.builtin import model_folder, save_pictures_too
+from bridge.cli.local import LocalOutcome, local_jobs
+from bridge.cli.source import Source, read_source
+from bridge.daemon import Settings
+from bridge.errors import Problem
+from bridge.graph import parse_workflow, read_settings
+from bridge.models import Catalogue, models_used
+from bridge.protocol import Message, Submit
+from bridge.protocol import Progress as StepsDone
+
+
+def run(
+    path: Path,
+    out: Path,
+    models: list[Path],
+    device: str,
+    dtype: str,
+    values: list[str],
+    frame_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Run a workflow and write its pictures.
+
+    Raises:
+        BridgeError: What is wrong with the workflow, or why it failed.
+    """
+    source = read_source(path)
+    settings = Settings(models=models, output=out, device=device, dtype=dtype)
+    frame = source.frame(frame_file, settings.folders["frames"])
+    steps = StepBar(source.workflow, is_quiet=as_json)
+    submit = Submit("run", _keeping_pictures(source.workflow), frame=frame, extra=source.extra)
+    with steps:
+        report = asyncio.run(_run(settings, source, submit, values, steps))
+    report.print(as_json)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of a run, for people or scripts."""
+
+    files: Sequence[Path]
+    warnings: Sequence[Problem]
+    timings: Mapping[str, float]
+
+    def print(self, as_json: bool) -> None:
+        """Print the files on standard output, warnings on standard error."""
+        if as_json:
+            warnings = [warning.to_json() for warning in self.warnings]
+            files = [str(file) for file in self.files]
+            print(json.dumps({"files": files, "warnings": warnings, "timings": dict(self.timings)}, indent=2))
+            return
+        for warning in self.warnings:
+            Console(stderr=True, highlight=False).print(f"warning: {warning}", style="yellow", markup=False)
+        for file in self.files:
+            print(file)
+
+
+class StepBar:
+    """A progress bar on standard error that follows the sampler.
+
+    Args:
+        workflow: Names the nodes.
+        is_quiet: Whether to show nothing.
+    """
+
+    def __init__(self, workflow: Mapping[str, Any], *, is_quiet: bool) -> None:
+        self._workflow = workflow
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._is_quiet = is_quiet
+        self._task = self._progress.add_task("starting", total=None)
+
+    def __enter__(self) -> "StepBar":
+        self._shown.__enter__()
+        return self
+
+    def __exit__(self, *reason: Any) -> None:
+        self._shown.__exit__(*reason)
+
+    def follow(self, message: Message) -> None:
+        """Show what a message says about the progress."""
+        if isinstance(message, StepsDone):
+            node = self._workflow.get(message.node.split(".")[0], {})
+            name = node.get("_meta", {}).get("title") or node.get("class_type", message.node)
+            self._progress.update(
+                self._task, description=name, completed=message.value, total=message.maximum
+            )
+
+    @property
+    def _shown(self) -> AbstractContextManager[Any]:
+        return nullcontext() if self._is_quiet else self._progress
+
+
+async def _run(
+    settings: Settings, source: Source, submit: Submit, values: list[str], steps: StepBar
+) -> Report:
+    async with local_jobs(settings) as jobs:
+        definitions = await jobs.service.definitions()
+        changes = read_settings(values, parse_workflow(submit.workflow), definitions)
+        outcome = await jobs.run(replace(submit, values=changes), steps.follow)
+        environment = jobs.service.status()["environment"]
+    catalogue = Catalogue(settings.model_roots, model_folder())
+    hashes = models_used(source.workflow, definitions, catalogue) if source.origin else {}
+    warnings = [*outcome.accepted.warnings, *source.differences(environment, hashes)]
+    return Report(_saved(outcome, settings), warnings, outcome.finished.timings)
+
+
+def _keeping_pictures(workflow: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Save what a workflow only sends to its host: here there is none."""
+    keeps = any(node["class_type"] in ("SaveImage", "PreviewImage") for node in workflow.values())
+    return workflow if keeps else save_pictures_too(workflow, "framebridge")
+
+
+def _saved(outcome: LocalOutcome, settings: Settings) -> list[Path]:
+    """Return the files that output nodes wrote."""
+    items = [
+        item
+        for node in outcome.finished.outputs.values()
+        for shown in node.values()
+        for item in _files(shown)
+    ]
+    return [settings.folders[item["type"]] / item["subfolder"] / item["filename"] for item in items]
+
+
+def _files(shown: Any) -> list[Mapping[str, str]]:
+    return (
+        [item for item in shown if isinstance(item, dict) and "filename" in item]
+        if isinstance(shown, list)
+        else []
+    )
