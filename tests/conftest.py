@@ -31,7 +31,7 @@ FOLDERS = {
     "server": "process",
     "cli": "process",
     "benchmarks": "process",
-    "test_daemon.py": "process",
+    "daemon": "process",
     "blender": "blender",
 }
 

@@ -1,0 +1,82 @@
+"""What Blender's extension platform, and our own rules, forbid in the add-on's sources."""
+
+import ast
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCES = Path(__file__).parents[2] / "blender_addon"
+MODULES = sorted(SOURCES.glob("**/*.py"))
+FORBIDDEN_CALLS = {"exec", "eval", "compile", "__import__"}
+FORBIDDEN_MODULES = {
+    "pickle",
+    "marshal",
+    "shelve",
+    "subprocess",
+    "ctypes",
+    "pip",
+    "importlib",
+    "socket",
+    "bridge",
+}
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.module or ""
+
+
+@pytest.fixture(params=MODULES, ids=lambda path: path.name)
+def tree(request: pytest.FixtureRequest) -> ast.AST:
+    return ast.parse(request.param.read_text(encoding="utf-8"))
+
+
+def test_there_are_modules():
+    assert {"__init__.py", "capture.py", "display.py", "session.py"} <= {path.name for path in MODULES}
+
+
+def test_no_module_imports_what_is_forbidden(tree):
+    roots = {name.split(".")[0] for name in imports(tree)}
+    assert not roots & (FORBIDDEN_MODULES | {"framebridge", "blender_addon"})
+
+
+def test_no_module_runs_text_as_code(tree):
+    called = {
+        node.func.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    assert not called & FORBIDDEN_CALLS
+
+
+def test_no_module_starts_programs_or_changes_the_search_path(tree):
+    touched = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert not touched & {"os.system", "os.popen", "sys.path", "sys.modules"}
+    assert not any(name.startswith(("os.exec", "os.spawn")) for name in touched)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_every_module_names_its_licence(path):
+    assert path.read_text(encoding="utf-8").startswith("# SPDX-License-Identifier: GPL-3.0-or-later\n")
+
+
+def test_manifest_and_legacy_header_agree():
+    manifest = tomllib.loads((SOURCES / "blender_manifest.toml").read_text(encoding="utf-8"))
+    header = (SOURCES / "__init__.py").read_text(encoding="utf-8")
+    assert f'"name": "{manifest["name"]}"' in header
+    assert f'"version": ({manifest["version"].replace(".", ", ")})' in header
+    assert manifest["license"][0] == "SPDX:GPL-3.0-or-later"
+    assert len(manifest["tagline"]) <= 64
+    assert not manifest["tagline"].endswith(".")
+    assert set(manifest["permissions"]) == {"network", "files"}
+
+
+def test_licence_is_the_whole_text():
+    text = (SOURCES / "LICENSE").read_text(encoding="utf-8")
+    assert "GNU GENERAL PUBLIC LICENSE" in text
+    assert "Version 3, 29 June 2007" in text

@@ -1,0 +1,142 @@
+"""Tiny seeded networks, and a job to run them in."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from bridge.diffusion import (
+    Autoencoder,
+    ControlNetwork,
+    DiffusionModel,
+    Network,
+    TextEncoder,
+    choose_placement,
+    free,
+    set_placement,
+)
+from bridge.diffusion.control import SteeringNetwork
+from bridge.diffusion.loading import clip_tokenizer
+from bridge.diffusion.networks import (
+    SCALING_FACTOR,
+    empty_autoencoder,
+    empty_controlnet,
+    empty_text_tower,
+    empty_unet,
+)
+from bridge.diffusion.sigmas import stable_diffusion_schedule
+from bridge.engine import Folders, Job, running
+
+WIDTH = 16
+ENCODER = {
+    "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
+    "block_out_channels": (16, 32),
+    "layers_per_block": 1,
+    "cross_attention_dim": WIDTH,
+    "attention_head_dim": 2,
+    "norm_num_groups": 8,
+}
+UNET = {**ENCODER, "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D")}
+CONTROLNET = {**ENCODER, "conditioning_embedding_out_channels": (4, 8, 8, 8)}
+AUTOENCODER = {
+    "down_block_types": ("DownEncoderBlock2D",) * 4,
+    "up_block_types": ("UpDecoderBlock2D",) * 4,
+    "block_out_channels": (8, 8, 16, 16),
+    "layers_per_block": 1,
+    "norm_num_groups": 4,
+    "latent_channels": 4,
+}
+TEXT = {
+    "vocab_size": 49408,
+    "hidden_size": WIDTH,
+    "intermediate_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "max_position_embeddings": 77,
+}
+
+
+def with_weights(module: Any, seed: int = 0) -> Any:
+    """Fill an empty network with seeded noise that keeps signals at their size."""
+    generator = torch.Generator().manual_seed(seed)
+    module = module.to_empty(device="cpu")
+    for name, parameter in module.named_parameters():
+        if parameter.ndim > 1:
+            spread = 1.0 if "embedding" in name else parameter[0].numel() ** -0.5
+            parameter.data = spread * torch.randn(parameter.shape, generator=generator)
+        else:
+            parameter.data = torch.full(parameter.shape, float(name.endswith("weight")))
+    return module
+
+
+def text_tower(seed: int = 0) -> Any:
+    tower = with_weights(empty_text_tower(TEXT), seed)
+    tower.embeddings.position_ids = torch.arange(77)[None]
+    return tower
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _on_the_cpu() -> None:
+    torch.set_grad_enabled(False)
+    set_placement(choose_placement("cpu"))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left() -> Any:
+    yield
+    free()
+
+
+@pytest.fixture
+def unet() -> Network[Any]:
+    return Network("tiny UNet", lambda placement: with_weights(empty_unet(UNET)))
+
+
+@pytest.fixture
+def vae() -> Autoencoder:
+    return Autoencoder(Network("tiny VAE", lambda placement: with_weights(empty_autoencoder(AUTOENCODER))))
+
+
+@pytest.fixture
+def model(unet: Network[Any]) -> DiffusionModel:
+    return DiffusionModel(unet, stable_diffusion_schedule(), SCALING_FACTOR)
+
+
+@pytest.fixture
+def clip() -> TextEncoder:
+    return TextEncoder(Network("tiny text tower", lambda placement: text_tower()), clip_tokenizer())
+
+
+@pytest.fixture
+def make_controlnet() -> Callable[..., ControlNetwork]:
+    def make(seed: int = 7) -> ControlNetwork:
+        def load(placement: Any) -> SteeringNetwork:
+            return SteeringNetwork(with_weights(empty_controlnet(CONTROLNET), seed))
+
+        return ControlNetwork(Network("tiny ControlNet", load))
+
+    return make
+
+
+@pytest.fixture
+def sent() -> list[Any]:
+    return []
+
+
+@pytest.fixture
+def job(tmp_path: Path, sent: list[Any]) -> Job:
+    """A job whose messages land in ``sent``."""
+    return Job("job", Folders(tmp_path, tmp_path, tmp_path, tmp_path), emit=sent.append)
+
+
+@pytest.fixture
+def as_node(job: Job) -> Callable[[Any], Any]:
+    """Await something as if the job's node 3 did."""
+
+    async def run(work: Any) -> Any:
+        async with running(job, "3"):
+            return await work
+
+    return run

@@ -1,0 +1,89 @@
+import io
+import threading
+
+import pytest
+
+from bridge.engine import TO_DAEMON, Outbox, read_message
+from bridge.engine.outbox import FULL_BYTES
+from bridge.errors import LocalProtocolError
+from bridge.protocol import Finished, Plane, Preview, Progress, Result
+
+
+class Gate(io.BytesIO):
+    """A pipe that takes nothing until it is opened."""
+
+    def __init__(self):
+        super().__init__()
+        self.opened = threading.Event()
+        self.began = threading.Event()
+
+    def write(self, data):
+        self.began.set()
+        assert self.opened.wait(10)
+        return super().write(data)
+
+    def messages(self):
+        self.seek(0)
+        return list(iter(lambda: read_message(self, TO_DAEMON), None))
+
+
+def picture(kind, megabytes):
+    return kind("1", (Plane("image", (megabytes * 1024, 256, 4), "u8", bytes(megabytes * 2**20)),), job="job")
+
+
+def test_messages_are_written_in_order_and_flushed_by_close():
+    sink = Gate()
+    sink.opened.set()
+    outbox = Outbox(sink, "test")
+    said = [Progress("1", 1.0, 2.0, job="job"), Finished("done", job="job")]
+    for message in said:
+        outbox.put(message)
+    outbox.close(10)
+    assert sink.messages() == said
+
+
+def test_previews_and_progress_are_dropped_while_too_much_waits_results_never():
+    sink = Gate()
+    outbox = Outbox(sink, "test")
+    outbox.put(Finished("done", job="first"))
+    assert sink.began.wait(10)
+    for _ in range(FULL_BYTES // 2**22 + 2):
+        outbox.put(picture(Result, 4))
+    outbox.put(picture(Preview, 1))
+    outbox.put(Progress("1", 1.0, 2.0, job="job"))
+    outbox.put(Finished("done", job="last"))
+    sink.opened.set()
+    outbox.close(10)
+    kinds = [type(message).__name__ for message in sink.messages()]
+    assert kinds == ["Finished", *["Result"] * (FULL_BYTES // 2**22 + 2), "Finished"]
+
+
+def test_a_message_that_cannot_be_written_is_refused_where_it_is_put():
+    outbox = Outbox(io.BytesIO(), "test")
+    with pytest.raises(LocalProtocolError):
+        outbox.put(Finished("done", job="job", outputs={"1": {"value": float("nan")}}))
+    outbox.close(10)
+
+
+def test_after_the_other_end_is_gone_messages_disappear():
+    class Broken:
+        def write(self, data):
+            raise BrokenPipeError
+
+    outbox = Outbox(Broken(), "test")
+    outbox.put(Finished("done", job="job"))
+    outbox._thread.join(10)
+    assert not outbox._thread.is_alive()
+    outbox.put(Finished("done", job="job"))
+    outbox.close(10)
+    assert not outbox._waiting
+
+
+def test_close_does_not_wait_for_a_pipe_that_takes_nothing():
+    sink = Gate()
+    outbox = Outbox(sink, "test")
+    outbox.put(Finished("done", job="job"))
+    outbox.close(0.01)
+    assert outbox._thread.is_alive()
+    sink.opened.set()
+    outbox._thread.join(10)

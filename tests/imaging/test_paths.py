@@ -1,0 +1,80 @@
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from bridge.errors import InputError
+from bridge.imaging import resolve_in
+
+CLIMBING = ["", ".", "..", "../x", "a/../../x", "a/..", "..\\x", "a\\..\\..\\x"]
+ABSOLUTE = [
+    "/etc/passwd",
+    "\\x",
+    "\\\\host\\share\\x",
+    "//host/share",
+    "C:\\x",
+    "C:x",
+    "c:/x",
+    "\\\\?\\C:\\x",
+]
+DEVICES = ["CON", "con.png", "sub/NUL", "lpt1.txt", "x:stream"]
+UNSOUND = ["x\0y", "a\nb", "what?", "a*b", 'say "x"', "n" * 300, "\ud800"]
+
+
+@pytest.mark.parametrize("name", CLIMBING + ABSOLUTE + DEVICES + UNSOUND)
+def test_names_that_lead_out_are_refused(tmp_path, name):
+    with pytest.raises(InputError) as caught:
+        resolve_in(tmp_path, name)
+    assert caught.value.code == "bad_path"
+    caught.value.message.encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "inside"),
+    [
+        ("a.png", "a.png"),
+        ("a/b c/ü.png", "a/b c/ü.png"),
+        ("a\\b", "a/b"),
+        ("./a//b/", "a/b"),
+        ("..a", "..a"),
+        ("%2e%2e", "%2e%2e"),
+    ],
+)
+def test_names_inside_are_found(tmp_path, name, inside):
+    assert resolve_in(tmp_path, name) == tmp_path.resolve() / inside
+
+
+@given(
+    st.text(max_size=40)
+    | st.lists(st.sampled_from(["..", ".", "a", "", "C:", "~"]), max_size=6).map("/".join)
+)
+@example("~/x")
+def test_no_name_ever_leads_out(tmp_path_factory, name):
+    root = Path(tmp_path_factory.getbasetemp()).resolve() / "root"
+    try:
+        path = resolve_in(root, name)
+    except InputError:
+        return
+    assert path.is_relative_to(root)
+    assert path != root
+    assert os.path.normpath(path) == str(path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
+def test_links_inside_that_lead_out_are_refused(tmp_path):
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "way").symlink_to(tmp_path)
+    (root / "here").symlink_to(root)
+    with pytest.raises(InputError):
+        resolve_in(root, "way/secret.png")
+    assert resolve_in(root, "here/a.png") == root.resolve() / "a.png"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
+def test_the_folder_itself_may_be_a_link(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "output").symlink_to(tmp_path / "disk")
+    assert resolve_in(tmp_path / "output", "a") == tmp_path.resolve() / "disk" / "a"

@@ -1,0 +1,53 @@
+"""The same workflow gives the same latents as in ComfyUI."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+from bridge.diffusion import free
+from bridge.engine import Cache, Folders, Job, NodeLibrary, execute
+from bridge.graph import parse_workflow, validate
+from bridge.models import Catalogue
+from bridge.nodes import load
+
+HERE = Path(__file__).parent
+WORKFLOWS: dict[str, Any] = json.loads((HERE / "workflows.json").read_text())
+TOLERANCE = 1e-3  # float32 on other kernels; measured here: 1e-6 to 1e-5
+
+
+@pytest.fixture(scope="module", params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def library(request: pytest.FixtureRequest) -> Iterator[NodeLibrary]:
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    yield load({"device": request.param, "dtype": "float32"})
+    load({"device": "cpu"})
+    free()
+
+
+@pytest.fixture(scope="module")
+def cache() -> Cache:
+    return Cache(2**30)
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+async def test_latents_equal_comfyui(
+    name: str, library: NodeLibrary, cache: Cache, parity_models: Path, tmp_path: Path
+) -> None:
+    catalogue = Catalogue([parity_models])
+    checked = validate(parse_workflow(WORKFLOWS[name]), library.registry.definitions, catalogue.names)
+    assert not checked.problems
+    job = Job("parity", Folders(tmp_path, tmp_path, tmp_path, tmp_path, (parity_models,)))
+
+    outcome = await execute(checked.workflow, checked.outputs, library.registry, cache, job)
+
+    [saved] = outcome.shown["9"]["latents"]
+    latents = load_file(tmp_path / saved["subfolder"] / saved["filename"])["latent_tensor"]
+    reference = np.load(HERE / "reference_latents.npz")[name]
+    assert latents.shape == reference.shape
+    assert np.linalg.norm(latents - reference) / np.linalg.norm(reference) < TOLERANCE

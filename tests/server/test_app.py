@@ -1,0 +1,188 @@
+import itertools
+from typing import Any
+
+import httpx
+import pytest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route, WebSocketRoute
+from websockets.exceptions import InvalidStatus
+
+from bridge.errors import InputError
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
+
+
+async def extra(request: Request) -> PlainTextResponse:
+    if request.query_params.get("fault") == "ours":
+        raise ZeroDivisionError("division by zero")
+    if request.query_params.get("fault") == "theirs":
+        raise InputError("the picture is upside down", code="bad_image", hint="Turn it.")
+    return PlainTextResponse("peer")
+
+
+def paths(app: Any) -> list[str]:
+    """Every registered path, and some that are not."""
+    found = [route.path for route in app.routes if isinstance(route, Route | WebSocketRoute)]
+    assert {"/health", "/", "/status", "/stop", "/bridge", "/extra"} <= set(found)
+    assert not any(isinstance(route, Mount) for route in app.routes), "look into mounts, too"
+    return [*found, "/nowhere", "/health/", "/status/", "//health", "/%2e%2e/health", "/HEALTH"]
+
+
+async def test_only_our_token_host_and_origin_pass_on_every_route_and_method(serve: Any) -> None:
+    async with serve(routes=[Route("/extra", extra)]) as site:
+        own = site.host
+        tokens = {
+            "right": f"Bearer {'the-secret-token-of-this-run'}",
+            "wrong": "Bearer wrong",
+            "absent": None,
+        }
+        hosts = {"own": own, "localhost": own.replace("127.0.0.1", "localhost"), "foreign": "evil.example"}
+        origins = {"absent": None, "foreign": "http://evil.example", "null": "null", "own": f"http://{own}"}
+        combinations = list(itertools.product(tokens, hosts, origins))
+        # Straight into the application: thousands of requests, and what guards it is part of it.
+        transport = httpx.ASGITransport(site.app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(base_url=f"http://{own}", transport=transport) as http:
+            for path, method in itertools.product(paths(site.app), METHODS):
+                for token, host, origin in combinations:
+                    values = {"Authorization": tokens[token], "Host": hosts[host], "Origin": origins[origin]}
+                    headers = {name: value for name, value in values.items() if value is not None}
+                    response = await http.request(method, path, headers=headers)
+                    case = (path, method, token, host, origin, response.status_code, response.text)
+                    is_own_origin = origin == "absent" or (origin == "own" and host == "own")
+                    if host == "foreign" or not is_own_origin:
+                        assert response.status_code == 403, case
+                    elif token != "right" and path != "/health":
+                        assert response.status_code == 401, case
+                    else:
+                        assert response.status_code not in (401, 403), case
+                        continue
+                    assert method == "HEAD" or set(response.json()) == {"code"}, case
+
+
+async def test_refused_stop_stops_nothing(serve: Any) -> None:
+    async with serve() as site, httpx.AsyncClient(base_url=f"http://{site.host}", trust_env=False) as http:
+        assert (await http.post("/stop")).status_code == 401
+        assert (await http.post("/stop", headers=site.headers(Host="evil.example"))).status_code == 403
+        assert (await http.get("/stop", headers=site.headers())).status_code == 405
+        assert site.stopped == []
+        assert (await http.post("/stop", headers=site.headers())).json() == {"status": "stopping"}
+        assert site.stopped == [True]
+
+
+@pytest.mark.parametrize("path", ["/bridge", "/", "/nowhere"])
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"Authorization": "Bearer wrong"}, 401),
+        ({"Authorization": ""}, 401),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://localhost.evil.example"}, 403),
+        ({"Origin": "http://127.0.0.1.evil.example"}, 403),
+    ],
+)
+async def test_upgrades_are_guarded_like_requests(
+    site: Any, path: str, changes: dict[str, str], status: int
+) -> None:
+    with pytest.raises(InvalidStatus) as refusal:
+        async with site.websocket(uri=path, additional_headers=site.headers(**changes)):
+            pass
+    assert refusal.value.response.status_code == status
+    assert site.service.calls == []
+
+
+async def raw_status(site: Any, head: str) -> int:
+    async with site.raw() as peer:
+        peer.writer.write(head.replace("\n", "\r\n").encode() + b"\r\n\r\n")
+        return int((await peer.reader.readline()).split()[1])
+
+
+@pytest.mark.parametrize("path", ["/status", "/bridge", "/health"])
+async def test_headers_that_two_readers_could_read_differently_are_refused(site: Any, path: str) -> None:
+    own = f"Host: {site.host}"
+    token = "Authorization: Bearer the-secret-token-of-this-run"
+    assert await raw_status(site, f"GET {path} HTTP/1.1\n{own}\nHost: evil.example\n{token}") in (400, 403)
+    assert await raw_status(site, f"GET {path} HTTP/1.0\n{token}") == 403
+    assert (
+        await raw_status(
+            site, f"GET {path} HTTP/1.1\n{own}\n{token}\nOrigin: http://{site.host}\nOrigin: null"
+        )
+        == 403
+    )
+    if path != "/health":
+        assert await raw_status(site, f"GET {path} HTTP/1.1\n{own}\n{token}\n{token}") == 401
+
+
+async def test_upgrade_with_a_foreign_host_is_refused(site: Any) -> None:
+    head = (
+        "GET /bridge HTTP/1.1\nHost: evil.example\nAuthorization: Bearer the-secret-token-of-this-run\n"
+        "Connection: Upgrade\nUpgrade: websocket\nSec-WebSocket-Version: 13\n"
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="
+    )
+    assert await raw_status(site, head) == 403
+
+
+async def test_nobody_may_speak_for_another_address(site: Any) -> None:
+    async with site.http() as http:
+        response = await http.get(
+            "/status", headers={"X-Forwarded-Host": "evil.example", "X-Forwarded-For": "8.8.8.8"}
+        )
+    assert response.status_code == 200
+
+
+async def test_health_says_only_that_it_lives(site: Any) -> None:
+    async with httpx.AsyncClient(base_url=f"http://{site.host}", trust_env=False) as http:
+        response = await http.get("/health")
+    assert response.json() == {"status": "ok"}
+    assert "server" not in response.headers
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["cache-control"] == "no-store"
+
+
+async def test_status_tells_what_the_service_does_and_who_is_there(site: Any) -> None:
+    async with site.client(), site.http() as http:
+        status = (await http.get("/status")).json()
+    assert status["worker"] == "ready"
+    assert status["clients"] == 1
+    assert "version" in status
+
+
+async def test_root_points_to_the_socket(site: Any) -> None:
+    async with site.http() as http:
+        assert (await http.get("/")).json()["socket"] == "/bridge"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nowhere", 404, "no_such_route"),
+        ("DELETE", "/status", 405, "wrong_method"),
+        ("GET", "/extra?fault=theirs", 400, "bad_image"),
+        ("GET", "/extra?fault=ours", 500, "internal_error"),
+    ],
+)
+async def test_faults_are_told_as_code_message_and_hint(
+    serve: Any, method: str, path: str, status: int, code: str
+) -> None:
+    async with serve(routes=[Route("/extra", extra)]) as site, site.http() as http:
+        response = await http.request(method, path)
+        assert response.status_code == status
+        assert set(response.json()) == {"code", "message", "hint"}
+        assert response.json()["code"] == code
+        assert "Traceback" not in response.text
+        assert (await http.get("/extra")).text == "peer"
+
+
+async def test_token_reaches_no_log(site: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    async with site.client(), site.http() as http:
+        await http.get("/status")
+        await http.get("/status?token=the-secret-token-of-this-run")
+    server_logs = [
+        r.getMessage()
+        for r in caplog.records
+        if not r.name.startswith(("httpx", "httpcore", "websockets.client"))
+    ]
+    assert server_logs, "something was logged"
+    assert "the-secret-token" not in "\n".join(server_logs)

@@ -1,0 +1,53 @@
+import socket
+
+import pytest
+from starlette.applications import Starlette
+
+from bridge.errors import BridgeError
+from bridge.server import WebServer, bind
+
+
+def test_port_zero_takes_a_free_port() -> None:
+    with bind("127.0.0.1", 0) as listener:
+        assert listener.getsockname()[0] == "127.0.0.1"
+        assert listener.getsockname()[1] > 0
+
+
+def test_localhost_means_ipv4() -> None:
+    with bind("localhost", 0) as listener:
+        assert listener.getsockname()[0] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0", "::", "", "192.168.1.10", "127.0.0.2", "example.org", "localhost.", "127.0.0.1 "]
+)
+def test_anything_but_loopback_is_refused(host: str) -> None:
+    with pytest.raises(BridgeError, match="other machines") as refusal:
+        bind(host, 0)
+    assert refusal.value.code == "unsafe_host"
+
+
+def test_port_in_use_is_named_and_another_suggested() -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        with pytest.raises(BridgeError, match=str(port)) as refusal:
+            bind("127.0.0.1", port)
+    assert refusal.value.code == "port_in_use"
+    assert "--port 0" in refusal.value.hint
+
+
+@pytest.mark.parametrize("port", [-1, 65_536])
+def test_port_that_is_none_is_refused(port: int) -> None:
+    with pytest.raises(BridgeError) as refusal:
+        bind("127.0.0.1", port)
+    assert refusal.value.code == "port_refused"
+
+
+async def test_server_that_cannot_start_says_so_instead_of_waiting() -> None:
+    listener = bind("127.0.0.1", 0)
+    listener.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        async with WebServer(Starlette()).serving(listener):
+            raise AssertionError("never reached")
