@@ -9,6 +9,9 @@ from torch import Tensor
 SEEDS = 2**64
 """Seeds lie in 0..2**64 − 1."""
 
+_TREE_DIGITS = 6
+"""torchsde rounds noise levels to these decimals inside, and warns about its own rounding otherwise."""
+
 
 def initial_noise(shape: Sequence[int], seed: int, batch_index: Sequence[int] | None = None) -> Tensor:
     """Draw the noise that latents start from.
@@ -57,11 +60,12 @@ class NoiseSource:
         The path depends on the seed alone, so that a run with more steps sees the same path more finely.
         """
         if self._tree is None:
-            low, high = self._range
+            low, high = (round(sigma, _TREE_DIGITS) for sigma in self._range)
             start = torch.zeros(self._like.shape)
             self._tree = torchsde.BrownianTree(low, start, high, entropy=self._seed)
         low, high = sorted((sigma, next_sigma))
+        path = self._tree(round(low, _TREE_DIGITS), round(high, _TREE_DIGITS))
         # The tree runs upwards in sigma, samplers downwards; ComfyUI keeps the sign.
         sign = 1.0 if sigma < next_sigma else -1.0
-        step: Tensor = self._tree(low, high) * (sign / (high - low) ** 0.5)
+        step: Tensor = path * (sign / (high - low) ** 0.5)
         return step.to(self._like)

@@ -34,7 +34,7 @@ class WidgetReader:
     def __init__(self, choices: ChoicesOf, suggestions: Suggestions) -> None:
         self._choices = choices
         self._suggestions = suggestions
-        self._folders: dict[str, dict[str, None]] = {}
+        self._folders: dict[str, Sequence[str]] = {}
 
     def read(self, place: Place, entry: InputDefinition, value: Any) -> Any:
         """Return the value in the type that the input declares.
@@ -68,7 +68,7 @@ class WidgetReader:
 
     def _file(self, place: Place, folder: str, value: Any) -> Any:
         if folder not in self._folders:
-            self._folders[folder] = dict.fromkeys(self._choices(folder))
+            self._folders[folder] = self._choices(folder)  # may find one name without listing all
         names = self._folders[folder]
         if isinstance(value, str) and value in names:
             return value
