@@ -21,7 +21,7 @@ from mathutils import Matrix
 from .boot import start_gpu
 from .geometry import clip_range, in_front, linear_depth, scaled
 from .settings import temporarily
-from .surfaces import FORMAT, draw_surfaces
+from .surfaces import FORMAT, draw_surfaces, surface_shader
 from .viewport import CaptureError, View, Viewport
 
 _DRAWN_BY_VIEWPORT = frozenset({"BLENDER_WORKBENCH", "BLENDER_EEVEE", "BLENDER_EEVEE_NEXT"})
@@ -60,6 +60,7 @@ class Capturer:
 
     def __init__(self) -> None:
         self._canvases: dict[str, gpu.types.GPUOffScreen] = {}
+        self._shader: gpu.types.GPUShader | None = None
 
     def capture(self, viewport: Viewport, view: View, with_surfaces: bool = False) -> Capture:
         """Draw the view and read it back.
@@ -73,6 +74,7 @@ class Capturer:
             CaptureError: ``gpu_unavailable`` or ``capture_failed``; nothing was changed.
         """
         start_gpu()
+        viewport.view_layer.update()
         view_matrix, projection = in_front(np.array(view.view), np.array(view.projection))
         view = View(Matrix(view_matrix), Matrix(projection), view.width, view.height)
         scale = _metres_per_unit(viewport.scene)
@@ -92,7 +94,8 @@ class Capturer:
         )
 
     def free(self) -> None:
-        """Give the GPU memory back; the next capture takes new."""
+        """Give the GPU memory back, as must be done before Blender quits; the next capture takes new."""
+        self._shader = None
         while self._canvases:
             self._canvases.popitem()[1].free()
 
@@ -111,8 +114,9 @@ class Capturer:
 
     def _surfaces(self, viewport: Viewport, view: View) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
         canvas = self._canvas(view, FORMAT)
+        self._shader = self._shader or surface_shader()
         with canvas.bind():
-            names = draw_surfaces(viewport, view, gpu.state.active_framebuffer_get())
+            names = draw_surfaces(viewport, view, gpu.state.active_framebuffer_get(), self._shader)
         pixels = _read_color(canvas, "FLOAT", np.float32)
         normal, object_id = pixels[..., :3].copy(), pixels[..., 3].astype(np.uint16)
         normal[object_id == 0] = (0.0, 0.0, 1.0)
@@ -135,15 +139,14 @@ class Capturer:
 
 
 def _draw(canvas: gpu.types.GPUOffScreen, viewport: Viewport, view: View) -> None:
-    canvas.draw_view3d(
-        viewport.scene,
-        viewport.view_layer,
-        viewport.space,
-        viewport.region,
-        view.view,
-        view.projection,
-        do_color_management=True,
-    )
+    shown = viewport.scene, viewport.view_layer, viewport.space, viewport.region
+    try:
+        canvas.draw_view3d(*shown, view.view, view.projection, do_color_management=True)
+    except RuntimeError as error:
+        raise CaptureError(
+            f"Blender could not draw the viewport: {error}",
+            hint="Try again with the viewport's shading set to Solid.",
+        ) from error
 
 
 def _read_color(canvas: gpu.types.GPUOffScreen, kind: str, dtype: type) -> np.ndarray:

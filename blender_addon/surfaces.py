@@ -41,13 +41,31 @@ void main() {
 """
 
 
-def draw_surfaces(viewport: Viewport, view: View, framebuffer: gpu.types.GPUFrameBuffer) -> tuple[str, ...]:
+def surface_shader() -> gpu.types.GPUShader:
+    """Return the shader for ``draw_surfaces``; it must not outlive Blender's GPU context."""
+    between = gpu.types.GPUStageInterfaceInfo("framebridge_surface")
+    between.smooth("VEC3", "facing")
+    info = gpu.types.GPUShaderCreateInfo()
+    info.push_constant("MAT4", "clip_matrix")
+    info.push_constant("MAT3", "normal_matrix")
+    info.push_constant("FLOAT", "number")
+    info.vertex_in(0, "VEC3", "position")
+    info.vertex_in(1, "VEC3", "normal")
+    info.vertex_out(between)
+    info.fragment_out(0, "VEC4", "color")
+    info.vertex_source(_VERTEX)
+    info.fragment_source(_FRAGMENT)
+    return gpu.shader.create_from_info(info)
+
+
+def draw_surfaces(
+    viewport: Viewport, view: View, framebuffer: gpu.types.GPUFrameBuffer, shader: gpu.types.GPUShader
+) -> tuple[str, ...]:
     """Draw each instance's normals and number into a framebuffer of this ``FORMAT``; 0 is nothing.
 
     Returns:
         The names of the objects; the instance with number n is of ``names[n - 1]``.
     """
-    shader = _shader()
     batches: dict[int, gpu.types.GPUBatch | None] = {}
     names: list[str] = []
     framebuffer.clear(color=(0.0, 0.0, 0.0, 0.0), depth=1.0)
@@ -124,22 +142,6 @@ def _draw(
     )
     shader.uniform_float("number", number)
     batch.draw(shader)
-
-
-def _shader() -> gpu.types.GPUShader:
-    between = gpu.types.GPUStageInterfaceInfo("framebridge_surface")
-    between.smooth("VEC3", "facing")
-    info = gpu.types.GPUShaderCreateInfo()
-    info.push_constant("MAT4", "clip_matrix")
-    info.push_constant("MAT3", "normal_matrix")
-    info.push_constant("FLOAT", "number")
-    info.vertex_in(0, "VEC3", "position")
-    info.vertex_in(1, "VEC3", "normal")
-    info.vertex_out(between)
-    info.fragment_out(0, "VEC4", "color")
-    info.vertex_source(_VERTEX)
-    info.fragment_source(_FRAGMENT)
-    return gpu.shader.create_from_info(info)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The command line: what each command takes. What it does lies in the module of its name.
+"""The command line: what each command takes. What it does lies in a module beside this one.
 
 This module imports nothing heavy, so that ``framebridge --help`` answers at once; a command's own module
 is imported when the command runs.
@@ -119,7 +119,7 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Restyle a real Blender viewport with the built-in model and write a contact sheet."""
-    _run("demo", "demo", out, device.value, as_json)
+    _run("showcase", "demo", out, device.value, as_json)
 
 
 @app.command()
@@ -181,7 +181,7 @@ def list_models(models: Models = None, as_json: AsJson = False) -> None:
 @app.command()
 def doctor(models: Models = None, as_json: AsJson = False) -> None:
     """Check this machine link by link, and say what to do about each fault."""
-    _run("doctor", "doctor", models or [], as_json)
+    _run("diagnosis", "doctor", models or [], as_json)
 
 
 def _run(module: str, function: str, *arguments: Any) -> None:
@@ -203,10 +203,8 @@ def report(error: BridgeError) -> None:
         place = "".join(
             (problem.node_id and f" node {problem.node_id}", problem.input_name and f".{problem.input_name}")
         )
-        typer.echo(
-            f"{typer.style('error', fg='red', bold=True)} [{problem.code}]{place}: {problem.message}",
-            err=True,
-        )
+        kind = typer.style("warning", fg="yellow") if problem.is_warning else typer.style("error", fg="red")
+        typer.echo(f"{kind} [{problem.code}]{place}: {problem.message}", err=True)
         if problem.hint:
             typer.echo(f"  hint: {problem.hint}", err=True)
 

@@ -1,15 +1,14 @@
 """``framebridge serve``, ``stop`` and ``status``."""
 
 import json
-import time
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from bridge.client import Runtime, find_daemon, is_running
-from bridge.daemon import Settings
+from bridge.client import Runtime, find_daemon, state_folder
+from bridge.daemon import Settings, wait_until_gone
 from bridge.daemon import serve as run_daemon
 from bridge.errors import BridgeError, ConnectionLost
 
@@ -49,15 +48,12 @@ def stop_daemon() -> None:
     """
     runtime = _daemon()
     _ask(runtime, "POST", "/stop")
-    deadline = time.monotonic() + STOP_S
-    while is_running(runtime.pid):
-        if time.monotonic() > deadline:
-            raise BridgeError(
-                f"the daemon (process {runtime.pid}) has not left after {STOP_S:g} s",
-                code="stop_timeout",
-                hint="It may be in the middle of a long model call; try again, or end the process.",
-            )
-        time.sleep(0.05)
+    if not wait_until_gone(state_folder(), STOP_S):
+        raise BridgeError(
+            f"the daemon (process {runtime.pid}) has not left after {STOP_S:g} s",
+            code="stop_timeout",
+            hint="It may be in the middle of a long model call; try again, or end the process.",
+        )
 
 
 def status(as_json: bool) -> None:

@@ -1,8 +1,18 @@
 """The daemon: the one place where nodes, jobs and the web server meet."""
 
 from bridge.daemon.daemon import Daemon, serve
+from bridge.daemon.instance import wait_until_gone
 from bridge.daemon.log import keeping_log
 from bridge.daemon.service import create_service
 from bridge.daemon.settings import Settings, data_folder, make_folders
 
-__all__ = ["Daemon", "Settings", "create_service", "data_folder", "keeping_log", "make_folders", "serve"]
+__all__ = [
+    "Daemon",
+    "Settings",
+    "create_service",
+    "data_folder",
+    "keeping_log",
+    "make_folders",
+    "serve",
+    "wait_until_gone",
+]

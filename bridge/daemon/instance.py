@@ -32,6 +32,18 @@ def being_the_only_one(folder: Path) -> Iterator[None]:
         lock.release()
 
 
+def wait_until_gone(folder: Path, timeout_s: float) -> bool:
+    """Wait until no daemon holds the user's lock; return whether that came in time.
+
+    A process id would not do: of a daemon that has ended it stays taken until its starter takes notice.
+    """
+    try:
+        with filelock.FileLock(folder / "daemon.lock", timeout=timeout_s):
+            return True
+    except filelock.Timeout:
+        return False
+
+
 def _already_running() -> BridgeError:
     where = ""
     with contextlib.suppress(BridgeError):

@@ -148,7 +148,8 @@ class Worker:
             )
             self._jobs[job.id] = job
             self._loop.call_soon_threadsafe(self._begin, job, message)
-        elif isinstance(message, FreeMemory):
+        else:
+            assert isinstance(message, FreeMemory), f"the daemon does not say {message.type} here"
             self._loop.call_soon_threadsafe(self._begin_freeing)
 
     # ---- the event loop ----------------------------------------------------------------------

@@ -43,10 +43,10 @@ class Validation:
         """Turn the problems into an exception, unless at least one output can run.
 
         Raises:
-            WorkflowError: With all problems.
+            WorkflowError: With all problems, and the warnings behind them.
         """
         if not self.outputs:
-            raise WorkflowError(self.problems)
+            raise WorkflowError((*self.problems, *self.warnings))
 
 
 def validate(workflow: Workflow, definitions: Definitions, choices: ChoicesOf) -> Validation:

@@ -45,3 +45,8 @@ def test_capture_that_fails_at_any_step_changes_nothing(untouched, what, steps):
     assert found["steps"] > steps
     assert found["silent"] == []
     assert found["changed"] == {}
+
+
+def test_capture_is_no_change_to_those_who_listen(untouched):
+    """Else a live view would be woken by its own captures."""
+    assert untouched["updates"] == {"after_captures": 0, "after_change": 1}

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from bridge.client import Runtime, write_runtime
-from bridge.daemon.instance import being_the_only_one
+from bridge.daemon.instance import being_the_only_one, wait_until_gone
 from bridge.errors import BridgeError
 
 
@@ -48,3 +48,9 @@ def test_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     with pytest.raises(BridgeError, match="file") as failure, being_the_only_one(tmp_path / "file" / "state"):
         pass
     assert failure.value.code == "bad_folder"
+
+
+def test_waiting_for_a_daemon_to_go_ends_when_it_does(tmp_path: Path) -> None:
+    with being_the_only_one(tmp_path):
+        assert not wait_until_gone(tmp_path, 0.01)
+    assert wait_until_gone(tmp_path, 0.01)

@@ -64,7 +64,7 @@ def with_weights(module: Any, seed: int = 0) -> Any:
     module = module.to_empty(device="cpu")
     for name, parameter in module.named_parameters():
         if parameter.ndim > 1:
-            spread = 1.0 if "embedding" in name else parameter[0].numel() ** -0.5
+            spread = 1.0 if name.endswith("embedding.weight") else parameter[0].numel() ** -0.5
             parameter.data = spread * torch.randn(parameter.shape, generator=generator)
         else:
             parameter.data = torch.full(parameter.shape, float(name.endswith("weight")))

@@ -118,6 +118,12 @@ async def steps(count: int = 4, seconds: float = 0.0, label: str = "") -> Number
     return count
 
 
+@node("FrameSteps", category="fake", fingerprint=lambda: current_job().frame.number)
+async def frame_steps(count: int = 4, seconds: float = 0.0) -> Number:
+    """Take turns at the device for every frame."""
+    return await steps(count, seconds)
+
+
 @node("Wait", category="fake")
 async def wait(gate: str = "gate", value: int = 1) -> Number:
     """Wait for something that is not the device."""
@@ -212,6 +218,12 @@ def echo(value: Number_or_none = None) -> None:
     frame = current_job().frame
     planes = frame.planes.values() if frame else [Plane("image", (1, 1, 3), "u8", bytes(3))]
     current_job().send(tuple(planes))
+
+
+@node("Freed", category="fake", fingerprint=ALWAYS)
+def freed() -> Number:
+    """Give how often memory was given back in this process."""
+    return len(FREED)
 
 
 @node("Picture", category="fake")

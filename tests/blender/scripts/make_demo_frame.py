@@ -55,7 +55,7 @@ def build_scene() -> None:
     cube.modifiers.new("Bevel", "BEVEL").width = 0.06
     for item in (monkey, ball, ring):
         item.data.polygons.foreach_set("use_smooth", [True] * len(item.data.polygons))
-    look_from(Vector((-0.9, -8.2, 2.5)), Vector((0.1, 1.0, 1.72)), lens=46)
+    look_from(Vector((-0.9, -8.0, 2.2)), Vector((0.12, 1.0, 2.0)), lens=47)
 
 
 def house(at: Vector, turn: float) -> None:
@@ -118,7 +118,7 @@ def look_from(eye: Vector, target: Vector, lens: float) -> None:
 
 
 def capture(size: int):
-    """Capture it as the viewport shows it with object colours, soft light, shadows and cavity."""
+    """Capture it as the viewport shows it with object colours, soft light and shadows."""
     folder = tempfile.mkdtemp()
     sys.path[:0] = [str(ROOT), folder]
     from bridge.packaging import stage_blender
@@ -132,8 +132,7 @@ def capture(size: int):
     shading = viewport.space.shading
     shading.type, shading.light, shading.color_type = "SOLID", "STUDIO", "OBJECT"
     shading.studio_light = "paint.sl"
-    shading.show_shadows, shading.shadow_intensity = True, 0.4
-    shading.show_cavity, shading.cavity_type = True, "WORLD"
+    shading.show_shadows, shading.shadow_intensity = True, 0.25
     shading.background_type, shading.background_color = "VIEWPORT", (0.42, 0.62, 0.85)
     bpy.context.scene.display.light_direction = (0.5, 0.6, 0.62)
     return Capturer().capture(viewport, camera_view(viewport, size, size), with_surfaces=True)

@@ -54,6 +54,25 @@ def boot_failures() -> dict[str, Any]:
     return failed_everywhere(boot._render_nothing)
 
 
+def updates() -> dict[str, int]:
+    """How often Blender tells others of a change: after a capture in each shading, and after a real one."""
+    prepare()
+    heard: list[bpy.types.Scene] = []
+    bpy.app.handlers.depsgraph_update_post.append(lambda scene, *_: heard.append(scene))
+    after_captures = 0
+    for kind in ("SOLID", "WIREFRAME", "MATERIAL", "RENDERED"):
+        find_viewport().space.shading.type = kind
+        bpy.context.view_layer.update()
+        heard.clear()
+        _capture(find_viewport())
+        bpy.context.view_layer.update()
+        after_captures += len(heard)
+    heard.clear()
+    bpy.data.objects["Cone"].location.x += 0.1
+    bpy.context.view_layer.update()
+    return {"after_captures": after_captures, "after_change": len(heard)}
+
+
 def changes_are_seen() -> list[str]:
     """The digest itself: what it says when something was left changed."""
     prepare()
@@ -202,4 +221,4 @@ def _finally_lines() -> set[tuple[str, int]]:
 
 PUTTING_BACK = _finally_lines()
 CAPTURER = Capturer()
-report(first_capture, modes, failures, boot_failures, changes_are_seen)
+report(first_capture, modes, failures, boot_failures, updates, changes_are_seen)

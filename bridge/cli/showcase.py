@@ -135,6 +135,6 @@ def _report(sheet: Path, files: list[Path], seconds: float, as_json: bool) -> No
             )
         )
         return
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     console.print(f"{len(files)} pictures in {seconds:.1f} s; look at {sheet}", markup=False)
     console.print(f"Make one again: framebridge run {files[0]} --out {sheet.parent / 'again'}", markup=False)

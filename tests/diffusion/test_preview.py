@@ -1,0 +1,53 @@
+"""Pictures of unfinished latents."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn.functional import avg_pool2d
+
+from bridge.builtin import model_folder
+from bridge.diffusion import Autoencoder, decode_latents, encode_image, load_autoencoder
+from bridge.diffusion.preview import MAX_SIDE, preview
+
+AsNode = Callable[[Any], Any]
+
+
+def pixels(plane: Any) -> np.ndarray:
+    return np.frombuffer(plane.data, np.uint8).reshape(plane.shape)
+
+
+async def test_colours_are_those_of_the_decoded_picture(as_node: AsNode) -> None:
+    vae = load_autoencoder(model_folder(), "demo")
+    blobs = torch.rand(1, 3, 3, 3, generator=torch.Generator().manual_seed(9))
+    image = torch.nn.functional.interpolate(blobs, size=(128, 128), mode="bilinear").movedim(1, -1)
+    latents = await as_node(encode_image(vae, image))
+    small = pixels(await as_node(preview(vae, latents))) / 255
+    decoded = await as_node(decode_latents(vae, latents))
+    expected = avg_pool2d(decoded.movedim(-1, 1), 8)[0].movedim(0, -1).numpy()
+    assert small.shape == (16, 16, 3)
+    assert np.abs(small - expected).mean() < 0.12
+    flat = np.abs(expected - expected.mean((0, 1))).mean()
+    assert np.abs(small - expected).mean() < 0.7 * flat
+
+
+async def test_the_map_is_fitted_once(vae: Autoencoder, as_node: AsNode) -> None:
+    network = vae.network.module()
+    calls: list[int] = []
+    network.encoder.register_forward_pre_hook(lambda *_: calls.append(1))
+    for _ in range(3):
+        await as_node(preview(vae, torch.randn(1, 4, 8, 8)))
+    assert len(calls) == 1
+
+
+async def test_large_pictures_are_made_smaller(vae: Autoencoder, as_node: AsNode) -> None:
+    plane = await as_node(preview(vae, torch.randn(2, 4, MAX_SIDE, 2 * MAX_SIDE)))
+    assert plane.shape == (MAX_SIDE // 2, MAX_SIDE, 3)
+    assert plane.dtype == "u8"
+    assert plane.raw_bytes == len(plane.data)
+
+
+async def test_wild_latents_stay_in_range(vae: Autoencoder, as_node: AsNode) -> None:
+    plane = await as_node(preview(vae, torch.full((1, 4, 4, 4), 1e6)))
+    assert set(np.unique(pixels(plane))) <= {0, 255}

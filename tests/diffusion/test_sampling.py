@@ -1,0 +1,148 @@
+"""Whole runs on a tiny model."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from bridge.diffusion import Autoencoder, DiffusionModel, LatentBatch, Prompt, Settings, sample
+from bridge.diffusion.noise import initial_noise
+from bridge.diffusion.samplers import SAMPLERS
+from bridge.diffusion.sampling import run_sigmas
+from bridge.diffusion.sigmas import make_sigmas, stable_diffusion_schedule
+from bridge.engine import Job
+from bridge.errors import ExecutionError, Interrupted
+from bridge.protocol import Preview, Progress
+
+AsNode = Callable[[Any], Any]
+SETTINGS = Settings(42, 4, 1.0, "euler", "normal")
+PROMPT = (Prompt(torch.randn(1, 77, 16, generator=torch.Generator().manual_seed(1))),)
+OTHER = (Prompt(torch.randn(1, 77, 16, generator=torch.Generator().manual_seed(2))),)
+SCHEDULE = stable_diffusion_schedule()
+
+
+def empty(batch: int = 1) -> LatentBatch:
+    return {"samples": torch.zeros(batch, 4, 8, 8)}
+
+
+def some(seed: int = 0) -> LatentBatch:
+    return {"samples": torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(seed))}
+
+
+@pytest.fixture
+def run(model: DiffusionModel, as_node: AsNode) -> Callable[..., Any]:
+    async def run(latents: LatentBatch, settings: Settings = SETTINGS, **changes: Any) -> torch.Tensor:
+        result = await as_node(sample(model, PROMPT, OTHER, latents, replace(settings, **changes)))
+        samples: torch.Tensor = result["samples"]
+        return samples
+
+    return run
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+async def test_every_sampler_runs_and_repeats_itself(sampler: str, run: Callable[..., Any]) -> None:
+    first = await run(empty(), sampler=sampler)
+    assert first.shape == (1, 4, 8, 8)
+    assert first.isfinite().all()
+    assert torch.equal(first, await run(empty(), sampler=sampler))
+    assert not torch.allclose(first, await run(empty(), sampler=sampler, seed=43))
+
+
+async def test_latents_are_divided_by_the_scaling_factor(
+    model: DiffusionModel, run: Callable[..., Any]
+) -> None:
+    """One Euler step on a model that predicts its own input as noise gives zero: x − sigma · x / sigma."""
+    unet = model.unet.module()
+    unet.forward = lambda sample, *_, **__: (sample,)  # type: ignore[method-assign]
+    sigma = SCHEDULE.sigma_max
+    noisy = initial_noise((1, 4, 8, 8), 42) * (1 + sigma**2) ** 0.5
+    expected = (noisy - sigma * noisy / (1 + sigma**2) ** 0.5) / model.scaling_factor
+    torch.testing.assert_close(await run(empty(), num_inference_steps=1), expected, atol=1e-4, rtol=1e-4)
+
+
+async def test_batch_index_gives_each_picture_its_noise(run: Callable[..., Any]) -> None:
+    batch = await run({**empty(3), "batch_index": [0, 1, 2]})
+    second = await run({**empty(1), "batch_index": [1]})
+    torch.testing.assert_close(second[0], batch[1], atol=1e-4, rtol=1e-4)
+
+
+async def test_nothing_to_do_returns_the_latents(run: Callable[..., Any]) -> None:
+    latents = some()
+    assert torch.equal(await run(latents, strength=0.0), latents["samples"])
+    assert torch.equal(await run(latents, start_at_step=4), latents["samples"])
+    assert torch.equal(await run(latents, end_at_step=0), latents["samples"])
+
+
+async def test_what_else_is_known_about_latents_is_kept(model: DiffusionModel, as_node: AsNode) -> None:
+    latents: LatentBatch = {**empty(), "batch_index": [3]}
+    result = await as_node(sample(model, PROMPT, OTHER, latents, SETTINGS))
+    assert result["batch_index"] == [3]
+    assert torch.equal(latents["samples"], torch.zeros(1, 4, 8, 8))
+
+
+@pytest.mark.parametrize("scheduler", ["normal", "karras"])
+async def test_two_runs_hand_over_in_the_middle(run: Callable[..., Any], scheduler: str) -> None:
+    whole = await run(empty(), scheduler=scheduler)
+    first = await run(empty(), scheduler=scheduler, end_at_step=2)
+    second = await run({"samples": first}, scheduler=scheduler, start_at_step=2, adds_noise=False)
+    torch.testing.assert_close(second, whole, atol=1e-3, rtol=1e-3)
+
+
+def test_an_early_end_without_leftover_noise_goes_to_zero() -> None:
+    settings = replace(SETTINGS, end_at_step=2, keeps_leftover_noise=False)
+    sigmas = make_sigmas(SCHEDULE, "normal", 4, 1.0)
+    assert run_sigmas(SCHEDULE, settings) == [*sigmas[:2], 0.0]
+    assert run_sigmas(SCHEDULE, replace(settings, keeps_leftover_noise=True)) == sigmas[:3]
+    assert run_sigmas(SCHEDULE, replace(settings, end_at_step=10_000)) == sigmas
+
+
+async def test_a_mask_limits_what_changes(run: Callable[..., Any]) -> None:
+    latents = some()
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[..., :32] = 1
+    result = await run({**latents, "noise_mask": mask})
+    torch.testing.assert_close(result[..., 5:], latents["samples"][..., 5:], atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(result[..., :4], latents["samples"][..., :4], atol=0.1)
+
+
+async def test_progress_after_every_step(run: Callable[..., Any], sent: list[Any]) -> None:
+    await run(empty(), sampler="heun")
+    assert [(m.node, m.value, m.maximum) for m in sent if isinstance(m, Progress)] == [
+        ("3", step, 4) for step in (1, 2, 3, 4)
+    ]
+
+
+async def test_previews_where_wanted(
+    model: DiffusionModel, vae: Autoencoder, job: Job, as_node: AsNode, sent: list[Any]
+) -> None:
+    with_vae = replace(model, vae=vae)
+    await as_node(sample(with_vae, PROMPT, OTHER, empty(), SETTINGS))
+    assert not [message for message in sent if isinstance(message, Preview)]
+    job.wants_preview = True
+    await as_node(sample(with_vae, PROMPT, OTHER, empty(), SETTINGS))
+    previews = [message for message in sent if isinstance(message, Preview)]
+    assert len(previews) == 4
+    assert previews[0].planes[0].shape == (8, 8, 3)
+
+
+async def test_cancelling_stops_the_run(run: Callable[..., Any], job: Job, sent: list[Any]) -> None:
+    job.emit = lambda message: (sent.append(message), job.cancel())[0]  # type: ignore[func-returns-value]
+    with pytest.raises(Interrupted):
+        await run(empty(), num_inference_steps=50)
+    assert len(sent) == 1
+
+
+async def test_a_broken_checkpoint_is_named(model: DiffusionModel, run: Callable[..., Any]) -> None:
+    model.unet.module().conv_out.bias.fill_(torch.nan)
+    with pytest.raises(ExecutionError, match="tiny UNet") as caught:
+        await run(empty())
+    assert caught.value.code == "nan_output"
+    assert "float32" in caught.value.hint
+
+
+async def test_latents_are_ordinary_tensors(run: Callable[..., Any]) -> None:
+    result = await run(empty())
+    assert not result.is_inference()
+    assert result.device.type == "cpu"

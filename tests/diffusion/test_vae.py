@@ -1,0 +1,179 @@
+"""Pictures to latents and back."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from bridge.builtin import model_folder
+from bridge.diffusion import (
+    Autoencoder,
+    Network,
+    decode_latents,
+    encode_image,
+    load_autoencoder,
+)
+from bridge.diffusion import vae as vae_module
+from bridge.engine import Job
+from bridge.errors import ExecutionError, InputError, Interrupted, OutOfMemory
+
+AsNode = Callable[[Any], Any]
+
+
+def soft_picture(height: int, width: int) -> torch.Tensor:
+    coarse = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    return torch.nn.functional.interpolate(coarse, size=(height, width), mode="bilinear").movedim(1, -1)
+
+
+async def test_latents_are_the_mean_and_unscaled(vae: Autoencoder, as_node: AsNode) -> None:
+    image = soft_picture(64, 48)
+    latents = await as_node(encode_image(vae, image))
+    expected = vae.network.module().encode(image.movedim(-1, 1) * 2 - 1).latent_dist.mean
+    assert latents.shape == (1, 4, 8, 6)
+    torch.testing.assert_close(latents, expected, atol=1e-5, rtol=1e-5)
+
+
+async def test_odd_sizes_are_cropped_around_the_centre(vae: Autoencoder, as_node: AsNode) -> None:
+    image = soft_picture(70, 53)
+    whole = await as_node(encode_image(vae, image))
+    cropped = await as_node(encode_image(vae, image[:, 3:67, 2:50]))
+    torch.testing.assert_close(whole, cropped)
+
+
+async def test_alpha_is_left_out(vae: Autoencoder, as_node: AsNode) -> None:
+    image = soft_picture(32, 32)
+    with_alpha = torch.cat((image, torch.rand(1, 32, 32, 1)), dim=-1)
+    torch.testing.assert_close(
+        await as_node(encode_image(vae, with_alpha)), await as_node(encode_image(vae, image))
+    )
+
+
+async def test_a_picture_too_small_is_refused(vae: Autoencoder, as_node: AsNode) -> None:
+    with pytest.raises(InputError, match="7×20"):
+        await as_node(encode_image(vae, torch.rand(1, 20, 7, 3)))
+
+
+async def test_pictures_are_ordinary_tensors_in_range(vae: Autoencoder, as_node: AsNode) -> None:
+    image = await as_node(decode_latents(vae, torch.randn(2, 4, 4, 6) * 5))
+    assert image.shape == (2, 32, 48, 3)
+    assert image.dtype == torch.float32
+    assert 0 <= float(image.min()) <= float(image.max()) <= 1
+    assert not image.is_inference()
+    assert image.is_contiguous()
+
+
+@pytest.fixture
+def demo_vae() -> Autoencoder:
+    """A trained one: with random weights nothing far away matters, and tiling could not go wrong.
+
+    Its norms see a tile instead of the picture, so that results are nearly, not exactly, the same.
+    """
+    return load_autoencoder(model_folder(), "demo")
+
+
+async def test_tiled_encoding_equals_the_whole(
+    demo_vae: Autoencoder, as_node: AsNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vae_module, "TILE", 24)
+    monkeypatch.setattr(vae_module, "OVERLAP", 8)
+    image = soft_picture(320, 256)
+    whole = await as_node(encode_image(demo_vae, image))
+    tiled = await as_node(encode_image(demo_vae, image, tiled=True))
+    assert tiled.shape == whole.shape
+    assert float(torch.linalg.norm(tiled - whole) / torch.linalg.norm(whole)) < 0.12
+
+
+async def test_tiled_decoding_equals_the_whole(
+    demo_vae: Autoencoder, as_node: AsNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vae_module, "TILE", 24)
+    monkeypatch.setattr(vae_module, "OVERLAP", 8)
+    latents = await as_node(encode_image(demo_vae, soft_picture(320, 256)))
+    whole = await as_node(decode_latents(demo_vae, latents))
+    tiled = await as_node(decode_latents(demo_vae, latents, tiled=True))
+    assert float((tiled - whole).abs().mean()) < 0.03
+
+
+async def test_a_picture_that_fits_into_one_tile_is_not_changed_by_tiling(
+    vae: Autoencoder, as_node: AsNode
+) -> None:
+    latents = torch.randn(1, 4, 8, 8)
+    torch.testing.assert_close(
+        await as_node(decode_latents(vae, latents, tiled=True)), await as_node(decode_latents(vae, latents))
+    )
+
+
+class Choosy(torch.nn.Module):
+    """An autoencoder that runs out of memory on anything large."""
+
+    def __init__(self, real: Any, largest: int) -> None:
+        super().__init__()
+        self.real = real
+        self.largest = largest
+
+    @property
+    def device(self) -> torch.device:
+        return self.real.device  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.real.dtype  # type: ignore[no-any-return]
+
+    def decode(self, latents: torch.Tensor) -> Any:
+        if latents.shape[2] * latents.shape[3] > self.largest:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return self.real.decode(latents)
+
+
+async def test_full_memory_leads_to_tiles(
+    vae: Autoencoder, as_node: AsNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vae_module, "TILE", 8)
+    monkeypatch.setattr(vae_module, "OVERLAP", 2)
+    choosy = Autoencoder(Network("choosy", lambda placement: Choosy(vae.network.module(), largest=64)))
+    image = await as_node(decode_latents(choosy, torch.randn(1, 4, 16, 16)))
+    assert image.shape == (1, 128, 128, 3)
+
+
+async def test_memory_too_small_for_a_tile_is_said(vae: Autoencoder, as_node: AsNode) -> None:
+    choosy = Autoencoder(Network("choosy", lambda placement: Choosy(vae.network.module(), largest=0)))
+    with pytest.raises(OutOfMemory, match="decoding 128×128 pixels"):
+        await as_node(decode_latents(choosy, torch.randn(1, 4, 16, 16)))
+
+
+async def test_broken_latents_are_found(vae: Autoencoder, as_node: AsNode) -> None:
+    with pytest.raises(ExecutionError) as caught:
+        await as_node(decode_latents(vae, torch.full((1, 4, 4, 4), torch.nan)))
+    assert caught.value.code == "nan_output"
+    assert caught.value.hint
+
+
+async def test_an_autoencoder_out_of_range_goes_on_in_float32(as_node: AsNode, vae: Autoencoder) -> None:
+    network = vae.network.module().half()
+    network.decoder.conv_in.weight.mul_(1e4)  # beyond 65504 in half precision, harmless before a norm
+    latents = torch.randn(1, 4, 4, 4) * 100
+    assert not network.decode(latents.half()).sample.isfinite().all()
+    image = await as_node(decode_latents(vae, latents))
+    assert image.isfinite().all()
+    assert network.dtype == torch.float32
+
+
+async def test_cancelled_between_tiles(
+    vae: Autoencoder, as_node: AsNode, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vae_module, "TILE", 4)
+    monkeypatch.setattr(vae_module, "OVERLAP", 1)
+    network = vae.network.module()
+    decode = network.decode
+    calls = []
+
+    def decode_and_cancel(latents: torch.Tensor) -> Any:
+        calls.append(latents.shape)
+        job.cancel()
+        return decode(latents)
+
+    monkeypatch.setattr(network, "decode", decode_and_cancel)
+    with pytest.raises(Interrupted):
+        await as_node(decode_latents(vae, torch.randn(1, 4, 16, 16), tiled=True))
+    assert len(calls) == 1

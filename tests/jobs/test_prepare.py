@@ -1,0 +1,73 @@
+import fake_nodes
+import pytest
+
+from bridge.errors import BridgeError, WorkflowError
+from bridge.jobs.prepare import prepare
+from bridge.protocol import SetStream, Submit
+
+DEFINITIONS = fake_nodes.registry().definitions
+WORKFLOW = {
+    "1": {"class_type": "Constant", "inputs": {"value": "3"}},
+    "2": {"class_type": "Show", "inputs": {"value": ["1", 0]}},
+}
+CLEAN = {**WORKFLOW, "1": {"class_type": "Constant", "inputs": {"value": 3}}}
+
+
+def prepared(workflow=None, kind=Submit, expand=None, **fields):
+    names = {"stream": "view"} if kind is SetStream else {}
+    message = kind(request="r", workflow=workflow or {}, **names, **fields)
+    return prepare(message, DEFINITIONS, lambda folder: [], expand)
+
+
+@pytest.mark.parametrize("kind", [Submit, SetStream])
+def test_values_are_converted_and_what_was_submitted_is_kept_beside_it(kind):
+    ready = prepared(WORKFLOW, kind)
+    assert (ready.workflow, ready.prompt, ready.outputs) == (CLEAN, WORKFLOW, ("2",))
+
+
+def test_what_needs_no_conversion_is_not_kept_twice():
+    assert prepared(CLEAN).prompt == {}
+
+
+def test_values_replace_inputs_of_a_workflow():
+    assert prepared(CLEAN, values={"1.value": 8}).workflow["1"]["inputs"] == {"value": 8}
+
+
+def test_a_preset_is_expanded_with_its_values():
+    asked = []
+
+    def expand(preset, values):
+        asked.append((preset, values))
+        return WORKFLOW
+
+    assert prepared(preset="Stylize", values={"strength": 0.5}, expand=expand).workflow == CLEAN
+    assert asked == [("Stylize", {"strength": 0.5})]
+
+
+def test_what_keeps_single_outputs_from_running_is_a_warning():
+    ready = prepared({**CLEAN, "3": {"class_type": "Show", "inputs": {}}})
+    assert ready.outputs == ("2",)
+    assert [(warning.node_id, warning.is_warning) for warning in ready.warnings] == [("3", True)]
+
+
+@pytest.mark.parametrize(
+    ("workflow", "fields"),
+    [({}, {}), ({"1": {"class_type": "Show", "inputs": {}}}, {}), (CLEAN, {"values": {"9.value": 1}})],
+    ids=["empty", "faulty", "bad value"],
+)
+def test_what_cannot_run_is_refused(workflow, fields):
+    with pytest.raises(WorkflowError):
+        prepared(workflow, **fields)
+
+
+def test_faults_of_a_preset_are_passed_on():
+    def expand(preset, values):
+        raise BridgeError("no such preset", code="unknown_preset")
+
+    with pytest.raises(BridgeError, match="no such preset"):
+        prepared(preset="x", expand=expand)
+
+
+def test_workflows_that_give_the_same_pictures_run_alike():
+    assert prepared(CLEAN).runs_like(prepared(WORKFLOW))
+    assert not prepared(CLEAN).runs_like(prepared(CLEAN, values={"1.value": 4}))

@@ -1,0 +1,112 @@
+import asyncio
+import os
+import signal
+import sys
+
+import pytest
+
+from bridge.engine import Configure, Ready, Run, Stop
+from bridge.errors import LocalProtocolError
+from bridge.jobs import process as process_module
+from bridge.jobs.process import WorkerProcess, describe_exit
+from bridge.protocol import Finished
+
+WORKER = [sys.executable, "-m", "bridge.engine", "--bootstrap", "fake_nodes:load"]
+
+
+class Listener:
+    """Starts a process, and waits for what it says and for its end."""
+
+    def __init__(self, *command):
+        self.messages = asyncio.Queue()
+        self.status = asyncio.get_running_loop().create_future()
+        self.process = WorkerProcess(command, self.messages.put_nowait, self.status.set_result)
+
+    async def message(self):
+        async with asyncio.timeout(30):
+            return await self.messages.get()
+
+    async def end(self):
+        async with asyncio.timeout(30):
+            return await self.status
+
+
+def script(code):
+    return Listener(sys.executable, "-c", code)
+
+
+async def test_messages_go_back_and_forth_until_the_process_ends():
+    worker = Listener(*WORKER)
+    worker.process.send(Configure({}))
+    assert isinstance(await worker.message(), Ready)
+    worker.process.send(Run("job", {"1": {"class_type": "Constant", "inputs": {}}}, ("1",)))
+    await worker.message()
+    assert (await worker.message()).state == "done"
+    worker.process.send(Stop())
+    assert await worker.end() == 0
+    worker.process.send(Stop())
+
+
+async def test_a_killed_process_says_nothing_more_and_ends_by_a_signal():
+    worker = Listener(*WORKER)
+    os.kill(worker.process.pid, 0)
+    worker.process.kill()
+    assert await worker.end() == -signal.SIGKILL
+    assert worker.messages.empty()
+    worker.process.kill()
+
+
+async def test_a_process_that_makes_no_sense_is_killed(caplog):
+    worker = script("import sys, time; sys.stdout.write('Traceback' * 9); sys.stdout.flush(); time.sleep(60)")
+    assert await worker.end() == -signal.SIGKILL
+    assert "cannot be understood" in caplog.text
+
+
+async def test_a_process_that_closes_its_pipe_and_stays_is_killed(monkeypatch):
+    monkeypatch.setattr(process_module, "EXIT_S", 0.1)
+    worker = script("import os, time; os.close(1); time.sleep(60)")
+    assert await worker.end() == -signal.SIGKILL
+
+
+async def test_what_a_process_prints_is_logged(caplog):
+    caplog.set_level("INFO", "bridge.worker")
+    worker = script("import sys; sys.stderr.buffer.write(b'loading\\xff\\n2 of 2\\n')")
+    assert await worker.end() == 0
+    async with asyncio.timeout(10):
+        while "2 of 2" not in caplog.text:
+            await asyncio.sleep(0.005)
+    assert "loading\ufffd" in caplog.text
+
+
+async def test_a_message_that_cannot_be_written_is_refused():
+    worker = script("import time; time.sleep(60)")
+    with pytest.raises(LocalProtocolError):
+        worker.process.send(Finished("done", outputs={"1": float("nan")}))
+    worker.process.kill()
+    await worker.end()
+
+
+async def test_a_program_that_is_not_there_is_an_error():
+    with pytest.raises(OSError, match="No such file"):
+        WorkerProcess(["/no/such/program"], print, print)
+
+
+def test_a_process_that_outlives_the_event_loop_bothers_nobody():
+    async def start():
+        return script("import time; time.sleep(0.1)")
+
+    asyncio.run(start()).process._process.wait(10)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (0, "ended with status 0"),
+        (7, "ended with status 7"),
+        (-9, "was killed by SIGKILL"),
+        (-64, "was killed by SIGRTMAX"),
+        (-200, "was killed by signal 200"),
+    ],
+)
+def test_an_end_is_put_in_words(status, words):
+    assert describe_exit(status) == words

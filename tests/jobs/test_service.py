@@ -1,0 +1,653 @@
+"""Jobs and streams through a real worker process."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+from fake_client import Client, frame_of, workflow_of
+
+from bridge import __version__
+from bridge.errors import BridgeError, WorkflowError
+from bridge.protocol import (
+    Finished,
+    Frame,
+    Plane,
+    Preview,
+    Progress,
+    Result,
+    Started,
+    State,
+    Submit,
+)
+
+SHOW = {"n1": ("Constant", {"value": 3}), "n2": ("Show", {"value": ["1", 0]})}
+
+
+def steps(count=30, seconds=0.02, label=""):
+    return {
+        "n1": ("Steps", {"count": count, "seconds": seconds, "label": label}),
+        "n2": ("Show", {"value": ["1", 0]}),
+    }
+
+
+WAIT = {"n1": ("Wait", {"gate": "never"}), "n2": ("Show", {"value": ["1", 0]})}
+ECHO = {"n1": ("Echo", {})}
+
+
+# ---- jobs ----------------------------------------------------------------------------------------
+
+
+async def test_a_job_is_accepted_started_and_done(client):
+    accepted = await client.service.submit("session", Submit("r1", workflow_of(**SHOW)))
+    assert (accepted.request, accepted.position, accepted.warnings) == ("r1", 0, ())
+    finished = await client.finished(accepted.job)
+    assert (finished.state, finished.outputs) == ("done", {"2": {"values": [3]}})
+    assert {"queued", "run"} <= set(finished.timings)
+    assert client.of(Started, job=accepted.job)
+
+
+async def test_values_replace_inputs(client):
+    job = await client.submit(values={"1.value": 8}, **SHOW)
+    assert (await client.finished(job)).outputs == {"2": {"values": [8]}}
+
+
+async def test_a_preset_becomes_a_workflow(service_of):
+    def presets(name, values):
+        return workflow_of(n1=("Constant", {"value": values["number"]}), n2=("Show", {"value": ["1", 0]}))
+
+    client = Client(await service_of(presets=presets), "session")
+    accepted = await client.service.submit("session", Submit("r", preset="any", values={"number": 5}))
+    assert (await client.finished(accepted.job)).outputs == {"2": {"values": [5]}}
+
+
+async def test_an_unknown_preset_is_refused(client):
+    with pytest.raises(BridgeError) as caught:
+        await client.service.submit("session", Submit("r", preset="nothing"))
+    assert caught.value.code == "unknown_preset"
+
+
+async def test_a_faulty_workflow_is_refused_with_every_fault(client):
+    with pytest.raises(WorkflowError) as caught:
+        await client.submit(n1=("Nonsense", {}), n2=("Show", {"value": ["1", 0]}), n3=("Show", {}))
+    assert {problem.code for problem in caught.value.problems} >= {"unknown_node"}
+    assert len(caught.value.problems) == 2
+
+
+async def test_valid_outputs_run_and_the_faults_of_others_are_warnings(client):
+    workflow = workflow_of(**SHOW, n3=("Show", {}))
+    accepted = await client.service.submit("session", Submit("r", workflow))
+    assert [warning.node_id for warning in accepted.warnings] == ["3"]
+    assert all(warning.is_warning for warning in accepted.warnings)
+    assert (await client.finished(accepted.job)).outputs == {"2": {"values": [3]}}
+
+
+async def test_a_failed_job_says_why_and_the_next_one_runs(client):
+    bad = await client.submit(n1=("Fail", {"how": "ours"}), n2=("Show", {"value": ["1", 0]}))
+    good = await client.submit(**SHOW)
+    finished = await client.finished(bad)
+    assert (finished.state, finished.problems[0].code, finished.problems[0].node_id) == (
+        "failed",
+        "bad_input",
+        "1",
+    )
+    assert (await client.finished(good)).state == "done"
+
+
+async def test_a_picture_keeps_the_workflow_as_it_was_submitted(client):
+    nodes = {"n1": ("Hidden", {}), "n2": ("Show", {"value": ["1", 0]}), "n3": ("Constant", {"surplus": 1})}
+    job = await client.submit(**nodes)
+    assert (await client.finished(job)).outputs["2"]["values"][0]["prompt"] == ["1", "2", "3"]
+
+
+async def test_jobs_run_one_after_the_other_in_order(client):
+    jobs = [await client.submit(**steps(3, 0, label=str(index))) for index in range(5)]
+    await client.finished(jobs[-1])
+    assert [message.job for message in client.of(Started)] == jobs
+    assert [message.job for message in client.of(Finished)] == jobs
+
+
+async def test_a_job_is_told_how_many_are_ahead(client):
+    await client.submit(**WAIT)
+    await client.until(Progress)
+    positions = [
+        (await client.service.submit("session", Submit("r", workflow_of(**SHOW)))).position for _ in "ab"
+    ]
+    assert positions == [1, 2]
+
+
+async def test_a_session_may_not_flood_the_queue_but_others_still_may_submit(client, service):
+    await client.submit(**WAIT)
+    await client.until(Progress)
+    for _ in range(64):
+        await client.submit(**SHOW)
+    with pytest.raises(BridgeError) as caught:
+        await client.submit(**SHOW)
+    assert caught.value.code == "queue_full"
+    await Client(service, "other").submit(**SHOW)
+
+
+async def test_a_submission_that_was_overtaken_while_it_was_prepared_is_refused_too(client):
+    await client.submit(**WAIT)
+    await client.until(Progress)
+    outcomes = await asyncio.gather(*(client.submit(**SHOW) for _ in range(70)), return_exceptions=True)
+    assert sum(isinstance(outcome, BridgeError) for outcome in outcomes) == 6
+
+
+async def test_previews_come_to_those_who_want_them(client):
+    accepted = await client.service.submit(
+        "session", Submit("r", workflow_of(**steps(2, 0)), wants_preview=True)
+    )
+    await client.finished(accepted.job)
+    assert len(client.of(Preview, job=accepted.job)) == 2
+
+
+# ---- cancellation --------------------------------------------------------------------------------
+
+
+async def test_a_waiting_job_is_cancelled_at_once_and_never_begins(client):
+    running = await client.submit(**WAIT)
+    waiting = await client.submit(**SHOW)
+    assert await client.service.cancel("session", waiting)
+    assert client.of(Finished, job=waiting, state="cancelled")
+    assert await client.service.cancel("session", running)
+    await client.finished(running)
+    assert not client.of(Started, job=waiting)
+
+
+async def test_a_job_is_cancelled_within_one_step(client):
+    job = await client.submit(**steps(count=1000, seconds=0.02))
+    await client.until(Progress, 3)
+    assert await client.service.cancel("session", job)
+    assert await client.service.cancel("session", job)
+    done = len(client.of(Progress))
+    finished = await client.finished(job)
+    assert (finished.state, finished.problems) == ("cancelled", ())
+    assert len(client.of(Progress)) == done
+
+
+@pytest.mark.parametrize("nodes", [WAIT, steps(1000, 0.005)], ids=["waiting", "sampling"])
+async def test_after_a_cancellation_the_worker_is_free_at_once(client, nodes):
+    job = await client.submit(**nodes)
+    await client.until(Progress)
+    await client.service.cancel("session", job)
+    assert (await client.finished(await client.submit(**SHOW))).state == "done"
+
+
+async def test_a_finished_job_cannot_be_cancelled(client):
+    job = await client.submit(**SHOW)
+    await client.finished(job)
+    assert not await client.service.cancel("session", job)
+
+
+async def test_a_job_cancelled_as_the_worker_dies_is_cancelled(client, service):
+    job = await client.submit(n1=("Hang", {}), n2=("Show", {"value": ["1", 0]}))
+    await client.until(Progress)
+    await service.cancel("session", job)
+    os.kill(service.status()["worker_pid"], signal.SIGKILL)
+    assert (await client.finished(job)).state == "cancelled"
+
+
+# ---- sessions ------------------------------------------------------------------------------------
+
+
+async def test_a_job_goes_on_without_its_client_whose_results_wait(client, service):
+    job = await client.submit(n1=("Steps", {"count": 3, "seconds": 0.01}), n2=("Echo", {"value": ["1", 0]}))
+    service.disconnect("session")
+    client.messages.clear()
+    other = Client(service, "other")
+    await other.finished(await other.submit(**SHOW))
+    assert not client.messages
+    client.connect()
+    kinds = [type(message) for message in client.messages]
+    assert kinds == [Result, Finished]
+    assert all(message.job == job for message in client.messages)
+    client.messages.clear()
+    client.connect()
+    assert not client.messages
+
+
+async def test_a_finished_job_can_be_fetched_again(client, service):
+    job = await client.submit(frame=frame_of(1, value=9), **ECHO)
+    await client.finished(job)
+    first = list(client.of(Result, job=job)) + list(client.of(Finished, job=job))
+    client.messages.clear()
+    await service.attach("session", job)
+    assert client.messages == first
+    assert bytes(client.messages[0].planes[0].data) == bytes([9]) * 48
+
+
+async def test_a_running_job_can_be_attached_to(client, service):
+    nodes = {"n1": ("Echo", {}), "n2": ("Wait", {"gate": "never"}), "n3": ("Show", {"value": ["2", 0]})}
+    job = await client.submit(frame=frame_of(1), **nodes)
+    await client.until(Result)
+    await service.attach("session", job)
+    assert len(client.of(Result, job=job)) == 2
+
+
+async def test_jobs_of_others_do_not_exist(client, service):
+    done = await client.submit(**SHOW)
+    await client.finished(done)
+    running, waiting = await client.submit(**WAIT), await client.submit(**SHOW)
+    await client.until(Progress, job=running)
+    for job in (done, running, waiting, "no such job"):
+        for ask in (service.attach, service.cancel):
+            with pytest.raises(BridgeError) as caught:
+                await ask("other", job)
+            assert caught.value.code == "job_not_found"
+
+
+async def test_everyone_is_told_the_state(client, service):
+    other = Client(service, "other")
+    job = await client.submit(**steps(2, 0))
+    await client.finished(job)
+    await other.until(State, worker="busy", device="fake")
+    await other.until(State, worker="ready", queue_remaining=0, count=2)
+    assert other.of(State)[-1] == service.state == State("ready", "", "fake", 0)
+    assert max(message.queue_remaining for message in other.of(State)) == 1
+
+
+async def test_status_has_the_details(client, service):
+    await service.definitions()
+    await client.state("ready")
+    status = service.status()
+    assert status["worker"] == "ready"
+    assert status["environment"]["device"] == "fake"
+    assert psutil.pid_exists(status["worker_pid"])
+    json.dumps(status)
+
+
+# ---- streams -------------------------------------------------------------------------------------
+
+
+async def test_a_frame_comes_back_under_its_stream_and_number(client):
+    await client.set_stream(**ECHO)
+    client.push(frame_of(7, value=5))
+    finished = await client.until(Finished)
+    assert (finished.stream, finished.frame, finished.job, finished.dropped) == ("view", 7, "", 0)
+    result = client.of(Result)[0]
+    assert (result.stream, result.frame, result.job) == ("view", 7, "")
+    assert bytes(result.planes[0].data) == bytes([5]) * 48
+
+
+async def test_newer_frames_replace_those_that_wait_and_the_last_is_always_rendered(client):
+    await client.set_stream(
+        n1=("Steps", {"count": 1, "seconds": 0.02}), n2=("FrameNumber", {}), n3=("Echo", {"value": ["2", 0]})
+    )
+    for number in range(1000):
+        client.push(frame_of(number))
+        if number % 50 == 0:
+            await asyncio.sleep(0.002)
+    await client.until(Finished, frame=999)
+    finished = client.of(Finished)
+    assert all(message.state == "done" for message in finished)
+    numbers = [message.frame for message in finished]
+    assert numbers == sorted(set(numbers))
+    assert len(finished) + sum(message.dropped for message in finished) == 1000
+
+
+async def test_a_flood_of_frames_takes_no_memory(client, service):
+    """1000 frames of 3/4 MiB each would be 750 MiB."""
+    await client.set_stream(**ECHO)
+    client.push(frame_of(2000, side=512))
+    await client.until(Finished)
+    processes = [psutil.Process(), psutil.Process(service.status()["worker_pid"])]
+    before = [process.memory_info().rss for process in processes]
+    growth = 0
+    for number in range(1000):
+        client.push(frame_of(number, side=512))
+        if number % 20 == 0:
+            await asyncio.sleep(0)
+            client.messages[:] = [message for message in client.messages if isinstance(message, Finished)]
+            now = [process.memory_info().rss for process in processes]
+            growth = max(growth, *(after - first for after, first in zip(now, before, strict=True)))
+    await client.until(Finished, frame=999)
+    assert growth < 100 * 2**20
+
+
+async def test_a_job_and_a_live_stream_alternate_by_step(client, service):
+    artist = Client(service, "artist")
+    order = []
+    for who in (client, artist):
+        service.connect(who.session, partial(watch, who, order))
+    await artist.set_stream(
+        n1=("FrameSteps", {"count": 4, "seconds": 0.01}), n2=("Echo", {"value": ["1", 0]})
+    )
+    job = await client.submit(**steps(30, 0.01))
+    await client.until(Progress)
+    number = 0
+    while not client.of(Finished, job=job):
+        number += 1
+        artist.push(frame_of(number))
+        await artist.until(Started, frame=number)
+    steps_of_the_job = [index for index, (who, _) in enumerate(order) if who == "session"]
+    shared = order[steps_of_the_job[0] : steps_of_the_job[-1]]
+    assert len(steps_of_the_job) == 30
+    assert len(shared) > 40
+    last = -1
+    for index, (who, frame) in enumerate(shared):
+        if who == "artist":
+            if last >= 0 and shared[last] == (who, frame):
+                assert index - last == 2, (
+                    f"between two steps of frame {frame} not one step of the job: {shared}"
+                )
+            last = index
+
+
+def watch(client, order, message):
+    if isinstance(message, Progress):
+        order.append((client.session, message.frame))
+    client.take(message)
+
+
+async def test_a_changed_workflow_renders_the_newest_frame_again(client):
+    await client.set_stream(n1=("Show", {"value": ["2", 0]}), n2=("Constant", {"value": 1}))
+    client.push(frame_of(4))
+    assert (await client.until(Finished)).outputs == {"1": {"values": [1]}}
+    await client.set_stream(n1=("Show", {"value": ["2", 0]}), n2=("Constant", {"value": 2}))
+    finished = await client.until(Finished, 2)
+    assert (finished.frame, finished.outputs) == (4, {"1": {"values": [2]}})
+
+
+async def test_an_unchanged_workflow_renders_nothing_again(client):
+    for _ in range(2):
+        await client.set_stream(**ECHO)
+        client.push(frame_of(1))
+        await client.until(Finished)
+    await client.until(Finished, 2)
+    await client.set_stream(**ECHO)
+    await client.finished(await client.submit(**SHOW))
+    assert len(client.of(Finished, stream="view")) == 2
+
+
+async def test_a_changed_workflow_cancels_the_frame_that_is_being_rendered(client):
+    await client.set_stream(**WAIT)
+    client.push(frame_of(1))
+    await client.until(Progress)
+    client.push(frame_of(2))
+    await client.set_stream(**ECHO)
+    finished = await client.until(Finished, 2)
+    states = [(message.state, message.frame) for message in client.of(Finished)]
+    assert states == [("cancelled", 1), ("done", 2)]
+    assert finished.dropped == 0
+
+
+async def test_a_faulty_workflow_leaves_the_stream_as_it_was(client):
+    await client.set_stream(**ECHO)
+    with pytest.raises(WorkflowError):
+        await client.set_stream(n1=("Nonsense", {}))
+    client.push(frame_of(1))
+    assert (await client.until(Finished)).state == "done"
+
+
+async def test_a_failing_frame_does_not_end_the_stream(client):
+    await client.set_stream(n1=("Fail", {}), n2=("Echo", {"value": ["1", 0]}))
+    client.push(frame_of(1))
+    assert (await client.until(Finished, frame=1)).problems[0].node_id == "1"
+    client.push(frame_of(2))
+    assert (await client.until(Finished, frame=2)).state == "failed"
+
+
+async def test_a_frame_of_no_stream_is_refused(client):
+    with pytest.raises(BridgeError) as caught:
+        client.push(frame_of(1), stream="nothing")
+    assert caught.value.code == "stream_not_found"
+
+
+async def test_a_frame_too_large_for_the_worker_fails(client):
+    """The workflow that goes with it makes it larger than a message may be."""
+    await client.set_stream(n1=("Steps", {"label": "x" * 20_000}), n2=("Echo", {"value": ["1", 0]}))
+    plane = Plane("color", (8192, 2730, 3), "u8", memoryview(bytes(8192 * 2730 * 3)))
+    fitting = Frame({"color": plane}, number=1)
+    client.push(fitting)
+    finished = await client.until(Finished, frame=1)
+    assert (finished.state, finished.problems[0].code) == ("failed", "message_too_large")
+
+
+async def test_closing_a_stream_cancels_its_frame(client, service):
+    await client.set_stream(**WAIT)
+    client.push(frame_of(1))
+    await client.until(Progress)
+    client.push(frame_of(2))
+    service.close_stream("session", "view")
+    service.close_stream("session", "view")
+    assert (await client.until(Finished)).state == "cancelled"
+    with pytest.raises(BridgeError):
+        client.push(frame_of(3))
+    assert (await client.finished(await client.submit(**SHOW))).state == "done"
+    assert not client.of(Started, frame=2)
+
+
+async def test_streams_end_with_their_session_and_those_of_others_do_not(client, service):
+    other = Client(service, "other")
+    await other.set_stream(**ECHO)
+    await client.set_stream(**WAIT)
+    client.push(frame_of(1))
+    await client.until(Progress)
+    service.disconnect("session")
+    assert service.status()["streams"] == 1
+    other.push(frame_of(1))
+    await other.until(Finished)
+    client.connect()
+    assert not client.of(Finished)
+
+
+# ---- the worker's deaths -------------------------------------------------------------------------
+
+
+async def test_jobs_survive_the_death_of_the_worker(client, service):
+    running = await client.submit(**steps(20, 0.02))
+    waiting = [await client.submit(**SHOW) for _ in range(3)]
+    await client.until(Progress)
+    os.kill(service.status()["worker_pid"], signal.SIGKILL)
+    state = await client.until(State, worker="restarting")
+    assert "SIGKILL" in state.detail
+    for job in (running, *waiting):
+        assert (await client.finished(job)).state == "done"
+    assert len(client.of(Started, job=running)) == 2
+    assert [message.job for message in client.of(Finished)] == [running, *waiting]
+
+
+async def test_results_of_a_run_that_is_repeated_are_kept_once(client, service, tmp_path):
+    marker = str(tmp_path / "marker")
+    nodes = {
+        "n1": ("Echo", {}),
+        "n2": ("AbortOnce", {"marker": marker, "value": ["3", 0]}),
+        "n3": ("Steps", {"count": 1}),
+    }
+    job = await client.submit(**nodes, n4=("Show", {"value": ["2", 0]}), frame=frame_of(1))
+    assert (await client.finished(job)).state == "done"
+    client.messages.clear()
+    await service.attach("session", job)
+    assert len(client.of(Result)) == 1
+
+
+async def test_a_job_that_kills_the_worker_fails_after_three_attempts_and_the_next_one_runs(client):
+    poison = await client.submit(n1=("Abort", {}))
+    good = await client.submit(**SHOW)
+    finished = await client.finished(poison)
+    assert (finished.state, finished.problems[0].code) == ("failed", "worker_crashed")
+    assert "SIGABRT" in finished.problems[0].message
+    assert (await client.finished(good)).state == "done"
+
+
+async def test_a_hung_run_is_killed_and_given_up(service_of):
+    client = Client(await service_of(hang_timeout_s=0.4), "session")
+    job = await client.submit(n1=("Hang", {}), n2=("Show", {"value": ["1", 0]}))
+    finished = await client.finished(job)
+    assert finished.problems[0].code == "worker_crashed"
+    assert "did nothing for 0.4 s" in finished.problems[0].message
+
+
+async def test_a_run_that_does_not_stop_is_killed(service_of):
+    client = Client(await service_of(cancel_timeout_s=0.2), "session")
+    job = await client.submit(n1=("Hang", {}), n2=("Show", {"value": ["1", 0]}))
+    await client.until(Progress)
+    await client.service.cancel("session", job)
+    assert (await client.finished(job)).state == "cancelled"
+    assert (await client.finished(await client.submit(**SHOW))).state == "done"
+
+
+async def test_a_run_that_shows_life_is_not_taken_for_hung(service_of):
+    client = Client(await service_of(hang_timeout_s=0.4), "session")
+    job = await client.submit(**steps(count=10, seconds=0.1))
+    assert (await client.finished(job)).state == "done"
+    assert len(client.of(Started)) == 1
+
+
+async def test_an_innocent_job_does_not_fail_because_of_a_poisonous_stream(client, service):
+    artist = Client(service, "artist")
+    job = await client.submit(**steps(60, 0.02))
+    await client.until(Progress)
+    await artist.set_stream(n1=("Abort", {}))
+    for number in range(5):
+        artist.push(frame_of(number))
+    last_word = await artist.until(Finished)
+    assert (last_word.state, last_word.problems[0].code) == ("failed", "worker_crashed")
+    assert (await client.finished(job)).state == "done"
+    with pytest.raises(BridgeError) as caught:
+        artist.push(frame_of(9))
+    assert caught.value.code == "worker_crashed"
+    await artist.set_stream(**ECHO)
+    assert (await artist.until(Finished, 2)).frame == 9
+
+
+async def test_a_frame_is_tried_again_after_the_worker_died(client, service, tmp_path):
+    await client.set_stream(
+        n1=("AbortOnce", {"marker": str(tmp_path / "marker")}), n2=("Echo", {"value": ["1", 0]})
+    )
+    client.push(frame_of(3))
+    assert (await client.until(Finished)).frame == 3
+    assert client.of(Finished)[0].state == "done"
+
+
+# ---- starting and stopping -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("bootstrap", "code"),
+    [("fake_nodes:load_badly", "worker_failed"), ("fake_nodes:load_and_die", "worker_failed")],
+)
+async def test_when_there_are_no_nodes_requests_say_why(service_of, bootstrap, code):
+    client = Client(await service_of(bootstrap), "session")
+    with pytest.raises(BridgeError) as caught:
+        await client.submit(**SHOW)
+    assert caught.value.code == code
+    assert client.service.state.worker == "failed"
+
+
+async def test_a_worker_that_failed_for_good_is_tried_again_by_the_next_request(service_of, tmp_path):
+    how = tmp_path / "how"
+    how.write_text("fail")
+    client = Client(await service_of("fake_nodes:load_or_die", settings={"input": str(how)}), "session")
+    await client.state("failed")
+    with pytest.raises(BridgeError, match="No module named 'torch'"):
+        await client.submit(**SHOW)
+    with pytest.raises(BridgeError, match="No module named 'torch'"):
+        client.push(frame_of(1))
+    how.write_text("load")
+    assert (await client.finished(await client.submit(**SHOW))).state == "done"
+
+
+async def test_what_waits_when_the_worker_fails_for_good_is_told(service_of, tmp_path):
+    how = tmp_path / "how"
+    how.write_text("load")
+    client = Client(await service_of("fake_nodes:load_or_die", settings={"input": str(how)}), "session")
+    await client.set_stream(**ECHO)
+    how.write_text("die")
+    os.kill(client.service.status()["worker_pid"], signal.SIGKILL)
+    await client.state("restarting")
+    job = await client.submit(**SHOW)
+    client.push(frame_of(6))
+    for finished in (await client.finished(job), await client.until(Finished, stream="view", frame=6)):
+        assert (finished.state, finished.problems[0].code) == ("failed", "worker_failed")
+        assert "status 7 3 times while starting" in finished.problems[0].message
+
+
+async def test_definitions_are_kept_so_that_workflows_are_judged_before_the_worker_is_up(
+    service_of, tmp_path
+):
+    file = tmp_path / "cache" / "definitions.json"
+    first = await service_of(definitions_file=file)
+    definitions = await first.definitions()
+    assert json.loads(file.read_bytes())["version"] == __version__
+    written = file.stat().st_mtime_ns
+    second = await service_of("fake_nodes:load_and_die", definitions_file=file)
+    assert await second.definitions() == definitions
+    client = Client(second, "session")
+    with pytest.raises(WorkflowError):
+        await client.submit(n1=("Nonsense", {}))
+    third = await service_of(definitions_file=file)
+    await Client(third, "session").state("ready")
+    assert file.stat().st_mtime_ns == written or json.loads(file.read_bytes())["definitions"]
+
+
+async def test_memory_is_given_back_and_what_waits_begins_afterwards(client, service):
+    job = await client.submit(**steps(10, 0.02))
+    await client.until(Progress)
+    freeing = [asyncio.create_task(service.free()) for _ in range(2)]
+    await asyncio.sleep(0)
+    later = await client.submit(n1=("Freed", {}), n2=("Show", {"value": ["1", 0]}))
+    await asyncio.gather(*freeing)
+    assert client.of(Finished, job=job)
+    assert (await client.finished(later)).outputs == {"2": {"values": [1]}}
+
+
+async def test_a_worker_that_is_not_up_has_no_memory_to_give_back(service_of):
+    service = await service_of("fake_nodes:load_badly")
+    async with asyncio.timeout(5):
+        await service.free()
+
+
+async def test_a_worker_that_dies_gives_its_memory_back_too(client, service):
+    await client.submit(n1=("Hang", {}), n2=("Show", {"value": ["1", 0]}))
+    await client.until(Progress)
+    freeing = asyncio.create_task(service.free())
+    await asyncio.sleep(0)
+    os.kill(service.status()["worker_pid"], signal.SIGKILL)
+    async with asyncio.timeout(10):
+        await freeing
+
+
+async def test_close_gives_every_job_its_last_word_and_leaves_no_process(client, service):
+    running, waiting = await client.submit(**WAIT), await client.submit(**SHOW)
+    await client.until(Progress)
+    pid = service.status()["worker_pid"]
+    await service.close()
+    assert client.of(Finished, job=running, state="cancelled")
+    assert client.of(Finished, job=waiting, state="cancelled")[0].problems[0].code == "daemon_stopped"
+    assert not psutil.pid_exists(pid)
+
+
+async def test_close_kills_a_worker_that_hangs(client, service, monkeypatch):
+    monkeypatch.setattr("bridge.jobs.supervisor.STOP_S", 0.2)
+    job = await client.submit(n1=("Hang", {}), n2=("Show", {"value": ["1", 0]}))
+    await client.until(Progress)
+    pid = service.status()["worker_pid"]
+    await service.close()
+    assert client.of(Finished, job=job, state="cancelled")
+    assert not psutil.pid_exists(pid)
+
+
+async def test_close_while_a_restart_is_due(client, service, monkeypatch):
+    monkeypatch.setattr("bridge.jobs.supervisor.FIRST_PAUSE_S", 60)
+    await service.definitions()
+    os.kill(service.status()["worker_pid"], signal.SIGKILL)
+    await client.state("restarting")
+    async with asyncio.timeout(5):
+        await service.close()
+
+
+def test_the_daemons_side_imports_nothing_heavy():
+    heavy = "{'torch', 'numpy', 'cv2', 'PIL', 'diffusers', 'transformers'}"
+    code = f"import sys, bridge.jobs; print(*({heavy} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, cwd=Path(__file__).parents[2]
+    )
+    assert done.stdout.split() == []
