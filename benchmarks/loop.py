@@ -1,9 +1,10 @@
 """The whole loop with a model that does nothing: our socket against two peers, in one run.
 
-    python -m benchmarks.loop [--sizes 512 1024] [--rounds 20] [--json]
+    python -m benchmarks.loop [--sizes 512 1024] [--rounds 20] [--json FILE]
 
 RGB and 16-bit depth go from a client through the daemon to the worker, RGB comes back. The peers go
-through the same daemon, queue and worker. Each round runs all three in turn; ratios are medians of paired rounds.
+through the same daemon, queue and worker. Each round runs all three in turn; ratios are medians of
+paired rounds.
 """
 
 import argparse

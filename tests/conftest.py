@@ -57,7 +57,8 @@ class TierReport:
         if report.when == "call" or report.outcome != "passed":
             self.outcomes[tier][report.outcome] += 1
         if report.skipped and not item.get_closest_marker("gpu"):
-            self.skipped.append(f"{item.nodeid}: {report.longrepr[2] if report.longrepr else 'skipped'}")
+            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else "expected to fail"
+            self.skipped.append(f"{item.nodeid}: {reason}")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.skipped:

@@ -1,5 +1,6 @@
 """Tiny seeded networks, and a job to run them in."""
 
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,17 @@ def make_controlnet() -> Callable[..., ControlNetwork]:
         return ControlNetwork(Network("tiny ControlNet", load))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def ldm() -> Any:
+    """Writes single files in the original naming style: the module ``ldm.py`` beside this one."""
+    spec = importlib.util.spec_from_file_location("ldm", Path(__file__).with_name("ldm.py"))
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """Names of the original code, against diffusers' own converters."""
 
-import importlib.util
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,12 +12,6 @@ from diffusers.loaders.single_file_utils import (
 
 from bridge.diffusion.ldm_names import old_diffusers_names
 from bridge.diffusion.networks import empty_autoencoder, empty_controlnet, empty_unet
-
-spec = importlib.util.spec_from_file_location("ldm", Path(__file__).with_name("ldm.py"))
-assert spec
-assert spec.loader
-ldm: Any = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(ldm)
 
 
 def numbered(module: Any) -> Any:
@@ -39,21 +31,21 @@ def assert_same(converted: dict[str, torch.Tensor], module: Any) -> None:
 
 
 @pytest.mark.parametrize("blocks", [1, 2])
-def test_unet(blocks: int) -> None:
+def test_unet(ldm: Any, blocks: int) -> None:
     unet = numbered(empty_unet({**ldm.UNET, "layers_per_block": blocks}))
     state = {f"model.diffusion_model.{key}": tensor for key, tensor in ldm.unet_state(unet, blocks).items()}
     assert_same(convert_ldm_unet_checkpoint(state, dict(unet.config)), unet)
 
 
 @pytest.mark.parametrize("blocks", [1, 2])
-def test_controlnet(blocks: int) -> None:
+def test_controlnet(ldm: Any, blocks: int) -> None:
     network = numbered(empty_controlnet({**ldm.CONTROLNET, "layers_per_block": blocks}))
     state = {f"control_model.{key}": tensor for key, tensor in ldm.unet_state(network, blocks).items()}
     assert_same(convert_controlnet_checkpoint(state, dict(network.config)), network)
 
 
 @pytest.mark.parametrize("blocks", [1, 2])
-def test_autoencoder(blocks: int) -> None:
+def test_autoencoder(ldm: Any, blocks: int) -> None:
     vae = numbered(empty_autoencoder({**ldm.AUTOENCODER, "layers_per_block": blocks}))
     state = {f"first_stage_model.{key}": tensor for key, tensor in ldm.autoencoder_state(vae).items()}
     assert_same(convert_ldm_vae_checkpoint(state, dict(vae.config)), vae)

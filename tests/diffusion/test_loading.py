@@ -1,0 +1,242 @@
+"""From files and folders to networks."""
+
+import json
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from bridge.builtin import model_folder
+from bridge.diffusion import (
+    choose_placement,
+    encode_prompt,
+    load_autoencoder,
+    load_checkpoint,
+    load_controlnet,
+    placement,
+    set_placement,
+)
+from bridge.errors import ModelError, UnsupportedModel
+
+
+@pytest.fixture(scope="module")
+def networks(ldm: Any, request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Tiny networks with weights; float16 numbers, so that files of either precision hold them."""
+    from bridge.diffusion import networks
+
+    made = {
+        "unet": networks.empty_unet({**ldm.UNET, "layers_per_block": 1}),
+        "vae": networks.empty_autoencoder(ldm.AUTOENCODER),
+        "text": networks.empty_text_tower(ldm.TEXT),
+        "control": networks.empty_controlnet({**ldm.CONTROLNET, "layers_per_block": 1}),
+    }
+    generator = torch.Generator().manual_seed(0)
+    for module in made.values():
+        module.to_empty(device="cpu")
+        for parameter in module.parameters():
+            noise = torch.randn(parameter.shape, generator=generator) / max(parameter[0].numel(), 4) ** 0.5
+            parameter.data = noise.half().float()
+    return made
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path, ldm: Any, networks: dict[str, Any]) -> Path:
+    file = tmp_path / "tiny.safetensors"
+    ldm.write_checkpoint(file, networks["unet"], networks["vae"], networks["text"])
+    return file
+
+
+def assert_same(module: Any, expected: Any) -> None:
+    state = module.state_dict()
+    for name, tensor in expected.state_dict().items():
+        torch.testing.assert_close(state[name], tensor)
+
+
+def test_a_single_file_gives_all_three_networks(checkpoint: Path, networks: dict[str, Any]) -> None:
+    model, clip, vae = load_checkpoint(checkpoint, "tiny")
+    assert_same(model.unet.module(), networks["unet"])
+    assert_same(clip.network.module(), networks["text"])
+    assert_same(vae.network.module(), networks["vae"])
+    assert model.unet.module().config["attention_head_dim"] == 8
+    assert model.schedule.prediction == "epsilon"
+    assert model.vae is vae
+    assert encode_prompt(clip, "a cat").prompt_embeds.shape == (1, 77, 64)
+
+
+def test_half_precision_files_run_in_the_placements_precision(
+    tmp_path: Path, ldm: Any, networks: dict[str, Any]
+) -> None:
+    file = tmp_path / "half.safetensors"
+    ldm.write_checkpoint(file, networks["unet"].half(), networks["vae"].half(), networks["text"].half())
+    for module in networks.values():
+        module.float()
+    model, clip, vae = load_checkpoint(file, "half")
+    assert {each.network.module().dtype for each in (clip, vae)} == {torch.float32}
+    assert_same(model.unet.module(), networks["unet"])
+
+
+def test_other_placements_load_other_precisions(checkpoint: Path) -> None:
+    before = placement()
+    model, _, vae = load_checkpoint(checkpoint, "tiny")
+    try:
+        set_placement(choose_placement("cpu", "bfloat16"))
+        assert model.unet.module().dtype == torch.bfloat16
+        assert vae.network.module().dtype == torch.bfloat16
+    finally:
+        set_placement(before)
+
+
+def test_nothing_depends_on_the_file_once_loaded(checkpoint: Path, networks: dict[str, Any]) -> None:
+    model, _, _ = load_checkpoint(checkpoint, "tiny")
+    unet = model.unet.module()
+    checkpoint.write_bytes(b"\0" * checkpoint.stat().st_size)
+    assert_same(unet, networks["unet"])
+
+
+def test_a_file_that_went_bad_is_an_error_not_a_crash(checkpoint: Path) -> None:
+    model, _, _ = load_checkpoint(checkpoint, "tiny")
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-1000])
+    with pytest.raises(ModelError) as caught:
+        model.unet.module()
+    assert caught.value.code == "model_corrupt"
+
+
+def test_marks_of_v_prediction_and_zero_snr(tmp_path: Path, ldm: Any, networks: dict[str, Any]) -> None:
+    file = tmp_path / "v.safetensors"
+    marks = {"v_pred": torch.tensor([]), "ztsnr": torch.tensor([])}
+    ldm.write_checkpoint(file, networks["unet"], networks["vae"], networks["text"], **marks)
+    model, _, _ = load_checkpoint(file, "v")
+    assert model.schedule.prediction == "v_prediction"
+    assert model.schedule.sigma_max > 4000
+
+
+def test_a_checkpoint_without_vae_says_so_when_it_is_used(
+    tmp_path: Path, ldm: Any, networks: dict[str, Any]
+) -> None:
+    file = tmp_path / "pruned.safetensors"
+    ldm.write_checkpoint(file, networks["unet"], None, None)
+    model, clip, vae = load_checkpoint(file, "pruned")
+    assert model.vae is None
+    model.unet.module()
+    with pytest.raises(ModelError, match="brings no VAE") as caught:
+        vae.network.module()
+    assert "VAELoader" in caught.value.hint
+    with pytest.raises(ModelError, match="brings no text encoder"):
+        encode_prompt(clip, "a cat")
+
+
+def test_a_missing_tensor_is_named(tmp_path: Path, ldm: Any, networks: dict[str, Any]) -> None:
+    from safetensors.torch import load_file
+
+    file = tmp_path / "holey.safetensors"
+    ldm.write_checkpoint(file, networks["unet"], networks["vae"], networks["text"])
+    tensors = load_file(file)
+    del tensors["model.diffusion_model.middle_block.1.norm.bias"]
+    save_file(tensors, file)
+    with pytest.raises(ModelError, match=r"middle_block\.1\.norm\.bias") as caught:
+        load_checkpoint(file, "holey")
+    assert caught.value.code == "model_corrupt"
+
+
+def test_a_controlnet_in_either_style(tmp_path: Path, ldm: Any, networks: dict[str, Any]) -> None:
+    network = networks["control"]
+    original = ldm.unet_state(network, 1)
+    styles = {
+        "prefixed": {f"control_model.{key}": tensor for key, tensor in original.items()},
+        "bare": original,
+        "diffusers": network.state_dict(),
+    }
+    for style, tensors in styles.items():
+        file = tmp_path / f"{style}.safetensors"
+        save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, file)
+        module = load_controlnet(file, style).network.module()
+        encoder, rest = network.controlnet_cond_embedding, module.network.state_dict()
+        assert_same(module.picture_encoder, encoder)
+        for name, tensor in rest.items():
+            torch.testing.assert_close(tensor, network.state_dict()[name])
+
+
+def test_a_vae_in_any_style(tmp_path: Path, ldm: Any, networks: dict[str, Any], checkpoint: Path) -> None:
+    vae = networks["vae"]
+    old = {
+        key.replace("to_q", "query")
+        .replace("to_k", "key")
+        .replace("to_v", "value")
+        .replace("to_out.0", "proj_attn"): t
+        for key, t in vae.state_dict().items()
+    }
+    styles = {"ldm": ldm.autoencoder_state(vae), "diffusers": vae.state_dict(), "old": old}
+    for style, tensors in styles.items():
+        save_file(
+            {key: tensor.contiguous() for key, tensor in tensors.items()}, tmp_path / f"{style}.safetensors"
+        )
+    for style in (*styles, "tiny"):
+        assert_same(load_autoencoder(tmp_path / f"{style}.safetensors", style).network.module(), vae)
+
+
+@pytest.mark.parametrize(
+    ("load", "what"),
+    [(load_checkpoint, "a VAE"), (load_controlnet, "a VAE")],
+    ids=["checkpoint", "controlnet"],
+)
+def test_a_vae_in_another_slot_is_named(
+    tmp_path: Path, networks: dict[str, Any], load: Callable[..., Any], what: str
+) -> None:
+    file = tmp_path / "kl.safetensors"
+    save_file(networks["vae"].state_dict(), file)
+    with pytest.raises(ModelError, match=what) as caught:
+        load(file, "kl")
+    assert caught.value.code == "wrong_model_kind"
+
+
+def test_the_demo_folder_loads(tmp_path: Path) -> None:
+    model, clip, vae = load_checkpoint(model_folder(), "demo")
+    assert model.schedule.prediction == "v_prediction"
+    assert model.scaling_factor == pytest.approx(0.18215)
+    assert sum(p.numel() for p in model.unet.module().parameters()) > 1_000_000
+    assert encode_prompt(clip, "toon").prompt_embeds.shape[:2] == (1, 77)
+    vae.network.module()
+    for name in ("controlnet_depth", "controlnet_canny"):
+        load_controlnet(model_folder() / name, name).network.module()
+    assert_same(load_autoencoder(model_folder(), "demo").network.module(), vae.network.module())
+
+
+@pytest.fixture
+def demo_copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(model_folder(), tmp_path / "demo"))
+
+
+def edit(file: Path, **changes: Any) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+
+def test_a_folder_of_another_family_is_refused(demo_copy: Path) -> None:
+    edit(demo_copy / "unet" / "config.json", addition_embed_type="text_time")
+    with pytest.raises(UnsupportedModel, match="addition_embed_type"):
+        load_checkpoint(demo_copy, "xl")
+
+
+def test_a_folder_with_pickles_only_is_refused(demo_copy: Path) -> None:
+    weights = demo_copy / "unet" / "diffusion_pytorch_model.safetensors"
+    weights.rename(weights.with_suffix(".bin"))
+    with pytest.raises(ModelError) as caught:
+        load_checkpoint(demo_copy, "demo")
+    assert caught.value.code == "unsafe_model"
+
+
+def test_loading_never_touches_the_network(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    for path in (checkpoint, model_folder()):
+        model, clip, vae = load_checkpoint(path, "any")
+        model.unet.module()
+        vae.network.module()
+        encode_prompt(clip, "a cat")
