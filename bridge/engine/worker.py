@@ -8,6 +8,7 @@
 """
 
 import asyncio
+import gc
 import logging
 import pkgutil
 import threading
@@ -107,6 +108,7 @@ class Worker:
     def _load(self, settings: Mapping[str, Any]) -> bool:
         try:
             self._library: NodeLibrary = pkgutil.resolve_name(self._bootstrap)(settings)
+            gc.freeze()  # a full collection of all that torch and its friends define takes 300 ms
             self._outbox.put(_ready(self._library))
         except (Exception, SystemExit) as error:  # whatever the imports of all nodes and their needs raise
             log.exception("the nodes cannot be loaded")

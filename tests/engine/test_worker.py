@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import itertools
 import os
 import threading
@@ -104,6 +105,7 @@ def daemon_of():
     yield make
     for daemon in daemons:
         daemon.close()
+    gc.unfreeze()
 
 
 @pytest.fixture
@@ -236,8 +238,7 @@ async def test_a_cancelled_run_stops_between_steps(daemon):
 
 async def test_a_run_cancelled_before_it_began_is_finished_all_the_same(daemon):
     """Both messages come while the event loop is busy; its task would be cancelled before it begins."""
-    daemon.run("busy", {"1": ("Hang", {"seconds": 0.2})}, "1")
-    await daemon.read_until(Started)
+    daemon.run("busy", {"1": ("Hang", {"seconds": 0.3})}, "1")
     daemon.run("job", {"1": ("Constant", {})}, "1")
     daemon.put(CancelRun("job"))
     finished = [(await daemon.read_until(Finished))[-1] for _ in range(2)]

@@ -31,7 +31,8 @@ def library(request: pytest.FixtureRequest) -> Iterator[NodeLibrary]:
 
 
 @pytest.fixture(scope="module")
-def cache() -> Cache:
+def cache(library: NodeLibrary) -> Cache:
+    """Shared by the workflows, so that models load once for each device."""
     return Cache(2**30)
 
 

@@ -1,0 +1,193 @@
+"""What a file is, by its contents."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from bridge.builtin import model_folder
+from bridge.errors import ModelError, UnsupportedModel
+from bridge.models import (
+    TextLayout,
+    UNetLayout,
+    autoencoder,
+    checkpoint,
+    controlnet,
+    family_of,
+    kind_of,
+    read_header,
+)
+from bridge.models.header import Header, TensorEntry
+
+PARITY = Path(__file__).parent.parent / "parity"
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def header_of(shapes: Shapes) -> Header:
+    return Header({name: TensorEntry("F16", tuple(shape), 0, 0) for name, shape in shapes.items()}, {})
+
+
+@pytest.fixture(scope="module")
+def sd15() -> Shapes:
+    return {
+        name: tuple(shape) for name, shape in json.loads((PARITY / "sd15_shapes.json").read_text()).items()
+    }
+
+
+@pytest.fixture(scope="module")
+def control() -> Shapes:
+    shapes = json.loads((PARITY / "control_shapes.json").read_text())
+    return {name: tuple(shape) for name, shape in shapes.items()}
+
+
+def replaced(shapes: Shapes, old: str, new: str) -> Shapes:
+    return {name.replace(old, new): shape for name, shape in shapes.items()}
+
+
+UNET = "model.diffusion_model."
+KINDS: dict[str, Shapes] = {
+    "lora": {"lora_unet_down_blocks_0_attn.lora_up.weight": (4, 4)},
+    "ip_adapter": {"image_proj.proj.weight": (4, 4), "ip_adapter.1.to_k_ip.weight": (4, 4)},
+    "clip_vision": {"vision_model.embeddings.class_embedding": (4,)},
+    "text_encoder": {"text_model.encoder.layers.0.layer_norm1.weight": (4,)},
+    "upscaler": {"conv_first.weight": (64, 3, 3, 3), "body.0.rdb1.conv1.weight": (32, 64, 3, 3)},
+    "embedding": {"emb_params": (2, 768)},
+    "unet": {"double_blocks.0.img_attn.qkv.weight": (4, 4)},
+    "vae": {"decoder.up.0.block.0.conv1.weight": (4, 4, 3, 3)},
+    "unknown": {"something": (1,)},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kinds(kind: str) -> None:
+    assert kind_of(header_of(KINDS[kind])) == kind
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_another_kind_is_no_checkpoint(kind: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        checkpoint(header_of(KINDS[kind]), "x.safetensors")
+    assert caught.value.code == "wrong_model_kind"
+    assert "not a checkpoint" in caught.value.message
+    assert caught.value.hint
+
+
+def test_the_parts_of_the_demo_model() -> None:
+    for folder, kind in (("unet", "unet"), ("vae", "vae"), ("controlnet_depth", "controlnet")):
+        header = read_header(model_folder() / folder / "diffusion_pytorch_model.safetensors")
+        assert kind_of(header) == kind
+        if kind != "vae":
+            assert family_of(header) == "Stable Diffusion 1.x"
+
+
+def test_a_checkpoint_of_reduced_depth_is_described(sd15: Shapes) -> None:
+    found = checkpoint(header_of(sd15), "x")
+    assert found.unet == UNetLayout(
+        in_channels=4,
+        channels=(320, 640),
+        attends=(False, True),
+        decoder_attends=(False, True),
+        blocks=1,
+        context_width=768,
+    )
+    assert found.vae
+    assert (found.vae.channels, found.vae.blocks, found.vae.latent_channels) == ((128, 256, 512, 512), 2, 4)
+    assert found.text == TextLayout(49408, 77, 768, 3072, 12)
+    assert not found.predicts_velocity
+
+
+def test_older_names_of_the_text_encoder(sd15: Shapes) -> None:
+    found = checkpoint(header_of(replaced(sd15, "transformer.text_model.", "transformer.")), "x")
+    assert found.text_prefix == "cond_stage_model.transformer."
+    assert found.text == TextLayout(49408, 77, 768, 3072, 12)
+
+
+def test_parts_that_are_not_there_are_none(sd15: Shapes) -> None:
+    found = checkpoint(header_of({name: s for name, s in sd15.items() if name.startswith(UNET)}), "x")
+    assert found.vae is None
+    assert found.text is None
+
+
+def widened(shapes: Shapes, width: int) -> Shapes:
+    return {
+        name: (*shape[:1], width) if name.endswith(("attn2.to_k.weight", "attn2.to_v.weight")) else shape
+        for name, shape in shapes.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "family"),
+    [
+        (lambda s: {**widened(s, 2048), f"{UNET}label_emb.0.0.weight": (4, 4)}, "SDXL"),
+        (lambda s: {**widened(s, 1280), f"{UNET}label_emb.0.0.weight": (4, 4)}, "SDXL refiner"),
+        (
+            lambda s: {n: shape[:2] if n.endswith("proj_in.weight") else shape for n, shape in s.items()},
+            "Stable Diffusion 2.x",
+        ),
+        (
+            lambda s: replaced(s, "cond_stage_model.transformer", "cond_stage_model.model"),
+            "Stable Diffusion 2.x",
+        ),
+        (lambda s: {f"{UNET}double_blocks.0.img_mod.lin.weight": (4, 4)}, "Flux"),
+        (lambda s: {f"{UNET}joint_blocks.0.x_block.attn.qkv.weight": (4, 4)}, "Stable Diffusion 3"),
+        (lambda s: {f"{UNET}blocks.0.self_attn.q.weight": (4, 4)}, "unknown family"),
+        (lambda s: replaced(s, "transformer_blocks.0", "transformer_blocks.1"), "unknown family"),
+    ],
+)
+def test_other_families_are_named(sd15: Shapes, change: Callable[[Shapes], Shapes], family: str) -> None:
+    with pytest.raises(UnsupportedModel, match=family):
+        checkpoint(header_of(change(sd15)), "x")
+
+
+@pytest.mark.parametrize(("channels", "word"), [(9, "inpainting"), (8, "instruct-pix2pix"), (7, "special")])
+def test_special_checkpoints_are_named(sd15: Shapes, channels: int, word: str) -> None:
+    shapes = {**sd15, f"{UNET}input_blocks.0.0.weight": (320, channels, 3, 3)}
+    with pytest.raises(UnsupportedModel, match=word):
+        checkpoint(header_of(shapes), "x")
+
+
+def test_a_ragged_unet_is_refused(sd15: Shapes) -> None:
+    shapes = {name: shape for name, shape in sd15.items() if "input_blocks.3.1" not in name}
+    shapes |= {f"{UNET}input_blocks.4.0.in_layers.2.weight": (640, 640, 3, 3)}
+    with pytest.raises(UnsupportedModel, match="unknown shape"):
+        checkpoint(header_of(shapes), "x")
+
+
+def test_a_controlnet_is_described(control: Shapes) -> None:
+    layout, prefix = controlnet(header_of(control), "x")
+    assert prefix == "control_model."
+    assert layout.hint_channels == (16, 32, 96, 256)
+    assert layout.decoder_attends == ()
+    bare, prefix = controlnet(header_of(replaced(control, "control_model.", "")), "x")
+    assert (bare, prefix) == (layout, "")
+
+
+def test_a_controlnet_of_sdxl_is_refused(control: Shapes) -> None:
+    shapes = {**control, "control_model.label_emb.0.0.weight": (4, 4)}
+    with pytest.raises(UnsupportedModel, match="SDXL"):
+        controlnet(header_of(shapes), "x")
+
+
+def test_a_checkpoint_is_no_controlnet(sd15: Shapes) -> None:
+    with pytest.raises(ModelError, match="looks like a checkpoint"):
+        controlnet(header_of(sd15), "x")
+
+
+def test_a_vae_is_found_alone_and_in_a_checkpoint(sd15: Shapes) -> None:
+    inside, prefix = autoencoder(header_of(sd15), "x")
+    assert prefix == "first_stage_model."
+    alone = {n.removeprefix(prefix): shape for n, shape in sd15.items() if n.startswith(prefix)}
+    assert autoencoder(header_of(alone), "x") == (inside, "")
+
+
+def test_a_vae_of_another_family_is_refused(sd15: Shapes) -> None:
+    shapes = {**sd15, "first_stage_model.decoder.conv_in.weight": (512, 16, 3, 3)}
+    with pytest.raises(UnsupportedModel, match="16 latent channels"):
+        autoencoder(header_of(shapes), "x")
+
+
+def test_a_lora_is_no_vae() -> None:
+    with pytest.raises(ModelError, match="looks like a LoRA") as caught:
+        autoencoder(header_of(KINDS["lora"]), "x")
+    assert caught.value.code == "wrong_model_kind"

@@ -1,0 +1,102 @@
+"""Latent nodes."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from bridge.builtin import model_folder
+from bridge.diffusion import Autoencoder, LatentBatch, load_checkpoint
+from bridge.engine import Folders, Job, running
+from bridge.errors import InputError
+from bridge.nodes.latent import (
+    empty_latent_image,
+    latent_stamp,
+    load_latent,
+    save_latent,
+    vae_decode,
+    vae_encode,
+)
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    return Job("job", Folders(tmp_path / "in", tmp_path / "out", tmp_path / "temp", tmp_path / "frames"))
+
+
+@pytest.fixture(scope="module")
+def vae() -> Autoencoder:
+    return load_checkpoint(model_folder(), "demo")[2]
+
+
+def some(batch: int = 1) -> LatentBatch:
+    return {"samples": torch.randn(batch, 4, 4, 6, generator=torch.Generator().manual_seed(0))}
+
+
+def test_empty_latents_have_an_eighth_of_the_size() -> None:
+    samples = empty_latent_image(100, 64, 3)["samples"]
+    assert samples.shape == (3, 4, 8, 12)
+    assert not samples.any()
+
+
+async def test_there_and_back(job: Job, vae: Autoencoder) -> None:
+    image = torch.full((2, 32, 40, 3), 0.5)
+    async with running(job, "1"):
+        latents = await vae_encode(image, vae)
+        assert latents["samples"].shape == (2, 4, 4, 5)
+        assert (await vae_decode(latents, vae)).shape == (2, 32, 40, 3)
+
+
+async def test_saved_latents_keep_the_workflow_and_load_again(job: Job) -> None:
+    async with running(job, "1") as shown:
+        await save_latent(some(), "deep/er", {"3": {}}, {"workflow": {"nodes": []}})
+    assert shown == {"latents": [{"filename": "er_00001_.latent", "subfolder": "deep", "type": "output"}]}
+    file = job.folders.output / "deep" / "er_00001_.latent"
+    with safe_open(file, "pt") as opened:
+        texts = opened.metadata()
+    assert {key: json.loads(value) for key, value in texts.items()} == {
+        "prompt": {"3": {}},
+        "workflow": {"nodes": []},
+    }
+    job.folders.input.mkdir()
+    file.rename(job.folders.input / "x.latent")
+    async with running(job, "1"):
+        assert torch.equal(load_latent("x.latent")["samples"], some()["samples"])
+
+
+async def test_numbers_count_up(job: Job) -> None:
+    async with running(job, "1") as shown:
+        await save_latent(some(), "a")
+        await save_latent(some(), "a")
+    assert [entry["filename"] for entry in shown["latents"]] == ["a_00001_.latent", "a_00002_.latent"]
+    assert shown["latents"][0]["subfolder"] == ""
+
+
+@pytest.mark.parametrize("prefix", ["../out", "/etc/x", "C:\\x"])
+async def test_latents_stay_in_the_output_folder(job: Job, prefix: str) -> None:
+    async with running(job, "1"):
+        with pytest.raises(InputError) as caught:
+            await save_latent(some(), prefix)
+    assert caught.value.code == "bad_path"
+
+
+def test_latents_come_from_the_input_folder_only(job: Job) -> None:
+    with running(job, "1"), pytest.raises(InputError) as caught:
+        load_latent("../out/x.latent")
+    assert caught.value.code == "bad_path"
+
+
+def test_a_stamp_changes_with_the_file(job: Job) -> None:
+    job.folders.input.mkdir()
+    file = job.folders.input / "x.latent"
+    with running(job, "1"):
+        assert latent_stamp("x.latent") is None
+        file.write_bytes(b"1")
+        before = latent_stamp("x.latent")
+        file.write_bytes(b"22")
+        after = latent_stamp("x.latent")
+    assert before
+    assert after
+    assert before != after
