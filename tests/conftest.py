@@ -69,7 +69,8 @@ class TierReport:
             return []
         whole_suite = config.args == config.getini("testpaths") and not config.option.markexpr
         missing = [tier for tier in TIERS if whole_suite and not self.outcomes[tier]["passed"]]
-        return [f"tier {tier}: nothing ran" for tier in missing] + [f"skipped in CI: {s}" for s in self.skipped]
+        faults = [f"tier {tier}: nothing ran" for tier in missing]
+        return faults + [f"skipped in CI: {name}" for name in self.skipped]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -79,9 +80,10 @@ class TierReport:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("tiers")
         for tier, meaning in TIERS.items():
-            counts = self.outcomes[tier]
-            row = f"{tier:8} {counts['passed']:5} passed {counts['failed']:3} failed {counts['skipped']:3} skipped"
-            terminalreporter.line(f"{row} {self.seconds[tier]:7.1f} s   {meaning}")
+            counts = " ".join(
+                f"{self.outcomes[tier][kind]:5} {kind}" for kind in ("passed", "failed", "skipped")
+            )
+            terminalreporter.line(f"{tier:8}{counts} {self.seconds[tier]:8.1f} s   {meaning}")
         for fault in self.faults(terminalreporter.config):
             terminalreporter.line(f"FAILED {fault}", red=True)
 

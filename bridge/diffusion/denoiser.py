@@ -98,7 +98,16 @@ class Denoiser:
             OutOfMemory: If a single prompt does not fit.
         """
         async with current_job().step():
-            return with_room(lambda: self._denoised(latents, sigma), keep=self._networks)
+            try:
+                return self._with_room(latents, sigma)
+            except OutOfMemory:
+                if all(len(group.weights) == 1 for group in self._groups):
+                    raise
+            self._groups = [single for group in self._groups for single in group.split()]
+            return self._with_room(latents, sigma)
+
+    def _with_room(self, latents: Tensor, sigma: float) -> Tensor:
+        return with_room(lambda: self._denoised(latents, sigma), keep=self._networks)
 
     @property
     def _networks(self) -> tuple[Network[Any], ...]:
@@ -107,14 +116,7 @@ class Denoiser:
     @torch.inference_mode()
     def _denoised(self, latents: Tensor, sigma: float) -> Tensor:
         schedule = self._model.schedule
-        sample = latents * schedule.input_scale(sigma)
-        try:
-            prediction = self._predict(sample, sigma)
-        except OutOfMemory:
-            if all(len(group.weights) == 1 for group in self._groups):
-                raise
-            self._groups = [single for group in self._groups for single in group.split()]
-            prediction = self._predict(sample, sigma)
+        prediction = self._predict(latents * schedule.input_scale(sigma), sigma)
         return schedule.denoised(latents, prediction, sigma)
 
     def _predict(self, sample: Tensor, sigma: float) -> Tensor:

@@ -102,7 +102,6 @@ class _Residents:
         for network in self.networks():
             if network not in keep:
                 network.drop()
-                _release()
                 return True
         return False
 
@@ -147,6 +146,7 @@ def with_room(call: Callable[[], T], keep: tuple[Network[Any], ...]) -> T:
         except OutOfMemory:
             if not _RESIDENTS.make_room(keep):
                 raise
+        _release()  # only here, where the error no longer holds on to the tensors of the call
 
 
 def _release() -> None:

@@ -90,15 +90,16 @@ class Catalogue:
         """Return the SHA-256 of a model in hexadecimal; read once for every version of a file."""
         return digest_of(path)
 
-    def stamp(self, folder: str, name: str) -> tuple[str, int, int, int]:
-        """Return something that changes when the file behind a name does, without reading it.
+    def stamp(self, folder: str, name: str) -> tuple[tuple[str, int, int, int], ...]:
+        """Return something that changes when the file or folder behind a name does, without reading it.
 
         Raises:
             ModelError: As ``find``.
         """
         path = self.find(folder, name)
-        stat = path.stat()
-        return str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        stats = ((file, file.stat()) for file in files if file.is_file())
+        return tuple((str(file), stat.st_size, stat.st_mtime_ns, stat.st_ino) for file, stat in stats)
 
     def _builtins(self, folder: str) -> dict[str, Path]:
         if self._builtin is None:

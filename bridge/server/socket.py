@@ -20,7 +20,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from bridge import __version__
 from bridge.errors import BridgeError, LocalProtocolError
 from bridge.jobs import JobService
-from bridge.protocol import CloseCode, Failure, Hello, Message, ServerSession, Welcome
+from bridge.protocol import CloseCode, Failure, Free, Hello, Message, ServerSession, Welcome
 from bridge.server.clients import Clients
 from bridge.server.inbox import Inbox
 from bridge.server.outbox import Outbox
@@ -138,10 +138,18 @@ class Conversation:
             await self._send_dues()
 
     async def _work(self) -> None:
-        while True:
-            reply = await respond(self._service, self._answers, self._name, await self._inbox.get())
-            if reply is not None:
-                self._deliver(reply)
+        async with asyncio.TaskGroup() as waiting:
+            while True:
+                message = await self._inbox.get()
+                if isinstance(message, Free):  # it waits for running jobs, which the client may cancel
+                    waiting.create_task(self._answer(message))
+                else:
+                    await self._answer(message)
+
+    async def _answer(self, message: Message) -> None:
+        reply = await respond(self._service, self._answers, self._name, message)
+        if reply is not None:
+            self._deliver(reply)
 
     async def _write(self) -> None:
         while True:

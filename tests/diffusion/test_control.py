@@ -7,7 +7,7 @@ import torch
 from diffusers import ControlNetModel
 
 from bridge.diffusion import Control, ControlNetwork, Prompt, add_control
-from bridge.diffusion.control import cover_negative, prepare, residuals
+from bridge.diffusion.control import SteeringNetwork, cover_negative, prepare, residuals
 from bridge.diffusion.networks import empty_controlnet
 from bridge.diffusion.sigmas import stable_diffusion_schedule
 from bridge.errors import ModelError
@@ -128,8 +128,6 @@ def test_a_controlnet_of_another_family_is_refused(make_controlnet: Make) -> Non
 
 def test_the_picture_is_read_once() -> None:
     """The network that runs at every step has no picture encoder left."""
-    from bridge.diffusion.control import SteeringNetwork
-
     whole = empty_controlnet({})
     count = sum(parameter.numel() for parameter in whole.controlnet_cond_embedding.parameters())
     steering = SteeringNetwork(whole)

@@ -160,6 +160,21 @@ async def test_full_memory_runs_prompts_one_by_one(model: DiffusionModel, as_nod
     torch.testing.assert_close(split, whole, atol=1e-4, rtol=1e-4)
 
 
+async def test_idle_networks_go_before_prompts_run_apart(model: DiffusionModel, as_node: AsNode) -> None:
+    idle = Network("idle", lambda placement: torch.nn.Linear(4, 4))
+    idle.module()
+    calls = Calls(model.unet)
+
+    def too_much(module: Any, positional: tuple[Tensor, ...], named: Any) -> None:
+        if idle.is_loaded:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    model.unet.module().register_forward_pre_hook(too_much, with_kwargs=True)
+    await denoised(model, (POSITIVE,), (NEGATIVE,), 3.0, as_node)
+    assert calls.batches == [4, 4]
+    assert not idle.is_loaded
+
+
 async def test_memory_too_small_for_one_prompt_is_said(model: DiffusionModel, as_node: AsNode) -> None:
     def too_much(module: Any, positional: tuple[Tensor, ...], named: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from bridge.builtin import model_folder
 from bridge.diffusion import (
@@ -21,19 +21,20 @@ from bridge.diffusion import (
     placement,
     set_placement,
 )
+from bridge.diffusion import networks as networks_module
 from bridge.errors import ModelError, UnsupportedModel
+from bridge.models import Header, TensorEntry
+from bridge.models import checkpoint as checkpoint_of
 
 
 @pytest.fixture(scope="module")
-def networks(ldm: Any, request: pytest.FixtureRequest) -> dict[str, Any]:
+def networks(ldm: Any) -> dict[str, Any]:
     """Tiny networks with weights; float16 numbers, so that files of either precision hold them."""
-    from bridge.diffusion import networks
-
     made = {
-        "unet": networks.empty_unet({**ldm.UNET, "layers_per_block": 1}),
-        "vae": networks.empty_autoencoder(ldm.AUTOENCODER),
-        "text": networks.empty_text_tower(ldm.TEXT),
-        "control": networks.empty_controlnet({**ldm.CONTROLNET, "layers_per_block": 1}),
+        "unet": networks_module.empty_unet({**ldm.UNET, "layers_per_block": 1}),
+        "vae": networks_module.empty_autoencoder(ldm.AUTOENCODER),
+        "text": networks_module.empty_text_tower(ldm.TEXT),
+        "control": networks_module.empty_controlnet({**ldm.CONTROLNET, "layers_per_block": 1}),
     }
     generator = torch.Generator().manual_seed(0)
     for module in made.values():
@@ -131,8 +132,6 @@ def test_a_checkpoint_without_vae_says_so_when_it_is_used(
 
 
 def test_a_missing_tensor_is_named(tmp_path: Path, ldm: Any, networks: dict[str, Any]) -> None:
-    from safetensors.torch import load_file
-
     file = tmp_path / "holey.safetensors"
     ldm.write_checkpoint(file, networks["unet"], networks["vae"], networks["text"])
     tensors = load_file(file)
@@ -240,3 +239,30 @@ def test_loading_never_touches_the_network(checkpoint: Path, monkeypatch: pytest
         model.unet.module()
         vae.network.module()
         encode_prompt(clip, "a cat")
+
+
+def test_the_shapes_of_stable_diffusion_1_5_are_recognised(ldm: Any) -> None:
+    """At full size, on the meta device; the counts are those of the published model."""
+    levels = {"block_out_channels": (320, 640, 1280, 1280), "layers_per_block": 2, "cross_attention_dim": 768}
+    unet = networks_module.empty_unet(levels)
+    vae = networks_module.empty_autoencoder(
+        {**ldm.AUTOENCODER, "block_out_channels": (128, 256, 512, 512), "layers_per_block": 2}
+    )
+    parts = {
+        "model.diffusion_model.": ldm.unet_state(unet, 2),
+        "first_stage_model.": ldm.autoencoder_state(vae),
+    }
+    shapes = {
+        prefix + name: TensorEntry("F16", tuple(tensor.shape), 0, 0)
+        for prefix, part in parts.items()
+        for name, tensor in part.items()
+    }
+    found = checkpoint_of(Header(shapes, {}), "v1-5")
+    assert found.vae
+    built = networks_module.empty_unet(networks_module.unet_config(found.unet))
+    built_vae = networks_module.empty_autoencoder(networks_module.autoencoder_config(found.vae))
+    assert sum(parameter.numel() for parameter in built.parameters()) == 859_520_964
+    assert sum(parameter.numel() for parameter in built_vae.parameters()) == 83_653_863
+    for mine, original in ((built, unet), (built_vae, vae)):
+        wanted = {name: tensor.shape for name, tensor in original.state_dict().items()}
+        assert {name: tensor.shape for name, tensor in mine.state_dict().items()} == wanted

@@ -198,6 +198,14 @@ def test_a_stamp_changes_with_the_file(tmp_path: Path) -> None:
     assert catalogue.stamp("vae", "a.safetensors") != before
 
 
+def test_a_stamp_sees_into_diffusers_folders(tmp_path: Path) -> None:
+    folder = diffusers_folder(tmp_path / "checkpoints" / "mine")
+    catalogue = Catalogue([tmp_path])
+    before = catalogue.stamp("checkpoints", "mine")
+    (folder / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"other weights")
+    assert catalogue.stamp("checkpoints", "mine") != before
+
+
 def test_a_digest_is_that_of_the_content(tmp_path: Path) -> None:
     one, other = touch(tmp_path / "vae" / "a.safetensors"), touch(tmp_path / "vae" / "b.safetensors")
     catalogue = Catalogue([tmp_path])

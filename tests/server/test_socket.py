@@ -59,6 +59,19 @@ async def test_each_request_gets_its_reply(site: Any, request_: Message, reply: 
         assert await peer.receive() == reply
 
 
+async def test_a_job_can_be_cancelled_while_memory_waits_to_be_given_back(
+    site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_ended = asyncio.Event()
+    monkeypatch.setattr(site.service, "free", has_ended.wait)
+    async with site.client() as peer:
+        await peer.send(Free("1"))
+        await peer.send(Cancel("2", "running"))
+        assert await peer.receive() == Answer("2", {"cancelled": True})
+        has_ended.set()
+        assert await peer.receive() == Answer("1", {})
+
+
 async def test_nodes_are_told_as_definitions(site: Any) -> None:
     async with site.client() as peer:
         await peer.send(Query("1", "nodes"))
