@@ -10,12 +10,16 @@ from bridge.diffusion.device import memory_errors
 from bridge.diffusion.prompt_weights import parse_weights
 from bridge.diffusion.residency import with_room
 from bridge.diffusion.types import Prompt, TextEncoder
+from bridge.errors import InputError
 
 CHUNK = 75
 """Tokens of the prompt in one run of the text tower; a start and an end token make 77."""
 
 WHOLE_PIECE = 8
 """A piece of fewer tokens is moved to the next chunk rather than split, as in ComfyUI."""
+
+MAX_CHARACTERS = 100_000
+"""A longer prompt is a slip or an attack: it would be hundreds of chunks."""
 
 Token = tuple[int, float]
 """A token's number and weight."""
@@ -28,7 +32,7 @@ def encode_prompt(clip: TextEncoder, text: str) -> Prompt:
     embedding of a token of weight w is w times as far from that of an empty prompt.
 
     Raises:
-        InputError: If the prompt nests parentheses too deeply.
+        InputError: If the prompt is too long, nests parentheses too deeply, or has broken characters.
         OutOfMemory: If the text tower does not fit.
     """
     chunks = tokenize(clip, text)
@@ -44,7 +48,17 @@ def encode_prompt(clip: TextEncoder, text: str) -> Prompt:
 
 
 def tokenize(clip: TextEncoder, text: str) -> list[list[Token]]:
-    """Turn a prompt into chunks of 77 weighted tokens each; at least one."""
+    """Turn a prompt into chunks of 77 weighted tokens each; at least one.
+
+    Raises:
+        InputError: As ``encode_prompt``.
+    """
+    if len(text) > MAX_CHARACTERS:
+        raise InputError(
+            f"a prompt has {len(text):,} characters; the most is {MAX_CHARACTERS:,}", code="too_long"
+        )
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise InputError("a prompt has a character that is none (a lone surrogate)", code="bad_text")
     pieces = [
         [(token, weight) for token in clip.tokenizer(piece)["input_ids"][1:-1]]
         for piece, weight in parse_weights(text)

@@ -5,6 +5,7 @@ import torch
 
 from bridge.diffusion import TextEncoder, encode_prompt, set_last_layer
 from bridge.diffusion.text import tokenize
+from bridge.errors import InputError
 
 START, END = 49406, 49407
 
@@ -94,3 +95,15 @@ def test_embeddings_are_ordinary_tensors(clip: TextEncoder) -> None:
     assert not embeds.is_inference()
     assert embeds.dtype == torch.float32
     embeds += 1  # foreign nodes work in place
+
+
+@pytest.mark.parametrize(("text", "code"), [("a" * 100_001, "too_long"), ("a \ud800 cat", "bad_text")])
+def test_prompts_that_are_none_are_refused(clip: TextEncoder, text: str, code: str) -> None:
+    with pytest.raises(InputError) as caught:
+        encode_prompt(clip, text)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize("text", ["\0", "😀 ñ 猫", "<|endoftext|>", "embedding:foo", "\n\t "])
+def test_odd_prompts_are_prompts(clip: TextEncoder, text: str) -> None:
+    assert encode_prompt(clip, text).prompt_embeds.isfinite().all()
