@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from bridge import __version__
-from bridge.errors import BridgeError, WorkflowError
+from bridge.errors import BridgeError, InputError, WorkflowError
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -63,7 +63,11 @@ class DType(StrEnum):
 Models = Annotated[
     list[Path] | None,
     typer.Option(
-        "--models", metavar="DIR", help="A model folder (ComfyUI's or A1111's layout); may be repeated."
+        "--models",
+        metavar="DIR",
+        help="A model folder (ComfyUI's or A1111's layout); may be repeated.",
+        exists=True,
+        file_okay=False,
     ),
 ]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where pictures are written.")]
@@ -211,8 +215,8 @@ def report(error: BridgeError) -> None:
 
 def exit_code(error: BridgeError) -> int:
     """Return the exit code that tells a script what kind of fault it was."""
-    from_input = isinstance(error, WorkflowError) or error.code.startswith(
-        ("bad_", "frame_", "no_", "unknown_")
+    from_input = isinstance(error, WorkflowError | InputError) or error.code.startswith(
+        ("bad_", "file_", "frame_", "image_", "no_", "unknown_")
     )
     return EXIT_CODES.get(error.code, EXIT_USAGE if from_input else EXIT_FAILED)
 

@@ -40,16 +40,19 @@ def models(folders: list[Path], as_json: bool) -> None:
     """Print every model found, by folder."""
     roots = Settings(models=folders).model_roots
     catalogue = Catalogue(roots, model_folder())
-    found = {folder: names for folder in FOLDERS if (names := list(catalogue.names(folder)))}
+    found = {
+        folder: {name: str(catalogue.find(folder, name)) for name in names}
+        for folder in FOLDERS
+        if (names := catalogue.names(folder))
+    }
     if as_json:
         print(json.dumps({"roots": [str(root) for root in roots], "models": found}, indent=2))
         return
-    console = Console(highlight=False)
-    table = Table("folder", "model", "file", box=None, padding=(0, 2, 0, 0))
-    for folder, names in found.items():
-        for name in names:
-            table.add_row(folder, name, str(catalogue.find(folder, name)))
-    console.print(table)
+    console = Console(highlight=False, soft_wrap=True)
+    for folder, files in found.items():
+        console.print(folder, style="bold")
+        for name, file in files.items():
+            console.print(f"  {name}  ({file})", markup=False)
     console.print("looked in: " + ", ".join(str(root) for root in roots), style="dim", markup=False)
 
 

@@ -17,6 +17,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from bridge.builtin import demo_frame_file, expand_preset, save_pictures_too
 from bridge.cli.service import stop_daemon
 from bridge.client import Client, connect, start_daemon, state_folder
+from bridge.daemon import make_folders
 from bridge.imaging import (
     ControlOptions,
     FrameStore,
@@ -57,7 +58,7 @@ def demo(out: Path, device: str, as_json: bool) -> None:
     frame = load_frame(demo_frame_file())
     FrameStore(state_folder() / "frames").keep(frame)  # so that the pictures can be made again
     out = out.absolute()
-    out.mkdir(parents=True, exist_ok=True)
+    make_folders({"output": out})
     pictures, files = {}, []
     with _progress(as_json) as tell, _daemon(out, device) as client:
         for number, prompt in enumerate(STYLES, start=1):
@@ -118,11 +119,12 @@ def _at_home(folder: str) -> Iterator[None]:
 
 @contextmanager
 def _progress(is_quiet: bool) -> Iterator[Callable[[str], None]]:
-    if is_quiet:
+    console = Console(stderr=True)
+    if is_quiet or not console.is_terminal:
         yield lambda text: None
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("starting the daemon")
         yield lambda text: progress.update(task, description=text)
 

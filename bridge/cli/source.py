@@ -76,7 +76,11 @@ def read_source(path: Path) -> Source:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}", code="bad_file") from error
+        raise InputError(
+            f"{path} cannot be read: {error.strerror}",
+            code="file_not_found",
+            hint="Give an API-format workflow, or a PNG that Framebridge or ComfyUI saved.",
+        ) from error
     return Source(parse_workflow(content).to_json())
 
 

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bridge.builtin import model_folder, save_pictures_too
 from bridge.cli.local import LocalOutcome, local_jobs
 from bridge.cli.source import Source, read_source
-from bridge.daemon import Settings
+from bridge.daemon import Settings, make_folders
 from bridge.errors import Problem
 from bridge.graph import parse_workflow, read_settings
 from bridge.models import Catalogue, models_used
@@ -39,6 +39,7 @@ def run(
     """
     source = read_source(path)
     settings = Settings(models=models, output=out, device=device, dtype=dtype)
+    make_folders({"output": settings.folders["output"]})  # better now than after the work is done
     frame = source.frame(frame_file, settings.folders["frames"])
     steps = StepBar(source.workflow, is_quiet=as_json)
     submit = Submit("run", _keeping_pictures(source.workflow), frame=frame, extra=source.extra)
@@ -79,8 +80,9 @@ class StepBar:
     def __init__(self, workflow: Mapping[str, Any], *, is_quiet: bool) -> None:
         self._workflow = workflow
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
-        self._is_quiet = is_quiet
+        console = Console(stderr=True)
+        self._progress = Progress(*columns, console=console, transient=True)
+        self._is_quiet = is_quiet or not console.is_terminal
         self._task = self._progress.add_task("starting", total=None)
 
     def __enter__(self) -> "StepBar":

@@ -59,7 +59,7 @@ class Stream:
         values: Mapping[str, Any] | None = None,
         wants_preview: bool = False,
     ) -> Accepted:
-        """Set what the stream runs; frames pushed from now on are seen through it.
+        """Set what the stream runs; the newest frame is rendered again through it, under its old number.
 
         Args:
             workflow: ComfyUI API JSON; or give ``preset``.

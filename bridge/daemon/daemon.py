@@ -66,6 +66,7 @@ async def _serve(settings: Settings) -> None:
     daemon = Daemon(settings)
     with daemon.heeding_signals():
         async with daemon:
+            print(f"framebridge listens on port {daemon.port}; framebridge stop ends it", flush=True)
             await daemon.until_stopped()
 
 

@@ -85,9 +85,11 @@ def make_folders(folders: Mapping[str, Path]) -> None:
     Raises:
         BridgeError: ``bad_folder``.
     """
-    for folder in folders.values():
+    for name, folder in folders.items():
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            if name in ("frames", "temp"):  # captured views and previews are nobody else's business
+                folder.chmod(0o700)
         except OSError as error:
             raise bad_folder(folder, error) from error
 

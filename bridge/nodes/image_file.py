@@ -145,5 +145,5 @@ def _reporting(folder: Path) -> Iterator[None]:
         raise ExecutionError(
             f"nothing can be written to {folder}: {error.strerror or error}",
             code="output_failed",
-            hint="Is there room on the disk, and may the daemon write there?",
+            hint="Is there room on the disk, and is the folder writable?",
         ) from error
