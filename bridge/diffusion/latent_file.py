@@ -37,6 +37,6 @@ def read_latents(path: Path) -> Tensor:
         latents = load_file(path)["latent_tensor"].float()
     except (ModelError, SafetensorError, KeyError, OSError) as error:
         raise InputError(f'"{path.name}" holds no latents', hint="SaveLatent writes such files.") from error
-    if latents.ndim != 4:
+    if latents.ndim != 4 or not latents.numel():
         raise InputError(f'"{path.name}" holds no latents of pictures: its shape is {list(latents.shape)}')
     return latents if _VERSION in header.tensors else latents / SCALING_FACTOR

@@ -16,7 +16,7 @@ MAX_CHARACTERS = 300
 """Of a foreign exception's text, in a message."""
 
 _MEMORY_HINT = "Choose a smaller size or batch, close other programs that use the device, or free its memory."
-_MEMORY_TEXTS = ("out of memory", "can't allocate memory", "not enough memory")
+_MEMORY_TEXTS = ("out of memory", "can't allocate memory", "not enough memory", "insufficient memory")
 
 
 @contextmanager
@@ -47,11 +47,12 @@ def blamed_on(node_id: str, class_type: str) -> Iterator[None]:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception means that memory ran out; torch's is known by its name and its words."""
+    """Whether an exception means that memory ran out; those of torch and OpenCV by their words."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(words in text for words in _MEMORY_TEXTS)
+    is_from_library = isinstance(error, RuntimeError) or type(error).__module__ == "cv2"
+    return is_from_library and any(words in text for words in _MEMORY_TEXTS)
 
 
 def _failure(error: BaseException, node_id: str, class_type: str) -> ExecutionError:

@@ -22,7 +22,7 @@ from bridge.imaging.picture import Picture, open_picture, read_picture
 from bridge.imaging.planes import decode_plane, to_plane
 from bridge.imaging.png import encode_png
 from bridge.imaging.png_text import insert_texts, read_texts, read_workflow
-from bridge.imaging.resize import Method, center_crop, latent_size, resize, resize_lines
+from bridge.imaging.resize import Method, center_crop, check_size, latent_size, resize, resize_lines
 from bridge.imaging.sheet import contact_sheet
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "canny_of_render",
     "center_crop",
     "check_depth",
+    "check_size",
     "contact_sheet",
     "decode_plane",
     "depth_to_control",

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from PIL import Image as PillowImage
 
+from bridge.errors import InputError
 from bridge.imaging.arrays import Array
 from bridge.imaging.colour import to_bytes, to_floats
 
@@ -14,6 +15,12 @@ Method = Literal["nearest-exact", "bilinear", "area", "bicubic", "lanczos"]
 
 LATENT_PIXELS = 8
 """Pixels that one latent spans; sizes of pictures to be encoded are multiples of it."""
+
+MAX_SIDE = 16_384
+"""Pixels."""
+
+MAX_BATCH_PIXELS = 2**28
+"""Of all pictures of a batch; as float32 RGB they take 3 GiB."""
 
 _OPENCV = {
     "nearest-exact": cv2.INTER_NEAREST_EXACT,
@@ -73,13 +80,38 @@ def latent_size(captured: tuple[int, int], width: int = 0, height: int = 0) -> t
 
     Returns:
         Width and height, multiples of 8.
+
+    Raises:
+        InputError: ``image_too_large``.
     """
     have_width, have_height = captured
     if not width and not height:
         width, height = captured
     wanted = (width or height * have_width / have_height, height or width * have_height / have_width)
-    rounded = (max(1, round(side / LATENT_PIXELS)) * LATENT_PIXELS for side in wanted)
-    return next(rounded), next(rounded)
+    rounded = [max(1, round(side / LATENT_PIXELS)) * LATENT_PIXELS for side in wanted]
+    check_size(*rounded)
+    return rounded[0], rounded[1]
+
+
+def check_size(width: int, height: int, count: int = 1) -> None:
+    """Refuse pictures that would fill the memory.
+
+    Args:
+        width: Pixels.
+        height: Pixels.
+        count: Pictures of that size.
+
+    Raises:
+        InputError: ``image_too_large`` beyond ``MAX_SIDE`` or ``MAX_BATCH_PIXELS``.
+    """
+    if max(width, height) > MAX_SIDE or width * height * count > MAX_BATCH_PIXELS:
+        what = f"{count} pictures of {width}×{height}" if count > 1 else f"a picture of {width}×{height}"
+        raise InputError(
+            f"{what} is too large: the limits are {MAX_SIDE} pixels a side "
+            f"and {MAX_BATCH_PIXELS / 1e6:.0f} Mpx in all",
+            code="image_too_large",
+            hint="Choose a smaller size or batch.",
+        )
 
 
 def resize_lines(lines: Array, width: int, height: int) -> Array:

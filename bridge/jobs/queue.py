@@ -15,12 +15,21 @@ from functools import partial
 from bridge.engine import Run
 from bridge.errors import BridgeError, Problem
 from bridge.jobs.dispatch import Candidate, Dispatcher
-from bridge.jobs.history import History
+from bridge.jobs.history import History, picture_bytes
 from bridge.jobs.sessions import Sessions
 from bridge.protocol import Finished, Message, Result
 
 MAX_WAITING = 64
 """Jobs that one session may have waiting."""
+
+MAX_WAITING_IN_ALL = 512
+"""Jobs of all sessions that may wait."""
+
+MAX_WAITING_BYTES = 1024**3
+"""Size of the frames of all jobs that wait."""
+
+MAX_RESULT_BYTES = 256 * 1024**2
+"""Size of the pictures that one job may hand back."""
 
 MAX_RETRIES = 2
 """How often what the worker died under is tried again."""
@@ -36,6 +45,7 @@ class QueuedJob:
         queued_at: The event loop's time of its submission, in seconds.
         began_at: The same of its (last) beginning.
         results: What it has handed back so far.
+        result_bytes: Size of their pictures.
         crashes: How often the worker died under it.
     """
 
@@ -44,7 +54,19 @@ class QueuedJob:
     queued_at: float
     began_at: float = 0.0
     results: list[Message] = field(default_factory=list)
+    result_bytes: int = 0
     crashes: int = 0
+
+    @property
+    def frame_bytes(self) -> int:
+        """Size of the frame it looks at."""
+        planes = self.run.frame.planes.values() if self.run.frame else ()
+        return sum(len(plane.data) for plane in planes)
+
+    @property
+    def has_too_many_results(self) -> bool:
+        """Whether it has handed back more than ``MAX_RESULT_BYTES``."""
+        return self.result_bytes > MAX_RESULT_BYTES
 
 
 class JobQueue:
@@ -73,17 +95,18 @@ class JobQueue:
         return self._running is not None
 
     def raise_if_full(self, session: str) -> None:
-        """Refuse a session that has too many jobs waiting.
+        """Refuse a job while too many wait, of the session or of all.
 
         Raises:
             BridgeError: ``queue_full``.
         """
-        if sum(job.session == session for job in self._waiting.values()) >= MAX_WAITING:
-            raise BridgeError(
-                f"{MAX_WAITING} jobs of this client are waiting already",
-                code="queue_full",
-                hint="Wait until one has finished, or cancel some.",
-            )
+        waiting = self._waiting.values()
+        hint = "Wait until one has finished, or cancel some."
+        if sum(job.session == session for job in waiting) >= MAX_WAITING:
+            text = f"{MAX_WAITING} jobs of this client are waiting already"
+            raise BridgeError(text, code="queue_full", hint=hint)
+        if len(waiting) >= MAX_WAITING_IN_ALL or sum(job.frame_bytes for job in waiting) >= MAX_WAITING_BYTES:
+            raise BridgeError("too many jobs of all clients are waiting", code="queue_full", hint=hint)
 
     def add(self, session: str, run: Run) -> int:
         """Queue a job; return how many are ahead of it.
@@ -170,6 +193,10 @@ class JobQueue:
 
     def _hear(self, job: QueuedJob, message: Message) -> None:
         if isinstance(message, Result):
+            job.result_bytes += picture_bytes(message)
+            if job.has_too_many_results:
+                self._dispatcher.cancel(job.run.job)
+                return
             job.results.append(message)
         self._sessions.deliver(job.session, message)
 
@@ -179,6 +206,7 @@ class JobQueue:
             self._end(job, Finished("failed", job=job.run.job, problems=(crashed(reason, job.crashes),)))
             return
         job.results.clear()
+        job.result_bytes = 0
         self._running = None
         self._waiting = {job.run.job: job, **self._waiting}
         self._on_change()
@@ -188,11 +216,20 @@ class JobQueue:
             self._running = None
             timings = {"queued": job.began_at - job.queued_at, **finished.timings}
             finished = replace(finished, timings=timings)
+            if job.has_too_many_results:
+                finished = replace(finished, state="failed", problems=(TOO_MUCH_OUTPUT,))
         else:
             del self._waiting[job.run.job]
         self._history.add(job.run.job, job.session, [*job.results, finished])
         self._sessions.deliver(job.session, finished)
         self._on_change()
+
+
+TOO_MUCH_OUTPUT = Problem(
+    "too_much_output",
+    f"the workflow hands back more than {MAX_RESULT_BYTES // 2**20} MiB of pictures",
+    "Save them with SaveImage instead of SendToHost, or make fewer.",
+)
 
 
 def crashed(reason: str, times: int) -> Problem:

@@ -14,8 +14,8 @@ from bridge.jobs.history import picture_bytes
 from bridge.protocol import Finished, Message, Result
 
 KEPT_MESSAGES = 256
-KEPT_BYTES = 256 * 1024 * 1024
-ABSENT_SESSIONS = 64
+KEPT_BYTES = 64 * 1024 * 1024
+ABSENT_SESSIONS = 16
 
 
 @dataclass(slots=True)

@@ -31,6 +31,9 @@ from bridge.protocol import (
     StreamFrame,
 )
 
+MAX_STREAMS = 8
+"""Of one session; each keeps its newest frame."""
+
 
 @dataclass(slots=True, eq=False)
 class LiveStream:
@@ -82,10 +85,20 @@ class Streams:
         return len(self._streams)
 
     def set(self, session: str, message: SetStream, prepared: Prepared) -> None:
-        """Open a stream, or change what it runs (rule 2)."""
+        """Open a stream, or change what it runs (rule 2).
+
+        Raises:
+            BridgeError: ``too_many_streams``.
+        """
         key = session, message.stream
         stream = self._streams.get(key)
         if stream is None:
+            if sum(owner == session for owner, _ in self._streams) >= MAX_STREAMS:
+                raise BridgeError(
+                    f"this client has {MAX_STREAMS} live streams already",
+                    code="too_many_streams",
+                    hint="Close one first.",
+                )
             self._streams[key] = LiveStream(session, message.stream, prepared, message.wants_preview)
             return
         is_same = stream.prepared.runs_like(prepared)

@@ -79,7 +79,7 @@ class Catalogue:
             return self._builtins(folder)[name]
         relative = _inside(name)
         for base in self._bases(folder):
-            path = (base / relative).resolve()
+            path = _real(base / relative)
             if path.exists():
                 if not _is_within(path, self._bounds):
                     raise _bad_path(name)
@@ -115,7 +115,7 @@ class Catalogue:
                 for place in FOLDERS.get(ALIASES.get(folder, folder), ()):
                     # On a file system that ignores case, "vae" and "VAE" are one folder.
                     if place in listed:
-                        yield (parent / place).resolve()
+                        yield _real(parent / place)
 
     @property
     def _bounds(self) -> tuple[Path, ...]:
@@ -132,6 +132,11 @@ class Catalogue:
             if self._roots
             else "Name your model folder with --models DIR.",
         )
+
+
+def _real(path: Path) -> Path:
+    """Follow links; one that leads to itself, over which ``Path.resolve`` stumbles, stays as it is."""
+    return Path(os.path.realpath(path))
 
 
 def _children(folder: Path) -> set[str]:
@@ -152,7 +157,7 @@ def _models_below(base: Path, bounds: Sequence[Path]) -> Iterator[str]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in files:
             path = here / name
-            if name.lower().endswith(".safetensors") and _is_within(path.resolve(), bounds):
+            if name.lower().endswith(".safetensors") and _is_within(_real(path), bounds):
                 yield path.relative_to(base).as_posix()
 
 

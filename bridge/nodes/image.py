@@ -7,7 +7,7 @@ from torch.nn.functional import interpolate
 
 from bridge.diffusion import Image, Mask
 from bridge.graph import Range, node
-from bridge.imaging import Method, center_crop, resize
+from bridge.imaging import Method, center_crop, check_size, resize
 
 Side = Annotated[int, Range(0, 16_384, 1)]
 
@@ -20,6 +20,7 @@ def empty_image(
     color: Annotated[int, Range(0, 0xFFFFFF, 1)] = 0,
 ) -> Image:
     """Make pictures of one colour, written as 0xRRGGBB."""
+    check_size(width, height, batch_size)
     channels = torch.tensor([color >> 16 & 255, color >> 8 & 255, color & 255]) / 255
     return channels.repeat(batch_size, height, width, 1)
 
@@ -38,6 +39,7 @@ def image_scale(
     have_height, have_width = image.shape[1:3]
     width = width or max(1, round(have_width * height / have_height))
     height = height or max(1, round(have_height * width / have_width))
+    check_size(width, height, len(image))
     if crop == "center":
         image = torch.stack([torch.from_numpy(center_crop(each.numpy(), width, height)) for each in image])
     if upscale_method == "lanczos":

@@ -20,7 +20,7 @@ from bridge.diffusion import (
 )
 from bridge.engine import current_job
 from bridge.graph import ChoicesFrom, Hidden, Range, node
-from bridge.imaging import expand_prefix, resolve_in, save_numbered
+from bridge.imaging import check_size, expand_prefix, resolve_in, save_numbered
 
 Json = Mapping[str, Any]
 Side = Annotated[int, Range(16, 16_384, 8)]
@@ -40,6 +40,7 @@ def empty_latent_image(
     width: Side = 512, height: Side = 512, batch_size: Annotated[int, Range(1, 4096)] = 1
 ) -> Latent:
     """Make latents that hold nothing yet, of a size in pixels."""
+    check_size(width, height, batch_size)
     return {"samples": torch.zeros(batch_size, 4, height // 8, width // 8)}
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import LocalProtocolError, RemoteProtocolError
 from .frame import Buffer, Frame, Plane
-from .messages import MAX_MESSAGE_BYTES, MESSAGES, Message
+from .messages import MAX_JSON_BYTES, MAX_MESSAGE_BYTES, MESSAGES, Message
 from .schema import Body, Place, fields_to_json, padded, quoted, read_fields
 from .strict_json import dump_json, parse_json
 
@@ -91,10 +91,10 @@ def open_envelope(data: str | Buffer) -> Envelope:
     if size > MAX_MESSAGE_BYTES:
         raise RemoteProtocolError(_too_large(size), code="message_too_large", close_code=1009)
     if isinstance(data, str):
-        return Envelope(parse_json(data), memoryview(b""))
+        return Envelope(_parse(data), memoryview(b""))
     view = memoryview(data)
     if bytes(view[:1]) == b"{":
-        return Envelope(parse_json(bytes(view)), view[:0])
+        return Envelope(_parse(view), view[:0])
     if bytes(view[:4]) != MAGIC:
         raise _bad_envelope("it begins with neither FBR1 nor {")
     if len(view) < PREFIX.size:
@@ -102,7 +102,13 @@ def open_envelope(data: str | Buffer) -> Envelope:
     start, length = PREFIX.size, PREFIX.unpack_from(view)[1]
     if length > len(view) - start:
         raise _bad_envelope(f"header says {length} B, got {len(view) - start}")
-    return Envelope(parse_json(bytes(view[start : start + length])), view[start + length :])
+    return Envelope(_parse(view[start : start + length]), view[start + length :])
+
+
+def _parse(text: str | memoryview) -> Mapping[str, Any]:
+    if len(text) > MAX_JSON_BYTES:
+        raise RemoteProtocolError(_too_much_json(len(text)), code="message_too_large")
+    return parse_json(text if isinstance(text, str) else bytes(text))
 
 
 def _read(kind: type[Message], header: Mapping[str, Any], body: Body) -> Message:
@@ -124,6 +130,8 @@ def _checked(message: Message) -> tuple[str, list[Plane]]:
     except RemoteProtocolError as error:
         raise LocalProtocolError(error.message, code=error.code, hint=error.hint) from None
     text = dump_json(header)
+    if len(text) > MAX_JSON_BYTES:
+        raise LocalProtocolError(_too_much_json(len(text)), code="message_too_large")
     size = (
         len(text.encode()) + PREFIX.size + 8 + sum(padded(memoryview(plane.data).nbytes) for plane in planes)
     )
@@ -170,6 +178,10 @@ class _Unsent(Body):
 def _bad_envelope(message: str) -> RemoteProtocolError:
     hint = "A binary message is FBR1, the header's length, the header and the planes."
     return RemoteProtocolError(message, code="bad_envelope", hint=hint)
+
+
+def _too_much_json(size: int) -> str:
+    return f"the message has {size} B of JSON; the limit is {MAX_JSON_BYTES // 2**20} MiB"
 
 
 def _too_large(size: int) -> str:

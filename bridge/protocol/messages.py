@@ -25,6 +25,9 @@ MAX_HELLO_BYTES = 64 * 1024
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """The largest message afterwards."""
 
+MAX_JSON_BYTES = 4 * 1024 * 1024
+"""The largest text, or header of an envelope: JSON is read where everybody waits. Pictures are no JSON."""
+
 HELLO_TIMEOUT_S = 5.0
 """How long a peer may take to say hello."""
 

@@ -34,10 +34,10 @@ class PictureNames(Sequence[str]):
         if not isinstance(name, str):
             return False
         placed = _PLACED.fullmatch(name)
-        folder = self._folders[placed["folder"] if placed else self._home].resolve()
+        folder = self._folders[placed["folder"] if placed else self._home]
         try:
-            path = (folder / (placed["name"] if placed else name)).resolve()
-            return path.is_relative_to(folder) and path.is_file()
+            path = Path(os.path.realpath(folder / (placed["name"] if placed else name)))
+            return path.is_relative_to(os.path.realpath(folder)) and path.is_file()
         except (OSError, ValueError):  # too long a name, a loop of links; a NUL, a lone surrogate
             return False
 

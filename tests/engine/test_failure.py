@@ -85,3 +85,12 @@ async def test_the_cancellation_of_the_running_task_passes():
 async def test_a_cancellation_that_nobody_asked_of_the_task_is_a_failure_of_the_node():
     with pytest.raises(ExecutionError, match="KSampler failed: CancelledError"):
         fail(asyncio.CancelledError())
+
+
+def test_opencv_says_in_its_own_words_that_memory_ran_out():
+    class error(Exception):  # noqa: N801 - OpenCV's own name
+        pass
+
+    error.__module__ = "cv2"
+    with pytest.raises(OutOfMemory):
+        fail(error("OpenCV(5.0.0) error: (-4:Insufficient memory) Failed to allocate 3298534883328 bytes"))

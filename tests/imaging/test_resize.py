@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
-from bridge.imaging import center_crop, latent_size, resize, resize_lines
+from bridge.errors import InputError
+from bridge.imaging import center_crop, check_size, latent_size, resize, resize_lines
 
 CHECKS = np.indices((8, 8)).sum(0) % 2
 METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "lanczos")
@@ -94,3 +95,20 @@ def test_lines_grow_without_gaps():
     lines = np.zeros((4, 4), np.float32)
     lines[1] = 1
     assert resize_lines(lines, 8, 8)[2:4].all()
+
+
+@pytest.mark.parametrize(
+    ("size", "fits"), [((16_384, 16_384, 1), True), ((16_385, 8, 1), False), ((16_384, 16_384, 2), False)]
+)
+def test_pictures_that_would_fill_the_memory_are_refused(size: tuple[int, int, int], fits: bool) -> None:
+    if fits:
+        check_size(*size)
+        return
+    with pytest.raises(InputError, match="too large") as caught:
+        check_size(*size)
+    assert caught.value.code == "image_too_large"
+
+
+def test_a_side_that_follows_from_the_other_is_bounded_too() -> None:
+    with pytest.raises(InputError):
+        latent_size((16_384, 16), height=8192)

@@ -133,6 +133,37 @@ async def test_a_session_may_not_flood_the_queue_but_others_still_may_submit(cli
     await Client(service, "other").submit(**SHOW)
 
 
+@pytest.mark.parametrize(("limit", "value"), [("MAX_WAITING_IN_ALL", 1), ("MAX_WAITING_BYTES", 40)])
+async def test_sessions_together_may_not_fill_the_memory_with_waiting_jobs(
+    client, service, monkeypatch, limit, value
+):
+    monkeypatch.setattr(f"bridge.jobs.queue.{limit}", value)
+    await client.submit(**WAIT)
+    await client.until(Progress)
+    await client.submit(frame=frame_of(1), **ECHO)
+    with pytest.raises(BridgeError) as caught:
+        await Client(service, "other").submit(**SHOW)
+    assert caught.value.code == "queue_full"
+
+
+async def test_a_job_that_hands_back_too_much_fails_and_the_next_one_runs(client, monkeypatch):
+    monkeypatch.setattr("bridge.jobs.queue.MAX_RESULT_BYTES", 40)
+    job = await client.submit(frame=frame_of(1), **ECHO)
+    finished = await client.finished(job)
+    assert (finished.state, finished.problems[0].code) == ("failed", "too_much_output")
+    assert not client.of(Result)
+    assert (await client.finished(await client.submit(**SHOW))).state == "done"
+
+
+async def test_a_session_may_not_open_streams_without_end(client):
+    for number in range(8):
+        await client.set_stream(f"view{number}", **ECHO)
+    with pytest.raises(BridgeError) as caught:
+        await client.set_stream("one too many", **ECHO)
+    assert caught.value.code == "too_many_streams"
+    await client.set_stream("view0", **SHOW)
+
+
 async def test_a_submission_that_was_overtaken_while_it_was_prepared_is_refused_too(client):
     await client.submit(**WAIT)
     await client.until(Progress)

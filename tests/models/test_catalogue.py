@@ -1,5 +1,6 @@
 """Which models lie where, and that no name leads elsewhere."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -210,3 +211,16 @@ def test_a_digest_is_that_of_the_content(tmp_path: Path) -> None:
     one, other = touch(tmp_path / "vae" / "a.safetensors"), touch(tmp_path / "vae" / "b.safetensors")
     catalogue = Catalogue([tmp_path])
     assert catalogue.digest(one) == catalogue.digest(other)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_a_link_to_itself_hides_no_other_model(tmp_path):
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    (folder / "good.safetensors").touch()
+    (folder / "loop.safetensors").symlink_to("loop.safetensors")
+    catalogue = Catalogue([tmp_path], None)
+    assert "good.safetensors" in catalogue.names("checkpoints")
+    assert catalogue.find("checkpoints", "good.safetensors") == folder / "good.safetensors"
+    with pytest.raises(ModelNotFound):
+        catalogue.find("checkpoints", "loop.safetensors")

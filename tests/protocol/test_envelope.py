@@ -10,7 +10,9 @@ from bridge.errors import LocalProtocolError, Problem, RemoteProtocolError
 from bridge.protocol import (
     FORMS,
     ITEM_BYTES,
+    MAX_JSON_BYTES,
     MAX_MESSAGE_BYTES,
+    PREFIX,
     Accepted,
     Answer,
     Camera,
@@ -426,3 +428,22 @@ def test_message_beyond_the_limit_is_refused_on_both_sides() -> None:
     for data in (" " * (MAX_MESSAGE_BYTES + 1), bytes(MAX_MESSAGE_BYTES + 1)):
         error = fault(data)
         assert (error.code, error.close_code) == ("message_too_large", 1009)
+
+
+@pytest.mark.parametrize("form", ["text", "bytes", "header"])
+def test_more_json_than_anybody_should_wait_for_is_refused(form: str) -> None:
+    text = '{"type":"query","request":"r","subject":"' + "x" * MAX_JSON_BYTES + '"}'
+    data: str | bytes = text
+    if form == "bytes":
+        data = text.encode()
+    elif form == "header":
+        data = PREFIX.pack(b"FBR1", len(text)) + text.encode()
+    with pytest.raises(RemoteProtocolError) as caught:
+        decode(data)
+    assert (caught.value.code, caught.value.close_code) == ("message_too_large", 0)
+
+
+def test_a_message_of_too_much_json_is_not_sent() -> None:
+    with pytest.raises(LocalProtocolError) as caught:
+        encode(Answer("r", {"text": "x" * MAX_JSON_BYTES}))
+    assert caught.value.code == "message_too_large"

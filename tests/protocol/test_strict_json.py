@@ -45,3 +45,9 @@ def test_bytes_are_utf8() -> None:
 )
 def test_what_was_dumped_is_parsed(data: dict[str, float]) -> None:
     assert parse_json(dump_json(data)) == data == json.loads(dump_json(data))
+
+
+def test_a_name_given_twice_is_found_among_very_many() -> None:
+    names = ",".join(f'"k{number}":0' for number in range(100_000))
+    with pytest.raises(RemoteProtocolError, match='"z" is given twice'):
+        parse_json("{" + names + ',"z":0,"z":0}')

@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,9 @@ def test_full_folder_is_not_listed_to_its_end(
     monkeypatch.setattr("bridge.server.pictures.MAX_LISTED", 1)
     assert len(PictureNames(folders)) == 1
     assert "sub/a.JPG" in PictureNames(folders)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_a_link_to_itself_is_no_picture(tmp_path: Path) -> None:
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    assert "loop.png" not in PictureNames({"input": tmp_path})
