@@ -1,0 +1,25 @@
+import numpy as np
+
+
+def test_edges_run_around_the_object_and_nowhere_inside(view):
+    edges = view.edges
+    assert edges[20, 25:40].all()
+    assert not edges[25:35, 25:40].any()
+    assert edges[45, 20]
+
+
+def test_edges_of_the_silhouette_lie_on_the_nearer_side(view):
+    assert not view.edges[19, 25:40].any()
+
+
+def test_sky_has_no_disparity_and_the_nearest_surface_is_one(view):
+    assert view.disparity[0, 0] == 0
+    assert np.isclose(view.nearness.max(), 1)
+
+
+def test_outline_grows_with_its_width(view):
+    assert view.outline(3).sum() > 1.5 * view.outline(1).sum()
+
+
+def test_normals_are_unit_vectors(view):
+    assert np.allclose(np.linalg.norm(view.normals, axis=-1), 1, atol=1e-5)

@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+
+from training.evaluate.metrics import hue_distance
+from training.styles import COLOURS, MATERIALS, MOODS, STYLES, SYNONYMS, Fields, Look, random_look, stylise
+
+
+@pytest.fixture
+def noise():
+    return np.random.default_rng(0).standard_normal((4, 16, 16)).astype(np.float32)
+
+
+def test_there_are_ten_styles_and_a_dozen_colours():
+    assert len(STYLES) >= 10
+    assert len(COLOURS) >= 12
+
+
+def test_no_word_means_two_things():
+    words = [word for synonyms in SYNONYMS.values() for word in synonyms]
+    assert len(words) == len(set(words))
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_every_modifier_combines_with_every_style(view, noise, style):
+    plain = stylise(view, Look(style), noise)
+    assert plain.shape == (64, 64, 3)
+    assert plain.dtype == np.uint8
+    for modifier in ({"mood": m} for m in MOODS if m != "day"):
+        assert np.abs(stylise(view, Look(style, **modifier), noise).astype(int) - plain).mean() > 1
+    for material in MATERIALS:
+        stylise(view, Look(style, material=material), noise)
+
+
+def test_styles_differ_from_each_other(view, noise):
+    pictures = [stylise(view, Look(style), noise).astype(float) for style in STYLES]
+    differences = [np.abs(a - b).mean() for k, a in enumerate(pictures) for b in pictures[:k]]
+    assert min(differences) > 12
+
+
+@pytest.mark.parametrize("colour", ["red", "green", "blue", "purple"])
+@pytest.mark.parametrize("style", ["photo", "toon", "clay", "blueprint", "neon"])
+def test_colour_words_set_the_mean_hue(view, noise, colour, style):
+    assert hue_distance(stylise(view, Look(style, colour=colour), noise), colour) < 30
+
+
+def test_a_target_is_a_function_of_its_noise(view, noise):
+    look = Look("lava")
+    assert np.array_equal(stylise(view, look, noise), stylise(view, look, noise.copy()))
+    assert np.abs(stylise(view, look, noise).astype(int) - stylise(view, look, -noise)).mean() > 3
+
+
+def test_fields_are_spread_over_the_whole_range():
+    fields = Fields(np.random.default_rng(1).standard_normal((4, 64, 64)).astype(np.float32))
+    for field in (
+        fields.grain,
+        fields.wash,
+        fields.broad,
+        fields.hatch,
+        fields.cross_hatch,
+        fields.level_strokes,
+    ):
+        assert field.shape == (256, 256, 1)
+        assert 0.35 < field.mean() < 0.65
+        assert 0.15 < field.std() < 0.4
+
+
+def test_prompt_colours_do_not_depend_on_the_scene_s(view, noise):
+    repainted = type(view)(view.color, 255 - view.albedo, view.normal, view.object_id, view.depth)
+    look = Look("photo", own_colours=False)
+    assert np.array_equal(stylise(view, look, noise), stylise(repainted, look, noise))
+
+
+def test_random_looks_are_reproducible():
+    looks = [random_look(np.random.default_rng(4), "toon", True) for _ in range(2)]
+    assert looks[0] == looks[1]

@@ -1,0 +1,1 @@
+"""Measure an exported model on scenes and models that training never saw."""

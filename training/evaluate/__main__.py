@@ -1,0 +1,129 @@
+"""Measure a model: ``python -m training.evaluate [--model DIR] [--work DIR] [--json]``.
+
+The work folder is that of ``python -m training``: its held-out scenes and frames are judged, and its
+small bank's targets train the judge of styles (once; it is kept).
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from training.errors import TrainingError
+from training.evaluate import measure
+from training.evaluate.classifier import STEPS, StyleJudge, trained_judge
+from training.evaluate.model import load_painter
+from training.gbuffer import Shard, View, open_shards
+from training.painter import Painter
+from training.recipe import FULL
+
+VIEWS = 16
+
+CONTROLS: dict[str, dict[str, Any]] = {
+    "both": {},
+    "depth": {"lines": 0.0},
+    "lines": {"depth": 0.0},
+    "none": {"depth": 0.0, "lines": 0.0},
+}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "1 step": {"steps": 1},
+    "2 steps": {"steps": 2},
+    "8 steps": {"steps": 8},
+    "lcm": {"sampler": "lcm"},
+    "dpmpp_2m": {"sampler": "dpmpp_2m"},
+}
+
+
+def main() -> int:
+    """Parse the command line, measure, print."""
+    parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=__doc__)
+    parser.add_argument("--work", type=Path, default=Path("training-work"))
+    parser.add_argument("--model", type=Path, help="exported model (default: WORK/model)")
+    parser.add_argument("--views", type=int, default=VIEWS, help="views of each kind")
+    parser.add_argument("--judge-steps", type=int, default=STEPS, help="training steps of a new judge")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    options = parser.parse_args()
+    try:
+        report = evaluate(
+            options.model or options.work / "model", options.work, options.views, options.judge_steps
+        )
+    except (TrainingError, FileNotFoundError) as error:
+        print(f"error: {error}\n{getattr(error, 'hint', 'Run python -m training first.')}", file=sys.stderr)
+        return 1
+    if options.json:
+        print(json.dumps(report, indent=2))
+    else:
+        _print_table(report)
+    return 0
+
+
+def evaluate(model: Path, work: Path, count: int, judge_steps: int = STEPS) -> measure.Numbers:
+    """Take every measurement; ``count`` views of each kind."""
+    painter = load_painter(model)
+    judge = trained_judge(work / f"bank-{FULL.small_size}", work / "judge.pt", judge_steps)
+    procedural, blender = _procedural_views(work / "held", count), _blender_views(work / "frames", count)
+    few = blender[:: max(1, len(blender) // max(1, count // 3))]
+    report: measure.Numbers = {"model": str(model), "views": len(blender), "views_of_variants": len(few)}
+    report |= _quality("procedural", painter, judge, procedural)
+    report |= _quality("blender", painter, judge, blender)
+    report["edge_f1"] = report["structure_blender"]["f1"]
+    report["controls"] = {name: _variant(painter, judge, few, weights) for name, weights in CONTROLS.items()}
+    report["settings"] = {name: _variant(painter, judge, few, setting) for name, setting in SETTINGS.items()}
+    hues = measure.hue_accuracy(painter, few)
+    report["hue_accuracy"], report["hue"] = hues["accuracy"], hues["per_colour"]
+    report["colour_moved_by_denoise"] = measure.denoise_behaviour(painter, few[:3])
+    report["variety"] = measure.variety(painter, few[0])
+    torch.set_num_threads(2)
+    report["speed_256"] = measure.speed(painter, few[0])
+    return report
+
+
+def _quality(kind: str, painter: Painter, judge: StyleJudge, views: Sequence[View]) -> measure.Numbers:
+    """Measure style, structure and autoencoder on one kind of views, at four steps."""
+    targets, painted = measure.target_set(views), measure.paint_all(painter, views)
+    scores = measure.style_scores(judge, painted)
+    structure = measure.structure(painted, views)
+    return {
+        f"style_accuracy_{kind}": scores.pop("accuracy"),
+        f"style_{kind}": {**scores, "ceiling": round(measure.judge_targets(judge, targets), 3)},
+        f"structure_{kind}": {**structure, "targets": measure.structure(targets, views)["f1"]},
+        f"autoencoder_psnr_{kind}": measure.autoencoder_psnr(painter, targets),
+    }
+
+
+def _variant(
+    painter: Painter, judge: StyleJudge, views: Sequence[View], options: Mapping[str, Any]
+) -> measure.Numbers:
+    painted = measure.paint_all(painter, views, **options)
+    return {"accuracy": measure.style_scores(judge, painted)["accuracy"], **measure.structure(painted, views)}
+
+
+def _procedural_views(folder: Path, count: int) -> list[View]:
+    shards = open_shards(folder)
+    if not shards:
+        raise FileNotFoundError(f"no held-out scenes in {folder}")
+    return [shards[n % len(shards)].view(n // len(shards)) for n in range(count)]
+
+
+def _blender_views(folder: Path, count: int) -> list[View]:
+    shard = Shard.open(folder)
+    chosen = np.linspace(0, len(shard) - 1, min(count, len(shard))).round().astype(int)
+    return [shard.view(int(n)) for n in chosen]
+
+
+def _print_table(report: measure.Numbers) -> None:
+    table = Table("measure", "value")
+    for name, value in report.items():
+        table.add_row(name, json.dumps(value) if isinstance(value, dict) else str(value))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,210 @@
+"""All stages of a run, each of which leaves a file or folder and is skipped when that is there.
+
+Under the work folder: ``scenes`` and ``held`` (shards), ``models`` and ``frames`` (held-out real models),
+``bank-*`` (samples), ``autoencoder.pt``, ``vae.pt`` (standardised), ``latents-*``, ``windows.pt``,
+``denoiser.pt`` (small pictures), ``refined.pt`` (large ones), ``decoder.pt``, ``model`` (the export),
+``loras``, ``sheet-*.png``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL
+
+import bridge
+from training.autoencoder import autoencoder_task, freeze_encoder
+from training.bank import Bank, build_bank
+from training.blender import find_blender, run_in_blender
+from training.colour_start import start_from_colour
+from training.denoiser import Networks, denoiser_task, make_networks
+from training.export import export
+from training.latents import encode_bank, standardise
+from training.loop import Plan, is_finished, load_average, train
+from training.lora import attach, save_lora
+from training.models_fetch import fetch_models
+from training.networks import make_autoencoder
+from training.recipe import Recipe
+from training.sheet import write_sheet
+from training.styles import LORA_STYLES
+
+TOKENIZER = Path(bridge.__file__).parent / "builtin" / "demo-sd" / "tokenizer"
+HELD_SEED = 9001
+
+
+@dataclass(frozen=True)
+class Run:
+    """A work folder, the numbers, and where to compute."""
+
+    work: Path
+    recipe: Recipe
+    device: str = "cpu"
+    workers: int = 2
+
+    def plan(self, plan: Plan) -> Plan:
+        """Fit a plan to this run's device."""
+        if self.device == "cpu":
+            return replace(plan, workers=min(plan.workers, self.workers))
+        return replace(plan, device=self.device, workers=1, batch=plan.batch * 16)
+
+
+def run_all(run: Run) -> Path:
+    """Run every unfinished stage; return the exported model's folder."""
+    run.work.mkdir(parents=True, exist_ok=True)
+    render(run)
+    draw_banks(run)
+    autoencoder = train_autoencoder(run)
+    encode_banks(run)
+    networks = train_denoiser(run)
+    sharpen_decoder(run, autoencoder)
+    _say("contact sheets")
+    write_sheet(networks, autoencoder, run.work / "frames", run.work / "sheet-frames.png", TOKENIZER)
+    _say("export")
+    export(networks, autoencoder, TOKENIZER, run.work / "model")
+    train_lora(run)
+    return run.work / "model"
+
+
+def render(run: Run) -> None:
+    """Render training scenes, held-out scenes, and frames of held-out real models."""
+    recipe, scenes, held, frames = run.recipe, run.work / "scenes", run.work / "held", run.work / "frames"
+    wanted = [
+        (scenes, 1, recipe.shards, recipe.views),
+        (held, HELD_SEED, recipe.held_shards, recipe.held_views),
+    ]
+    missing = [job for job in wanted if len(list(job[0].glob("scenes-????"))) < job[2]]
+    if not missing and frames.exists():
+        return
+    python = find_blender(run.work)
+    for out, seed, shards, views in missing:
+        _say(f"rendering {shards} x {views} views into {out.name}")
+        numbers = {"--first-seed": seed, "--shards": shards, "--views": views, "--size": recipe.view_size}
+        arguments = [text for name, number in numbers.items() for text in (name, str(number))]
+        run_in_blender(python, "training.scenes", ["--out", str(out), *arguments])
+    if not frames.exists():
+        for sentence in fetch_models(run.work / "models"):
+            _say(sentence)
+        size = ["--size", str(recipe.view_size)]
+        arguments = ["--models", str(run.work / "models"), "--out", str(frames), *size]
+        run_in_blender(python, "training.scenes.frames", arguments)
+
+
+def draw_banks(run: Run) -> None:
+    """Draw the small and the large training samples."""
+    recipe = run.recipe
+    for size, samples, seed in (
+        (recipe.small_size, recipe.small_samples, 2),
+        (recipe.large_size, recipe.large_samples, 3),
+    ):
+        if not _bank(run, size).exists():
+            _say(f"drawing {samples} samples of {size} pixels")
+            build_bank(
+                run.work / "scenes",
+                _bank(run, size),
+                samples=samples,
+                size=size,
+                targets=recipe.targets,
+                seed=seed,
+                workers=run.workers,
+            )
+
+
+def train_autoencoder(run: Run) -> AutoencoderKL:
+    """Train and standardise the autoencoder, or load it."""
+    checkpoint, finished = run.work / "autoencoder.pt", run.work / "vae.pt"
+    torch.manual_seed(0)
+    autoencoder = make_autoencoder(run.recipe.sizes)
+    if not finished.exists():
+        start_from_colour(autoencoder)
+        bank = _bank(run, run.recipe.small_size)
+        _train(
+            "autoencoder", autoencoder, autoencoder_task([bank]), run.plan(run.recipe.autoencoder), checkpoint
+        )
+        standardise(autoencoder.cpu(), Bank.open(bank))
+        torch.save(autoencoder.state_dict(), finished)
+    autoencoder.load_state_dict(torch.load(finished, map_location="cpu", weights_only=True))
+    return autoencoder.eval()
+
+
+def sharpen_decoder(run: Run, autoencoder: AutoencoderKL) -> None:
+    """Train the decoder on, in place; the latents stay as they are."""
+    freeze_encoder(autoencoder)
+    task = autoencoder_task([_bank(run, run.recipe.small_size), _bank(run, run.recipe.large_size)])
+    _train("decoder", autoencoder, task, run.plan(run.recipe.decoder), run.work / "decoder.pt")
+    autoencoder.cpu().eval()
+
+
+def encode_banks(run: Run) -> None:
+    """Encode both banks with the finished autoencoder."""
+    for size in (run.recipe.small_size, run.recipe.large_size):
+        if not _latents(run, size).exists():
+            _say(f"encoding the samples of {size} pixels")
+            encode_bank(
+                run.work / "vae.pt", run.recipe.sizes, _bank(run, size), _latents(run, size), run.workers
+            )
+
+
+def train_denoiser(run: Run) -> Networks:
+    """Train on windows, then on small pictures, then on large ones, each from where the last ended."""
+    recipe = run.recipe
+    torch.manual_seed(0)
+    networks = make_networks(recipe.sizes)
+    stages = (
+        ("denoiser, windows", recipe.small_size, recipe.windows, run.work / "windows.pt"),
+        ("denoiser", recipe.small_size, recipe.denoiser, run.work / "denoiser.pt"),
+        ("denoiser, large pictures", recipe.large_size, recipe.refine, run.work / "refined.pt"),
+    )
+    for name, size, plan, checkpoint in stages:
+        task = denoiser_task([(_bank(run, size), _latents(run, size))], TOKENIZER)
+        _train(name, networks, task, run.plan(plan), checkpoint)
+    return networks.cpu().eval()
+
+
+def train_lora(run: Run) -> None:
+    """Teach each style outside the base model to a LoRA of its own, and write it beside the model."""
+    recipe = run.recipe
+    for number, style in enumerate(LORA_STYLES):
+        out = run.work / "loras" / f"{style}.safetensors"
+        if out.exists():
+            continue
+        bank, latents = run.work / f"bank-{style}", run.work / f"latents-{style}"
+        build_bank(
+            run.work / "scenes",
+            bank,
+            samples=recipe.lora_samples,
+            size=recipe.small_size,
+            targets=2,
+            seed=50 + number,
+            workers=run.workers,
+            styles=(style,),
+        )
+        encode_bank(run.work / "vae.pt", recipe.sizes, bank, latents, run.workers)
+        networks = make_networks(recipe.sizes)
+        load_average(networks, run.work / "refined.pt")
+        attach(networks)
+        task = denoiser_task([(bank, latents)], TOKENIZER)
+        _train(f"LoRA {style}", networks, task, run.plan(recipe.lora), run.work / f"lora-{style}.pt")
+        out.parent.mkdir(exist_ok=True)
+        save_lora(networks.cpu(), out)
+
+
+def _train(
+    name: str, model: torch.nn.Module, task: Callable[..., object], plan: Plan, checkpoint: Path
+) -> None:
+    if not is_finished(checkpoint, plan):
+        _say(f"training {name}: {plan.steps} steps on {plan.device}")
+        train(model.to(plan.device), task, plan, checkpoint)
+    load_average(model, checkpoint)
+
+
+def _bank(run: Run, size: int) -> Path:
+    return run.work / f"bank-{size}"
+
+
+def _latents(run: Run, size: int) -> Path:
+    return run.work / f"latents-{size}"
+
+
+def _say(sentence: str) -> None:
+    print(f"== {sentence}", flush=True)
