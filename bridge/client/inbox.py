@@ -15,7 +15,7 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import replace
 
 from ..errors import BridgeError
-from ..protocol import Failure, Finished, Message, Preview, Progress, Result, Started, State
+from ..protocol import Finished, Message, picture_bytes, place_of
 
 MAX_WAITING = 10_000
 """Messages."""
@@ -47,11 +47,11 @@ class Inbox:
             key = self._place(message)
             older = self._waiting.pop(key, None)
             if older is not None:
-                self._waiting_bytes -= _picture_bytes(older)
+                self._waiting_bytes -= picture_bytes(older)
                 if isinstance(older, Finished) and isinstance(message, Finished):
                     message = replace(message, dropped=message.dropped + older.dropped)
             self._waiting[key] = message
-            self._waiting_bytes += _picture_bytes(message)
+            self._waiting_bytes += picture_bytes(message)
             self._changed.notify_all()
 
     def drain(self, budget_s: float) -> Iterator[Message]:
@@ -104,29 +104,15 @@ class Inbox:
                 return None
             was_full = self.is_full
             message = self._waiting.pop(key)
-            self._waiting_bytes -= _picture_bytes(message)
+            self._waiting_bytes -= picture_bytes(message)
         if was_full:
             self._on_room()
         return message
 
     def _place(self, message: Message) -> Hashable:
         """Name a message's place; whoever has the same place is replaced."""
-        match message:
-            case State():
-                return State
-            case Started() | Progress() | Preview():
-                return type(message), message.job, message.stream
-            case Result() if message.stream:
-                return Result, message.stream, message.node
-            case Finished() if message.stream:
-                return Finished, message.stream
-            case Failure() if not message.request:
-                return Failure, message.stream, message.problems[0].code
-        self._serial += 1
-        return self._serial
-
-
-def _picture_bytes(message: Message) -> int:
-    if not isinstance(message, Preview | Result):
-        return 0
-    return sum(memoryview(plane.data).nbytes for plane in message.planes)
+        place = place_of(message)
+        if place is None:
+            self._serial += 1
+            return self._serial
+        return place

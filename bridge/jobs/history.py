@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bridge.protocol import Message, Preview, Result
+from bridge.protocol import Message, picture_bytes
 
 KEPT_JOBS = 256
 """How many finished jobs are remembered."""
@@ -60,9 +60,3 @@ class History:
     @property
     def _is_over_budget(self) -> bool:
         return len(self._records) > self._kept_jobs or self._bytes > self._kept_bytes
-
-
-def picture_bytes(message: Message) -> int:
-    """Return the size of the planes that a message carries."""
-    planes = message.planes if isinstance(message, (Preview, Result)) else ()
-    return sum(len(plane.data) for plane in planes)

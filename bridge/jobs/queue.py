@@ -15,9 +15,9 @@ from functools import partial
 from bridge.engine import Run
 from bridge.errors import BridgeError, Problem
 from bridge.jobs.dispatch import Candidate, Dispatcher
-from bridge.jobs.history import History, picture_bytes
+from bridge.jobs.history import History
 from bridge.jobs.sessions import Sessions
-from bridge.protocol import Finished, Message, Result
+from bridge.protocol import Finished, Message, Result, picture_bytes
 
 MAX_WAITING = 64
 """Jobs that one session may have waiting."""
@@ -56,12 +56,6 @@ class QueuedJob:
     results: list[Message] = field(default_factory=list)
     result_bytes: int = 0
     crashes: int = 0
-
-    @property
-    def frame_bytes(self) -> int:
-        """Size of the frame it looks at."""
-        planes = self.run.frame.planes.values() if self.run.frame else ()
-        return sum(len(plane.data) for plane in planes)
 
     @property
     def has_too_many_results(self) -> bool:
@@ -105,7 +99,10 @@ class JobQueue:
         if sum(job.session == session for job in waiting) >= MAX_WAITING:
             text = f"{MAX_WAITING} jobs of this client are waiting already"
             raise BridgeError(text, code="queue_full", hint=hint)
-        if len(waiting) >= MAX_WAITING_IN_ALL or sum(job.frame_bytes for job in waiting) >= MAX_WAITING_BYTES:
+        if (
+            len(waiting) >= MAX_WAITING_IN_ALL
+            or sum(picture_bytes(job.run) for job in waiting) >= MAX_WAITING_BYTES
+        ):
             raise BridgeError("too many jobs of all clients are waiting", code="queue_full", hint=hint)
 
     def add(self, session: str, run: Run) -> int:

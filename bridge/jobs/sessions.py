@@ -10,8 +10,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from bridge.jobs.history import picture_bytes
-from bridge.protocol import Finished, Message, Result
+from bridge.protocol import Finished, Message, Result, picture_bytes
 
 KEPT_MESSAGES = 256
 KEPT_BYTES = 64 * 1024 * 1024

@@ -35,6 +35,7 @@ from .messages import (
 )
 from .planes import CODECS, FORMS, ITEM_BYTES, MAX_SIDE, Form
 from .session import ClientSession, CloseCode, Phase, ServerSession
+from .waiting import picture_bytes, place_of
 
 __all__ = [
     "CLIENT_MESSAGES",
@@ -83,4 +84,6 @@ __all__ = [
     "decode",
     "encode",
     "encode_parts",
+    "picture_bytes",
+    "place_of",
 ]

@@ -7,7 +7,7 @@ meanwhile, so that frames replace each other instead of piling up, and the peer'
 import asyncio
 from collections.abc import Hashable
 
-from bridge.protocol import MAX_MESSAGE_BYTES, Frame, Message, StreamFrame
+from bridge.protocol import MAX_MESSAGE_BYTES, Message, StreamFrame, picture_bytes
 
 MAX_WAITING = 64
 """When so much waits, reading stops until there is room."""
@@ -39,7 +39,7 @@ class Inbox:
                 self._take(key)
             await self._changed.wait_for(lambda: self.has_room)
             self._waiting[key] = message
-            self._waiting_bytes += _picture_bytes(message)
+            self._waiting_bytes += picture_bytes(message)
             self._changed.notify_all()
 
     async def get(self) -> Message:
@@ -52,10 +52,5 @@ class Inbox:
 
     def _take(self, key: Hashable) -> Message:
         message = self._waiting.pop(key)
-        self._waiting_bytes -= _picture_bytes(message)
+        self._waiting_bytes -= picture_bytes(message)
         return message
-
-
-def _picture_bytes(message: Message) -> int:
-    frame = getattr(message, "frame", None)
-    return sum(len(plane.data) for plane in frame.planes.values()) if isinstance(frame, Frame) else 0

@@ -17,14 +17,14 @@ from dataclasses import replace
 
 from bridge.protocol import (
     MAX_MESSAGE_BYTES,
-    Failure,
     Finished,
     Message,
     Preview,
     Progress,
     Result,
     Started,
-    State,
+    picture_bytes,
+    place_of,
 )
 
 MAX_WAITING = 1000
@@ -62,7 +62,7 @@ class Outbox:
         if isinstance(message, Finished) and message.stream:
             message = replace(message, dropped=message.dropped + self._dropped.pop(message.stream, 0))
         self._waiting[key] = message
-        self._waiting_bytes += _picture_bytes(message)
+        self._waiting_bytes += picture_bytes(message)
         self._arrived.set()
 
     async def get(self) -> Message:
@@ -71,24 +71,16 @@ class Outbox:
             self._arrived.clear()
             await self._arrived.wait()
         message = self._waiting.pop(next(iter(self._waiting)))
-        self._waiting_bytes -= _picture_bytes(message)
+        self._waiting_bytes -= picture_bytes(message)
         return message
 
     def _place(self, message: Message) -> Hashable:
         """Name a message's place in the queue; whoever has the same place is replaced."""
-        match message:
-            case State():
-                return State
-            case Started() | Progress() | Preview():
-                return type(message), message.job, message.stream
-            case Result() if message.stream:
-                return Result, message.stream, message.node
-            case Finished() if message.stream:
-                return Finished, message.stream
-            case Failure() if not message.request:
-                return Failure, message.stream, message.problems[0].code
-        self._serial += 1
-        return self._serial
+        place = place_of(message)
+        if place is None:
+            self._serial += 1
+            return self._serial
+        return place
 
     def _supersede(self, newer: Result) -> None:
         """Remove what waits about frames before this one."""
@@ -106,12 +98,6 @@ class Outbox:
 
     def _remove(self, key: Hashable) -> None:
         message = self._waiting.pop(key)
-        self._waiting_bytes -= _picture_bytes(message)
+        self._waiting_bytes -= picture_bytes(message)
         if isinstance(message, Finished):
             self._dropped[message.stream] += message.dropped
-
-
-def _picture_bytes(message: Message) -> int:
-    if not isinstance(message, Preview | Result):
-        return 0
-    return sum(len(plane.data) for plane in message.planes)

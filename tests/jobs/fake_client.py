@@ -15,6 +15,20 @@ def frame_of(number, side=4, value=0):
     return Frame({"color": plane}, number=number)
 
 
+SHOW = {"n1": ("Constant", {"value": 3}), "n2": ("Show", {"value": ["1", 0]})}
+
+
+def steps(count=30, seconds=0.02, label=""):
+    return {
+        "n1": ("Steps", {"count": count, "seconds": seconds, "label": label}),
+        "n2": ("Show", {"value": ["1", 0]}),
+    }
+
+
+WAIT = {"n1": ("Wait", {"gate": "never"}), "n2": ("Show", {"value": ["1", 0]})}
+ECHO = {"n1": ("Echo", {})}
+
+
 DEFINITIONS = fake_nodes.registry().definitions
 
 
