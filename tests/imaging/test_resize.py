@@ -61,9 +61,8 @@ def test_crop_keeps_the_middle(width, to, kept):
     assert cropped[0, 0] + cropped[0, -1] == width - 1
 
 
-SHAPE = st.tuples(
-    st.integers(64, 512), st.integers(64, 512)
-)  # a side follows from the other, 8 times it at most
+SHAPE = st.tuples(st.integers(64, 512), st.integers(64, 512))
+"""Of captures: a side that follows from the other is 8 times it at most."""
 
 
 @given(SHAPE, st.integers(0, 2048), st.integers(0, 2048))
