@@ -15,6 +15,7 @@ from rich.console import Console
 
 from bridge import __version__
 from bridge.builtin import demo_frame_file, expand_preset, model_folder
+from bridge.cli import EXIT_FAILED
 from bridge.cli.local import local_jobs
 from bridge.client import find_daemon, state_folder
 from bridge.daemon import Settings, data_folder
@@ -25,7 +26,6 @@ from bridge.protocol import Submit
 
 PACKAGES = ("torch", "diffusers", "transformers", "safetensors", "numpy", "opencv-python-headless", "pillow")
 GPU_HINT = "Install the build of torch for this GPU; the README has the line."
-EXIT_FAILED = 1
 
 MARKS = {"ok": "[green]ok[/]  ", "note": "[yellow]note[/]", "bad": "[red]bad[/] "}
 

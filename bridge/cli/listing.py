@@ -1,7 +1,6 @@
 """``framebridge nodes`` and ``framebridge models``: what there is to work with."""
 
 import asyncio
-import difflib
 import json
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from bridge.builtin import model_folder
 from bridge.cli.local import local_jobs
 from bridge.daemon import Settings
 from bridge.errors import BridgeError
-from bridge.graph import Definitions, InputDefinition, NodeDefinition
+from bridge.graph import Definitions, InputDefinition, NodeDefinition, Suggestions
 from bridge.models import FOLDERS, Catalogue
 
 
@@ -24,8 +23,7 @@ def nodes(name: str, as_json: bool) -> None:
     """
     definitions = asyncio.run(_definitions())
     if name and name not in definitions:
-        nearest = difflib.get_close_matches(name, definitions, n=1)
-        hint = f'Did you mean "{nearest[0]}"?' if nearest else "framebridge nodes lists them all."
+        hint = Suggestions().did_you_mean(name, definitions) or "framebridge nodes lists them all."
         raise BridgeError(f'there is no node "{name}"', code="unknown_node", hint=hint)
     shown = {name: definitions[name]} if name else definitions
     if as_json:

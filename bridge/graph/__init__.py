@@ -9,6 +9,7 @@ from bridge.graph.definition import (
     OutputDefinition,
     connects,
 )
+from bridge.graph.nearest import Suggestions
 from bridge.graph.node import (
     ALWAYS,
     Choices,
@@ -53,6 +54,7 @@ __all__ = [
     "Range",
     "Registry",
     "Socket",
+    "Suggestions",
     "Tooltip",
     "Validation",
     "Workflow",
