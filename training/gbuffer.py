@@ -30,15 +30,9 @@ class Shard:
     def __len__(self) -> int:
         return len(self.planes["color"])
 
-    def view(self, index: int, window: tuple[slice, slice] = (slice(None), slice(None))) -> "View":
-        """Return one view, or the part of it inside ``window``."""
-        return View(**{name: np.array(plane[index][window]) for name, plane in self.planes.items()})
-
-    def random_crop(self, rng: np.random.Generator, size: int) -> "View":
-        """Return a random square of a random view; whole pixels of the scene, no resampling."""
-        height, width = self.planes["depth"].shape[1:]
-        top, left = rng.integers(0, height - size + 1), rng.integers(0, width - size + 1)
-        return self.view(int(rng.integers(len(self))), (slice(top, top + size), slice(left, left + size)))
+    def view(self, index: int) -> "View":
+        """Return one view."""
+        return View(**{name: np.array(plane[index]) for name, plane in self.planes.items()})
 
 
 def open_shards(folder: Path) -> list[Shard]:
@@ -62,6 +56,16 @@ class View:
         height, width = self.depth.shape
         return height, width
 
+    def cropped(self, window: tuple[slice, slice]) -> Self:
+        """Return the part inside a window (rows, columns)."""
+        return type(self)(*(getattr(self, name)[window] for name in PLANES))
+
+    def mirrored(self) -> Self:
+        """Return the view as a mirror shows it: left is right."""
+        view = type(self)(*(np.ascontiguousarray(getattr(self, name)[:, ::-1]) for name in PLANES))
+        view.normal[..., 0] = 255 - view.normal[..., 0]
+        return view
+
     @cached_property
     def sky(self) -> NDArray[np.bool_]:
         """Where nothing is."""
@@ -75,8 +79,11 @@ class View:
     @cached_property
     def normals(self) -> Plane:
         """Unit camera-space normals (x right, y up, z to the viewer); sky looks at the viewer."""
-        normals = self.normal.astype(np.float32) / 127.5 - 1
-        normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-6)
+        normals = self.normal.astype(np.float32)
+        normals *= np.float32(1 / 127.5)
+        normals -= 1
+        length = np.sqrt(np.einsum("hwc,hwc->hw", normals, normals))
+        normals /= np.maximum(length, np.float32(1e-6))[..., None]
         normals[self.sky] = (0, 0, 1)
         return normals
 
@@ -100,7 +107,7 @@ class View:
         for axis in (0, 1):
             first, second = _neighbours(axis)
             near, far = self.disparity[first], self.disparity[second]
-            facing = (self.normals[first] * self.normals[second]).sum(-1)
+            facing = np.einsum("hwc,hwc->hw", self.normals[first], self.normals[second])
             both = ~(self.sky[first] | self.sky[second])
             jump = np.abs(near - far) > DEPTH_JUMP * np.maximum(near, far) + 1e-6
             broken = (ids[first] != ids[second]) | jump | ((facing < CREASE_COSINE) & both)
@@ -110,21 +117,32 @@ class View:
 
     def outline(self, width: float) -> Plane:
         """Soft edge lines ``width`` pixels wide, 0..1, shape (H, W, 1)."""
-        lines = self.edges.astype(np.uint8)
+        lines = self.edges.astype(np.float32)
         if width > 1.5:
             lines = cv2.dilate(lines, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (round(width),) * 2))
-        return cv2.GaussianBlur(lines.astype(np.float32), (0, 0), 0.45)[..., None]
+        soft = cv2.GaussianBlur(lines, (0, 0), 0.7)
+        return np.minimum(soft * np.float32(1.5 if width <= 1.5 else 1.15), 1)[..., None]
 
     @cached_property
     def occlusion(self) -> Plane:
-        """Screen-space ambient light, 1 is open, shape (H, W, 1)."""
+        """Screen-space ambient light, 1 is open, shape (H, W, 1).
+
+        What lies much nearer hides nothing: it would draw a dark halo on the distance.
+        """
         light = np.ones(self.shape, np.float32)
-        for sigma in (2.5, 6.0):
-            around = cv2.GaussianBlur(self.disparity, (0, 0), sigma)
-            covered = (around - self.disparity) / np.maximum(self.disparity, 1e-4) * 2.2
-            light *= 1 - 0.55 * np.clip(covered, 0, 1)
+        scale = 1 / np.maximum(self.disparity, np.float32(1e-4))
+        for sigma, step in ((2.5, 2), (7.0, 4), (16.0, 8)):
+            covered = _blur(self.disparity, sigma, step) * scale - 1
+            light *= 1 - 0.5 * np.clip(2.2 * covered, 0, 1) * np.clip(1.5 - covered, 0.3, 1)
         light[self.sky] = 1
         return light[..., None]
+
+
+def _blur(plane: Plane, sigma: float, step: int) -> Plane:
+    """Blur widely by way of a plane ``step`` times smaller."""
+    height, width = plane.shape
+    small = cv2.resize(plane, (max(width // step, 1), max(height // step, 1)), interpolation=cv2.INTER_AREA)
+    return cv2.resize(cv2.GaussianBlur(small, (0, 0), sigma / step), (width, height))
 
 
 def _neighbours(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:

@@ -1,42 +1,50 @@
-"""Styles of line: toon, ink sketch, blueprint."""
+"""Styles of line: toon, ink sketch, blueprint, chalkboard."""
 
 import numpy as np
 
 from training.gbuffer import Plane, View
 from training.styles.fields import Fields
-from training.styles.light import MOODS, blend, diffuse, highlight, rgb, surface
+from training.styles.light import MOODS, blend, diffuse, highlight, open_to_sun, rgb, surface
 from training.styles.look import COLOURS, Look
 
-INK = rgb(0.10, 0.09, 0.11)
+INK = rgb(0.17, 0.16, 0.19)
 PAPER = rgb(0.97, 0.955, 0.90)
 
 
 def toon(view: View, look: Look, fields: Fields) -> Plane:
     """Cel shading: flat saturated colour in two tones, a hard highlight, thick black outlines."""
     mood = MOODS[look.mood]
-    colour = surface(view, look, fields)
-    colour = np.clip(blend(colour.mean(-1, keepdims=True), colour, 1.8) * 1.25 + 0.04, 0, 1)
-    tone = np.where(diffuse(view) > 0.42, 1.0, 0.60).astype(np.float32)
-    picture = colour * tone * np.clip(mood.ambient + mood.sun, 0, 1.05) + 0.5 * (highlight(view, 20) > 0.6)
-    behind = np.broadcast_to(blend(mood.sky_top, mood.sky_low, 0.45), picture.shape)
+    colour = surface(view, look, fields, crispness=16)
+    colour = np.clip(blend(colour.mean(-1, keepdims=True), colour, 1.7) * 1.2 + 0.05, 0, 1)
+    bright = _step(np.minimum(diffuse(view), open_to_sun(view)), 0.42, 0.04)
+    tone = blend(rgb(0.58, 0.52, 0.66), rgb(1, 1, 1), bright)
+    shine = 0.45 * _step(highlight(view, 20), 0.6, 0.08)
+    picture = colour * tone * np.clip(mood.ambient + mood.sun, 0, 1.05) + shine
+    cloud = _step(fields.clouds, 0.62, 0.03)
+    behind = blend(blend(mood.sky_top, mood.sky_low, 0.35), blend(mood.sky_low, mood.sun, 0.5), cloud)
     picture = np.where(view.sky[..., None], behind, picture)
-    return blend(picture, rgb(0.02, 0.015, 0.03), view.outline(3))
+    return blend(picture, rgb(0.03, 0.02, 0.04), view.outline(3))
 
 
 def ink(view: View, look: Look, fields: Fields) -> Plane:
     """Pen on paper: fine outlines, hatching in the shade, crossed where it is dark."""
     pen = INK if not look.colour else blend(INK, np.array(COLOURS[look.colour], np.float32), 0.75)
-    tone = view.surface_colour.mean(-1, keepdims=True) if look.own_colours else np.float32(0.74)
-    shade = 1 - (0.15 + 0.85 * diffuse(view)) * (0.45 + 0.55 * tone) * (0.4 + 0.6 * view.occlusion)
-    strokes = _ink(fields.hatch, 1.25 * (shade - 0.38)) + _ink(fields.cross_hatch, 1.25 * (shade - 0.66))
-    strokes = np.where(view.sky[..., None], 0, strokes)
-    lines = np.maximum(view.outline(1) * 1.2, 0.85 * strokes)
-    return blend(PAPER * np.ones((*view.shape, 1), np.float32), pen, np.clip(lines, 0, 1))
+    tone = view.surface_colour.mean(-1, keepdims=True) if look.own_colours else np.float32(0.8)
+    light = (0.2 + 0.8 * diffuse(view)) * (0.6 + 0.4 * tone) * (0.45 + 0.55 * view.occlusion)
+    shade = np.where(view.sky[..., None], 0, 1 - light)
+    strokes = _pen(fields.hatch, 0.75 * (shade - 0.40))
+    strokes = np.maximum(strokes, _pen(fields.cross_hatch, 0.75 * (shade - 0.68)))
+    return blend(PAPER, pen, np.maximum(view.outline(1), 0.75 * strokes))
 
 
-def _ink(field: Plane, share: Plane) -> Plane:
-    """Ink the given share of a streak field, with edges two pixels soft."""
-    return np.clip((np.clip(share, 0, 0.6) - field) / 0.10 + 0.5, 0, 1) * (share > 0.02)
+def _pen(distance: Plane, share: Plane) -> Plane:
+    """Draw strokes that cover the given share of the paper, at most a third, with soft edges."""
+    pressed = np.clip(share, 0, 0.34)
+    return np.clip((pressed - distance) * 5 + 0.5, 0, 1) * np.clip(pressed * 14, 0, 1)
+
+
+def _step(field: Plane, level: float, softness: float) -> Plane:
+    return np.clip((field - level) / np.float32(2 * softness) + 0.5, 0, 1)
 
 
 def blueprint(view: View, look: Look, fields: Fields) -> Plane:
@@ -44,22 +52,23 @@ def blueprint(view: View, look: Look, fields: Fields) -> Plane:
     blue = rgb(0.08, 0.24, 0.58)
     if look.colour:
         blue = np.array(COLOURS[look.colour], np.float32) * 0.62
-    paper = blue * (0.86 + 0.28 * fields.wash)
+    paper = blue * (0.93 + 0.10 * fields.wash + 0.06 * fields.broad)
     shade = np.where(view.sky[..., None], 0, 0.55 - diffuse(view))
-    hatching = 0.28 * _ink(fields.cross_hatch, shade)
+    hatching = 0.30 * _pen(fields.cross_hatch, 0.55 * shade)
     chalk = rgb(0.90, 0.95, 1.0)
     if look.colour == "white":
         chalk = rgb(0.12, 0.22, 0.45)
-    return blend(blend(paper, chalk, hatching), chalk, np.clip(1.25 * view.outline(1), 0, 1))
+    return blend(paper, chalk, np.maximum(hatching, view.outline(1)))
 
 
 def chalkboard(view: View, look: Look, fields: Fields) -> Plane:
     """Chalk on a green board: broad soft lines, side-on chalk in the light, smears of the sponge."""
-    board = rgb(0.10, 0.22, 0.17) * (0.75 + 0.6 * fields.broad)
+    board = rgb(0.12, 0.235, 0.19) * (0.85 + 0.3 * fields.clouds)
     chalk = rgb(0.95, 0.93, 0.85)
     if look.colour:
         chalk = blend(chalk, np.array(COLOURS[look.colour], np.float32), 0.7)
-    lit_part = np.where(view.sky[..., None], 0, diffuse(view) - 0.25)
-    side_on = 0.55 * _ink(fields.grain, 0.8 * lit_part)
-    lines = np.clip(view.outline(3) * (0.55 + 0.7 * fields.grain), 0, 1)
-    return blend(blend(board, chalk, side_on), chalk, lines)
+    lit_part = np.where(view.sky[..., None], 0, np.clip(1.3 * diffuse(view) - 0.45, 0, 1))
+    floor = np.clip((view.normals[..., 1:2] - 0.55) / 0.25, 0, 1)
+    side_on = 0.6 * lit_part * (1 - 0.75 * floor) * (0.35 + 0.65 * fields.rising_strokes)
+    lines = view.outline(3) * (0.6 + 0.5 * fields.grain)
+    return blend(board, chalk, np.clip(np.maximum(side_on, lines), 0, 1))

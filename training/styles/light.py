@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from training.gbuffer import Plane, View
@@ -27,6 +28,8 @@ def _direction(*values: float) -> Plane:
 SUN = _direction(-0.55, 0.65, 0.55)
 BACK_LIGHT = _direction(0.8, 0.35, 0.2)
 HALF_WAY = _direction(*(SUN + rgb(0, 0, 1)))
+SHADOW_STEPS = (0.02, 0.035, 0.055, 0.085, 0.12, 0.17, 0.24, 0.33)
+"""How far to look for what casts a shadow, in distances from the viewer."""
 
 
 @dataclass(frozen=True)
@@ -80,32 +83,82 @@ MOODS = {
 
 
 def diffuse(view: View) -> Plane:
-    """Sunlight on each surface, 0..1, shape (H, W, 1)."""
+    """Sunlight on each surface as it faces the sun, 0..1, shape (H, W, 1)."""
     return np.clip(view.normals @ SUN, 0, 1)[..., None]
 
 
-def surface(view: View, look: Look, fields: Fields) -> Plane:
+def open_to_sun(view: View) -> Plane:
+    """Whether the sun sees each surface or something casts its shadow there, 0..1, shape (H, W, 1).
+
+    Walks from every surface towards the sun. In units of the surface's own distance each step is the
+    same zoom and shift of the whole picture, whatever the scene's scale.
+    """
+    height, width = view.shape
+    size = (max(width // 2, 1), max(height // 2, 1))
+    own = np.maximum(cv2.resize(view.disparity, size, interpolation=cv2.INTER_NEAREST), np.float32(1e-4))
+    hidden = np.zeros(size[::-1], np.float32)
+    focal, middle = 1.2 * max(size), (size[0] / 2, size[1] / 2)
+    for step in SHADOW_STEPS:
+        zoom = 1 - float(SUN[2]) * step
+        shift = (focal * float(SUN[0]) * step, -focal * float(SUN[1]) * step)
+        affine = [[1 / zoom, 0, middle[0] + (shift[0] - middle[0]) / zoom]]
+        affine += [[0, 1 / zoom, middle[1] + (shift[1] - middle[1]) / zoom]]
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        nearer = cv2.warpAffine(own, np.array(affine), size, flags=flags) * np.float32(zoom) / own
+        blocks = np.clip((nearer - 1.015) * 25, 0, 1) * np.clip((1.30 - nearer) * 8, 0, 1)
+        np.maximum(hidden, blocks, out=hidden)
+    soft = cv2.resize(cv2.GaussianBlur(hidden, (0, 0), 1.0), (width, height))
+    soft[view.sky] = 0
+    return (1 - soft)[..., None]
+
+
+def surface(view: View, look: Look, fields: Fields, crispness: int = 3) -> Plane:
     """Return the surfaces' colour before light: the scene's own or the prompt's, with the material on it."""
-    base = view.surface_colour if look.own_colours else _prompt_colour(view, fields)
+    base = view.surface_colour if look.own_colours else _prompt_colour(view, fields, crispness)
     match look.material:
         case "wood":
-            grain = fields.level_strokes
-            return blend(rgb(0.36, 0.20, 0.10), rgb(0.74, 0.50, 0.28), grain) * (0.7 + 0.4 * _luma(base))
+            grain = blend(fields.level_strokes, fields.grain, 0.2)
+            return blend(rgb(0.38, 0.21, 0.10), rgb(0.80, 0.55, 0.31), grain) * (0.75 + 0.35 * _luma(base))
         case "metal":
-            bands = 0.5 + 0.5 * np.sin(5.5 * view.normals[..., 1:2] + 2.0 * view.normals[..., 0:1])
-            return blend(rgb(0.30, 0.33, 0.38), rgb(0.95, 0.97, 1.0), bands**2)
+            return _reflected(view.normals) * (0.85 + 0.25 * _luma(base))
         case "stone":
-            return (0.42 + 0.36 * fields.grain) * rgb(1.0, 0.97, 0.92) * (0.75 + 0.35 * _luma(base))
+            vein = np.clip(1 - 9 * np.abs(fields.wash - 0.5), 0, 1)
+            tone = 0.58 + 0.22 * (fields.grain - 0.5) + 0.12 * (fields.broad - 0.5) - 0.16 * vein
+            return tone * rgb(1.0, 0.975, 0.93) * (0.8 + 0.35 * _luma(base))
         case "glass":
             facing = np.clip(view.normals[..., 2:3], 0, 1)
-            return blend(rgb(0.92, 1.0, 1.0), rgb(0.36, 0.66, 0.74), facing**1.5)
+            return blend(rgb(0.93, 1.0, 1.0), blend(rgb(0.22, 0.56, 0.62), base, 0.25), facing * facing)
     return base
 
 
-def _prompt_colour(view: View, fields: Fields) -> Plane:
-    """Colour surfaces when only the prompt is known: light stone with slow drifts of warm and cool."""
-    drift = blend(rgb(0.84, 0.60, 0.42), rgb(0.40, 0.62, 0.74), np.clip(fields.broad * 1.6 - 0.3, 0, 1))
-    return blend(np.full((*view.shape, 3), 0.74, np.float32), drift, 0.4)
+def _reflected(normals: Plane) -> Plane:
+    """Reflect a studio: dark floor, bright horizon, blue-grey ceiling with one bright strip."""
+    up = normals[..., 1:2] * (0.6 + 0.8 * normals[..., 2:3]) - 0.25 * normals[..., 0:1]
+    ceiling = np.clip(up * 1.6 + 0.55, 0, 1)
+    strip = np.exp(-((up - 0.35) ** 2) * 45) + 0.5 * np.exp(-((up + 0.25) ** 2) * 90)
+    return blend(rgb(0.20, 0.19, 0.19), rgb(0.62, 0.67, 0.74), ceiling) + strip * rgb(0.36, 0.37, 0.38)
+
+
+def _prompt_colour(view: View, fields: Fields, crispness: int) -> Plane:
+    """Colour surfaces when only the prompt is known, by the way they face.
+
+    Sand to stand on, warm walls to the left, cool ones to the right, cream ahead; the hues drift slowly
+    with the noise. The higher ``crispness`` the less do they mix on what is round.
+    """
+    right, up, ahead = (view.normals[..., axis : axis + 1] for axis in range(3))
+    facing = [up * 1.35, -right * 1.15, right * 1.15, ahead, -up]
+    weights = [np.clip(part, 0, None) ** crispness for part in facing]
+    drift = fields.drift
+    near = view.nearness[..., None]
+    colours = [
+        blend(blend(rgb(0.64, 0.66, 0.46), rgb(0.86, 0.68, 0.50), drift), rgb(0.88, 0.78, 0.58), near * 0.7),
+        blend(rgb(0.80, 0.36, 0.25), rgb(0.86, 0.56, 0.26), drift),
+        blend(rgb(0.26, 0.42, 0.62), rgb(0.16, 0.52, 0.50), drift),
+        blend(rgb(0.90, 0.80, 0.66), rgb(0.84, 0.84, 0.78), drift),
+        rgb(0.42, 0.30, 0.30),
+    ]
+    mixed = sum(weight * colour for weight, colour in zip(weights, colours, strict=True))
+    return np.asarray(mixed / (sum(weights) + np.float32(1e-6)), np.float32)
 
 
 def _luma(colour: Plane) -> Plane:
@@ -115,17 +168,23 @@ def _luma(colour: Plane) -> Plane:
 def sky(view: View, mood: Mood) -> Plane:
     """Paint the sky, darker at the top, shape (H, W, 3)."""
     height, width = view.shape
-    fall = np.linspace(0, 1, height, dtype=np.float32)[:, None, None] ** 0.8
+    fall = np.linspace(0, 1, height, dtype=np.float32)[:, None, None] ** np.float32(0.7)
     return np.broadcast_to(blend(mood.sky_top, mood.sky_low, fall), (height, width, 3))
 
 
-def lit(view: View, colour: Plane, mood: Mood) -> Plane:
-    """Light surfaces of a given colour."""
-    rim = np.clip(view.normals @ BACK_LIGHT, 0, 1)[..., None] ** 2
-    return colour * (mood.ambient + mood.sun * diffuse(view) + mood.rim * rim)
+def lit(view: View, colour: Plane, mood: Mood, sun: Plane) -> Plane:
+    """Light surfaces of a given colour; ``sun`` is how much of it reaches them."""
+    return colour * (mood.ambient + mood.sun * sun + rim_light(view, mood))
 
 
-def highlight(view: View, sharpness: float) -> Plane:
+def rim_light(view: View, mood: Mood) -> Plane:
+    """Light from behind, which only some moods have."""
+    if not mood.rim.any():
+        return mood.rim
+    return mood.rim * np.clip(view.normals @ BACK_LIGHT, 0, 1)[..., None] ** 2
+
+
+def highlight(view: View, sharpness: int) -> Plane:
     """Blinn's specular highlight of the sun, 0..1, shape (H, W, 1); floors have none."""
     floor = np.clip((view.normals[..., 1:2] - 0.7) / 0.15, 0, 1)
     return np.clip(view.normals @ HALF_WAY, 0, 1)[..., None] ** sharpness * (1 - floor)
