@@ -139,10 +139,18 @@ class View:
 
 
 def _blur(plane: Plane, sigma: float, step: int) -> Plane:
-    """Blur widely by way of a plane ``step`` times smaller."""
+    """Blur widely by way of a plane ``step`` times smaller; slopes go on beyond the border."""
     height, width = plane.shape
-    small = cv2.resize(plane, (max(width // step, 1), max(height // step, 1)), interpolation=cv2.INTER_AREA)
-    return cv2.resize(cv2.GaussianBlur(small, (0, 0), sigma / step), (width, height))
+    rows, columns = max(height // step, 2), max(width // step, 2)
+    small = cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_AREA)
+    margin = min(5, rows - 1, columns - 1)
+    sides = (margin,) * 4
+    mirrored = cv2.copyMakeBorder(small, *sides, cv2.BORDER_REFLECT_101)
+    wide = 2 * cv2.copyMakeBorder(small, *sides, cv2.BORDER_REPLICATE) - mirrored
+    wide = cv2.GaussianBlur(wide, (0, 0), sigma / step)
+    top, left = round(margin * height / rows), round(margin * width / columns)
+    full = cv2.resize(wide, (width + 2 * left, height + 2 * top))
+    return full[top : top + height, left : left + width]
 
 
 def _neighbours(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:

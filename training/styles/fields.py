@@ -29,7 +29,7 @@ def _stroke_waves() -> tuple[Plane, Plane]:
 _EVEN, _ODD = _stroke_waves()
 _RISING = np.fliplr(np.eye(7, dtype=np.float32))
 _FALLING = np.eye(7, dtype=np.float32)
-_LEVEL = np.ones((1, 9), np.float32)
+_LEVEL = np.ones((1, 7), np.float32)
 
 
 class Fields:
@@ -68,9 +68,15 @@ class Fields:
     @cached_property
     def dents(self) -> Plane:
         """Slopes of a surface with bumps of about 20 pixels, bright towards the upper left."""
-        bumps = self._smooth(1, 1.7)
+        bumps = self._smooth(1, 2.2)
         slope = cv2.filter2D(bumps, -1, np.float32([[-1, -1, 0], [-1, 0, 1], [0, 1, 1]]))
-        return self._uniform(0.42 * slope)
+        return self._uniform(0.55 * slope)
+
+    @cached_property
+    def flakes(self) -> Plane:
+        """Round spots of about 5 pixels, 1 inside and 0 around."""
+        peaks = cv2.resize(self._smooth(0, 0.8), self._size, interpolation=cv2.INTER_CUBIC)
+        return np.clip((peaks - 1.75) * 3, 0, 1)[..., None]
 
     @cached_property
     def hatch(self) -> Plane:

@@ -33,7 +33,7 @@ def lava(view: View, look: Look, fields: Fields) -> Plane:
     crack = np.exp(np.abs(level - 0.5) * np.float32(-1 / 0.03)) * solid
     halo = cv2.GaussianBlur(crack, (0, 0), 3)[..., None]
     rim = cv2.GaussianBlur(view.edges.astype(np.float32), (0, 0), 1.5)[..., None]
-    rock = rgb(0.23, 0.19, 0.19) * (0.2 + 1.3 * diffuse(view)) * (0.7 + 0.6 * fields.grain) * view.occlusion
+    rock = rgb(0.23, 0.19, 0.19) * (0.2 + 1.3 * diffuse(view)) * (0.8 + 0.4 * fields.grain) * view.occlusion
     smoke = blend(rgb(0.05, 0.03, 0.04), glow * 0.38, fields.broad)
     base = np.where(solid, rock, smoke)
     return base + glow * (0.85 * crack + 0.75 * halo + 1.3 * rim) + 0.35 * crack**2 * rgb(1, 1, 0.6)

@@ -17,7 +17,7 @@ def rgb(*values: float) -> Plane:
 
 def blend(first: Plane, second: Plane, weight: Plane | float) -> Plane:
     """Mix: 0 is ``first``, 1 is ``second``."""
-    return first * (1 - weight) + second * weight
+    return first + (second - first) * weight
 
 
 def _direction(*values: float) -> Plane:
@@ -30,6 +30,20 @@ BACK_LIGHT = _direction(0.8, 0.35, 0.2)
 HALF_WAY = _direction(*(SUN + rgb(0, 0, 1)))
 SHADOW_STEPS = (0.02, 0.035, 0.055, 0.085, 0.12, 0.17, 0.24, 0.33)
 """How far to look for what casts a shadow, in distances from the viewer."""
+
+FACINGS = np.array(
+    [[0, 1.35, 0.1], [-1.15, 0, 0], [1.15, 0, 0], [0, 0, 1.2], [0, -1, 0]], np.float32
+).T  # (3, 5)
+"""Ways a surface can face: up, to the left, to the right, to the viewer, down."""
+
+SAND_TERRACOTTA_PLUM_TEAL = np.array(
+    [(0.83, 0.70, 0.53), (0.83, 0.40, 0.28), (0.46, 0.32, 0.52), (0.30, 0.57, 0.60), (0.36, 0.26, 0.28)],
+    np.float32,
+)
+STRAW_OCHRE_SLATE_MOSS = np.array(
+    [(0.78, 0.70, 0.51), (0.88, 0.58, 0.29), (0.29, 0.38, 0.58), (0.45, 0.62, 0.50), (0.36, 0.26, 0.28)],
+    np.float32,
+)
 
 
 @dataclass(frozen=True)
@@ -112,19 +126,19 @@ def open_to_sun(view: View) -> Plane:
     return (1 - soft)[..., None]
 
 
-def surface(view: View, look: Look, fields: Fields, crispness: int = 3) -> Plane:
+def surface(view: View, look: Look, fields: Fields, crispness: float = 7) -> Plane:
     """Return the surfaces' colour before light: the scene's own or the prompt's, with the material on it."""
-    base = view.surface_colour if look.own_colours else _prompt_colour(view, fields, crispness)
+    base = 0.04 + 0.90 * view.surface_colour if look.own_colours else _prompt_colour(view, fields, crispness)
     match look.material:
         case "wood":
             grain = blend(fields.level_strokes, fields.grain, 0.2)
-            return blend(rgb(0.38, 0.21, 0.10), rgb(0.80, 0.55, 0.31), grain) * (0.75 + 0.35 * _luma(base))
+            return blend(rgb(0.38, 0.21, 0.10), rgb(0.80, 0.55, 0.31), grain) * (0.75 + 0.35 * grey(base))
         case "metal":
-            return _reflected(view.normals) * (0.85 + 0.25 * _luma(base))
+            return _reflected(view.normals) * (0.85 + 0.25 * grey(base))
         case "stone":
             vein = np.clip(1 - 9 * np.abs(fields.wash - 0.5), 0, 1)
             tone = 0.58 + 0.22 * (fields.grain - 0.5) + 0.12 * (fields.broad - 0.5) - 0.16 * vein
-            return tone * rgb(1.0, 0.975, 0.93) * (0.8 + 0.35 * _luma(base))
+            return tone * rgb(1.0, 0.975, 0.93) * (0.8 + 0.35 * grey(base))
         case "glass":
             facing = np.clip(view.normals[..., 2:3], 0, 1)
             return blend(rgb(0.93, 1.0, 1.0), blend(rgb(0.22, 0.56, 0.62), base, 0.25), facing * facing)
@@ -139,30 +153,30 @@ def _reflected(normals: Plane) -> Plane:
     return blend(rgb(0.20, 0.19, 0.19), rgb(0.62, 0.67, 0.74), ceiling) + strip * rgb(0.36, 0.37, 0.38)
 
 
-def _prompt_colour(view: View, fields: Fields, crispness: int) -> Plane:
-    """Colour surfaces when only the prompt is known, by the way they face.
-
-    Sand to stand on, warm walls to the left, cool ones to the right, cream ahead; the hues drift slowly
-    with the noise. The higher ``crispness`` the less do they mix on what is round.
-    """
-    right, up, ahead = (view.normals[..., axis : axis + 1] for axis in range(3))
-    facing = [up * 1.35, -right * 1.15, right * 1.15, ahead, -up]
-    weights = [np.clip(part, 0, None) ** crispness for part in facing]
-    drift = fields.drift
-    near = view.nearness[..., None]
-    colours = [
-        blend(blend(rgb(0.64, 0.66, 0.46), rgb(0.86, 0.68, 0.50), drift), rgb(0.88, 0.78, 0.58), near * 0.7),
-        blend(rgb(0.80, 0.36, 0.25), rgb(0.86, 0.56, 0.26), drift),
-        blend(rgb(0.26, 0.42, 0.62), rgb(0.16, 0.52, 0.50), drift),
-        blend(rgb(0.90, 0.80, 0.66), rgb(0.84, 0.84, 0.78), drift),
-        rgb(0.42, 0.30, 0.30),
-    ]
-    mixed = sum(weight * colour for weight, colour in zip(weights, colours, strict=True))
-    return np.asarray(mixed / (sum(weights) + np.float32(1e-6)), np.float32)
+def _prompt_colour(view: View, fields: Fields, crispness: float) -> Plane:
+    """Colour surfaces when only the prompt is known, by the way they face; hues drift with the noise."""
+    height, width = view.shape
+    facing = view.normals.reshape(-1, 3) @ FACINGS
+    share = np.exp(facing * np.float32(crispness))
+    share /= np.einsum("pk->p", share)[:, None]
+    warm, cool = share @ SAND_TERRACOTTA_PLUM_TEAL, share @ STRAW_OCHRE_SLATE_MOSS
+    mixed = blend(warm, cool, fields.drift.reshape(-1, 1))
+    return mixed.reshape(height, width, 3)
 
 
-def _luma(colour: Plane) -> Plane:
-    return colour.mean(-1, keepdims=True)
+def grey(colour: Plane) -> Plane:
+    """Mean of the channels, shape (H, W, 1)."""
+    return (colour @ rgb(1 / 3, 1 / 3, 1 / 3))[..., None]
+
+
+def step(field: Plane, level: float, softness: float) -> Plane:
+    """Rise from 0 to 1 where a field passes a level."""
+    return np.clip((field - np.float32(level)) * np.float32(0.5 / softness) + np.float32(0.5), 0, 1)
+
+
+def cloud_colour(mood: Mood) -> Plane:
+    """What clouds look like in a mood's sky."""
+    return blend(mood.sky_low, np.minimum(1.14 * mood.sun + 0.25 * mood.ambient, 1), 0.75)
 
 
 def sky(view: View, mood: Mood) -> Plane:

@@ -5,7 +5,20 @@ import numpy as np
 
 from training.gbuffer import Plane, View
 from training.styles.fields import Fields
-from training.styles.light import MOODS, blend, diffuse, highlight, lit, open_to_sun, rgb, sky, surface
+from training.styles.light import (
+    MOODS,
+    blend,
+    cloud_colour,
+    diffuse,
+    grey,
+    highlight,
+    lit,
+    open_to_sun,
+    rgb,
+    sky,
+    step,
+    surface,
+)
 from training.styles.look import Look
 
 PAPER = rgb(0.985, 0.965, 0.92)
@@ -16,16 +29,17 @@ def watercolor(view: View, look: Look, fields: Fields) -> Plane:
     """Thin washes on white paper: pale, bled over the lines, darker wet edges, bare paper in the light."""
     mood = MOODS[look.mood]
     sun = diffuse(view)
+    glazes = 0.12 + 0.38 * step(sun, 0.22, 0.10) + 0.35 * step(sun, 0.62, 0.10)
     colour = surface(view, look, fields)
-    vivid = np.clip(blend(colour.mean(-1, keepdims=True), colour, 1.35), 0.04, 1)
-    pigment = np.clip(lit(view, vivid, mood, sun) * 1.2, 0.03, 1) * (0.7 + 0.3 * view.occlusion)
-    above = blend(sky(view, mood), PAPER, np.clip(1.9 * fields.clouds - 0.55, 0, 0.92))
+    vivid = np.clip(blend(grey(colour), colour, 1.6), 0.04, 1)
+    pigment = np.clip(lit(view, vivid, mood, glazes) * 1.25, 0.03, 1) * (0.78 + 0.22 * view.occlusion)
+    above = blend(sky(view, mood), PAPER, np.clip(2.4 * fields.clouds - 0.7, 0, 1))
     bled = cv2.blur(np.where(view.sky[..., None], above, pigment), (5, 5))
-    pooled = 0.16 * (fields.wash - 0.5) + 0.16 * (fields.broad - 0.5) + 0.08 * (fields.grain - 0.5)
-    amount = np.where(view.sky[..., None], 0.9, 0.86 - 0.42 * sun * sun) + pooled
-    picture = blend(PAPER, bled, np.clip(amount, 0.15, 1))
+    pooled = 0.20 * (fields.wash - 0.5) + 0.45 * (fields.broad - 0.5) + 0.10 * (fields.grain - 0.5)
+    amount = np.where(view.sky[..., None], 0.75, 0.80 - 0.42 * sun) + pooled
+    picture = blend(PAPER, bled, np.clip(amount, 0.12, 1))
     edge = view.edges.astype(np.float32)
-    wet = 0.20 * cv2.GaussianBlur(edge, (0, 0), 2.2) + 0.40 * cv2.GaussianBlur(edge, (0, 0), 0.9)
+    wet = 0.30 * cv2.GaussianBlur(edge, (0, 0), 2.2) + 0.85 * cv2.GaussianBlur(edge, (0, 0), 0.9)
     return picture * (1 - wet[..., None] * rgb(0.75, 0.85, 0.80))
 
 
@@ -40,10 +54,10 @@ def oil(view: View, look: Look, fields: Fields) -> Plane:
     sun = diffuse(view) * open_to_sun(view)
     base = lit(view, surface(view, look, fields), mood, sun) * (0.4 + 0.6 * view.occlusion)
     cloud = 0.7 * np.clip(2.0 * fields.clouds - 0.8, 0, 1)
-    heaven = blend(sky(view, mood) * rgb(0.85, 0.80, 0.66), rgb(0.95, 0.86, 0.68) * mood.sun, cloud)
+    heaven = blend(sky(view, mood) * rgb(0.85, 0.82, 0.72), cloud_colour(mood) * rgb(0.95, 0.88, 0.72), cloud)
     base = np.where(view.sky[..., None], heaven, base)
-    rich = blend(base.mean(-1, keepdims=True), base, 1.4) * rgb(1.08, 0.97, 0.76)
-    painted = rich * (1 + 0.5 * stroke) + stroke * rgb(0.12, 0.07, 0.00)
+    rich = blend(grey(base), base, 1.4) * rgb(1.08, 0.97, 0.76)
+    painted = rich * (1 + 0.38 * stroke) + stroke * rgb(0.10, 0.05, -0.04)
     return painted * (1 - 0.35 * view.outline(2)) - 0.01
 
 
@@ -52,12 +66,12 @@ def pixel(view: View, look: Look, fields: Fields) -> Plane:
     mood = MOODS[look.mood]
     height, width = view.shape
     small = (width // PIXEL, height // PIXEL)
-    colour = surface(view, look, fields, crispness=8)
-    colour = blend(colour.mean(-1, keepdims=True), colour, 1.5)
+    colour = surface(view, look, fields, crispness=16)
+    colour = blend(grey(colour), colour, 1.5)
     sun = diffuse(view)
     shade = 0.46 + 0.26 * (sun > 0.2) + 0.28 * (sun > 0.55)
-    picture = colour * shade * (mood.ambient + mood.sun) + 0.3 * (highlight(view, 12) > 0.6)
-    heaven = blend(sky(view, mood), blend(mood.sky_low, mood.sun, 0.6), 0.7 * (fields.clouds > 0.62))
+    picture = colour * shade * (mood.ambient + mood.sun) + 0.25 * (highlight(view, 20) > 0.6)
+    heaven = blend(sky(view, mood), cloud_colour(mood), 0.9 * (fields.clouds > 0.62))
     picture = np.where(view.sky[..., None], heaven, picture)
     blocks = cv2.resize(np.clip(picture, 0, 1).astype(np.float32), small, interpolation=cv2.INTER_AREA)
     lines = cv2.resize(view.edges.astype(np.float32), small, interpolation=cv2.INTER_AREA)[..., None]

@@ -8,7 +8,9 @@ from training.styles.fields import Fields
 from training.styles.light import (
     MOODS,
     blend,
+    cloud_colour,
     diffuse,
+    grey,
     haze,
     highlight,
     open_to_sun,
@@ -25,9 +27,9 @@ SOFTBOX = rgb(-0.42, 0.62, 0.66)
 def photo(view: View, look: Look, fields: Fields) -> Plane:
     """Daylight photograph: sun and cast shadows, light from the sky, highlights, haze, clouds."""
     mood = MOODS[look.mood]
-    cloud = np.clip(2.2 * fields.clouds - 0.95, 0, 0.9) * (1 - mood.haze)
-    behind = blend(sky(view, mood), blend(mood.sky_low, mood.sun, 0.5), cloud)
-    colour = 0.05 + 0.86 * surface(view, look, fields)
+    cloud = np.clip(1.9 * fields.clouds - 0.85, 0, 1) * (1 - mood.haze)
+    behind = blend(sky(view, mood), cloud_colour(mood), cloud)
+    colour = 0.02 + 0.95 * surface(view, look, fields)
     sun = diffuse(view) * open_to_sun(view)
     from_sky = (0.75 + 0.25 * view.normals[..., 1:2]) * view.occlusion
     light = 1.45 * mood.ambient * from_sky + 1.1 * mood.sun * sun + rim_light(view, mood)
@@ -41,7 +43,7 @@ def photo(view: View, look: Look, fields: Fields) -> Plane:
 
 def clay(view: View, look: Look, fields: Fields) -> Plane:
     """Plasticine: one warm colour, round edges, soft studio light, dents of fingers, a plain backdrop."""
-    facing = view.normals @ SOFTBOX + 0.30 * (fields.dents[..., 0] - 0.5)
+    facing = view.normals @ SOFTBOX + 0.16 * (fields.dents[..., 0] - 0.5)
     round_edges = cv2.GaussianBlur(facing, (0, 0), 1.6)[..., None]
     light = np.clip(0.42 + 0.62 * round_edges, 0.12, 1.1) * (0.25 + 0.75 * view.occlusion)
     tone = rgb(0.86, 0.50, 0.36)
@@ -57,11 +59,10 @@ def snow(view: View, look: Look, fields: Fields) -> Plane:
     """Winter: snow lies on what looks up, the rest is cold, flakes fall."""
     colour = surface(view, look, fields)
     depth_of_snow = np.clip((view.normals[..., 1:2] + 0.35 * (fields.wash - 0.5) - 0.12) / 0.2, 0, 1)
-    cold = blend(colour, np.float32(0.35) + 0.3 * colour.mean(-1, keepdims=True) * rgb(0.9, 1, 1.1), 0.35)
+    cold = blend(colour, np.float32(0.35) + 0.3 * grey(colour) * rgb(0.9, 1, 1.1), 0.35)
     light = rgb(0.50, 0.62, 0.82) + rgb(0.50, 0.40, 0.22) * (diffuse(view) * open_to_sun(view))
     covered = blend(cold, rgb(0.97, 0.985, 1.0), depth_of_snow) * light * (0.35 + 0.65 * view.occlusion)
     behind = blend(rgb(0.62, 0.72, 0.84), rgb(0.80, 0.86, 0.92), fields.clouds)
     picture = blend(covered, behind, 0.6 * np.clip(1 - 1.4 * view.nearness, 0, 1)[..., None])
     picture = np.where(view.sky[..., None], behind, picture)
-    flakes = np.clip((fields.grain - 0.955) / 0.03, 0, 1)
-    return blend(picture, rgb(1, 1, 1), 0.95 * flakes)
+    return blend(picture, rgb(1, 1, 1), 0.95 * fields.flakes)
