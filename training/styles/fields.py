@@ -111,7 +111,7 @@ class Fields:
     def _streaks(self, channel: int, kernel: np.ndarray) -> Plane:
         noise = self._noise[channel]
         streaks = cv2.filter2D(noise, -1, kernel / sqrt(kernel.sum()), borderType=cv2.BORDER_REFLECT)
-        return np.float32(1.2) * (streaks - cv2.GaussianBlur(streaks, (0, 0), 1.5))
+        return cv2.GaussianBlur(streaks, (0, 0), 0.6) * 2 - cv2.GaussianBlur(streaks, (0, 0), 2.5) * 2
 
     def _strokes(self, even: Plane, odd: Plane) -> Plane:
         noise = self._noise[3]

@@ -50,7 +50,8 @@ def _relight(view: View, mood: str, picture: Plane) -> Plane:
     fall = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
     match mood:
         case "night":
-            return picture * rgb(0.36, 0.42, 0.66)
+            bright = np.clip(picture @ LUMA, 0, 1)[..., None] ** 2
+            return picture * blend(rgb(0.34, 0.40, 0.62), rgb(0.66, 0.74, 0.96), bright)
         case "sunset":
             return picture * blend(rgb(0.92, 0.62, 0.72), rgb(1.05, 0.80, 0.52), fall) + rgb(0.05, 0.02, 0.0)
         case "fog":

@@ -33,10 +33,12 @@ def watercolor(view: View, look: Look, fields: Fields) -> Plane:
     colour = surface(view, look, fields)
     vivid = np.clip(blend(grey(colour), colour, 1.6), 0.04, 1)
     pigment = np.clip(lit(view, vivid, mood, glazes) * 1.25, 0.03, 1) * (0.78 + 0.22 * view.occlusion)
-    above = blend(sky(view, mood), PAPER, np.clip(2.4 * fields.clouds - 0.7, 0, 1))
+    above = blend(sky(view, mood), cloud_colour(mood) * PAPER, np.clip(2.4 * fields.clouds - 0.7, 0, 1))
     bled = cv2.blur(np.where(view.sky[..., None], above, pigment), (5, 5))
-    pooled = 0.20 * (fields.wash - 0.5) + 0.45 * (fields.broad - 0.5) + 0.10 * (fields.grain - 0.5)
-    amount = np.where(view.sky[..., None], 0.75, 0.80 - 0.42 * sun) + pooled
+    pooled = 0.16 * fields.wash + 0.42 * fields.broad + 0.08 * fields.grain - 0.33
+    amount = np.where(view.sky[..., None], 0.75, 0.82 - 0.42 * sun) + pooled * (0.3 + 0.8 * grey(bled))
+    if look.mood == "night":
+        amount += 0.25
     picture = blend(PAPER, bled, np.clip(amount, 0.12, 1))
     edge = view.edges.astype(np.float32)
     wet = 0.30 * cv2.GaussianBlur(edge, (0, 0), 2.2) + 0.85 * cv2.GaussianBlur(edge, (0, 0), 0.9)
@@ -75,6 +77,7 @@ def pixel(view: View, look: Look, fields: Fields) -> Plane:
     picture = np.where(view.sky[..., None], heaven, picture)
     blocks = cv2.resize(np.clip(picture, 0, 1).astype(np.float32), small, interpolation=cv2.INTER_AREA)
     lines = cv2.resize(view.edges.astype(np.float32), small, interpolation=cv2.INTER_AREA)[..., None]
-    blocks = np.round(blocks * 5) / 5
+    level = grey(blocks)
+    blocks = np.round(level * 6) / 6 + np.round((blocks - level) * 7) / 7
     blocks = blend(blocks, rgb(0.09, 0.06, 0.16), (lines > 0.12).astype(np.float32))
     return cv2.resize(blocks, (width, height), interpolation=cv2.INTER_NEAREST)
