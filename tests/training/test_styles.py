@@ -3,6 +3,7 @@ import pytest
 
 from training.evaluate.metrics import hue_distance
 from training.styles import COLOURS, MATERIALS, MOODS, STYLES, SYNONYMS, Fields, Look, random_look, stylise
+from training.styles.light import open_to_sun
 
 
 @pytest.fixture
@@ -56,12 +57,36 @@ def test_fields_are_spread_over_the_whole_range():
         fields.wash,
         fields.broad,
         fields.hatch,
+        fields.drift,
+        fields.clouds,
+        fields.dents,
         fields.cross_hatch,
+        fields.rising_strokes,
+        fields.upright_strokes,
         fields.level_strokes,
     ):
         assert field.shape == (256, 256, 1)
         assert 0.35 < field.mean() < 0.65
         assert 0.15 < field.std() < 0.4
+
+
+def test_pen_strokes_keep_their_distance():
+    hatch = Fields(np.random.default_rng(1).standard_normal((4, 64, 64)).astype(np.float32)).hatch[..., 0]
+    inked = hatch < 0.25
+    strokes = (np.diff(inked.astype(int), axis=1) == 1).sum() / inked.size
+    assert 1 / 20 < strokes < 1 / 12  # strokes at 45 degrees, 11 pixels apart, are 16 pixels apart in a row
+
+
+def test_things_cast_shadows_away_from_the_sun(view):
+    seen = open_to_sun(view)[..., 0]
+    assert seen[view.sky].min() == 1
+    assert seen[50:56, 44:50].max() < 0.9
+    assert seen[40:, :16].min() > 0.99
+
+
+def test_prompt_colours_differ_from_seed_to_seed(view, noise):
+    look = Look("photo", own_colours=False)
+    assert np.abs(stylise(view, look, noise).astype(int) - stylise(view, look, -noise)).mean() > 1
 
 
 def test_prompt_colours_do_not_depend_on_the_scene_s(view, noise):

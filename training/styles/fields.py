@@ -28,7 +28,6 @@ def _stroke_waves() -> tuple[Plane, Plane]:
 
 _EVEN, _ODD = _stroke_waves()
 _RISING = np.fliplr(np.eye(7, dtype=np.float32))
-_FALLING = np.eye(7, dtype=np.float32)
 _LEVEL = np.ones((1, 7), np.float32)
 
 
@@ -94,9 +93,9 @@ class Fields:
         return self._uniform(self._streaks(3, _RISING))
 
     @cached_property
-    def falling_strokes(self) -> Plane:
-        """Uneven streaks along the falling diagonal."""
-        return self._uniform(self._streaks(3, _FALLING))
+    def upright_strokes(self) -> Plane:
+        """Uneven streaks from top to bottom."""
+        return self._uniform(self._streaks(3, _LEVEL.T))
 
     @cached_property
     def level_strokes(self) -> Plane:

@@ -28,10 +28,10 @@ def _direction(*values: float) -> Plane:
 SUN = _direction(-0.55, 0.65, 0.55)
 BACK_LIGHT = _direction(0.8, 0.35, 0.2)
 HALF_WAY = _direction(*(SUN + rgb(0, 0, 1)))
-SHADOW_STEPS = tuple(0.015 * 1.33**k for k in range(12))
+SHADOW_STEPS = tuple(0.015 * 1.23**k for k in range(16))
 """How far to look for what casts a shadow, in distances from the viewer."""
 
-FACINGS = np.array([[0, 1.35, 0.1], [-1.15, 0, 0], [1.15, 0, 0], [0, 0, 1.2], [0, -1, 0]], np.float32)
+FACINGS = np.array([[0, 1.8, 0.25], [-1.15, 0, 0], [1.15, 0, 0], [0, 0, 1.2], [0, -1, 0]], np.float32)
 """Ways a surface can face: up, to the left, to the right, to the viewer, down."""
 
 SAND_TERRACOTTA_PLUM_TEAL_UMBER = np.array(
@@ -39,7 +39,7 @@ SAND_TERRACOTTA_PLUM_TEAL_UMBER = np.array(
     np.float32,
 )
 STRAW_OCHRE_SLATE_MOSS_UMBER = np.array(
-    [(0.78, 0.70, 0.51), (0.88, 0.58, 0.29), (0.29, 0.38, 0.58), (0.45, 0.62, 0.50), (0.36, 0.26, 0.28)],
+    [(0.80, 0.71, 0.55), (0.88, 0.58, 0.29), (0.29, 0.38, 0.58), (0.45, 0.62, 0.50), (0.36, 0.26, 0.28)],
     np.float32,
 )
 PALETTES = (SAND_TERRACOTTA_PLUM_TEAL_UMBER.T, STRAW_OCHRE_SLATE_MOSS_UMBER.T)
@@ -72,15 +72,15 @@ MOODS = {
         0.25,
     ),
     "night": Mood(
-        rgb(0.10, 0.12, 0.26),
-        rgb(0.20, 0.27, 0.52),
+        rgb(0.10, 0.14, 0.32),
+        rgb(0.21, 0.34, 0.66),
         rgb(0.5, 0.36, 0.15),
-        rgb(0.01, 0.02, 0.08),
+        rgb(0.03, 0.05, 0.16),
         rgb(0.10, 0.13, 0.33),
     ),
     "sunset": Mood(
-        rgb(0.30, 0.16, 0.34),
-        rgb(1.2, 0.68, 0.32),
+        rgb(0.32, 0.21, 0.40),
+        rgb(1.12, 0.68, 0.38),
         rgb(0.3, 0.08, 0.1),
         rgb(0.34, 0.18, 0.46),
         rgb(1.0, 0.62, 0.32),
@@ -121,7 +121,7 @@ def open_to_sun(view: View) -> Plane:
         nearer = cv2.warpAffine(own, np.array(affine), size, flags=flags) * np.float32(zoom) / own
         blocks = np.clip((nearer - 1.015) * 25, 0, 1) * np.clip((1.30 - nearer) * 8, 0, 1)
         np.maximum(hidden, blocks, out=hidden)
-    soft = cv2.resize(cv2.GaussianBlur(hidden, (0, 0), 1.0), (width, height))
+    soft = cv2.resize(cv2.GaussianBlur(hidden, (0, 0), 1.8), (width, height))
     soft[view.sky] = 0
     return (1 - soft)[..., None]
 
@@ -137,7 +137,7 @@ def surface(view: View, look: Look, fields: Fields, crispness: float = 7) -> Pla
             return _reflected(view.normals) * (0.85 + 0.25 * grey(base))
         case "stone":
             vein = np.clip(1 - 9 * np.abs(fields.wash - 0.5), 0, 1)
-            tone = 0.58 + 0.22 * (fields.grain - 0.5) + 0.12 * (fields.broad - 0.5) - 0.16 * vein
+            tone = 0.60 + 0.12 * (fields.grain - 0.5) + 0.14 * (fields.broad - 0.5) - 0.14 * vein
             return tone * rgb(1.0, 0.975, 0.93) * (0.8 + 0.35 * grey(base))
         case "glass":
             facing = np.clip(view.normals[..., 2:3], 0, 1)
@@ -173,7 +173,7 @@ def step(field: Plane, level: float, softness: float) -> Plane:
 
 def cloud_colour(mood: Mood) -> Plane:
     """What clouds look like in a mood's sky."""
-    return blend(mood.sky_low, np.minimum(1.14 * mood.sun + 0.25 * mood.ambient, 1), 0.75)
+    return blend(mood.sky_low, np.minimum(1.14 * mood.sun + 0.25 * mood.ambient, 1), 0.92 * mood.sun.mean())
 
 
 def sky(view: View, mood: Mood) -> Plane:

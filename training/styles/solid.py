@@ -29,7 +29,7 @@ def photo(view: View, look: Look, fields: Fields) -> Plane:
     mood = MOODS[look.mood]
     cloud = np.clip(1.9 * fields.clouds - 0.85, 0, 1) * (1 - mood.haze)
     behind = blend(sky(view, mood), cloud_colour(mood), cloud)
-    colour = 0.02 + 0.95 * surface(view, look, fields)
+    colour = 0.02 + 0.95 * surface(view, look, fields, crispness=5)
     sun = diffuse(view) * open_to_sun(view)
     from_sky = (0.75 + 0.25 * view.normals[..., 1:2]) * view.occlusion
     light = 1.45 * mood.ambient * from_sky + 1.1 * mood.sun * sun + rim_light(view, mood)
@@ -43,7 +43,7 @@ def photo(view: View, look: Look, fields: Fields) -> Plane:
 
 def clay(view: View, look: Look, fields: Fields) -> Plane:
     """Plasticine: one warm colour, round edges, soft studio light, dents of fingers, a plain backdrop."""
-    facing = view.normals @ SOFTBOX + 0.16 * (fields.dents[..., 0] - 0.5)
+    facing = view.normals @ SOFTBOX + 0.11 * (fields.dents[..., 0] - 0.5)
     round_edges = cv2.GaussianBlur(facing, (0, 0), 1.6)[..., None]
     light = np.clip(0.42 + 0.62 * round_edges, 0.12, 1.1) * (0.25 + 0.75 * view.occlusion)
     tone = rgb(0.86, 0.50, 0.36)
