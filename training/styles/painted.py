@@ -35,13 +35,13 @@ def watercolor(view: View, look: Look, fields: Fields) -> Plane:
     pigment = np.clip(lit(view, vivid, mood, glazes) * 1.25, 0.03, 1) * (0.78 + 0.22 * view.occlusion)
     above = blend(sky(view, mood), cloud_colour(mood), np.clip(2.4 * fields.clouds - 0.7, 0, 1))
     bled = cv2.blur(np.where(view.sky[..., None], above, pigment), (5, 5))
-    pooled = 0.16 * fields.wash + 0.42 * fields.broad + 0.08 * fields.grain - 0.33
+    pooled = 0.18 * fields.wash + 0.42 * fields.broad + 0.15 * fields.grain - 0.37
     amount = np.where(view.sky[..., None], 0.75, 0.82 - 0.42 * sun) + pooled * (0.3 + 0.8 * grey(bled))
     if look.mood == "night":
         amount += 0.45
     picture = blend(PAPER, bled, np.clip(amount, 0.12, 1))
     edge = view.edges.astype(np.float32)
-    wet = 0.45 * cv2.GaussianBlur(edge, (0, 0), 2.5) + 1.0 * cv2.GaussianBlur(edge, (0, 0), 0.8)
+    wet = 0.6 * cv2.GaussianBlur(edge, (0, 0), 2.5) + 1.15 * cv2.GaussianBlur(edge, (0, 0), 0.8)
     past = fields.broad - 0.55
     backrun = 0.06 * np.clip(25 * past, 0, 1) * np.clip(1 - 4 * past, 0, 1)
     return picture * (1 - (wet[..., None] + backrun) * rgb(0.70, 0.80, 0.72))

@@ -43,12 +43,12 @@ def photo(view: View, look: Look, fields: Fields) -> Plane:
 
 def clay(view: View, look: Look, fields: Fields) -> Plane:
     """Plasticine: one warm colour, round edges, soft studio light, dents of fingers, a plain backdrop."""
-    facing = view.normals @ SOFTBOX + 0.11 * (fields.dents[..., 0] - 0.5)
+    facing = view.normals @ SOFTBOX + 0.15 * (fields.dents[..., 0] - 0.5)
     round_edges = cv2.GaussianBlur(facing, (0, 0), 1.6)[..., None]
     light = np.clip(0.42 + 0.62 * round_edges, 0.12, 1.1) * (0.25 + 0.75 * view.occlusion)
     tone = rgb(0.86, 0.50, 0.36)
     if look.material:
-        tone = blend(tone, surface(view, look, fields), 0.7)
+        tone = blend(tone, surface(view, look, fields), 0.6)
     shaped = tone * blend(light, light * light, rgb(0.0, 0.35, 0.45))
     shaped += 0.22 * np.clip(round_edges - 0.55, 0, 1) ** 2 * rgb(1.0, 0.92, 0.84) * 4
     backdrop = np.broadcast_to(rgb(0.93, 0.87, 0.80), shaped.shape)
