@@ -11,10 +11,9 @@ from torch import Tensor
 
 from bridge.diffusion.device import memory_errors
 from bridge.diffusion.fit import fit_picture, repeat_to
+from bridge.diffusion.networks import control_factor
 from bridge.diffusion.residency import Network, placement, with_room
-from bridge.diffusion.sigmas import NoiseSchedule
-from bridge.diffusion.types import Control, ControlNetwork, Prompt
-from bridge.diffusion.vae import FACTOR
+from bridge.diffusion.types import Control, ControlNetwork, DiffusionModel, Prompt
 from bridge.errors import ModelError
 
 Residuals = tuple[list[Tensor], Tensor]
@@ -80,17 +79,17 @@ def cover_negative(positive: Sequence[Prompt], negative: Sequence[Prompt]) -> tu
     return tuple(prompt if prompt.controls else replace(prompt, controls=covering) for prompt in negative)
 
 
-def prepare(control: Control, schedule: NoiseSchedule, shape: Sequence[int], unet: Any) -> Steering:
-    """Embed a control's picture for latents of a shape (B, 4, h, w).
+def prepare(control: Control, model: DiffusionModel, shape: Sequence[int]) -> Steering:
+    """Embed a control's picture for a model's latents of a shape (B, 4, h, w).
 
     Raises:
-        ModelError: Code ``model_mismatch`` if the ControlNet was made for another UNet.
+        ModelError: Code ``model_mismatch`` if the ControlNet was made for another UNet or latent factor.
         OutOfMemory: If the picture encoder does not fit.
     """
     batch, _, height, width = shape
-    _require_match(control.network, unet)
+    _require_match(control.network, model)
     image = control.image[..., :3].movedim(-1, 1)
-    image = fit_picture(image, height * FACTOR, width * FACTOR)
+    image = fit_picture(image, height * model.latent_factor, width * model.latent_factor)
     image = image if len(image) == 1 else repeat_to(image, batch)
     network: Network[SteeringNetwork] = control.network.network
 
@@ -108,8 +107,8 @@ def prepare(control: Control, schedule: NoiseSchedule, shape: Sequence[int], une
         network=network,
         embedding=with_room(embed, keep=(network,)),
         conditioning_scale=control.conditioning_scale,
-        start=schedule.sigma_at(control.start),
-        end=schedule.sigma_at(control.end),
+        start=model.schedule.sigma_at(control.start),
+        end=model.schedule.sigma_at(control.end),
     )
 
 
@@ -139,12 +138,12 @@ def residuals(
     return total
 
 
-def _require_match(control: ControlNetwork, unet: Any) -> None:
-    mine = control.network.module().config
-    for entry in ("block_out_channels", "layers_per_block", "cross_attention_dim"):
-        if mine[entry] != unet[entry]:
-            raise ModelError(
-                f"{control.network.name} was made for another kind of checkpoint",
-                code="model_mismatch",
-                hint="Choose a ControlNet and a checkpoint of the same family.",
-            )
+def _require_match(control: ControlNetwork, model: DiffusionModel) -> None:
+    mine, unet = control.network.module().config, model.unet.module().config
+    entries = ("block_out_channels", "layers_per_block", "cross_attention_dim")
+    if any(mine[entry] != unet[entry] for entry in entries) or control_factor(mine) != model.latent_factor:
+        raise ModelError(
+            f"{control.network.name} was made for another kind of checkpoint",
+            code="model_mismatch",
+            hint="Choose a ControlNet and a checkpoint of the same family.",
+        )

@@ -83,7 +83,7 @@ class Denoiser:
         ready: dict[Control, Steering] = {}
         for control in itertools.chain.from_iterable(prompt.controls for prompt, _ in weighted):
             if control not in ready:
-                ready[control] = prepare(control, model.schedule, shape, config)
+                ready[control] = prepare(control, model, shape)
         self._groups = _group(weighted, ready, shape[0])
 
     async def __call__(self, latents: Tensor, sigma: float) -> Tensor:

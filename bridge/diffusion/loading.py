@@ -85,7 +85,7 @@ def _checkpoint_file(path: Path, name: str) -> tuple[DiffusionModel, TextEncoder
         path,
         _prefixed(models.UNET_PREFIX, functools.partial(unet_names, blocks=found.unet.blocks), header),
     )
-    vae = Autoencoder(_absent(name, "VAE", "VAELoader"))
+    vae = Autoencoder(_absent(name, "VAE", "VAELoader"), networks.LATENT_FACTOR)
     if found.vae:
         vae = _autoencoder(path, name, found.vae, models.VAE_PREFIX)
     text: Network[Any] = _absent(name, "text encoder", "CLIPLoader")
@@ -96,7 +96,9 @@ def _checkpoint_file(path: Path, name: str) -> tuple[DiffusionModel, TextEncoder
     schedule = stable_diffusion_schedule(
         "v_prediction" if found.predicts_velocity else "epsilon", is_zero_snr=found.is_zero_snr
     )
-    model = DiffusionModel(unet, schedule, networks.SCALING_FACTOR, vae if found.vae else None)
+    model = DiffusionModel(
+        unet, schedule, networks.SCALING_FACTOR, vae.latent_factor, vae if found.vae else None
+    )
     return model, TextEncoder(text, clip_tokenizer()), vae
 
 
@@ -120,21 +122,26 @@ def _checkpoint_folder(path: Path, name: str) -> tuple[DiffusionModel, TextEncod
     )
     scheduler = path / "scheduler" / "scheduler_config.json"
     schedule = folder.read_schedule(scheduler) if scheduler.exists() else stable_diffusion_schedule()
-    return DiffusionModel(unet, schedule, scaling_factor, vae), TextEncoder(text, clip_tokenizer()), vae
+    model = DiffusionModel(unet, schedule, scaling_factor, vae.latent_factor, vae)
+    return model, TextEncoder(text, clip_tokenizer()), vae
 
 
 def _autoencoder_folder(path: Path, name: str) -> Autoencoder:
-    build = functools.partial(networks.empty_autoencoder, folder.read_autoencoder_config(path))
+    config = folder.read_autoencoder_config(path)
+    build = functools.partial(networks.empty_autoencoder, config)
     file = folder.weights_file(path, "diffusion_pytorch_model")
-    return Autoencoder(_network(f'VAE of "{name}"', build, file, old_diffusers_names, is_vae=True))
+    network = _network(f'VAE of "{name}"', build, file, old_diffusers_names, is_vae=True)
+    return Autoencoder(network, networks.latent_factor(config))
 
 
 def _autoencoder(path: Path, name: str, layout: models.AutoencoderLayout, prefix: str) -> Autoencoder:
     header = models.read_header(path)
-    build = functools.partial(networks.empty_autoencoder, networks.autoencoder_config(layout))
+    config = networks.autoencoder_config(layout)
+    build = functools.partial(networks.empty_autoencoder, config)
     ldm = functools.partial(autoencoder_names, levels=len(layout.channels))
     names = _prefixed(prefix, ldm, header, otherwise=old_diffusers_names)
-    return Autoencoder(_network(f'VAE of "{name}"', build, path, names, is_vae=True))
+    network = _network(f'VAE of "{name}"', build, path, names, is_vae=True)
+    return Autoencoder(network, networks.latent_factor(config))
 
 
 def _text_tower(path: Path, name: str, config: dict[str, Any], names: Names) -> Network[Any]:

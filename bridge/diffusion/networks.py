@@ -1,5 +1,6 @@
 """Empty Stable Diffusion 1.x networks of a given shape, on the meta device: no memory, no weights."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -10,6 +11,9 @@ from bridge.models import AutoencoderLayout, TextLayout, UNetLayout
 
 SCALING_FACTOR = 0.18215
 """What Stable Diffusion 1.x multiplies latents by: the inverse of their deviation over its training set."""
+
+LATENT_FACTOR = 8
+"""Pixels along a side of one latent of Stable Diffusion 1.x."""
 
 
 def unet_config(layout: UNetLayout) -> dict[str, Any]:
@@ -43,6 +47,17 @@ def autoencoder_config(layout: AutoencoderLayout) -> dict[str, Any]:
         "norm_num_groups": 32,
         "scaling_factor": SCALING_FACTOR,
     }
+
+
+def latent_factor(autoencoder: Mapping[str, Any]) -> int:
+    """Return the pixels along a side of one latent; each level but the last halves the picture."""
+    levels = len(autoencoder.get("block_out_channels", (64,)))  # diffusers' default
+    return 1 << (levels - 1)
+
+
+def control_factor(controlnet: Mapping[str, Any]) -> int:
+    """Return the pixels of a control image along a side of one latent, as its picture encoder shrinks it."""
+    return 1 << (len(controlnet["conditioning_embedding_out_channels"]) - 1)
 
 
 def text_config(layout: TextLayout) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from torch.nn.functional import interpolate
 
 from bridge.diffusion.residency import Network
 from bridge.diffusion.types import Autoencoder
-from bridge.diffusion.vae import FACTOR, encode_image
+from bridge.diffusion.vae import encode_image
 from bridge.protocol import Plane
 
 MAX_SIDE = 512
@@ -48,7 +48,7 @@ async def _colours(vae: Autoencoder) -> Tensor:
     """Return the fitted map, (channels + 1, 3); its last row is the colour of latents of zero."""
     if vae.network not in _maps:
         swatches = _swatches()
-        image = interpolate(swatches, scale_factor=FACTOR, mode="bilinear").movedim(1, -1)
+        image = interpolate(swatches, scale_factor=vae.latent_factor, mode="bilinear").movedim(1, -1)
         latents = await encode_image(vae, image)
         rows = _with_one(latents[0].movedim(0, -1)).reshape(-1, latents.shape[1] + 1)
         target = swatches[0].movedim(0, -1).reshape(-1, 3)

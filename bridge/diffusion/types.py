@@ -41,12 +41,14 @@ class DiffusionModel:
         unet: The UNet.
         schedule: Its noise levels and prediction type.
         scaling_factor: What latents are multiplied by before they are noised.
+        latent_factor: Pixels along a side of one of its latents.
         vae: The autoencoder that came with it, for previews; ``None`` where none did.
     """
 
     unet: Network[Any]
     schedule: NoiseSchedule
     scaling_factor: float
+    latent_factor: int
     vae: "Autoencoder | None" = None
 
 
@@ -67,9 +69,15 @@ class TextEncoder:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Autoencoder:
-    """An autoencoder between pictures and latents."""
+    """An autoencoder between pictures and latents.
+
+    Args:
+        network: An ``AutoencoderKL``.
+        latent_factor: Pixels along a side of one of its latents.
+    """
 
     network: Network[Any]
+    latent_factor: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,14 +18,11 @@ from bridge.diffusion.types import Autoencoder
 from bridge.engine import current_job
 from bridge.errors import ExecutionError, InputError, OutOfMemory
 
-FACTOR = 8
-"""Pixels along one side of a latent."""
+TILE = 512
+"""Side of a tile, in pixels."""
 
-TILE = 64
-"""Side of a tile, in latents."""
-
-OVERLAP = 16
-"""How far tiles overlap, in latents."""
+OVERLAP = 128
+"""How far tiles overlap, in pixels."""
 
 _log = logging.getLogger(__name__)
 
@@ -40,20 +37,16 @@ class _Direction:
     unit_out: int
 
 
-_ENCODING = _Direction("encoding", lambda network, pixels: network.encode(pixels).latent_dist.mean, FACTOR, 1)
-_DECODING = _Direction("decoding", lambda network, latents: network.decode(latents).sample, 1, FACTOR)
-
-
 async def encode_image(vae: Autoencoder, image: Tensor, *, tiled: bool = False) -> Tensor:
-    """Encode pictures; a size that is no multiple of 8 is cropped to one, around the centre.
+    """Encode pictures; a size that is no multiple of the latent factor is cropped, around the centre.
 
     Args:
-        vae: An autoencoder.
-        image: Shape (B, H, W, 3), range 0..1; at least 8 pixels a side.
+        vae: An autoencoder, of latent factor f.
+        image: Shape (B, H, W, 3), range 0..1; at least f pixels a side.
         tiled: Whether to work in tiles even if memory would hold the whole.
 
     Returns:
-        The mean of the posterior, shape (B, 4, H // 8, W // 8), float32, on the CPU.
+        The mean of the posterior, shape (B, 4, H // f, W // f), float32, on the CPU.
 
     Raises:
         InputError: If the picture is too small.
@@ -61,33 +54,41 @@ async def encode_image(vae: Autoencoder, image: Tensor, *, tiled: bool = False) 
         ExecutionError: Code ``nan_output`` if the autoencoder is broken.
         Interrupted: If the job was cancelled.
     """
-    height, width = (side // FACTOR * FACTOR for side in image.shape[1:3])
+    factor = vae.latent_factor
+    height, width = (side // factor * factor for side in image.shape[1:3])
     if not height or not width:
         raise InputError(
-            f"a picture of {image.shape[2]}×{image.shape[1]} is too small", hint="8×8 is the least."
+            f"a picture of {image.shape[2]}×{image.shape[1]} is too small",
+            hint=f"{factor}×{factor} is the least.",
         )
     top, left = (image.shape[1] - height) // 2, (image.shape[2] - width) // 2
     pixels = image[:, top : top + height, left : left + width, :3].movedim(-1, 1)
-    return await _convert(vae, _ENCODING, pixels * 2 - 1, tiled)
+    encoding = _Direction(
+        "encoding", lambda network, pixels: network.encode(pixels).latent_dist.mean, factor, 1
+    )
+    return await _convert(vae, encoding, pixels * 2 - 1, tiled)
 
 
 async def decode_latents(vae: Autoencoder, latents: Tensor, *, tiled: bool = False) -> Tensor:
     """Decode latents to pictures.
 
     Args:
-        vae: An autoencoder.
+        vae: An autoencoder, of latent factor f.
         latents: Shape (B, 4, h, w), as ``encode_image`` returns them.
         tiled: Whether to work in tiles even if memory would hold the whole.
 
     Returns:
-        Shape (B, 8 h, 8 w, 3), range 0..1, float32, on the CPU.
+        Shape (B, f h, f w, 3), range 0..1, float32, on the CPU.
 
     Raises:
         OutOfMemory: If not even a tile of it fits.
         ExecutionError: Code ``nan_output`` if latents or autoencoder are broken.
         Interrupted: If the job was cancelled.
     """
-    pixels = await _convert(vae, _DECODING, latents, tiled)
+    decoding = _Direction(
+        "decoding", lambda network, latents: network.decode(latents).sample, 1, vae.latent_factor
+    )
+    pixels = await _convert(vae, decoding, latents, tiled)
     return pixels.movedim(1, -1).add(1).mul(0.5).clamp(0, 1).contiguous()
 
 
@@ -120,12 +121,13 @@ async def _whole_or_tiled(vae: Autoencoder, direction: _Direction, values: Tenso
 async def _tiled(vae: Autoencoder, direction: _Direction, values: Tensor) -> Tensor:
     unit_in, unit_out = direction.unit_in, direction.unit_out
     batch, _, height, width = (*values.shape[:2], *(side // unit_in for side in values.shape[2:]))
+    tile, overlap = TILE // vae.latent_factor, OVERLAP // vae.latent_factor
     blend: Blend | None = None
-    for rows, columns in tiles(height, width, TILE, OVERLAP):
+    for rows, columns in tiles(height, width, tile, overlap):
         async with current_job().step():
             piece = _run(vae, direction, values[..., _scaled(rows, unit_in), _scaled(columns, unit_in)])
         if blend is None:
-            blend = Blend((batch, piece.shape[1], height * unit_out, width * unit_out), OVERLAP * unit_out)
+            blend = Blend((batch, piece.shape[1], height * unit_out, width * unit_out), overlap * unit_out)
         blend.add(piece, _scaled(rows, unit_out), _scaled(columns, unit_out))
     assert blend is not None
     return blend.result
@@ -137,10 +139,8 @@ def _run(vae: Autoencoder, direction: _Direction, values: Tensor) -> Tensor:
     @torch.inference_mode()
     def call() -> Tensor:
         network = vae.network.module()
-        size = (
-            f"{values.shape[3] * FACTOR // direction.unit_in}×{values.shape[2] * FACTOR // direction.unit_in}"
-        )
-        with memory_errors(f"{direction.name} {size} pixels"):
+        height, width = (side * vae.latent_factor // direction.unit_in for side in values.shape[2:])
+        with memory_errors(f"{direction.name} {width}×{height} pixels"):
             there = values.to(network.device, network.dtype, memory_format=placement().memory_format)
             return direction.call(network, there).float().cpu()
 

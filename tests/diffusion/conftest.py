@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +41,7 @@ ENCODER = {
     "norm_num_groups": 8,
 }
 UNET = {**ENCODER, "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D")}
-CONTROLNET = {**ENCODER, "conditioning_embedding_out_channels": (4, 8, 8, 8)}
-AUTOENCODER = {
-    "down_block_types": ("DownEncoderBlock2D",) * 4,
-    "up_block_types": ("UpDecoderBlock2D",) * 4,
-    "block_out_channels": (8, 8, 16, 16),
-    "layers_per_block": 1,
-    "norm_num_groups": 4,
-    "latent_channels": 4,
-}
+AUTOENCODER = {"layers_per_block": 1, "norm_num_groups": 4, "latent_channels": 4}
 TEXT = {
     "vocab_size": 49408,
     "hidden_size": WIDTH,
@@ -70,6 +63,18 @@ def with_weights(module: Any, seed: int = 0) -> Any:
         else:
             parameter.data = torch.full(parameter.shape, float(name.endswith("weight")))
     return module
+
+
+def autoencoder(*widths: int) -> Autoencoder:
+    levels = len(widths)
+    config = {
+        **AUTOENCODER,
+        "down_block_types": ("DownEncoderBlock2D",) * levels,
+        "up_block_types": ("UpDecoderBlock2D",) * levels,
+        "block_out_channels": widths,
+    }
+    network = Network("tiny VAE", lambda placement: with_weights(empty_autoencoder(config)))
+    return Autoencoder(network, 2 ** (levels - 1))
 
 
 def text_tower(seed: int = 0) -> Any:
@@ -97,12 +102,24 @@ def unet() -> Network[Any]:
 
 @pytest.fixture
 def vae() -> Autoencoder:
-    return Autoencoder(Network("tiny VAE", lambda placement: with_weights(empty_autoencoder(AUTOENCODER))))
+    return autoencoder(8, 8, 16, 16)
+
+
+@pytest.fixture
+def fine_vae() -> Autoencoder:
+    """One of latent factor 4."""
+    return autoencoder(8, 8, 16)
 
 
 @pytest.fixture
 def model(unet: Network[Any]) -> DiffusionModel:
-    return DiffusionModel(unet, stable_diffusion_schedule(), SCALING_FACTOR)
+    return DiffusionModel(unet, stable_diffusion_schedule(), SCALING_FACTOR, 8)
+
+
+@pytest.fixture
+def fine_model(model: DiffusionModel) -> DiffusionModel:
+    """One of latent factor 4."""
+    return replace(model, latent_factor=4)
 
 
 @pytest.fixture
@@ -112,9 +129,11 @@ def clip() -> TextEncoder:
 
 @pytest.fixture
 def make_controlnet() -> Callable[..., ControlNetwork]:
-    def make(seed: int = 7) -> ControlNetwork:
+    def make(seed: int = 7, hint: tuple[int, ...] = (4, 8, 8, 8)) -> ControlNetwork:
+        config = {**ENCODER, "conditioning_embedding_out_channels": hint}
+
         def load(placement: Any) -> SteeringNetwork:
-            return SteeringNetwork(with_weights(empty_controlnet(CONTROLNET), seed))
+            return SteeringNetwork(with_weights(empty_controlnet(config), seed))
 
         return ControlNetwork(Network("tiny ControlNet", load))
 

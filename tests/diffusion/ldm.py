@@ -27,6 +27,12 @@ AUTOENCODER = {
     "norm_num_groups": 32,
     "latent_channels": 4,
 }
+FINE_AUTOENCODER = {
+    **AUTOENCODER,
+    "down_block_types": ("DownEncoderBlock2D",) * 3,
+    "up_block_types": ("UpDecoderBlock2D",) * 3,
+    "block_out_channels": (32, 32, 64),
+}
 TEXT = {
     "vocab_size": 49408,
     "hidden_size": 64,

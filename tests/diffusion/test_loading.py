@@ -33,8 +33,12 @@ def networks(ldm: Any) -> dict[str, Any]:
     made = {
         "unet": networks_module.empty_unet({**ldm.UNET, "layers_per_block": 1}),
         "vae": networks_module.empty_autoencoder(ldm.AUTOENCODER),
+        "fine_vae": networks_module.empty_autoencoder(ldm.FINE_AUTOENCODER),
         "text": networks_module.empty_text_tower(ldm.TEXT),
         "control": networks_module.empty_controlnet({**ldm.CONTROLNET, "layers_per_block": 1}),
+        "fine_control": networks_module.empty_controlnet(
+            {**ldm.CONTROLNET, "layers_per_block": 1, "conditioning_embedding_out_channels": (4, 8, 8)}
+        ),
     }
     generator = torch.Generator().manual_seed(0)
     for module in made.values():
@@ -123,6 +127,7 @@ def test_a_checkpoint_without_vae_says_so_when_it_is_used(
     ldm.write_checkpoint(file, networks["unet"], None, None)
     model, clip, vae = load_checkpoint(file, "pruned")
     assert model.vae is None
+    assert model.latent_factor == vae.latent_factor == 8
     model.unet.module()
     with pytest.raises(ModelError, match="brings no VAE") as caught:
         vae.network.module()
@@ -142,8 +147,11 @@ def test_a_missing_tensor_is_named(tmp_path: Path, ldm: Any, networks: dict[str,
     assert caught.value.code == "model_corrupt"
 
 
-def test_a_controlnet_in_either_style(tmp_path: Path, ldm: Any, networks: dict[str, Any]) -> None:
-    network = networks["control"]
+@pytest.mark.parametrize(("kind", "factor"), [("control", 8), ("fine_control", 4)])
+def test_a_controlnet_in_either_style(
+    tmp_path: Path, ldm: Any, networks: dict[str, Any], kind: str, factor: int
+) -> None:
+    network = networks[kind]
     original = ldm.unet_state(network, 1)
     styles = {
         "prefixed": {f"control_model.{key}": tensor for key, tensor in original.items()},
@@ -156,12 +164,16 @@ def test_a_controlnet_in_either_style(tmp_path: Path, ldm: Any, networks: dict[s
         module = load_controlnet(file, style).network.module()
         encoder, rest = network.controlnet_cond_embedding, module.network.state_dict()
         assert_same(module.picture_encoder, encoder)
+        assert networks_module.control_factor(module.config) == factor
         for name, tensor in rest.items():
             torch.testing.assert_close(tensor, network.state_dict()[name])
 
 
-def test_a_vae_in_any_style(tmp_path: Path, ldm: Any, networks: dict[str, Any], checkpoint: Path) -> None:
-    vae = networks["vae"]
+@pytest.mark.parametrize(("kind", "factor"), [("vae", 8), ("fine_vae", 4)])
+def test_a_vae_in_any_style(
+    tmp_path: Path, ldm: Any, networks: dict[str, Any], kind: str, factor: int
+) -> None:
+    vae = networks[kind]
     old = {
         key.replace("to_q", "query")
         .replace("to_k", "key")
@@ -174,8 +186,16 @@ def test_a_vae_in_any_style(tmp_path: Path, ldm: Any, networks: dict[str, Any], 
         save_file(
             {key: tensor.contiguous() for key, tensor in tensors.items()}, tmp_path / f"{style}.safetensors"
         )
-    for style in (*styles, "tiny"):
-        assert_same(load_autoencoder(tmp_path / f"{style}.safetensors", style).network.module(), vae)
+    checkpoint, folder = tmp_path / "checkpoint.safetensors", tmp_path / "folder"
+    ldm.write_checkpoint(checkpoint, networks["unet"], vae, None)
+    vae.save_pretrained(folder)
+    for path in (*(tmp_path / f"{style}.safetensors" for style in styles), checkpoint, folder):
+        loaded = load_autoencoder(path, path.name)
+        assert loaded.latent_factor == factor
+        assert not loaded.network.is_loaded
+        assert_same(loaded.network.module(), vae)
+    model, _, inside = load_checkpoint(checkpoint, "checkpoint")
+    assert model.latent_factor == inside.latent_factor == factor
 
 
 @pytest.mark.parametrize(
@@ -197,6 +217,7 @@ def test_the_demo_folder_loads(tmp_path: Path) -> None:
     model, clip, vae = load_checkpoint(model_folder(), "demo")
     assert model.schedule.prediction == "v_prediction"
     assert model.scaling_factor == pytest.approx(0.18215)
+    assert model.latent_factor == vae.latent_factor
     assert sum(p.numel() for p in model.unet.module().parameters()) > 1_000_000
     assert encode_prompt(clip, "toon").prompt_embeds.shape[:2] == (1, 77)
     vae.network.module()

@@ -25,11 +25,18 @@ async def test_colours_are_those_of_the_decoded_picture(as_node: AsNode) -> None
     latents = await as_node(encode_image(vae, image))
     small = pixels(await as_node(preview(vae, latents))) / 255
     decoded = await as_node(decode_latents(vae, latents))
-    expected = avg_pool2d(decoded.movedim(-1, 1), 8)[0].movedim(0, -1).numpy()
-    assert small.shape == (16, 16, 3)
+    expected = avg_pool2d(decoded.movedim(-1, 1), vae.latent_factor)[0].movedim(0, -1).numpy()
+    assert small.shape == (128 // vae.latent_factor, 128 // vae.latent_factor, 3)
     assert np.abs(small - expected).mean() < 0.12
     flat = np.abs(expected - expected.mean((0, 1))).mean()
     assert np.abs(small - expected).mean() < 0.7 * flat
+
+
+async def test_one_pixel_a_latent_whatever_the_factor(
+    vae: Autoencoder, fine_vae: Autoencoder, as_node: AsNode
+) -> None:
+    for each in (vae, fine_vae):
+        assert (await as_node(preview(each, torch.randn(1, 4, 8, 6)))).shape == (8, 6, 3)
 
 
 async def test_the_map_is_fitted_once(vae: Autoencoder, as_node: AsNode) -> None:
