@@ -5,6 +5,7 @@ from bridge.diffusion.control import add_control
 from bridge.diffusion.device import Placement, choose_placement, memory_errors, set_up_torch
 from bridge.diffusion.latent_file import read_latents, write_latents
 from bridge.diffusion.loading import load_autoencoder, load_checkpoint, load_controlnet
+from bridge.diffusion.networks import LATENT_FACTOR
 from bridge.diffusion.residency import Network, free, loaded_networks, placement, set_placement
 from bridge.diffusion.samplers import SAMPLERS
 from bridge.diffusion.sampling import Settings, sample
@@ -30,6 +31,7 @@ from bridge.diffusion.types import (
 from bridge.diffusion.vae import decode_latents, encode_image
 
 __all__ = [
+    "LATENT_FACTOR",
     "SAMPLERS",
     "SCHEDULERS",
     "Autoencoder",

@@ -64,7 +64,8 @@ async def sample(
         model: The checkpoint.
         positive: What the picture should be.
         negative: What it should not be; unused at a guidance scale of 1.
-        latents: Where to start: zeros, or an encoded picture. A ``noise_mask`` limits what changes.
+        latents: Where to start: an encoded picture, or zeros, of which there are more or fewer afterwards if
+            they were made for another latent factor. A ``noise_mask`` limits what changes.
         settings: How to sample.
 
     Returns:
@@ -75,6 +76,7 @@ async def sample(
         Interrupted: If the job was cancelled.
         OutOfMemory: If the model or the latents do not fit.
     """
+    latents = _fitted(latents, model)
     sigmas = run_sigmas(model.schedule, settings)
     if len(sigmas) < 2:
         return latents
@@ -108,6 +110,23 @@ def run_sigmas(schedule: NoiseSchedule, settings: Settings) -> list[float]:
         if not settings.keeps_leftover_noise:
             sigmas[-1] = 0.0
     return sigmas[settings.start_at_step :]
+
+
+def _fitted(latents: LatentBatch, model: DiffusionModel) -> LatentBatch:
+    """Return latents of the model's factor: empty ones of another are made anew for a picture of that size.
+
+    Latents that hold something stay as they are.
+
+    Source: ComfyUI's ``fix_empty_latent_channels``.
+    """
+    samples = latents["samples"]
+    ratio = latents.get("downscale_ratio_spacial", model.latent_factor) / model.latent_factor
+    if ratio != 1 and not bool(samples.any()):
+        height, width = (max(1, round(side * ratio)) for side in samples.shape[2:])
+        samples = samples.new_zeros(*samples.shape[:2], height, width)
+    fitted = latents.copy()
+    fitted["samples"], fitted["downscale_ratio_spacial"] = samples, model.latent_factor
+    return fitted
 
 
 async def _run(

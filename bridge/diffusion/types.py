@@ -23,12 +23,14 @@ Mask = Annotated[Tensor, Socket("MASK")]
 class LatentBatch(TypedDict):
     """Pictures in the space of a VAE.
 
-    ``samples`` has shape (B, C, H/8, W/8), float32, on the CPU, as the VAE encodes: not multiplied by the
-    scaling factor. ``noise_mask`` (B, 1, H, W), range 0..1, says where to denoise; ``batch_index`` which
-    noise of a batch each picture gets.
+    ``samples`` has shape (B, C, H/f, W/f), float32, on the CPU, as the VAE encodes: not multiplied by the
+    scaling factor. ``downscale_ratio_spacial`` (ComfyUI's spelling) is f where it is known, the latent
+    factor they were made for. ``noise_mask`` (B, 1, H, W), range 0..1, says where to denoise;
+    ``batch_index`` which noise of a batch each picture gets.
     """
 
     samples: Tensor
+    downscale_ratio_spacial: NotRequired[int]
     noise_mask: NotRequired[Tensor]
     batch_index: NotRequired[list[int]]
 

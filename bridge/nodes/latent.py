@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import torch
 
 from bridge.diffusion import (
+    LATENT_FACTOR,
     Image,
     Latent,
     LatentBatch,
@@ -41,13 +42,14 @@ def empty_latent_image(
 ) -> Latent:
     """Make latents that hold nothing yet, of a size in pixels."""
     check_size(width, height, batch_size)
-    return {"samples": torch.zeros(batch_size, 4, height // 8, width // 8)}
+    samples = torch.zeros(batch_size, 4, height // LATENT_FACTOR, width // LATENT_FACTOR)
+    return {"samples": samples, "downscale_ratio_spacial": LATENT_FACTOR}
 
 
 @node("VAEEncode", category="latent", display_name="VAE Encode")
 async def vae_encode(pixels: Image, vae: Vae) -> Latent:
     """Turn pictures into latents."""
-    return {"samples": await encode_image(vae, pixels)}
+    return {"samples": await encode_image(vae, pixels), "downscale_ratio_spacial": vae.latent_factor}
 
 
 @node("VAEDecode", category="latent", display_name="VAE Decode")
@@ -65,7 +67,8 @@ async def save_latent(
 ) -> None:
     """Save latents with the workflow inside."""
     root = current_job().folders.output
-    height, width = (8 * side for side in samples["samples"].shape[2:])
+    factor = samples.get("downscale_ratio_spacial", LATENT_FACTOR)
+    height, width = (factor * side for side in samples["samples"].shape[2:])
     path = resolve_in(root, expand_prefix(filename_prefix, width, height, datetime.now()))
     kept = {"prompt": prompt, **(extra_pnginfo or {})}
     data = write_latents(samples["samples"], {key: json.dumps(value) for key, value in kept.items()})

@@ -82,6 +82,51 @@ async def test_what_else_is_known_about_latents_is_kept(model: DiffusionModel, a
     assert torch.equal(latents["samples"], torch.zeros(1, 4, 8, 8))
 
 
+@pytest.mark.parametrize(("made_for", "shape"), [(8, (8, 6)), (4, (16, 12)), (16, (4, 3))])
+async def test_empty_latents_of_another_factor_keep_their_size_in_pixels(
+    model: DiffusionModel, fine_model: DiffusionModel, as_node: AsNode, made_for: int, shape: tuple[int, int]
+) -> None:
+    """The same as from empty latents of the right size, noise and all."""
+    latents: LatentBatch = {"samples": torch.zeros(2, 4, *shape), "downscale_ratio_spacial": made_for}
+    for each, expected in ((model, (8, 6)), (fine_model, (16, 12))):
+        result = await as_node(sample(each, PROMPT, OTHER, latents, SETTINGS))
+        right: LatentBatch = {"samples": torch.zeros(2, 4, *expected)}
+        same = await as_node(sample(each, PROMPT, OTHER, right, SETTINGS))
+        assert result["samples"].shape == (2, 4, *expected)
+        assert torch.equal(result["samples"], same["samples"])
+        assert result["downscale_ratio_spacial"] == each.latent_factor
+        assert latents["samples"].shape == (2, 4, *shape)
+
+
+async def test_empty_latents_never_vanish(model: DiffusionModel, as_node: AsNode) -> None:
+    latents: LatentBatch = {"samples": torch.zeros(1, 4, 1, 8), "downscale_ratio_spacial": 2}
+    result = await as_node(sample(model, PROMPT, OTHER, latents, SETTINGS))
+    assert result["samples"].shape == (1, 4, 1, 2)
+
+
+async def test_empty_latents_are_made_anew_even_if_there_is_nothing_to_do(
+    fine_model: DiffusionModel, as_node: AsNode
+) -> None:
+    latents: LatentBatch = {**empty(), "downscale_ratio_spacial": 8}
+    result = await as_node(sample(fine_model, PROMPT, OTHER, latents, replace(SETTINGS, strength=0.0)))
+    assert torch.equal(result["samples"], torch.zeros(1, 4, 16, 16))
+
+
+async def test_latents_that_hold_something_keep_their_shape(
+    fine_model: DiffusionModel, as_node: AsNode
+) -> None:
+    latents: LatentBatch = {**some(), "downscale_ratio_spacial": 8}
+    result = await as_node(sample(fine_model, PROMPT, OTHER, latents, replace(SETTINGS, strength=0.0)))
+    assert torch.equal(result["samples"], latents["samples"])
+
+
+async def test_empty_latents_of_an_unknown_factor_keep_their_shape(
+    fine_model: DiffusionModel, as_node: AsNode
+) -> None:
+    result = await as_node(sample(fine_model, PROMPT, OTHER, empty(), SETTINGS))
+    assert result["samples"].shape == (1, 4, 8, 8)
+
+
 @pytest.mark.parametrize("scheduler", ["normal", "karras"])
 async def test_two_runs_hand_over_in_the_middle(run: Callable[..., Any], scheduler: str) -> None:
     whole = await run(empty(), scheduler=scheduler)

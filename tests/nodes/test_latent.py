@@ -36,16 +36,18 @@ def some(batch: int = 1) -> LatentBatch:
 
 
 def test_empty_latents_have_an_eighth_of_the_size() -> None:
-    samples = empty_latent_image(100, 64, 3)["samples"]
-    assert samples.shape == (3, 4, 8, 12)
-    assert not samples.any()
+    latents = empty_latent_image(100, 64, 3)
+    assert latents["samples"].shape == (3, 4, 8, 12)
+    assert not latents["samples"].any()
+    assert latents["downscale_ratio_spacial"] == 8
 
 
 async def test_there_and_back(job: Job, vae: Autoencoder) -> None:
     image = torch.full((2, 32, 40, 3), 0.5)
     async with running(job, "1"):
         latents = await vae_encode(image, vae)
-        assert latents["samples"].shape == (2, 4, 4, 5)
+        assert latents["samples"].shape == (2, 4, 32 // vae.latent_factor, 40 // vae.latent_factor)
+        assert latents["downscale_ratio_spacial"] == vae.latent_factor
         assert (await vae_decode(latents, vae)).shape == (2, 32, 40, 3)
 
 
@@ -72,6 +74,16 @@ async def test_numbers_count_up(job: Job) -> None:
         await save_latent(some(), "a")
     assert [entry["filename"] for entry in shown["latents"]] == ["a_00001_.latent", "a_00002_.latent"]
     assert shown["latents"][0]["subfolder"] == ""
+
+
+async def test_a_name_can_hold_the_size_in_pixels(job: Job) -> None:
+    async with running(job, "1") as shown:
+        await save_latent(some(), "%width%x%height%")
+        await save_latent({**some(), "downscale_ratio_spacial": 4}, "%width%x%height%")
+    assert [entry["filename"] for entry in shown["latents"]] == [
+        "48x32_00001_.latent",
+        "24x16_00001_.latent",
+    ]
 
 
 @pytest.mark.parametrize("prefix", ["../out", "/etc/x", "C:\\x"])
