@@ -15,6 +15,8 @@ from training.scenes.surfaces import random_colour
 STUDIO_LIGHTS = ("studio.sl", "studio.sl", "basic.sl", "outdoor.sl", "paint.sl", "rim.sl")
 VIEWS_PER_SCENE = 3
 LEAST_COVERAGE = 0.06
+SMOOTH_SHARE = 0.5
+"""Share of views whose colour picture is anti-aliased, as viewports are by default."""
 
 
 def random_views(viewport: Viewport, stage: Stage) -> Iterator[GBuffer]:
@@ -24,7 +26,7 @@ def random_views(viewport: Viewport, stage: Stage) -> Iterator[GBuffer]:
         _random_look(viewport, stage)
         for _ in range(VIEWS_PER_SCENE):
             _random_camera(stage.rng, stage.extent, viewport.width / viewport.height)
-            view = viewport.capture()
+            view = viewport.capture(smooth_edges=stage.rng.random() < SMOOTH_SHARE)
             if np.isfinite(view.depth).mean() >= LEAST_COVERAGE:
                 yield view
 
