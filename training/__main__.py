@@ -1,4 +1,4 @@
-"""Make the embedded model: ``python -m training [--out DIR] [--smoke] [--device cpu|cuda]``.
+"""Make the embedded model: ``python -m training [--out DIR] [--smoke] [--gpu-minutes N]``.
 
 An interrupted run continues where it stopped when it is started again.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from training.errors import TrainingError
 from training.pipeline import Run, run_all
-from training.recipe import FULL, SMOKE
+from training.recipe import FULL, SMOKE, gpu_recipe
 
 
 def main() -> int:
@@ -22,10 +22,17 @@ def main() -> int:
     parser.add_argument(
         "--smoke", action="store_true", help="a run of minutes that only shows that all stages work"
     )
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--workers", type=int, default=2, help="processes on the CPU (default: %(default)s)")
+    parser.add_argument(
+        "--gpu-minutes",
+        type=float,
+        help="train on CUDA, so long in all (default: days on the CPU)",
+    )
+    parser.add_argument(
+        "--workers", type=int, default=2, help="processes that draw and, on CPU, train (default: %(default)s)"
+    )
     options = parser.parse_args()
-    run = Run(options.out.resolve(), SMOKE if options.smoke else FULL, options.device, options.workers)
+    recipe = gpu_recipe(options.gpu_minutes) if options.gpu_minutes else FULL
+    run = Run(options.out.resolve(), SMOKE if options.smoke else recipe, options.workers)
     try:
         print(f"the model lies in {run_all(run)}")
     except TrainingError as error:

@@ -11,10 +11,14 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
 from training.bank import Bank
-from training.loop import Plan
+from training.loop import mixed_precision
+from training.task import Inputs, Plan
 
 LINE_STYLES = frozenset({"ink sketch", "blueprint", "neon", "toon"})
 """Styles of thin lines, which an autoencoder learns last."""
+
+LINE_SHARE = 0.3
+"""Share of a batch that shows these, beside those among the others."""
 
 LATENT_NOISE = 0.03
 """Noise that latents must stand, as a share of their spread."""
@@ -27,44 +31,58 @@ class AutoencoderTask:
         assert isinstance(model, AutoencoderKL)
         self.model, self.plan = model, plan
         self.noise = 0.0 if is_encoder_frozen(model) else LATENT_NOISE
-        self.banks = [Bank.open(path) for path in banks]
         self.device = torch.device(plan.device)
+        self.banks = [_Pictures(Bank.open(path), self.device) for path in banks]
 
-    def loss(self, rng: np.random.Generator, progress: float) -> tuple[Tensor, dict[str, float]]:
-        """Return the weighted reconstruction loss of a new batch."""
+    def draw(self, rng: np.random.Generator, progress: float) -> Inputs:
+        """Draw a batch; late in the training fewer and larger crops."""
         side = 64 if progress < 0.8 else 96
         batch = self.plan.batch if side == 64 else max(2, self.plan.batch * 4 // 9)
-        pictures = self._pictures(rng, batch, side).to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16):
-            latents = self.model.encode(pictures).latent_dist
+        return {"pictures": self.banks[rng.integers(len(self.banks))].draw(rng, batch, side)}
+
+    def loss(self, inputs: Inputs) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the weighted reconstruction loss of a batch."""
+        pictures, dtype = inputs["pictures"], self.model.dtype
+        assert pictures is not None
+        with mixed_precision(self.device):
+            latents = self.model.encode(pictures.to(dtype)).latent_dist
             means = latents.mean.float()
             scale = means.detach().std()
-            noisy = latents.sample() + self.noise * scale * torch.randn_like(means)
-            decoded = self.model.decode(noisy).sample
+            sample = means + latents.std.float() * torch.randn_like(means)
+            noisy = sample + self.noise * scale * torch.randn_like(means)
+            decoded = self.model.decode(noisy.to(dtype)).sample
         error = decoded.float() - pictures
-        total = reconstruction_loss(error) + 1e-6 * latents.kl().mean()
+        total = reconstruction_loss(error) + 1e-6 * latents.kl().float().mean()
         error = error.detach()
         colour = error - error.mean(1, keepdim=True)
-        return total, {"psnr": _psnr(error), "colour_psnr": _psnr(colour), "latent_std": float(scale)}
+        return total, {"psnr": _psnr(error), "colour_psnr": _psnr(colour), "latent_std": scale}
 
-    def _pictures(self, rng: np.random.Generator, batch: int, side: int) -> Tensor:
-        crops = np.empty((batch, side, side, 3), np.uint8)
-        for k in range(batch):
-            bank = self.banks[rng.integers(len(self.banks))]
-            picture = self._picture(bank, rng)
-            # Pixel blocks are aligned to four pixels in every real picture, so crops keep that.
-            top, left = 4 * rng.integers(0, (bank.size - side) // 4 + 1, 2)
-            crops[k] = picture[top : top + side, left : left + side]
-        pictures = torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+class _Pictures:
+    """The targets and viewports of a bank on a device."""
+
+    def __init__(self, bank: Bank, device: torch.device) -> None:
+        self.target, self.color = (torch.from_numpy(plane).to(device) for plane in (bank.target, bank.color))
+        rows = enumerate(bank.looks)
+        lines = [(n, k) for n, row in rows for k, look in enumerate(row) if look.style in LINE_STYLES]
+        self.lines = np.array(lines, np.int64).reshape(-1, 2)
+
+    def draw(self, rng: np.random.Generator, batch: int, side: int) -> Tensor:
+        """Crop targets, those of lines more often, and viewports, to (B, 3, side, side) in -1..1."""
+        samples, targets, size = self.target.shape[:3]
+        n, k = rng.integers(samples, size=batch), rng.integers(targets + 1, size=batch)
+        of_lines = rng.random(batch) < (LINE_SHARE if len(self.lines) else 0)
+        chosen = self.lines[rng.integers(max(1, len(self.lines)), size=int(of_lines.sum()))]
+        n[of_lines], k[of_lines] = chosen[:, 0], chosen[:, 1]
+        # Pixel blocks are aligned to four pixels in every real picture, so crops keep that.
+        top, left = (4 * int(x) for x in rng.integers(0, (size - side) // 4 + 1, 2))
+        window = (slice(None), slice(top, top + side), slice(left, left + side))
+        rows, columns = (torch.from_numpy(x).to(self.color.device) for x in (n, k))
+        is_viewport = (columns == targets).view(-1, 1, 1, 1)
+        of_targets = self.target[rows, columns.clamp(max=targets - 1)][window]
+        crops = torch.where(is_viewport, self.color[rows][window], of_targets)
+        pictures = crops.permute(0, 3, 1, 2).float() / 127.5 - 1
         return pictures.contiguous(memory_format=torch.channels_last)
-
-    def _picture(self, bank: Bank, rng: np.random.Generator) -> np.ndarray:
-        """Pick a target, one of lines more often, or a viewport."""
-        targets = bank.target.shape[1]
-        n, target = rng.integers(len(bank)), rng.integers(targets + 1)
-        if target < targets and bank.looks[n][target].style not in LINE_STYLES and rng.random() < 0.5:
-            n, target = rng.integers(len(bank)), rng.integers(targets)
-        return np.asarray(bank.color[n] if target == targets else bank.target[n, target])
 
 
 def autoencoder_task(banks: Sequence[Path]) -> partial[AutoencoderTask]:
@@ -107,8 +125,8 @@ def reconstruction_loss(error: Tensor) -> Tensor:
     )
 
 
-def _psnr(error: Tensor) -> float:
-    return float(-10 * error.square().mean().div(4).log10())
+def _psnr(error: Tensor) -> Tensor:
+    return -10 * error.square().mean().div(4).log10()
 
 
 def _gradients(error: Tensor) -> Tensor:

@@ -11,11 +11,11 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor, nn
 from transformers import CLIPTextModel
 
-from training.loop import Plan
+from training.loop import mixed_precision
 from training.networks import Sizes, make_controlnet, make_denoiser, make_text_encoder
-from training.prompts import Prompter
-from training.samples import EncodedBank, Sample, draw_sample
+from training.samples import Batch, EncodedBank, draw_batch
 from training.schedule import noise_level, signal, style_share, viewport_share
+from training.task import Inputs, Plan
 
 LEAST_WEIGHT = 0.3
 """Weight of nearly clean samples, in units of the v-prediction loss."""
@@ -91,70 +91,73 @@ def make_networks(sizes: Sizes) -> Networks:
 class DenoiserTask:
     """Predict v for noised targets, and for noised viewports on their way to the target."""
 
-    def __init__(
-        self, model: nn.Module, plan: Plan, rank: int, banks: Sequence[tuple[Path, Path]], tokenizer: Path
-    ) -> None:
+    def __init__(self, model: nn.Module, plan: Plan, rank: int, banks: Sequence[tuple[Path, Path]]) -> None:
         assert isinstance(model, Networks)
         self.model, self.plan = model, plan
-        self.banks = [EncodedBank.open(*paths) for paths in banks]
-        self.prompter = Prompter(tokenizer)
-        self.device = torch.device(plan.device)
+        self.device, self.dtype = torch.device(plan.device), model.denoiser.dtype
+        self.banks = [EncodedBank.open(*paths, self.device) for paths in banks]
         if self.device.type == "cpu":
             # torch's fused attention is slow backwards on CPU: a step takes 0.70 s instead of 0.89.
             for network in (model.denoiser, model.depth, model.lines):
                 network.set_attn_processor(AttnProcessor())
 
-    def loss(self, rng: np.random.Generator, progress: float) -> tuple[Tensor, dict[str, float]]:
-        """Return the weighted error of a new batch."""
+    def draw(self, rng: np.random.Generator, progress: float) -> Inputs:
+        """Draw a batch, with the controls that it is given."""
         bank = self.banks[rng.integers(len(self.banks))]
-        samples = [draw_sample(bank, self.prompter, rng, self.plan.crop) for _ in range(self.plan.batch)]
-        noised, wanted, now = (tensor.to(self.device) for tensor in _noised_and_wanted(samples))
-        tokens = self.prompter.tokens([sample.prompt for sample in samples]).to(self.device)
-        depth, lines = self._controls(samples, rng)
-        with torch.autocast(self.device.type, torch.bfloat16):
-            v = self.model(noised, now, self.model.encode_prompts(tokens), depth, lines)
-        a, s = signal(now.cpu()).to(self.device), noise_level(now.cpu()).to(self.device)
-        error = (a * noised - s * v.float() - wanted).square()
-        weighted = error / s.square() * s.square().clamp(min=LEAST_WEIGHT)
-        numbers = _by_noise(error.detach().mean((1, 2, 3)).cpu(), now.cpu())
-        return weighted.mean(), numbers if depth is not None and lines is not None else {}
-
-    def _controls(
-        self, samples: Sequence[Sample], rng: np.random.Generator
-    ) -> tuple[Tensor | None, Tensor | None]:
+        batch = draw_batch(bank, rng, self.plan.batch, self.plan.crop)
+        noised, wanted, now = noised_and_wanted(batch)
         choice = rng.choice(len(CONTROL_SHARES), p=list(CONTROL_SHARES.values()))
         with_depth, with_lines = list(CONTROL_SHARES)[choice]
-        depth = torch.stack([s.depth for s in samples]).to(self.device) if with_depth else None
-        lines = torch.stack([s.lines for s in samples]).to(self.device) if with_lines else None
-        return depth, lines
+        return {
+            "noised": noised,
+            "wanted": wanted,
+            "timesteps": now,
+            "tokens": batch.tokens,
+            "depth": batch.depth if with_depth else None,
+            "lines": batch.lines if with_lines else None,
+        }
+
+    def loss(self, inputs: Inputs) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the weighted error of a batch."""
+        noised, wanted, now, tokens = (
+            _given(inputs[name]) for name in ("noised", "wanted", "timesteps", "tokens")
+        )
+        depth, lines = (None if c is None else c.to(self.dtype) for c in (inputs["depth"], inputs["lines"]))
+        with mixed_precision(self.device):
+            v = self.model(noised.to(self.dtype), now, self.model.encode_prompts(tokens), depth, lines)
+        a, s = signal(now), noise_level(now)
+        error = (a * noised - s * v.float() - wanted).square()
+        weighted = error / s.square() * s.square().clamp(min=LEAST_WEIGHT)
+        numbers = {} if depth is None or lines is None else _by_noise(error.detach().mean((1, 2, 3)), now)
+        return weighted.mean(), numbers
 
 
-def denoiser_task(banks: Sequence[tuple[Path, Path]], tokenizer: Path) -> partial[DenoiserTask]:
+def denoiser_task(banks: Sequence[tuple[Path, Path]]) -> partial[DenoiserTask]:
     """Bind the data, for `training.loop.train`."""
-    return partial(DenoiserTask, banks=tuple(banks), tokenizer=tokenizer)
+    return partial(DenoiserTask, banks=tuple(banks))
 
 
-def _noised_and_wanted(samples: Sequence[Sample]) -> tuple[Tensor, Tensor, Tensor]:
+def noised_and_wanted(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
     """Return what the network sees, the picture it shall find in it, and the timesteps."""
-    clean, viewport, noise = (
-        torch.stack([getattr(s, n) for s in samples]) for n in ("clean", "viewport", "noise")
-    )
-    start, now = (torch.tensor([getattr(s.moment, n) for s in samples]) for n in ("start", "now"))
+    moments, device = batch.moments, batch.clean.device
+    start, now = (torch.from_numpy(t).to(device) for t in (moments.start, moments.now))
     is_img2img, is_pure = (
-        torch.tensor([getattr(s.moment, n) for s in samples]).view(-1, 1, 1, 1)
-        for n in ("is_img2img", "is_pure_noise")
+        torch.from_numpy(t).to(device).view(-1, 1, 1, 1) for t in (moments.is_img2img, moments.is_pure_noise)
     )
-    left = torch.where(is_img2img, viewport_share(start, now), torch.zeros(1))
-    share = torch.where(is_img2img, style_share(start), torch.ones(1))
-    noised = signal(now) * (clean + left * (viewport - clean)) + noise_level(now) * noise
-    noised = torch.where(is_pure, noise, noised).contiguous(memory_format=torch.channels_last)
-    return noised, viewport + share * (clean - viewport), now
+    left = torch.where(is_img2img, viewport_share(start, now), 0.0)
+    share = torch.where(is_img2img, style_share(start), 1.0)
+    clean = batch.clean + left * (batch.viewport - batch.clean)
+    noised = signal(now) * clean + noise_level(now) * batch.noise
+    noised = torch.where(is_pure, batch.noise, noised).contiguous(memory_format=torch.channels_last)
+    return noised, batch.viewport + share * (batch.clean - batch.viewport), now
 
 
-def _by_noise(errors: Tensor, timesteps: Tensor) -> dict[str, float]:
-    """Split the error of the clean latents (variance 1) by how much noise there was."""
-    numbers = {}
-    for name, inside in (("x0_high", timesteps >= 900), ("x0_mid", (timesteps >= 400) & (timesteps < 900))):
-        if inside.any():
-            numbers[name] = float(errors[inside].mean())
-    return numbers
+def _given(tensor: Tensor | None) -> Tensor:
+    assert tensor is not None
+    return tensor
+
+
+def _by_noise(errors: Tensor, timesteps: Tensor) -> dict[str, Tensor]:
+    """Split the error of the clean latents (variance 1) by how much noise there was; NaN if none had it."""
+    ranges = {"x0_high": timesteps >= 900, "x0_mid": (timesteps >= 400) & (timesteps < 900)}
+    return {name: (errors * inside).sum() / inside.sum() for name, inside in ranges.items()}

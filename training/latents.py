@@ -11,6 +11,9 @@ from diffusers import AutoencoderKL
 from training.bank import Bank
 from training.networks import SCALING_FACTOR, Sizes, make_autoencoder
 
+ENCODED_AT_ONCE = 8
+"""Samples; with their targets, some tens of pictures."""
+
 
 @torch.no_grad()
 def standardise(autoencoder: AutoencoderKL, bank: Bank, samples: int = 96) -> None:
@@ -35,9 +38,9 @@ def standardise(autoencoder: AutoencoderKL, bank: Bank, samples: int = 96) -> No
 @torch.no_grad()
 def encode(autoencoder: AutoencoderKL, pictures: np.ndarray) -> torch.Tensor:
     """Encode (B, H, W, 3) u8 pictures to the autoencoder's own (unscaled) mean latents, float32."""
-    batch = torch.tensor(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
     device = next(autoencoder.parameters()).device
-    means: torch.Tensor = autoencoder.encode(batch.to(device)).latent_dist.mean
+    batch = torch.tensor(pictures, device=device).permute(0, 3, 1, 2).float() / 127.5 - 1
+    means: torch.Tensor = autoencoder.encode(batch).latent_dist.mean
     return means.float()
 
 
@@ -49,7 +52,7 @@ def decode(autoencoder: AutoencoderKL, latents: torch.Tensor) -> np.ndarray:
     return pictures.round().byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
-def encode_bank(weights: Path, sizes: Sizes, bank: Path, out: Path, workers: int) -> None:
+def encode_bank(weights: Path, sizes: Sizes, bank: Path, out: Path, device: str, workers: int) -> None:
     """Write a bank's scaled latents: ``target`` (N, K, C, s, s) and ``color`` (N, C, s, s), float16."""
     if out.exists():
         return
@@ -60,22 +63,28 @@ def encode_bank(weights: Path, sizes: Sizes, bank: Path, out: Path, workers: int
     shape = (sizes.latent_channels, side, side)
     for name, lead in (("target", opened.target.shape[:2]), ("color", (len(opened),))):
         np.lib.format.open_memmap(part / f"{name}.npy", "w+", np.float16, (*lead, *shape)).flush()
-    bounds = np.linspace(0, len(opened), workers + 1).astype(int).tolist()
-    jobs = [(weights, sizes, bank, part, range(*pair)) for pair in itertools.pairwise(bounds)]
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        pool.starmap(_encode_range, jobs)
+    if device == "cpu":
+        bounds = np.linspace(0, len(opened), workers + 1).astype(int).tolist()
+        jobs = [(weights, sizes, bank, part, range(*pair), device) for pair in itertools.pairwise(bounds)]
+        with multiprocessing.get_context("spawn").Pool(workers) as pool:
+            pool.starmap(_encode_range, jobs)
+    else:
+        _encode_range(weights, sizes, bank, part, range(len(opened)), device)
     part.rename(out)
 
 
-def _encode_range(weights: Path, sizes: Sizes, bank: Path, folder: Path, numbers: range) -> None:
-    torch.set_num_threads(1)
+def _encode_range(weights: Path, sizes: Sizes, bank: Path, folder: Path, numbers: range, device: str) -> None:
+    if device == "cpu":
+        torch.set_num_threads(1)
     autoencoder = make_autoencoder(sizes)
     autoencoder.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-    autoencoder.eval()
+    autoencoder.eval().to(device)
     opened = Bank.open(bank)
     target = np.load(folder / "target.npy", mmap_mode="r+")
     color = np.load(folder / "color.npy", mmap_mode="r+")
-    for n in numbers:
-        pictures = np.concatenate([opened.target[n], opened.color[n][None]])
-        latents = (encode(autoencoder, pictures) * SCALING_FACTOR).numpy()
-        target[n], color[n] = latents[:-1], latents[-1]
+    for first in range(numbers.start, numbers.stop, ENCODED_AT_ONCE):
+        span = slice(first, min(first + ENCODED_AT_ONCE, numbers.stop))
+        pictures = opened.target[span]
+        latents = encode(autoencoder, pictures.reshape(-1, *pictures.shape[2:])) * SCALING_FACTOR
+        target[span] = latents.cpu().numpy().reshape(*pictures.shape[:2], *latents.shape[1:])
+        color[span] = (encode(autoencoder, opened.color[span]) * SCALING_FACTOR).cpu().numpy()

@@ -1,4 +1,4 @@
-"""The training loop: shared-memory workers on CPU, one process on CUDA, resumable.
+"""The training loop: shared-memory workers on CPU, one process and CUDA graphs on a GPU, resumable.
 
 1. On CPU each worker is a process with one thread and its own optimizer; the parameters are shared and
    updated without locks (Hogwild, Niu et al. 2011). Two threads in one process would wait for each other
@@ -19,63 +19,28 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from training.cuda_step import CudaStep
 from training.errors import TrainingError
+from training.task import Inputs, MakeTask, Plan
 
 CHECKPOINT_EVERY_S = 60.0
 LOG_EVERY = 50
 
 
-class Task(Protocol):
-    """What is trained: parameters, and a loss on a random batch."""
-
-    def loss(self, rng: np.random.Generator, progress: float) -> tuple[torch.Tensor, dict[str, float]]:
-        """Return the loss of a new batch and named numbers for the curve; ``progress`` runs 0..1."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How long and how fast to train. Steps are worker 0's."""
-
-    steps: int
-    rate: float
-    warmup: int = 100
-    decay_share: float = 0.3
-    average: float = 0.998
-    weight_decay: float = 1e-4
-    workers: int = 2
-    device: str = "cpu"
-    batch: int = 8
-    crop: int = 0
-    """Side, latent cells, of the windows that a denoiser is trained on; 0 takes whole samples."""
-
-    def rate_at(self, step: int) -> float:
-        """Warm up, hold, then fall with a square root to 2 %: more steps can be appended later."""
-        fall = (step / self.steps - (1 - self.decay_share)) / self.decay_share
-        return (
-            self.rate
-            * min(1.0, (step + 1) / self.warmup)
-            * max(0.02, 1 - max(0.0, fall) ** 0.5 if fall > 0 else 1.0)
-        )
-
-
-def train(
-    model: nn.Module, make_task: Callable[[nn.Module, Plan, int], Task], plan: Plan, checkpoint: Path
-) -> None:
-    """Train ``model`` in place until the plan's steps are done; at the end it holds the average.
+def train(model: nn.Module, make_task: MakeTask, plan: Plan, checkpoint: Path) -> None:
+    """Train ``model`` in place until the plan is fulfilled; at the end it holds the average.
 
     Args:
-        model: Whatever is trained, as one module.
-        make_task: Called in every worker with the model, the plan and the worker's number; must be
-            picklable.
-        plan: Steps and rates.
+        model: Whatever is trained, as one module, float32, on the plan's device.
+        make_task: Makes what is trained.
+        plan: Steps, seconds and rates.
         checkpoint: File to resume from and to save to; the curve lies beside it as ``.csv``.
     """
     if plan.device == "cuda":
@@ -113,31 +78,55 @@ def load_average(model: nn.Module, checkpoint: Path) -> None:
 
 
 def is_finished(checkpoint: Path, plan: Plan) -> bool:
-    """Tell whether a checkpoint has all the plan's steps."""
-    return (
-        checkpoint.exists()
-        and int(torch.load(checkpoint, map_location="cpu", weights_only=True)["step"]) >= plan.steps
-    )
+    """Tell whether a checkpoint fulfils the plan."""
+    if not checkpoint.exists():
+        return False
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    return plan.progress(state["step"], state["seconds"]) >= 1
 
 
-def _work(rank: int, model: nn.Module, make_task: Any, plan: Plan, checkpoint: Path, stop: Any) -> None:
+def mixed_precision(device: torch.device) -> torch.autocast:
+    """Compute in bfloat16 where a task runs on the float32 weights themselves: on CPU."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cpu")
+
+
+def _work(rank: int, model: nn.Module, make_task: MakeTask, plan: Plan, checkpoint: Path, stop: Any) -> None:
     on_cpu = plan.device == "cpu"
     if on_cpu:
         torch.set_num_threads(1)
     parent = os.getppid()
     _on_end_signals(lambda: None if stop is not None else _ENDED.append(True))
     run = _Run(model, plan, checkpoint, rank)
-    task = make_task(model, plan, rank)
     rng = np.random.default_rng((rank, run.step, 20))
     torch.manual_seed(1000 * run.step + rank)
-    while run.step < plan.steps and not _is_ended(stop, parent):
+    step = _CpuStep(model, make_task, plan, rank) if on_cpu else CudaStep(model, make_task, plan)
+    while run.progress < 1 and not _is_ended(stop, parent):
         with _disk_errors(stop):
-            run.take_step(*task.loss(rng, run.step / plan.steps))
+            run.apply(*step.compute(step.task.draw(rng, run.progress)))
+            step.refresh()
     if rank == 0:
         if stop is not None:
             stop.set()
         with _disk_errors(stop):
             run.save()
+
+
+class _CpuStep:
+    """Forward and backward of a task on the float32 weights themselves."""
+
+    def __init__(self, model: nn.Module, make_task: MakeTask, plan: Plan, rank: int) -> None:
+        self.task = make_task(model, plan, rank)
+        self._model = model
+
+    def compute(self, inputs: Inputs) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Leave the gradients of a batch in the weights; return loss and numbers."""
+        self._model.zero_grad(set_to_none=True)
+        loss, numbers = self.task.loss(inputs)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach(), numbers
+
+    def refresh(self) -> None:
+        """Nothing: there is no copy."""
 
 
 @contextmanager
@@ -177,22 +166,25 @@ class _Run:
         floating = {name: value for name, value in model.state_dict().items() if value.is_floating_point()}
         self._sources = list(floating.values())
         self._averages = [self.average[name] for name in floating]
-        self._logged: list[dict[str, float]] = []
+        self._logged: list[dict[str, torch.Tensor]] = []
         self._tick = self._saved = time.monotonic()
 
-    def take_step(self, loss: torch.Tensor, numbers: dict[str, float]) -> None:
-        """Apply one gradient; worker 0 also averages, logs and saves."""
+    @property
+    def progress(self) -> float:
+        """How much of the plan is done, 0..1."""
+        return self.plan.progress(self.step, self.seconds + time.monotonic() - self._tick)
+
+    def apply(self, loss: torch.Tensor, numbers: dict[str, torch.Tensor]) -> None:
+        """Apply the weights' gradients; worker 0 also averages, logs and saves."""
         for group in self.optimizer.param_groups:
-            group["lr"] = self.plan.rate_at(self.step)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+            group["lr"] = self.plan.rate_at(self.step, self.progress)
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimizer.step()
         self.step += 1
         if self.rank:
             return
         self._follow()
-        self._logged.append({"loss": float(loss.detach()), **numbers})
+        self._logged.append({"loss": loss, **numbers})
         if self.step % LOG_EVERY == 0:
             self._log()
         if time.monotonic() - self._saved > CHECKPOINT_EVERY_S:
@@ -208,7 +200,10 @@ class _Run:
         self.seconds += now - self._tick
         self._tick = now
         names = sorted({name for row in self._logged for name in row})
-        means = {name: float(np.mean([row[name] for row in self._logged if name in row])) for name in names}
+        means = {
+            name: float(torch.stack([row[name] for row in self._logged if name in row]).nanmean())
+            for name in names
+        }
         self._logged.clear()
         row = {"step": self.step, "wall_s": round(self.seconds), "cpu_s": round(time.process_time()), **means}
         print("  ".join(f"{k} {v:.4g}" for k, v in row.items()), flush=True)
@@ -226,7 +221,7 @@ class _Run:
         part = self.checkpoint.with_suffix(".part")
         state = {
             "step": self.step,
-            "seconds": self.seconds,
+            "seconds": self.seconds + self._saved - self._tick,
             "model": self.model.state_dict(),
             "average": self.average,
             "optimizer": self.optimizer.state_dict(),

@@ -10,6 +10,8 @@ from transformers import CLIPTextConfig, CLIPTextModel
 VOCABULARY = 49_408
 PROMPT_TOKENS = 77
 SCALING_FACTOR = 0.18215
+NORM_GROUPS = 4
+"""Few, since a normalisation over fewer than four channels takes colours away."""
 
 
 @dataclass(frozen=True)
@@ -18,8 +20,8 @@ class Sizes:
 
     autoencoder: tuple[int, ...] = (16, 32, 64)
     latent_channels: int = 4
-    denoiser: tuple[int, ...] = (40, 80, 128, 160)
-    hint: tuple[int, ...] = (8, 16, 32)
+    denoiser: tuple[int, ...] = (32, 48, 128, 192)
+    hint: tuple[int, ...] = (8, 16, 24)
     text: int = 64
     text_layers: int = 2
     autoencoder_groups: int = 1
@@ -103,5 +105,5 @@ def _denoiser_shape(sizes: Sizes) -> dict[str, object]:
         "layers_per_block": 1,
         "cross_attention_dim": sizes.text,
         "attention_head_dim": tuple(max(1, width // sizes.head) for width in sizes.denoiser),
-        "norm_num_groups": 8,
+        "norm_num_groups": NORM_GROUPS,
     }

@@ -6,12 +6,13 @@ Under the work folder: ``scenes`` and ``held`` (shards), ``models`` and ``frames
 ``loras``, ``sheet-*.png``.
 """
 
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL
+from torch import nn
 
 import bridge
 from training.autoencoder import autoencoder_task, freeze_encoder
@@ -21,13 +22,14 @@ from training.colour_start import start_from_colour
 from training.denoiser import Networks, denoiser_task, make_networks
 from training.export import export
 from training.latents import encode_bank, standardise
-from training.loop import Plan, is_finished, load_average, train
+from training.loop import is_finished, load_average, train
 from training.lora import attach, save_lora
 from training.models_fetch import fetch_models
 from training.networks import make_autoencoder
 from training.recipe import Recipe
 from training.sheet import write_sheet
 from training.styles import LORA_STYLES
+from training.task import MakeTask, Plan
 
 TOKENIZER = Path(bridge.__file__).parent / "builtin" / "demo-sd" / "tokenizer"
 HELD_SEED = 9001
@@ -35,33 +37,45 @@ HELD_SEED = 9001
 
 @dataclass(frozen=True)
 class Run:
-    """A work folder, the numbers, and where to compute."""
+    """A work folder, the numbers, and how many processes may draw samples."""
 
     work: Path
     recipe: Recipe
-    device: str = "cpu"
     workers: int = 2
 
-    def plan(self, plan: Plan) -> Plan:
-        """Fit a plan to this run's device."""
-        if self.device == "cpu":
-            return replace(plan, workers=min(plan.workers, self.workers))
-        return replace(plan, device=self.device, workers=1, batch=plan.batch * 16)
+    @property
+    def device(self) -> str:
+        """Where networks are trained."""
+        return self.recipe.autoencoder.device
+
+    def bank(self, size: int) -> Path:
+        """Folder of the samples of a size."""
+        return self.work / f"bank-{size}"
+
+    def latents(self, size: int) -> Path:
+        """Folder of their latents."""
+        return self.work / f"latents-{size}"
 
 
 def run_all(run: Run) -> Path:
     """Run every unfinished stage; return the exported model's folder."""
     run.work.mkdir(parents=True, exist_ok=True)
     render(run)
-    draw_banks(run)
-    autoencoder = train_autoencoder(run)
+    draw_small_bank(run)
+    with ThreadPoolExecutor(1) as background:
+        large = background.submit(draw_large_bank, run)
+        if run.device == "cpu":
+            large.result()
+        autoencoder = train_autoencoder(run)
+        large.result()
     encode_banks(run)
     networks = train_denoiser(run)
     sharpen_decoder(run, autoencoder)
-    _say("contact sheets")
-    write_sheet(networks, autoencoder, run.work / "frames", run.work / "sheet-frames.png", TOKENIZER)
-    _say("export")
+    _say("export and contact sheet")
     export(networks, autoencoder, TOKENIZER, run.work / "model")
+    write_sheet(
+        networks.float(), autoencoder.float(), run.work / "frames", run.work / "sheet-frames.png", TOKENIZER
+    )
     train_lora(run)
     return run.work / "model"
 
@@ -90,24 +104,22 @@ def render(run: Run) -> None:
         run_in_blender(python, "training.scenes.frames", arguments)
 
 
-def draw_banks(run: Run) -> None:
-    """Draw the small and the large training samples."""
+def draw_small_bank(run: Run) -> None:
+    """Draw the samples of small pictures."""
     recipe = run.recipe
-    for size, samples, seed in (
-        (recipe.small_size, recipe.small_samples, 2),
-        (recipe.large_size, recipe.large_samples, 3),
-    ):
-        if not _bank(run, size).exists():
-            _say(f"drawing {samples} samples of {size} pixels")
-            build_bank(
-                run.work / "scenes",
-                _bank(run, size),
-                samples=samples,
-                size=size,
-                targets=recipe.targets,
-                seed=seed,
-                workers=run.workers,
-            )
+    _draw(run, recipe.small_size, samples=recipe.small_samples, targets=recipe.small_targets, seed=2)
+
+
+def draw_large_bank(run: Run) -> None:
+    """Draw the samples of large pictures."""
+    recipe = run.recipe
+    _draw(run, recipe.large_size, samples=recipe.large_samples, targets=recipe.large_targets, seed=3)
+
+
+def _draw(run: Run, size: int, **numbers: int) -> None:
+    if not run.bank(size).exists():
+        _say(f"drawing {numbers['samples']} samples of {size} pixels")
+        build_bank(run.work / "scenes", run.bank(size), TOKENIZER, size=size, workers=run.workers, **numbers)
 
 
 def train_autoencoder(run: Run) -> AutoencoderKL:
@@ -117,10 +129,8 @@ def train_autoencoder(run: Run) -> AutoencoderKL:
     autoencoder = make_autoencoder(run.recipe.sizes)
     if not finished.exists():
         start_from_colour(autoencoder)
-        bank = _bank(run, run.recipe.small_size)
-        _train(
-            "autoencoder", autoencoder, autoencoder_task([bank]), run.plan(run.recipe.autoencoder), checkpoint
-        )
+        bank = run.bank(run.recipe.small_size)
+        _train(run, "autoencoder", autoencoder, autoencoder_task([bank]), run.recipe.autoencoder, checkpoint)
         standardise(autoencoder.cpu(), Bank.open(bank))
         torch.save(autoencoder.state_dict(), finished)
     autoencoder.load_state_dict(torch.load(finished, map_location="cpu", weights_only=True))
@@ -130,19 +140,21 @@ def train_autoencoder(run: Run) -> AutoencoderKL:
 def sharpen_decoder(run: Run, autoencoder: AutoencoderKL) -> None:
     """Train the decoder on, in place; the latents stay as they are."""
     freeze_encoder(autoencoder)
-    task = autoencoder_task([_bank(run, run.recipe.small_size), _bank(run, run.recipe.large_size)])
-    _train("decoder", autoencoder, task, run.plan(run.recipe.decoder), run.work / "decoder.pt")
+    task = autoencoder_task([run.bank(run.recipe.small_size), run.bank(run.recipe.large_size)])
+    _train(run, "decoder", autoencoder, task, run.recipe.decoder, run.work / "decoder.pt")
     autoencoder.cpu().eval()
 
 
 def encode_banks(run: Run) -> None:
     """Encode both banks with the finished autoencoder."""
     for size in (run.recipe.small_size, run.recipe.large_size):
-        if not _latents(run, size).exists():
+        if not run.latents(size).exists():
             _say(f"encoding the samples of {size} pixels")
-            encode_bank(
-                run.work / "vae.pt", run.recipe.sizes, _bank(run, size), _latents(run, size), run.workers
-            )
+            _encode(run, run.bank(size), run.latents(size))
+
+
+def _encode(run: Run, bank: Path, latents: Path) -> None:
+    encode_bank(run.work / "vae.pt", run.recipe.sizes, bank, latents, run.device, run.workers)
 
 
 def train_denoiser(run: Run) -> Networks:
@@ -156,8 +168,8 @@ def train_denoiser(run: Run) -> Networks:
         ("denoiser, large pictures", recipe.large_size, recipe.refine, run.work / "refined.pt"),
     )
     for name, size, plan, checkpoint in stages:
-        task = denoiser_task([(_bank(run, size), _latents(run, size))], TOKENIZER)
-        _train(name, networks, task, run.plan(plan), checkpoint)
+        task = denoiser_task([(run.bank(size), run.latents(size))])
+        _train(run, name, networks, task, plan, checkpoint)
     return networks.cpu().eval()
 
 
@@ -172,6 +184,7 @@ def train_lora(run: Run) -> None:
         build_bank(
             run.work / "scenes",
             bank,
+            TOKENIZER,
             samples=recipe.lora_samples,
             size=recipe.small_size,
             targets=2,
@@ -179,31 +192,25 @@ def train_lora(run: Run) -> None:
             workers=run.workers,
             styles=(style,),
         )
-        encode_bank(run.work / "vae.pt", recipe.sizes, bank, latents, run.workers)
+        _encode(run, bank, latents)
         networks = make_networks(recipe.sizes)
         load_average(networks, run.work / "refined.pt")
         attach(networks)
-        task = denoiser_task([(bank, latents)], TOKENIZER)
-        _train(f"LoRA {style}", networks, task, run.plan(recipe.lora), run.work / f"lora-{style}.pt")
+        task = denoiser_task([(bank, latents)])
+        _train(run, f"LoRA {style}", networks, task, recipe.lora, run.work / f"lora-{style}.pt")
         out.parent.mkdir(exist_ok=True)
         save_lora(networks.cpu(), out)
 
 
-def _train(
-    name: str, model: torch.nn.Module, task: Callable[..., object], plan: Plan, checkpoint: Path
-) -> None:
+def _train(run: Run, name: str, model: nn.Module, task: MakeTask, plan: Plan, checkpoint: Path) -> None:
+    if plan.device == "cpu":
+        plan = replace(plan, workers=min(plan.workers, run.workers))
     if not is_finished(checkpoint, plan):
-        _say(f"training {name}: {plan.steps} steps on {plan.device}")
+        _say(f"training {name} on {plan.device}")
         train(model.to(plan.device), task, plan, checkpoint)
+        if not is_finished(checkpoint, plan):
+            raise KeyboardInterrupt
     load_average(model, checkpoint)
-
-
-def _bank(run: Run, size: int) -> Path:
-    return run.work / f"bank-{size}"
-
-
-def _latents(run: Run, size: int) -> Path:
-    return run.work / f"latents-{size}"
 
 
 def _say(sentence: str) -> None:

@@ -11,19 +11,19 @@ KEPT_BELOW, GONE_ABOVE = 80, 560
 
 
 @cache
-def _signal_share() -> Tensor:
+def _signal_share(device: torch.device) -> Tensor:
     betas = torch.linspace(0.00085**0.5, 0.012**0.5, TIMESTEPS, dtype=torch.float64) ** 2
-    return torch.cumprod(1 - betas, 0).float()
+    return torch.cumprod(1 - betas, 0).float().to(device)
 
 
 def signal(timesteps: Tensor) -> Tensor:
     """Amplitude of the picture at each timestep, shape (B, 1, 1, 1)."""
-    return _signal_share()[timesteps].sqrt().view(-1, 1, 1, 1)
+    return _signal_share(timesteps.device)[timesteps].sqrt().view(-1, 1, 1, 1)
 
 
 def noise_level(timesteps: Tensor) -> Tensor:
     """Amplitude of the noise at each timestep, shape (B, 1, 1, 1)."""
-    return (1 - _signal_share()[timesteps]).sqrt().view(-1, 1, 1, 1)
+    return (1 - _signal_share(timesteps.device)[timesteps]).sqrt().view(-1, 1, 1, 1)
 
 
 def style_share(start: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 import csv
 import errno
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from training.loop import Plan, is_finished, load_average, train
+from training.loop import is_finished, load_average, train
+from training.task import Plan
 
 
 class Line(nn.Module):
@@ -22,9 +24,17 @@ class FitThree:
     def __init__(self, model: Line, plan: Plan, rank: int) -> None:
         self.model = model
 
-    def loss(self, rng: np.random.Generator, progress: float):
-        error = (self.model.weight - 3).square().sum()
-        return error, {"error": float(error.detach())}
+    def draw(self, rng: np.random.Generator, progress: float):
+        return {"goal": torch.full((1,), 3.0)}
+
+    def loss(self, inputs):
+        error = (self.model.weight - inputs["goal"]).square().sum()
+        return error, {"error": error.detach(), "never": error.detach() * torch.nan}
+
+
+class FitThreeOnCuda(FitThree):
+    def draw(self, rng: np.random.Generator, progress: float):
+        return {"goal": torch.full((1,), 3.0, device="cuda")}
 
 
 def test_workers_share_one_model_and_leave_the_average(tmp_path):
@@ -50,13 +60,28 @@ def test_a_second_run_continues_and_appends_to_the_curve(tmp_path):
     assert torch.equal(again.weight, model.weight)
 
 
-def test_rate_warms_up_holds_and_falls():
-    plan = Plan(steps=1000, rate=1.0, warmup=100, decay_share=0.3)
-    assert plan.rate_at(0) == 0.01
-    assert plan.rate_at(500) == 1.0
-    assert plan.rate_at(690) == 1.0
-    assert plan.rate_at(850) < 0.5
-    assert plan.rate_at(1000) == 0.02
+def test_training_ends_when_its_seconds_are_over(tmp_path):
+    plan = Plan(steps=10**9, rate=0.01, warmup=1, workers=1, seconds=1.0)
+    train(Line(), FitThree, plan, tmp_path / "line.pt")
+    assert is_finished(tmp_path / "line.pt", plan)
+    assert not is_finished(tmp_path / "line.pt", replace(plan, seconds=60.0))
+
+
+def test_a_number_that_is_never_known_leaves_the_others_alone(tmp_path):
+    train(Line(), FitThree, Plan(steps=50, rate=0.01, warmup=1, workers=1), tmp_path / "line.pt")
+    with (tmp_path / "line.csv").open() as file:
+        row = next(csv.DictReader(file))
+    assert float(row["error"]) > 0
+    assert row["never"] == "nan"
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_cuda_graphs_reach_the_same_end(tmp_path):
+    model = Line().cuda()
+    plan = Plan(steps=200, rate=0.1, warmup=1, average=0.9, device="cuda")
+    train(model, FitThreeOnCuda, plan, tmp_path / "line.pt")
+    assert abs(float(model.weight.detach()) - 3) < 0.5
 
 
 def test_a_full_disk_is_told_apart_from_other_failures(tmp_path):
