@@ -86,9 +86,8 @@ class FakeDaemon:
         self._changed = threading.Condition()
         self._sockets: set[ServerConnection] = set()
         self._listening = threading.Event()
-        self._loop = asyncio.new_event_loop()
         self._stopped = asyncio.Event()
-        self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._serve()))
+        self._thread = threading.Thread(target=self._run)
         self._thread.start()
         self._listening.wait()
 
@@ -105,7 +104,6 @@ class FakeDaemon:
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stopped.set)
             self._thread.join()
-            self._loop.close()
 
     def say(self, *messages: Message | str | bytes) -> None:
         """Send something to every client, unasked."""
@@ -132,6 +130,12 @@ class FakeDaemon:
     def of(self, kind: type[Any]) -> list[Any]:
         """What was heard of a kind."""
         return [message for message in self.heard if isinstance(message, kind)]
+
+    def _run(self) -> None:
+        # A runner also ends the handshakes that were under way when the server closed.
+        with asyncio.Runner() as runner:
+            self._loop = runner.get_loop()
+            runner.run(self._serve())
 
     async def _say(self, messages: tuple[Message | str | bytes, ...]) -> None:
         for socket in list(self._sockets):
