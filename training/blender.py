@@ -53,7 +53,7 @@ def run_in_blender(python: Path, module: str, arguments: Sequence[str]) -> None:
         raise TrainingError(
             f"{module} failed in {python}: {said}", "Run the command by hand to see all it says."
         )
-    print(done.stdout, end="", flush=True)
+    print(done.stdout, end="", file=sys.stderr, flush=True)
 
 
 def _imports_bpy(python: Path) -> bool:
@@ -64,7 +64,7 @@ def _imports_bpy(python: Path) -> bool:
 def _install(folder: Path) -> Path:
     if sys.version_info[:2] != PYTHON:
         raise TrainingError("bpy is not installed, and this Python cannot install it", _INSTALL_HINT)
-    print(f"installing {BPY} into {folder} (1 GB, once)", flush=True)
+    print(f"installing {BPY} into {folder} (1 GB, once)", file=sys.stderr, flush=True)
     venv.create(folder, with_pip=True)
     python = folder / "bin" / "python"
     command = [str(python), "-m", "pip", "install", "--quiet", BPY]

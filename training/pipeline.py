@@ -6,6 +6,7 @@ Under the work folder: ``scenes`` and ``held`` (shards), ``models`` and ``frames
 ``loras``, ``sheet-*.png``.
 """
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -214,4 +215,4 @@ def _train(run: Run, name: str, model: nn.Module, task: MakeTask, plan: Plan, ch
 
 
 def _say(sentence: str) -> None:
-    print(f"== {sentence}", flush=True)
+    print(f"== {sentence}", file=sys.stderr, flush=True)

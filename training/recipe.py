@@ -45,6 +45,9 @@ class Recipe:
 FULL = Recipe()
 """For days on two cores."""
 
+EVALUATION = replace(FULL, shards=2, views=120, held_views=8)
+"""What `training.evaluate` renders where there are no scenes yet."""
+
 GPU_STEPS = 1_000_000
 """More than there is time for."""
 

@@ -1,7 +1,7 @@
 """Measure a model: ``python -m training.evaluate [--model DIR] [--work DIR] [--json]``.
 
-The work folder is that of ``python -m training``: its held-out scenes and frames are judged, and its
-small bank's targets train the judge of styles (once; it is kept).
+Held-out scenes and frames of real models are painted and judged. What is not in the work folder yet is
+rendered first (it may be that of ``python -m training``), and the judge of styles is trained there once.
 """
 
 import argparse
@@ -16,15 +16,20 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from bridge.builtin import model_folder
+from training.bank import build_bank
 from training.errors import TrainingError
 from training.evaluate import measure
 from training.evaluate.classifier import STEPS, StyleJudge, trained_judge
 from training.evaluate.model import load_painter
 from training.gbuffer import Shard, View, open_shards
 from training.painter import Painter
-from training.recipe import FULL
+from training.pipeline import TOKENIZER, Run, render
+from training.recipe import EVALUATION
+from training.styles import STYLES
 
 VIEWS = 16
+JUDGE_SAMPLES, JUDGE_SIZE = 300, 128
 
 CONTROLS: dict[str, dict[str, Any]] = {
     "both": {},
@@ -45,17 +50,15 @@ def main() -> int:
     """Parse the command line, measure, print."""
     parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("training-work"))
-    parser.add_argument("--model", type=Path, help="exported model (default: WORK/model)")
+    parser.add_argument("--model", type=Path, default=model_folder(), help="default: the one that ships")
     parser.add_argument("--views", type=int, default=VIEWS, help="views of each kind")
     parser.add_argument("--judge-steps", type=int, default=STEPS, help="training steps of a new judge")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args()
     try:
-        report = evaluate(
-            options.model or options.work / "model", options.work, options.views, options.judge_steps
-        )
-    except (TrainingError, FileNotFoundError) as error:
-        print(f"error: {error}\n{getattr(error, 'hint', 'Run python -m training first.')}", file=sys.stderr)
+        report = evaluate(options.model, options.work.resolve(), options.views, options.judge_steps)
+    except TrainingError as error:
+        print(f"error: {error}\n{error.hint}", file=sys.stderr)
         return 1
     if options.json:
         print(json.dumps(report, indent=2))
@@ -67,7 +70,8 @@ def main() -> int:
 def evaluate(model: Path, work: Path, count: int, judge_steps: int = STEPS) -> measure.Numbers:
     """Take every measurement; ``count`` views of each kind."""
     painter = load_painter(model)
-    judge = trained_judge(work / f"bank-{FULL.small_size}", work / "judge.pt", judge_steps)
+    render(Run(work, EVALUATION))
+    judge = trained_judge(_judge_bank(work), work / "judge.pt", judge_steps)
     procedural, blender = _procedural_views(work / "held", count), _blender_views(work / "frames", count)
     few = blender[:: max(1, len(blender) // max(1, count // 3))]
     report: measure.Numbers = {"model": str(model), "views": len(blender), "views_of_variants": len(few)}
@@ -105,10 +109,24 @@ def _variant(
     return {"accuracy": measure.style_scores(judge, painted)["accuracy"], **measure.structure(painted, views)}
 
 
+def _judge_bank(work: Path) -> Path:
+    """Draw targets of scenes that are not the held-out ones, every style as often as the others."""
+    bank = work / "bank-judge"
+    build_bank(
+        work / "scenes",
+        bank,
+        TOKENIZER,
+        samples=JUDGE_SAMPLES,
+        size=JUDGE_SIZE,
+        targets=len(STYLES),
+        seed=7,
+        workers=2,
+    )
+    return bank
+
+
 def _procedural_views(folder: Path, count: int) -> list[View]:
     shards = open_shards(folder)
-    if not shards:
-        raise FileNotFoundError(f"no held-out scenes in {folder}")
     return [shards[n % len(shards)].view(n // len(shards)) for n in range(count)]
 
 

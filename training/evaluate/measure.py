@@ -66,10 +66,18 @@ def style_scores(judge: StyleJudge, painted: Sequence[np.ndarray]) -> Numbers:
 
 
 def structure(painted: Sequence[np.ndarray], views: Sequence[View]) -> Numbers:
-    """Return the mean edge F1 against each view's own edges, and against another view's."""
+    """Return the mean edge F1 against each view's own edges, and against another view's of the same size."""
     own = [edge_f1(p, view.edges) for row, view in zip(painted, views, strict=True) for p in row]
-    others = [*views[1:], views[0]]
-    other = [edge_f1(p, view.edges) for row, view in zip(painted, others, strict=True) for p in row]
+    others = [
+        next((other for other in (*views[n + 1 :], *views[:n]) if other.shape == view.shape), None)
+        for n, view in enumerate(views)
+    ]
+    other = [
+        edge_f1(p, view.edges)
+        for row, view in zip(painted, others, strict=True)
+        if view is not None
+        for p in row
+    ]
     return {"f1": round(float(np.mean(own)), 3), "f1_other_scene": round(float(np.mean(other)), 3)}
 
 
