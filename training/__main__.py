@@ -32,7 +32,9 @@ def main() -> int:
     )
     options = parser.parse_args()
     recipe = gpu_recipe(options.gpu_minutes) if options.gpu_minutes else FULL
-    run = Run(options.out.resolve(), SMOKE if options.smoke else recipe, options.workers)
+    run = Run(options.out.resolve(), recipe, options.workers)
+    if options.smoke:
+        run = Run(options.out.resolve(), SMOKE, workers=1)
     try:
         print(f"the model lies in {run_all(run)}")
     except TrainingError as error:

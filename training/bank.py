@@ -4,10 +4,7 @@ Making a target costs milliseconds; drawing it again in every epoch would cost m
 step that uses it. A bank is a folder of memory-mapped arrays, see `Bank`.
 """
 
-import itertools
 import json
-import multiprocessing
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -19,6 +16,7 @@ import numpy as np
 
 from training.controls import depth_control, random_line_control
 from training.gbuffer import Shard, View, open_shards
+from training.processes import divided
 from training.prompts import PROMPT_TOKENS, Prompter
 from training.styles import STYLES, Look, random_look, stylise
 from training.styles.fields import DOWNSCALE
@@ -99,13 +97,8 @@ def build_bank(
         ("tokens", (samples, targets, PROMPTS, PROMPT_TOKENS), np.int32),
     ):
         np.lib.format.open_memmap(part / f"{name}.npy", "w+", dtype, shape).flush()
-    bounds = np.linspace(0, samples, workers + 1).astype(int).tolist()
-    ranges = [range(*pair) for pair in itertools.pairwise(bounds)]
-    jobs = [(scenes, part, tokenizer, seed, tuple(styles), numbers) for numbers in ranges]
-    # One of many workers needs no threads of its own; this process has its numpy already.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        rows = [row for chunk in pool.starmap(_draw_range, jobs) for row in chunk]
+    arguments = (scenes, part, tokenizer, seed, tuple(styles))
+    rows = [row for rows in divided(_draw_range, samples, workers, *arguments) for row in rows]
     np.save(part / "unknown.npy", _unknown_tokens(tokenizer, seed))
     (part / "looks.json").write_text(json.dumps(rows), "utf-8")
     part.rename(out)

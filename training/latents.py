@@ -1,7 +1,5 @@
 """Standardise an autoencoder's latents and encode a bank with it."""
 
-import itertools
-import multiprocessing
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +8,7 @@ from diffusers import AutoencoderKL
 
 from training.bank import Bank
 from training.networks import SCALING_FACTOR, Sizes, make_autoencoder
+from training.processes import divided
 
 ENCODED_AT_ONCE = 8
 """Samples; with their targets, some tens of pictures."""
@@ -63,19 +62,12 @@ def encode_bank(weights: Path, sizes: Sizes, bank: Path, out: Path, device: str,
     shape = (sizes.latent_channels, side, side)
     for name, lead in (("target", opened.target.shape[:2]), ("color", (len(opened),))):
         np.lib.format.open_memmap(part / f"{name}.npy", "w+", np.float16, (*lead, *shape)).flush()
-    if device == "cpu":
-        bounds = np.linspace(0, len(opened), workers + 1).astype(int).tolist()
-        jobs = [(weights, sizes, bank, part, range(*pair), device) for pair in itertools.pairwise(bounds)]
-        with multiprocessing.get_context("spawn").Pool(workers) as pool:
-            pool.starmap(_encode_range, jobs)
-    else:
-        _encode_range(weights, sizes, bank, part, range(len(opened)), device)
+    processes = workers if device == "cpu" else 1
+    divided(_encode_range, len(opened), processes, weights, sizes, bank, part, device)
     part.rename(out)
 
 
-def _encode_range(weights: Path, sizes: Sizes, bank: Path, folder: Path, numbers: range, device: str) -> None:
-    if device == "cpu":
-        torch.set_num_threads(1)
+def _encode_range(weights: Path, sizes: Sizes, bank: Path, folder: Path, device: str, numbers: range) -> None:
     autoencoder = make_autoencoder(sizes)
     autoencoder.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
     autoencoder.eval().to(device)

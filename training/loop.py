@@ -1,8 +1,8 @@
 """The training loop: shared-memory workers on CPU, one process and CUDA graphs on a GPU, resumable.
 
-1. On CPU each worker is a process with one thread and its own optimizer; the parameters are shared and
-   updated without locks (Hogwild, Niu et al. 2011). Two threads in one process would wait for each other
-   at every barrier as soon as anything else runs on the machine.
+1. On CPU each of several workers is a process with one thread and its own optimizer; the parameters are
+   shared and updated without locks (Hogwild, Niu et al. 2011). Two threads in one process would wait for
+   each other at every barrier as soon as anything else runs on the machine.
 2. Worker 0 keeps the moving average, the curve and the checkpoint; only it writes files.
 3. A checkpoint is written every minute and at the end, to a temporary name first. A new run continues
    from it; the other workers start with worker 0's optimizer state.
@@ -43,7 +43,7 @@ def train(model: nn.Module, make_task: MakeTask, plan: Plan, checkpoint: Path) -
         plan: Steps, seconds and rates.
         checkpoint: File to resume from and to save to; the curve lies beside it as ``.csv``.
     """
-    if plan.device == "cuda":
+    if plan.device == "cuda" or plan.workers == 1:
         _work(0, model, make_task, plan, checkpoint, None)
     else:
         model.share_memory()

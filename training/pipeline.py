@@ -98,7 +98,7 @@ def render(run: Run) -> None:
         arguments = [text for name, number in numbers.items() for text in (name, str(number))]
         run_in_blender(python, "training.scenes", ["--out", str(out), *arguments])
     if not frames.exists():
-        for sentence in fetch_models(run.work / "models"):
+        for sentence in fetch_models(run.work / "models") if recipe.fetches_models else ():
             _say(sentence)
         size = ["--size", str(recipe.view_size)]
         arguments = ["--models", str(run.work / "models"), "--out", str(frames), *size]

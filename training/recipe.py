@@ -11,7 +11,7 @@ class Recipe:
     """Everything that decides what is trained, for how long."""
 
     sizes: Sizes = field(default_factory=Sizes)
-    shards: int = 15
+    shards: int = 13
     views: int = 250
     held_shards: int = 4
     held_views: int = 24
@@ -23,6 +23,8 @@ class Recipe:
     large_targets: int = 4
     large_size: int = 256
     lora_samples: int = 3_000
+    fetches_models: bool = True
+    """Whether the held-out frames show the models that have to be fetched, too."""
     autoencoder: Plan = field(default_factory=lambda: Plan(steps=12_000, rate=1.2e-3, warmup=200))
     decoder: Plan = field(default_factory=lambda: Plan(steps=6_000, rate=6e-4, warmup=100))
     windows: Plan = field(
@@ -77,7 +79,7 @@ def gpu_recipe(minutes: float) -> Recipe:
         for name, (share, batch, rate) in GPU.items()
     }
     plans["windows"] = replace(plans["windows"], decay_share=0.1)
-    counts = {"small_samples": 9_000, "small_targets": 8, "large_samples": 5_000, "large_targets": 6}
+    counts = {"small_samples": 8_000, "small_targets": 8, "large_samples": 4_000, "large_targets": 6}
     return replace(FULL, **counts, **plans)
 
 
@@ -86,6 +88,7 @@ SMOKE = Recipe(
     shards=1,
     views=8,
     held_shards=1,
+    fetches_models=False,
     held_views=2,
     view_size=128,
     small_samples=12,

@@ -29,7 +29,7 @@ def write_sheet(
     painter = Painter(networks, autoencoder, tokenizer)
     shard = Shard.open(frames)
     rows: list[np.ndarray] = []
-    for number in SHOWN[:count]:
+    for number in [n for n in SHOWN if n < len(shard)][:count]:
         view = shard.view(number)
         rows.append(np.hstack([view.color, *targets(view)]))
         for title, options in ROWS:

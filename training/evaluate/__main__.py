@@ -20,7 +20,7 @@ from bridge.builtin import model_folder
 from training.bank import build_bank
 from training.errors import TrainingError
 from training.evaluate import measure
-from training.evaluate.classifier import STEPS, StyleJudge, trained_judge
+from training.evaluate.classifier import STEPS, StyleJudge, style_distance, trained_judge
 from training.evaluate.model import load_painter
 from training.gbuffer import Shard, View, open_shards
 from training.painter import Painter
@@ -28,11 +28,10 @@ from training.pipeline import TOKENIZER, Run, render
 from training.recipe import EVALUATION
 from training.styles import STYLES
 
-VIEWS = 16
+VIEWS = 12
 JUDGE_SAMPLES, JUDGE_SIZE = 300, 128
 
 CONTROLS: dict[str, dict[str, Any]] = {
-    "both": {},
     "depth": {"lines": 0.0},
     "lines": {"depth": 0.0},
     "none": {"depth": 0.0, "lines": 0.0},
@@ -40,10 +39,14 @@ CONTROLS: dict[str, dict[str, Any]] = {
 SETTINGS: dict[str, dict[str, Any]] = {
     "1 step": {"steps": 1},
     "2 steps": {"steps": 2},
+    "4 steps": {},
     "8 steps": {"steps": 8},
     "lcm": {"sampler": "lcm"},
     "dpmpp_2m": {"sampler": "dpmpp_2m"},
+    "denoise 0.6": {"from_viewport": True, "strength": 0.6},
+    "denoise 1.0": {"from_viewport": True},
 }
+"""Everything else is four Euler steps from an empty latent with both controls."""
 
 
 def main() -> int:
@@ -82,7 +85,7 @@ def evaluate(model: Path, work: Path, count: int, judge_steps: int = STEPS) -> m
     report["settings"] = {name: _variant(painter, judge, few, setting) for name, setting in SETTINGS.items()}
     hues = measure.hue_accuracy(painter, few)
     report["hue_accuracy"], report["hue"] = hues["accuracy"], hues["per_colour"]
-    report["colour_moved_by_denoise"] = measure.denoise_behaviour(painter, few[:3])
+    report["colour_moved_by_denoise"] = measure.denoise_behaviour(painter, few[:2])
     report["variety"] = measure.variety(painter, few[0])
     torch.set_num_threads(2)
     report["speed_256"] = measure.speed(painter, few[0])
@@ -106,7 +109,11 @@ def _variant(
     painter: Painter, judge: StyleJudge, views: Sequence[View], options: Mapping[str, Any]
 ) -> measure.Numbers:
     painted = measure.paint_all(painter, views, **options)
-    return {"accuracy": measure.style_scores(judge, painted)["accuracy"], **measure.structure(painted, views)}
+    return {
+        "accuracy": measure.style_scores(judge, painted)["accuracy"],
+        "style_distance": round(style_distance(judge, painted, measure.target_set(views)), 4),
+        **measure.structure(painted, views),
+    }
 
 
 def _judge_bank(work: Path) -> Path:

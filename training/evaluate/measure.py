@@ -78,7 +78,10 @@ def structure(painted: Sequence[np.ndarray], views: Sequence[View]) -> Numbers:
         if view is not None
         for p in row
     ]
-    return {"f1": round(float(np.mean(own)), 3), "f1_other_scene": round(float(np.mean(other)), 3)}
+    return {
+        "f1": round(float(np.mean(own)), 3),
+        "f1_other_scene": round(float(np.mean(other)), 3) if other else None,
+    }
 
 
 def hue_accuracy(painter: Painter, views: Sequence[View]) -> Numbers:

@@ -1,7 +1,17 @@
 """Style targets: each style is a function of a view, a look and a noise field."""
 
 from training.styles.fields import Fields
-from training.styles.look import COLOURS, LORA_STYLES, MATERIALS, MOODS, STYLES, SYNONYMS, Look, random_look
+from training.styles.look import (
+    COLOURS,
+    LORA_STYLES,
+    MATERIALS,
+    MOODS,
+    STYLES,
+    SYNONYMS,
+    WORDS,
+    Look,
+    random_look,
+)
 from training.styles.stylise import stylise
 
 __all__ = [
@@ -11,6 +21,7 @@ __all__ = [
     "MOODS",
     "STYLES",
     "SYNONYMS",
+    "WORDS",
     "Fields",
     "Look",
     "random_look",

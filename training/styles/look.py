@@ -16,6 +16,14 @@ LORA_STYLES: tuple[str, ...] = tuple(_WORDS["lora_styles"])
 MOODS: tuple[str, ...] = tuple(_WORDS["moods"])
 MATERIALS: tuple[str, ...] = tuple(_WORDS["materials"])
 COLOURS: dict[str, tuple[float, float, float]] = {name: tuple(rgb) for name, rgb in _WORDS["colours"].items()}
+WORDS: dict[str, dict[str, list[str]]] = {
+    "styles": _WORDS["styles"],
+    "moods": _WORDS["moods"],
+    "colours": {name: [name] for name in COLOURS},
+    "materials": _WORDS["materials"],
+}
+"""What the base model knows: kind, word, and the words that mean the same."""
+
 SYNONYMS: dict[str, list[str]] = {
     **_WORDS["styles"],
     **_WORDS["lora_styles"],
