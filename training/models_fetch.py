@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 DEBIAN_PACKAGE = "assimp-testmodels"
@@ -18,6 +19,8 @@ DEBIAN_FILES = (
 )
 NPM_PACKAGE = "bunny@1.0.1"
 BUNNY = "bunny.js"
+SHOWN_CHARACTERS = 300
+"""Of what a failed command said last."""
 
 
 def fetch_models(folder: Path) -> list[str]:
@@ -31,13 +34,15 @@ def fetch_models(folder: Path) -> list[str]:
     return missing
 
 
-def _attempt(fetch: object, folder: Path, what: str, tool: str) -> list[str]:
+def _attempt(fetch: Callable[[Path], None], folder: Path, what: str, tool: str) -> list[str]:
     if shutil.which(tool) is None:
         return [f"{what} was not fetched: {tool} is not installed"]
     try:
-        assert callable(fetch)
         fetch(folder)
-    except (subprocess.CalledProcessError, OSError, tarfile.TarError) as error:
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.strip()[-SHOWN_CHARACTERS:]
+        return [f"{what} was not fetched: {error.cmd[0]} ended with status {error.returncode}: {said}"]
+    except (OSError, tarfile.TarError) as error:
         return [f"{what} was not fetched: {error}"]
     return []
 
@@ -45,7 +50,7 @@ def _attempt(fetch: object, folder: Path, what: str, tool: str) -> list[str]:
 def _fetch_debian(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         _run(["apt-get", "download", DEBIAN_PACKAGE], scratch)
-        archive = next(Path(scratch).glob("*.deb"))
+        archive = _downloaded(scratch, "*.deb")
         _run(["dpkg-deb", "-x", archive.name, "x"], scratch)
         for name in DEBIAN_FILES:
             shutil.copy(Path(scratch, "x/usr/share/assimp/models", name), folder)
@@ -54,10 +59,16 @@ def _fetch_debian(folder: Path) -> None:
 def _fetch_bunny(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         _run(["npm", "pack", NPM_PACKAGE], scratch)
-        with tarfile.open(next(Path(scratch).glob("*.tgz"))) as archive:
+        with tarfile.open(_downloaded(scratch, "*.tgz")) as archive:
             archive.extractall(scratch, filter="data")
         shutil.copy(Path(scratch, "package/index.js"), folder / BUNNY)
 
 
+def _downloaded(folder: str, pattern: str) -> Path:
+    for path in Path(folder).glob(pattern):
+        return path
+    raise FileNotFoundError(f"the download left no {pattern}")
+
+
 def _run(command: list[str], folder: str) -> None:
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)  # noqa: S603
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, errors="replace")  # noqa: S603
