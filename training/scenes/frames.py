@@ -11,6 +11,7 @@ import json
 import math
 import os
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import fields
@@ -29,12 +30,17 @@ GROUND_COLOUR = (0.35, 0.5, 0.3, 1.0)
 
 
 def main() -> None:
-    """Write one folder of planes, as a shard, with the frames' names in ``names.json``."""
+    """Write one folder of planes, as a shard, with the frames' names in ``names.json``.
+
+    The folder appears only when it is complete.
+    """
     parser = argparse.ArgumentParser(prog="python -m training.scenes.frames", description=__doc__)
     parser.add_argument("--models", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--size", type=int, default=256)
     options = parser.parse_args()
+    if options.out.exists():
+        parser.error(f"{options.out} is there already")
     frames, names = [], []
     for name, build, colours, has_ground in scenes(options.models):
         start_blender()
@@ -42,10 +48,13 @@ def main() -> None:
         frames += list(_views(Viewport(options.size, options.size), colours, has_ground))
         names += [name] * len(VIEWS)
         print(f"{name}: {len(VIEWS)} frames", flush=True)
-    options.out.mkdir(parents=True, exist_ok=True)
+    unfinished = options.out.with_name(options.out.name + ".part")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
     for plane in fields(GBuffer):
-        np.save(options.out / f"{plane.name}.npy", np.stack([getattr(frame, plane.name) for frame in frames]))
-    (options.out / "names.json").write_text(json.dumps(names), "utf-8")
+        np.save(unfinished / f"{plane.name}.npy", np.stack([getattr(frame, plane.name) for frame in frames]))
+    (unfinished / "names.json").write_text(json.dumps(names), "utf-8")
+    unfinished.rename(options.out)
 
 
 def scenes(models: Path) -> Iterator[tuple[str, Callable[[], object], str, bool]]:
