@@ -79,12 +79,12 @@ class Viewport:
         shading.color_type = "RANDOM"
         ids = _small_ids(self._draw(False), np.isinf(depth))
         shading.light, shading.studio_light, shading.color_type = "MATCAP", NORMAL_MATCAP, "SINGLE"
-        normal = self._draw(False, manage_colour=True)
+        normal = self._draw(False)
         for name, value in kept.items():
             setattr(shading, name, value)
         return GBuffer(color, albedo, normal, ids, depth.astype(np.float16))
 
-    def _draw(self, smooth_edges: bool, manage_colour: bool = True) -> np.ndarray:
+    def _draw(self, smooth_edges: bool) -> np.ndarray:
         bpy.context.preferences.system.viewport_aa = "8" if smooth_edges else "OFF"
         camera = bpy.context.scene.camera
         graph = bpy.context.evaluated_depsgraph_get()
@@ -97,7 +97,7 @@ class Viewport:
             self._region,
             view,
             self._projection,
-            do_color_management=manage_colour,
+            do_color_management=True,
         )
         with self._offscreen.bind():
             framebuffer = gpu.state.active_framebuffer_get()

@@ -23,8 +23,8 @@ class Stage:
     rng: random.Random
     objects: list[bpy.types.Object] = field(default_factory=list)
     extent: float = 1.0
-    textured: bool = False
     """Radius around the origin, metres, that holds everything worth looking at."""
+    textured: bool = False
 
     def clear(self) -> None:
         """Remove every object of the last scene."""

@@ -76,7 +76,8 @@ class MeshLibrary:
         sides = [(i, (i + 1) % n, (i + 1) % n + n, i + n) for i in range(n)]
         self._from_faces(name, points, [tuple(range(n))[::-1], tuple(range(n, 2 * n)), *sides])
 
-    def _lathes(self, rings: int = 14, segments: int = 36) -> None:
+    def _lathes(self) -> None:
+        rings, segments = 14, 36
         for k in range(8):
             radii = [
                 max(0.06, 0.5 + 0.45 * math.sin(k * 1.7 + i * (0.3 + 0.09 * k)) * math.cos(i * 0.2 * k))
