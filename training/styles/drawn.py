@@ -5,7 +5,7 @@ import numpy as np
 from training.gbuffer import Plane, View
 from training.styles.fields import Fields
 from training.styles.light import (
-    MOODS,
+    LIGHTS,
     blend,
     cloud_colour,
     diffuse,
@@ -24,7 +24,7 @@ PAPER = rgb(0.97, 0.955, 0.90)
 
 def toon(view: View, look: Look, fields: Fields) -> Plane:
     """Cel shading: flat saturated colour in two tones, a hard highlight, thick black outlines."""
-    mood = MOODS[look.mood]
+    mood = LIGHTS[look.mood]
     colour = surface(view, look, fields, crispness=30)
     colour = np.clip(blend(grey(colour), colour, 1.5) * 1.08 + 0.03, 0, 1)
     bright = step(np.minimum(diffuse(view), open_to_sun(view)), 0.42, 0.04)

@@ -32,7 +32,10 @@ _LEVEL = np.ones((1, 7), np.float32)
 
 
 class Fields:
-    """Smooth fields of a latent noise (4, H / 4, W / 4), each made uniform in 0..1, shape (H, W, 1)."""
+    """Smooth fields of a latent noise (4, H / 4, W / 4), shape (H, W, 1), 0..1.
+
+    All are about uniform in that range but ``flakes``, which is 0 nearly everywhere.
+    """
 
     def __init__(self, noise: np.ndarray) -> None:
         self._noise = np.ascontiguousarray(noise, np.float32)

@@ -61,7 +61,7 @@ class Mood:
 DEFAULT = Mood(
     rgb(0.26, 0.30, 0.38), rgb(0.88, 0.83, 0.72), rgb(0, 0, 0), rgb(0.33, 0.52, 0.80), rgb(0.80, 0.88, 0.95)
 )
-MOODS = {
+LIGHTS = {
     "": DEFAULT,
     "day": Mood(
         rgb(0.34, 0.38, 0.44),

@@ -6,7 +6,7 @@ import numpy as np
 from training.gbuffer import Plane, View
 from training.styles.fields import Fields
 from training.styles.light import (
-    MOODS,
+    LIGHTS,
     blend,
     cloud_colour,
     diffuse,
@@ -27,7 +27,7 @@ PIXEL = 4
 
 def watercolor(view: View, look: Look, fields: Fields) -> Plane:
     """Thin washes on white paper: pale, bled over the lines, darker wet edges, bare paper in the light."""
-    mood = MOODS[look.mood]
+    mood = LIGHTS[look.mood]
     sun = diffuse(view)
     glazes = 0.05 + 0.42 * step(sun, 0.25, 0.05) + 0.40 * step(sun, 0.62, 0.06)
     colour = surface(view, look, fields)
@@ -49,7 +49,7 @@ def watercolor(view: View, look: Look, fields: Fields) -> Plane:
 
 def oil(view: View, look: Look, fields: Fields) -> Plane:
     """Thick strokes in a warm, dark palette; strokes follow what they describe."""
-    mood = MOODS[look.mood]
+    mood = LIGHTS[look.mood]
     up = view.normals[..., 1:2]
     steep = np.clip((np.abs(view.normals[..., 0:1]) - 0.35) / 0.2, 0, 1)
     flat = np.where(view.sky[..., None], 1, np.clip((up - 0.6) / 0.2, 0, 1))
@@ -67,7 +67,7 @@ def oil(view: View, look: Look, fields: Fields) -> Plane:
 
 def pixel(view: View, look: Look, fields: Fields) -> Plane:
     """Console graphics: blocks of four pixels, few levels a channel, dark outlines a block wide."""
-    mood = MOODS[look.mood]
+    mood = LIGHTS[look.mood]
     height, width = view.shape
     small = (width // PIXEL, height // PIXEL)
     colour = surface(view, look, fields, crispness=16)

@@ -6,7 +6,7 @@ import numpy as np
 from training.gbuffer import Plane, View
 from training.styles.fields import Fields
 from training.styles.light import (
-    MOODS,
+    LIGHTS,
     blend,
     cloud_colour,
     diffuse,
@@ -26,7 +26,7 @@ SOFTBOX = rgb(-0.42, 0.62, 0.66)
 
 def photo(view: View, look: Look, fields: Fields) -> Plane:
     """Daylight photograph: sun and cast shadows, light from the sky, highlights, haze, clouds."""
-    mood = MOODS[look.mood]
+    mood = LIGHTS[look.mood]
     cloud = np.clip(1.9 * fields.clouds - 0.85, 0, 1) * (1 - mood.haze)
     behind = blend(sky(view, mood), cloud_colour(mood), cloud)
     colour = 0.02 + 0.95 * surface(view, look, fields, crispness=5)
