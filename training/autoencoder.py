@@ -1,4 +1,4 @@
-"""Train the autoencoder: pictures to latents at a quarter (or an eighth) of their size, and back."""
+"""Train the autoencoder: pictures to latents at a quarter of their size, and back."""
 
 from collections.abc import Sequence
 from functools import partial

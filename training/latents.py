@@ -7,21 +7,25 @@ import torch
 from diffusers import AutoencoderKL
 
 from training.bank import Bank
+from training.files import create_array
 from training.networks import SCALING_FACTOR, Sizes, make_autoencoder
 from training.processes import divided
 
 ENCODED_AT_ONCE = 8
 """Samples; with their targets, some tens of pictures."""
 
+MEASURED = 96
+"""Samples that the latents' mean and spread are taken from."""
+
 
 @torch.no_grad()
-def standardise(autoencoder: AutoencoderKL, bank: Bank, samples: int = 96) -> None:
+def standardise(autoencoder: AutoencoderKL, bank: Bank) -> None:
     """Fold the latents' mean and spread into the quantisation layers, in place.
 
     Afterwards latents times SD's scaling factor have zero mean and unit variance in every channel, so
     that code written for SD 1.x latents fits.
     """
-    chosen = np.linspace(0, len(bank) - 1, samples).astype(int)
+    chosen = np.linspace(0, len(bank) - 1, MEASURED).astype(int)
     pictures = np.concatenate([bank.target[chosen, 0], bank.color[chosen]])
     latents = torch.cat([encode(autoencoder, pictures[k : k + 16]) for k in range(0, len(pictures), 16)])
     mean, spread = latents.mean((0, 2, 3)), latents.std((0, 2, 3)) * SCALING_FACTOR
@@ -61,7 +65,7 @@ def encode_bank(weights: Path, sizes: Sizes, bank: Path, out: Path, device: str,
     side = opened.size >> (len(sizes.autoencoder) - 1)
     shape = (sizes.latent_channels, side, side)
     for name, lead in (("target", opened.target.shape[:2]), ("color", (len(opened),))):
-        np.lib.format.open_memmap(part / f"{name}.npy", "w+", np.float16, (*lead, *shape)).flush()
+        create_array(part / f"{name}.npy", np.float16, (*lead, *shape))
     processes = workers if device == "cpu" else 1
     divided(_encode_range, len(opened), processes, weights, sizes, bank, part, device)
     part.rename(out)
