@@ -2,8 +2,38 @@ import numpy as np
 import pytest
 
 from training.evaluate.metrics import hue_distance
-from training.styles import COLOURS, MATERIALS, MOODS, STYLES, SYNONYMS, Fields, Look, random_look, stylise
+from training.styles import (
+    COLOURS,
+    LORA_STYLES,
+    MATERIALS,
+    MOODS,
+    STYLES,
+    SYNONYMS,
+    Fields,
+    Look,
+    random_look,
+    stylise,
+)
 from training.styles.light import open_to_sun
+
+MODIFIERS = [
+    *({"mood": mood} for mood in MOODS),
+    *({"colour": colour} for colour in COLOURS),
+    *({"material": material} for material in MATERIALS),
+]
+SEEN = 1.0
+"""Mean change, in levels of 255, that shows. The least measured: a black ink sketch 1.4, wood in snow 2.4."""
+
+WITHOUT_MATERIALS = {"chalkboard"}
+"""Styles whose surfaces are bare board or chalk, whatever the thing drawn is made of."""
+
+
+@pytest.fixture
+def wall(view):
+    """The view with its square upright, since snow hides the material of all that looks up."""
+    normal = view.normal.copy()
+    normal[view.object_id == 2] = (127, 127, 255)
+    return type(view)(view.color, view.albedo, normal, view.object_id, view.depth)
 
 
 @pytest.fixture
@@ -21,15 +51,17 @@ def test_no_word_means_two_things():
     assert len(words) == len(set(words))
 
 
-@pytest.mark.parametrize("style", STYLES)
-def test_every_modifier_combines_with_every_style(view, noise, style):
-    plain = stylise(view, Look(style), noise)
+@pytest.mark.parametrize("style", [*STYLES, *LORA_STYLES])
+def test_every_modifier_changes_every_style(wall, noise, style):
+    plain = stylise(wall, Look(style), noise)
     assert plain.shape == (64, 64, 3)
     assert plain.dtype == np.uint8
-    for modifier in ({"mood": m} for m in MOODS if m != "day"):
-        assert np.abs(stylise(view, Look(style, **modifier), noise).astype(int) - plain).mean() > 1
-    for material in MATERIALS:
-        stylise(view, Look(style, material=material), noise)
+    for modifier in MODIFIERS:
+        change = np.abs(stylise(wall, Look(style, **modifier), noise).astype(int) - plain).mean()
+        if "material" in modifier and style in WITHOUT_MATERIALS:
+            assert change == 0, modifier
+        else:
+            assert change > SEEN, modifier
 
 
 def test_styles_differ_from_each_other(view, noise):
