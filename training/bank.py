@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from training.controls import depth_control, random_line_control
+from training.files import create_array
 from training.gbuffer import Shard, View, open_shards
 from training.processes import divided
 from training.prompts import PROMPT_TOKENS, Prompter
@@ -65,7 +66,8 @@ class Bank:
 
 def sample_noise(seed: int, sample: int, target: int, size: int) -> np.ndarray:
     """Return the latent noise of one target, (4, size / 4, size / 4) float32, always the same."""
-    rng = np.random.default_rng((seed, sample, target))
+    # Zeros at the end of a key change nothing, and (seed, sample) draws the sample's view and looks.
+    rng = np.random.default_rng((seed, sample, target, 1))
     return rng.standard_normal((LATENT_CHANNELS, size // DOWNSCALE, size // DOWNSCALE), np.float32)
 
 
@@ -96,7 +98,7 @@ def build_bank(
         ("noise", (samples, targets, LATENT_CHANNELS, cells, cells), np.float16),
         ("tokens", (samples, targets, PROMPTS, PROMPT_TOKENS), np.int32),
     ):
-        np.lib.format.open_memmap(part / f"{name}.npy", "w+", dtype, shape).flush()
+        create_array(part / f"{name}.npy", dtype, shape)
     arguments = (scenes, part, tokenizer, seed, tuple(styles))
     rows = [row for rows in divided(_draw_range, samples, workers, *arguments) for row in rows]
     np.save(part / "unknown.npy", _unknown_tokens(tokenizer, seed))

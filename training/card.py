@@ -6,12 +6,12 @@ The report is what ``python -m training.evaluate --json`` printed for the same e
 import argparse
 import csv
 import json
-import subprocess
 from pathlib import Path
 from string import Template
 from typing import Any
 
 from training.export import write_manifest
+from training.pipeline import RECIPE
 from training.styles import COLOURS, LORA_STYLES, MATERIALS, MOODS, STYLES
 
 STAGES = ("autoencoder", "windows", "denoiser", "refined", "decoder")
@@ -36,7 +36,7 @@ def make_card(model: Path, work: Path, report: dict[str, Any], hardware: str) ->
     weights = sum(path.stat().st_size for path in model.rglob("*.safetensors"))
     return Template((Path(__file__).parent / "card.md").read_text("utf-8")).substitute(
         weights=f"{weights / 1e6:.1f}",
-        commit=_commit(),
+        commit=json.loads((work / RECIPE).read_text("utf-8"))["commit"],
         compute=_compute(work),
         hardware=hardware,
         styles=", ".join(STYLES),
@@ -60,7 +60,10 @@ def _measured(report: dict[str, Any]) -> str:
             "the same, real models in Blender",
             f"{report['style_accuracy_blender']} ({report['style_blender']['ceiling']})",
         ),
-        ("the same against the next style's name", report["style_blender"]["wrong_prompt"]),
+        (
+            "the same against the next style's name; with an empty prompt",
+            f"{report['style_blender']['wrong_prompt']}; {report['style_accuracy_without_prompt']}",
+        ),
         (
             "edge F1 against geometric edges (true targets; another scene's edges)",
             f"{report['edge_f1']} ({report['structure_blender']['targets']}; "
@@ -79,6 +82,18 @@ def _measured(report: dict[str, Any]) -> str:
             )
             for name, values in settings.items()
         ),
+        (
+            "a style named beside another that the negative prompt keeps out, guidance 3",
+            ", ".join(f"{name}: {share}" for name, share in report["negative_prompt"].items()),
+        ),
+        (
+            "mean colour moved from the viewport's by denoise, 0..255",
+            ", ".join(f"{name}: {moved}" for name, moved in report["colour_moved_by_denoise"].items()),
+        ),
+        *(
+            (f"LoRA {name}: style seen with it, without it", f"{v['with']}, {v['without']}")
+            for name, v in report["lora"].items()
+        ),
         ("frames a second at 1 and 4 steps", _speed(report["speed_256"])),
     ]
     return "\n".join(["| measure | value |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
@@ -96,12 +111,6 @@ def _compute(work: Path) -> str:
             seconds[stage] = float(list(csv.DictReader(file))[-1]["wall_s"])
     parts = ", ".join(f"{stage} {time:.0f}" for stage, time in seconds.items())
     return f"{sum(seconds.values()):.0f} s of training ({parts})"
-
-
-def _commit() -> str:
-    command = ["git", "log", "-1", "--format=%h", "--", "training"]
-    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)  # noqa: S603
-    return done.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

@@ -7,20 +7,21 @@
 3. A checkpoint is written every minute and at the end, to a temporary name first. A new run continues
    from it; the other workers start with worker 0's optimizer state.
 4. SIGTERM or Ctrl-C end a run early: worker 0 saves, all workers leave at the next step. So do they when
-   the process that started them is gone.
+   one of them fails, or when the process that started them is gone.
 """
 
 import csv
 import errno
-import io
 import os
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import connection
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -28,10 +29,22 @@ from torch import nn
 
 from training.cuda_step import CudaStep
 from training.errors import TrainingError
+from training.files import save_state, write_whole
 from training.task import Inputs, MakeTask, Plan
 
 CHECKPOINT_EVERY_S = 60.0
 LOG_EVERY = 50
+END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Stop(Protocol):
+    """An event of threads or of processes: training is to end."""
+
+    def set(self) -> None:
+        """End it."""
+
+    def is_set(self) -> bool:
+        """Tell whether it is to end."""
 
 
 def train(model: nn.Module, make_task: MakeTask, plan: Plan, checkpoint: Path) -> None:
@@ -42,32 +55,43 @@ def train(model: nn.Module, make_task: MakeTask, plan: Plan, checkpoint: Path) -
         make_task: Makes what is trained.
         plan: Steps, seconds and rates.
         checkpoint: File to resume from and to save to; the curve lies beside it as ``.csv``.
+
+    Raises:
+        TrainingError: A worker process failed.
+        OSError: The disk is full.
     """
     if plan.device == "cuda" or plan.workers == 1:
-        _work(0, model, make_task, plan, checkpoint, None)
+        stop = threading.Event()
+        with _ended_by_signals(stop):
+            _work(0, model, make_task, plan, checkpoint, stop)
     else:
-        model.share_memory()
-        context = torch.multiprocessing.get_context("spawn")
-        stop = context.Event()
-        arguments = (model, make_task, plan, checkpoint, stop)
-        workers = [context.Process(target=_work, args=(k, *arguments)) for k in range(plan.workers)]
-        for worker in workers:
-            worker.start()
-        # The workers hear of Ctrl-C and SIGTERM through this process alone, or by being orphaned.
-        _on_end_signals(stop.set)
-        for worker in workers:
-            worker.join()
-        _check([worker.exitcode for worker in workers], checkpoint)
+        _train_in_processes(model, make_task, plan, checkpoint)
     load_average(model, checkpoint)
 
 
-def _check(statuses: list[int | None], checkpoint: Path) -> None:
+def _train_in_processes(model: nn.Module, make_task: MakeTask, plan: Plan, checkpoint: Path) -> None:
+    model.share_memory()
+    context = torch.multiprocessing.get_context("spawn")
+    stop = context.Event()
+    arguments = (model, make_task, plan, checkpoint, stop)
+    workers = [context.Process(target=_process, args=(k, *arguments)) for k in range(plan.workers)]
+    with _ended_by_signals(stop):
+        for worker in workers:
+            worker.start()
+        running = {worker.sentinel: worker for worker in workers}
+        while running:
+            for sentinel in connection.wait(list(running)):
+                worker = running.pop(sentinel)
+                worker.join()
+                if worker.exitcode:
+                    stop.set()
+    statuses = [worker.exitcode for worker in workers]
     if errno.ENOSPC in statuses:
         raise OSError(errno.ENOSPC, "no space left for the checkpoint", str(checkpoint))
     failed = [status for status in statuses if status]
     if failed:
         raise TrainingError(
-            f"a training worker ended with status {failed[0]}; its last words are above",
+            f"a training worker ended with status {failed[0]}; its last words, if any, are above",
             f"Start again: it resumes from {checkpoint}, if that exists.",
         )
 
@@ -90,25 +114,46 @@ def mixed_precision(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cpu")
 
 
-def _work(rank: int, model: nn.Module, make_task: MakeTask, plan: Plan, checkpoint: Path, stop: Any) -> None:
+def _process(
+    rank: int, model: nn.Module, make_task: MakeTask, plan: Plan, checkpoint: Path, stop: Stop
+) -> None:
+    """Be a worker process: hear of the end from ``stop`` alone, and say by the status if the disk is full."""
+    for number in END_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        _work(rank, model, make_task, plan, checkpoint, stop)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        sys.exit(errno.ENOSPC)
+
+
+def _work(rank: int, model: nn.Module, make_task: MakeTask, plan: Plan, checkpoint: Path, stop: Stop) -> None:
     on_cpu = plan.device == "cpu"
     if on_cpu:
         torch.set_num_threads(1)
     parent = os.getppid()
-    _on_end_signals(lambda: None if stop is not None else _ENDED.append(True))
     run = _Run(model, plan, checkpoint, rank)
     rng = np.random.default_rng((rank, run.step, 20))
     torch.manual_seed(1000 * run.step + rank)
     step = _CpuStep(model, make_task, plan, rank) if on_cpu else CudaStep(model, make_task, plan)
-    while run.progress < 1 and not _is_ended(stop, parent):
-        with _disk_errors(stop):
-            run.apply(*step.compute(step.task.draw(rng, run.progress)))
-            step.refresh()
+    while run.progress < 1 and not stop.is_set() and os.getppid() == parent:
+        run.apply(*step.compute(step.task.draw(rng, run.progress)))
+        step.refresh()
     if rank == 0:
-        if stop is not None:
-            stop.set()
-        with _disk_errors(stop):
-            run.save()
+        stop.set()
+        run.save()
+
+
+@contextmanager
+def _ended_by_signals(stop: Stop) -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C end a training at its next step, while the block runs."""
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in END_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _CpuStep:
@@ -129,24 +174,13 @@ class _CpuStep:
         """Nothing: there is no copy."""
 
 
-@contextmanager
-def _disk_errors(stop: Any) -> Iterator[None]:
-    """Let a worker process that meets a full disk say so by its exit status, and end the others."""
-    try:
-        yield
-    except OSError as error:
-        if stop is None or error.errno != errno.ENOSPC:
-            raise
-        stop.set()
-        sys.exit(errno.ENOSPC)
-
-
 class _Run:
     """One worker's optimizer; in worker 0 also the average, the curve and the checkpoint."""
 
     def __init__(self, model: nn.Module, plan: Plan, checkpoint: Path, rank: int) -> None:
         self.plan, self.rank, self.checkpoint = plan, rank, checkpoint
         self.model = model
+        self._curve = checkpoint.with_suffix(".csv")
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         tables = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
         groups = [
@@ -207,18 +241,20 @@ class _Run:
         self._logged.clear()
         row = {"step": self.step, "wall_s": round(self.seconds), "cpu_s": round(time.process_time()), **means}
         print("  ".join(f"{k} {v:.4g}" for k, v in row.items()), flush=True)
-        curve = self.checkpoint.with_suffix(".csv")
-        header = curve.read_text("utf-8").splitlines()[0].split(",") if curve.exists() else list(row)
-        with curve.open("a", newline="") as file:
+        header = (
+            self._curve.read_text("utf-8").splitlines()[0].split(",") if self._curve.exists() else list(row)
+        )
+        with self._curve.open("a", newline="") as file:
             writer = csv.DictWriter(file, header, extrasaction="ignore")
             if file.tell() == 0:
                 writer.writeheader()
             writer.writerow({name: f"{value:.6g}" for name, value in row.items()})
 
     def save(self) -> None:
-        """Write the checkpoint so that a killed process leaves the old one or the new one."""
+        """Log what is not logged yet, and write the checkpoint."""
+        if self._logged:
+            self._log()
         self._saved = time.monotonic()
-        part = self.checkpoint.with_suffix(".part")
         state = {
             "step": self.step,
             "seconds": self.seconds + self._saved - self._tick,
@@ -226,36 +262,24 @@ class _Run:
             "average": self.average,
             "optimizer": self.optimizer.state_dict(),
         }
-        # torch.save to a path hides a full disk behind a RuntimeError.
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        part.write_bytes(buffer.getbuffer())
-        os.replace(part, self.checkpoint)
+        save_state(state, self.checkpoint)
 
     def _resume(self) -> None:
         state = torch.load(self.checkpoint, map_location=self.plan.device, weights_only=True)
         self.step, self.seconds = state["step"], state["seconds"]
         self.average = state["average"]
         self.optimizer.load_state_dict(state["optimizer"])
-        for group in self.optimizer.param_groups:
-            group["fused"] = True
         # The fused kernel walks memory: moments must be laid out as their parameters are.
         for parameter, moments in self.optimizer.state.items():
             for name in ("exp_avg", "exp_avg_sq"):
                 moments[name] = torch.empty_like(parameter.detach()).copy_(moments[name])
         if self.rank == 0:
             self.model.load_state_dict(state["model"])
+            self._forget_rows_after(self.step)
 
-
-_ENDED: list[bool] = []
-
-
-def _is_ended(stop: Any, parent: int) -> bool:
-    if stop is None:
-        return bool(_ENDED)
-    return bool(stop.is_set()) or os.getppid() != parent
-
-
-def _on_end_signals(act: Callable[[], object]) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _signal, _frame: act() and None)
+    def _forget_rows_after(self, step: int) -> None:
+        """Cut from the curve what a killed run logged after its last checkpoint."""
+        if self._curve.exists():
+            header, *rows = self._curve.read_text("utf-8").splitlines(keepends=True)
+            kept = [row for row in rows if int(row.split(",")[0]) <= step]
+            write_whole(self._curve, "".join([header, *kept]).encode())

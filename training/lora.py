@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from training.denoiser import Networks
+from training.files import write_whole
 
 RANK = 8
 TARGETS = ("to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out")
@@ -36,11 +37,11 @@ class LowRank(nn.Module):
         return changed
 
 
-def attach(networks: Networks, rank: int = RANK) -> None:
+def attach(networks: Networks) -> None:
     """Freeze the networks and put trainable low-rank changes beside the UNet's attention layers, in place."""
     networks.requires_grad_(False)
     for parent, name, layer in list(_targets(networks.denoiser)):
-        changed = LowRank(layer, rank)
+        changed = LowRank(layer, RANK)
         if isinstance(parent, nn.ModuleList | nn.Sequential):
             parent[int(name)] = changed
         else:
@@ -50,13 +51,28 @@ def attach(networks: Networks, rank: int = RANK) -> None:
 def save_lora(networks: Networks, out: Path) -> None:
     """Write the attached changes under kohya's names (``lora_unet_….lora_down.weight``), fp16."""
     tensors: dict[str, Tensor] = {}
+    for key, layer in attached(networks):
+        tensors[f"{key}.lora_down.weight"] = layer.down.weight.detach().half().contiguous()
+        tensors[f"{key}.lora_up.weight"] = layer.up.weight.detach().half().contiguous()
+        tensors[f"{key}.alpha"] = torch.tensor(float(layer.down.weight.shape[0])).half()
+    about = {"ss_network_module": "networks.lora", "modelspec.architecture": "sd-1"}
+    write_whole(out, save(tensors, about))
+
+
+def load_lora(networks: Networks, file: Path) -> None:
+    """Attach the changes that `save_lora` wrote, in place."""
+    tensors = load_file(file)
+    attach(networks)
+    for key, layer in attached(networks):
+        layer.down.weight.data.copy_(tensors[f"{key}.lora_down.weight"])
+        layer.up.weight.data.copy_(tensors[f"{key}.lora_up.weight"])
+
+
+def attached(networks: Networks) -> Iterator[tuple[str, LowRank]]:
+    """Yield the attached changes under kohya's names."""
     for path, module in networks.denoiser.named_modules():
         if isinstance(module, LowRank):
-            key = "lora_unet_" + path.replace(".", "_")
-            tensors[f"{key}.lora_down.weight"] = module.down.weight.detach().half().contiguous()
-            tensors[f"{key}.lora_up.weight"] = module.up.weight.detach().half().contiguous()
-            tensors[f"{key}.alpha"] = torch.tensor(float(module.down.weight.shape[0])).half()
-    save_file(tensors, out, metadata={"ss_network_module": "networks.lora", "modelspec.architecture": "sd-1"})
+            yield "lora_unet_" + path.replace(".", "_"), module
 
 
 def _targets(root: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Linear | nn.Conv2d]]:

@@ -6,9 +6,11 @@ Under the work folder: ``scenes`` and ``held`` (shards), ``models`` and ``frames
 ``loras``, ``sheet-*.png``.
 """
 
+import json
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -21,7 +23,9 @@ from training.bank import Bank, build_bank
 from training.blender import find_blender, run_in_blender
 from training.colour_start import start_from_colour
 from training.denoiser import Networks, denoiser_task, make_networks
+from training.errors import TrainingError
 from training.export import export
+from training.files import save_state, write_whole
 from training.latents import encode_bank, standardise
 from training.loop import is_finished, load_average, train
 from training.lora import attach, save_lora
@@ -34,6 +38,8 @@ from training.task import MakeTask, Plan
 
 TOKENIZER = Path(bridge.__file__).parent / "builtin" / "demo-sd" / "tokenizer"
 HELD_SEED = 9001
+RECIPE = "recipe.json"
+"""What a work folder was begun with: the data and sizes of its recipe, and the commit."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ class Run:
 
 def run_all(run: Run) -> Path:
     """Run every unfinished stage; return the exported model's folder."""
-    run.work.mkdir(parents=True, exist_ok=True)
+    claim(run)
     render(run)
     draw_small_bank(run)
     with ThreadPoolExecutor(1) as background:
@@ -79,6 +85,28 @@ def run_all(run: Run) -> Path:
     )
     train_lora(run)
     return run.work / "model"
+
+
+def claim(run: Run) -> None:
+    """Make the work folder, or check that it was begun with the same data and sizes.
+
+    Raises:
+        TrainingError: It was begun with another recipe.
+    """
+    run.work.mkdir(parents=True, exist_ok=True)
+    note = run.work / RECIPE
+    plain = {name: value for name, value in asdict(run.recipe).items() if not isinstance(value, dict)}
+    recipe = json.loads(json.dumps({**plain, "sizes": asdict(run.recipe.sizes)}))
+    if not note.exists():
+        write_whole(note, json.dumps({"commit": _commit(), "recipe": recipe}, indent=2).encode())
+    elif json.loads(note.read_text("utf-8"))["recipe"] != recipe:
+        raise TrainingError(f"{run.work} was begun with another recipe", "Choose another folder with --out.")
+
+
+def _commit() -> str:
+    command = ["git", "describe", "--always", "--dirty"]
+    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)  # noqa: S603
+    return done.stdout.strip() or "unknown"
 
 
 def render(run: Run) -> None:
@@ -133,7 +161,7 @@ def train_autoencoder(run: Run) -> AutoencoderKL:
         bank = run.bank(run.recipe.small_size)
         _train(run, "autoencoder", autoencoder, autoencoder_task([bank]), run.recipe.autoencoder, checkpoint)
         standardise(autoencoder.cpu(), Bank.open(bank))
-        torch.save(autoencoder.state_dict(), finished)
+        save_state(autoencoder.state_dict(), finished)
     autoencoder.load_state_dict(torch.load(finished, map_location="cpu", weights_only=True))
     return autoencoder.eval()
 
@@ -178,7 +206,7 @@ def train_lora(run: Run) -> None:
     """Teach each style outside the base model to a LoRA of its own, and write it beside the model."""
     recipe = run.recipe
     for number, style in enumerate(LORA_STYLES):
-        out = run.work / "loras" / f"{style}.safetensors"
+        out = run.work / "model" / "loras" / f"{style}.safetensors"
         if out.exists():
             continue
         bank, latents = run.work / f"bank-{style}", run.work / f"latents-{style}"
@@ -211,7 +239,8 @@ def _train(run: Run, name: str, model: nn.Module, task: MakeTask, plan: Plan, ch
         train(model.to(plan.device), task, plan, checkpoint)
         if not is_finished(checkpoint, plan):
             raise KeyboardInterrupt
-    load_average(model, checkpoint)
+    else:
+        load_average(model, checkpoint)
 
 
 def _say(sentence: str) -> None:

@@ -47,6 +47,6 @@ def viewport_share(start: Tensor, now: Tensor) -> Tensor:
 
 def trailing_timesteps(steps: int, strength: float = 1.0) -> list[int]:
     """Timesteps of ``steps`` steps on the tail of a schedule of steps / strength."""
-    total = max(steps, round(steps / strength))
+    total = max(steps, int(steps / strength))
     spaced = (torch.arange(TIMESTEPS, 0, -TIMESTEPS / total).round().long() - 1).tolist()
     return [int(t) for t in spaced[-steps:]]

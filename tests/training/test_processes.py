@@ -1,7 +1,9 @@
 import os
+import signal
 
 import pytest
 
+from training.errors import TrainingError
 from training.processes import divided
 
 
@@ -19,3 +21,13 @@ def test_work_is_divided_without_gaps_and_stays_in_order(workers):
 def test_one_worker_works_here():
     assert divided(count_up, 3, 1, 0)[0][0] == os.getpid()
     assert all(pid != os.getpid() for pid, _ in divided(count_up, 3, 2, 0))
+
+
+def die(numbers: range) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_worker_is_an_error_and_not_a_wait_for_ever():
+    with pytest.raises(TrainingError, match="was killed") as caught:
+        divided(die, 2, 2)
+    assert "--workers" in caught.value.hint

@@ -40,3 +40,4 @@ def test_trailing_timesteps_start_at_the_last_and_take_the_tail_for_low_strength
     assert trailing_timesteps(4) == [999, 749, 499, 249]
     assert trailing_timesteps(1) == [999]
     assert trailing_timesteps(4, 0.5) == [499, 374, 249, 124]
+    assert trailing_timesteps(4, 0.6) == [666, 499, 332, 166]

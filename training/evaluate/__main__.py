@@ -1,10 +1,11 @@
 """Measure a model: ``python -m training.evaluate [--model DIR] [--work DIR] [--json]``.
 
-Held-out scenes and frames of real models are painted and judged. What is not in the work folder yet is
-rendered first (it may be that of ``python -m training``), and the judge of styles is trained there once.
+Held-out scenes and frames of real models are rendered into the work folder, a judge of styles is trained
+there, once, and what the model paints of them is measured.
 """
 
 import argparse
+import hashlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,19 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from rich.console import Console
 from rich.table import Table
 
 from bridge.builtin import model_folder
 from training.bank import build_bank
-from training.errors import TrainingError
-from training.evaluate import measure
-from training.evaluate.classifier import STEPS, StyleJudge, style_distance, trained_judge
+from training.errors import exit_status
+from training.evaluate import classifier, measure
+from training.evaluate.classifier import StyleJudge, style_distance, trained_judge
 from training.evaluate.model import load_painter
 from training.gbuffer import Shard, View, open_shards
 from training.painter import Painter
-from training.pipeline import TOKENIZER, Run, render
+from training.pipeline import TOKENIZER, Run, claim, render
 from training.recipe import EVALUATION
 from training.styles import STYLES
 
@@ -43,51 +43,60 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "8 steps": {"steps": 8},
     "lcm": {"sampler": "lcm"},
     "dpmpp_2m": {"sampler": "dpmpp_2m"},
-    "denoise 0.6": {"from_viewport": True, "strength": 0.6},
-    "denoise 1.0": {"from_viewport": True},
+    "viewport, denoise 1": {"from_viewport": True},
 }
 """Everything else is four Euler steps from an empty latent with both controls."""
 
+KEEPING: dict[str, dict[str, Any]] = {
+    "viewport, denoise 0.75, 3 steps": {"from_viewport": True, "strength": 0.75, "steps": 3}
+}
+"""Settings that keep the scene's own colours."""
 
-def main() -> int:
+
+def main() -> None:
     """Parse the command line, measure, print."""
     parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=__doc__)
-    parser.add_argument("--work", type=Path, default=Path("training-work"))
+    parser.add_argument("--work", type=Path, default=Path("evaluation-work"), help="default: %(default)s")
     parser.add_argument("--model", type=Path, default=model_folder(), help="default: the one that ships")
-    parser.add_argument("--views", type=int, default=VIEWS, help="views of each kind")
-    parser.add_argument("--judge-steps", type=int, default=STEPS, help="training steps of a new judge")
+    parser.add_argument("--views", type=int, default=VIEWS, help="views of each kind (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args()
-    try:
-        report = evaluate(options.model, options.work.resolve(), options.views, options.judge_steps)
-    except TrainingError as error:
-        print(f"error: {error}\n{error.hint}", file=sys.stderr)
-        return 1
+    report = evaluate(options.model, options.work.resolve(), options.views)
     if options.json:
         print(json.dumps(report, indent=2))
     else:
         _print_table(report)
-    return 0
 
 
-def evaluate(model: Path, work: Path, count: int, judge_steps: int = STEPS) -> measure.Numbers:
-    """Take every measurement; ``count`` views of each kind."""
+def evaluate(model: Path, work: Path, count: int) -> measure.Numbers:
+    """Take every measurement; ``count`` views of each kind.
+
+    Raises:
+        TrainingError: There is no such model, or no Blender.
+    """
     painter = load_painter(model)
-    render(Run(work, EVALUATION))
-    judge = trained_judge(_judge_bank(work), work / "judge.pt", judge_steps)
+    run = Run(work, EVALUATION)
+    claim(run)
+    render(run)
+    judge = _judge(work)
     procedural, blender = _procedural_views(work / "held", count), _blender_views(work / "frames", count)
     few = blender[:: max(1, len(blender) // max(1, count // 3))]
-    report: measure.Numbers = {"model": str(model), "views": len(blender), "views_of_variants": len(few)}
+    report: measure.Numbers = {"views": len(blender), "views_of_variants": len(few)}
     report |= _quality("procedural", painter, judge, procedural)
     report |= _quality("blender", painter, judge, blender)
     report["edge_f1"] = report["structure_blender"]["f1"]
     report["controls"] = {name: _variant(painter, judge, few, weights) for name, weights in CONTROLS.items()}
-    report["settings"] = {name: _variant(painter, judge, few, setting) for name, setting in SETTINGS.items()}
+    report["settings"] = {
+        name: _variant(painter, judge, few, setting, keeps_colours=name in KEEPING)
+        for name, setting in {**SETTINGS, **KEEPING}.items()
+    }
     hues = measure.hue_accuracy(painter, few)
     report["hue_accuracy"], report["hue"] = hues["accuracy"], hues["per_colour"]
+    report["style_accuracy_without_prompt"] = measure.accuracy_without_prompt(painter, judge, few)
+    report["negative_prompt"] = measure.negative_prompt(painter, judge, few)
+    report["lora"] = measure.lora_effect(model, judge, few)
     report["colour_moved_by_denoise"] = measure.denoise_behaviour(painter, few[:2])
-    report["variety"] = measure.variety(painter, few[0])
-    torch.set_num_threads(2)
+    report["moved_by_another_seed"] = measure.seed_effect(painter, few[0])
     report["speed_256"] = measure.speed(painter, few[0])
     return report
 
@@ -106,19 +115,28 @@ def _quality(kind: str, painter: Painter, judge: StyleJudge, views: Sequence[Vie
 
 
 def _variant(
-    painter: Painter, judge: StyleJudge, views: Sequence[View], options: Mapping[str, Any]
+    painter: Painter,
+    judge: StyleJudge,
+    views: Sequence[View],
+    options: Mapping[str, Any],
+    keeps_colours: bool = False,
 ) -> measure.Numbers:
-    painted = measure.paint_all(painter, views, **options)
+    painted, targets = measure.paint_all(painter, views, **options), measure.target_set(views, keeps_colours)
     return {
         "accuracy": measure.style_scores(judge, painted)["accuracy"],
-        "style_distance": round(style_distance(judge, painted, measure.target_set(views)), 4),
+        "style_distance": round(style_distance(judge, painted, targets), 4),
         **measure.structure(painted, views),
     }
 
 
-def _judge_bank(work: Path) -> Path:
-    """Draw targets of scenes that are not the held-out ones, every style as often as the others."""
-    bank = work / "bank-judge"
+def _judge(work: Path) -> StyleJudge:
+    """Train the judge on scenes that are not the held-out ones, or load the one of the same styles."""
+    code = [
+        *sorted((Path(__file__).parent.parent / "styles").glob("*.py")),
+        Path(classifier.__file__),
+    ]
+    version = hashlib.sha256(b"".join(path.read_bytes() for path in code)).hexdigest()[:12]
+    bank = work / f"bank-{version}"
     build_bank(
         work / "scenes",
         bank,
@@ -129,12 +147,14 @@ def _judge_bank(work: Path) -> Path:
         seed=7,
         workers=2,
     )
-    return bank
+    return trained_judge(bank, work / f"judge-{version}.pt")
 
 
 def _procedural_views(folder: Path, count: int) -> list[View]:
+    """Take views of all shards in turn, spread over each so that they show different scenes."""
     shards = open_shards(folder)
-    return [shards[n % len(shards)].view(n // len(shards)) for n in range(count)]
+    each = -(-count // len(shards))
+    return [shards[n % len(shards)].view(n // len(shards) * len(shards[0]) // each) for n in range(count)]
 
 
 def _blender_views(folder: Path, count: int) -> list[View]:
@@ -151,4 +171,4 @@ def _print_table(report: measure.Numbers) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_status(main))

@@ -10,6 +10,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from training.bank import Bank
+from training.files import save_state
 from training.styles import STYLES
 
 CROP = 96
@@ -72,12 +73,26 @@ def style_distance(judge: StyleJudge, painted: Sequence[np.ndarray], targets: Se
     return float((ours - true).square().sum(1).mean() / between)
 
 
-def trained_judge(bank: Path, saved: Path, steps: int = STEPS) -> StyleJudge:
+@torch.no_grad()
+def share_nearest(judge: StyleJudge, painted: Sequence[np.ndarray], targets: Sequence[np.ndarray]) -> float:
+    """Return the share of paintings whose features lie nearest to the mean of the last target style's.
+
+    Args:
+        judge: Finds the features; the last style need not be one that it knows.
+        painted: For each view (1, H, W, 3) u8.
+        targets: For each view (styles, H, W, 3) u8.
+    """
+    means = torch.stack([judge.summary(to_tensor(row)) for row in targets]).mean(0)
+    found = torch.cat([judge.summary(to_tensor(row)) for row in painted])
+    return float((torch.cdist(found, means).argmin(1) == len(means) - 1).float().mean())
+
+
+def trained_judge(bank: Path, saved: Path) -> StyleJudge:
     """Load the judge, or train it on a bank's targets and save it."""
     judge = StyleJudge()
     if not saved.exists():
-        _train(judge, bank, steps)
-        torch.save(judge.state_dict(), saved)
+        _train(judge, bank)
+        save_state(judge.state_dict(), saved)
     judge.load_state_dict(torch.load(saved, map_location="cpu", weights_only=True))
     return judge.eval()
 
@@ -87,11 +102,11 @@ def to_tensor(pictures: np.ndarray) -> Tensor:
     return torch.tensor(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def _train(judge: StyleJudge, bank: Path, steps: int) -> None:
+def _train(judge: StyleJudge, bank: Path) -> None:
     torch.manual_seed(0)
     optimizer = torch.optim.AdamW(judge.parameters(), 2e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 6e-3, total_steps=steps)
-    for pictures, labels in _batches(Bank.open(bank), steps):
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 6e-3, total_steps=STEPS)
+    for pictures, labels in _batches(Bank.open(bank)):
         loss = F.cross_entropy(judge(pictures), labels, label_smoothing=0.05)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -99,11 +114,11 @@ def _train(judge: StyleJudge, bank: Path, steps: int) -> None:
         schedule.step()
 
 
-def _batches(bank: Bank, steps: int) -> Iterator[tuple[Tensor, Tensor]]:
+def _batches(bank: Bank) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield crops of targets, some a little soft, brighter or noisier: style is judged, not fidelity."""
     rng = np.random.default_rng(0)
     side = min(CROP, bank.size)
-    for _ in range(steps):
+    for _ in range(STEPS):
         crops, labels = [], []
         for _ in range(BATCH):
             n, k = rng.integers(len(bank)), rng.integers(bank.target.shape[1])

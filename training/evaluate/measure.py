@@ -2,28 +2,36 @@
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from training.bank import sample_noise
-from training.evaluate.classifier import StyleJudge
+from training.evaluate.classifier import StyleJudge, share_nearest
 from training.evaluate.metrics import CHROMATIC, edge_f1, hue_distance, mean_psnr
+from training.evaluate.model import load_painter
 from training.gbuffer import View
+from training.lora import load_lora
 from training.painter import Painter
 from training.styles import STYLES, Look, stylise
 
 Numbers = dict[str, Any]
 COLOURED_STYLES = ("photo", "toon", "watercolor", "neon", "blueprint", "clay")
 HUE_TOLERANCE = 30.0
+TWO_STYLES = ("toon", "neon")
+SPEED_REPEATS = 5
 
 
-def target_set(views: Sequence[View]) -> list[np.ndarray]:
+def target_set(views: Sequence[View], own_colours: bool = False) -> list[np.ndarray]:
     """Draw every view in every unmodified style: a list of (styles, H, W, 3)."""
     return [
         np.stack(
-            [stylise(view, Look(s, own_colours=False), _noise(view, n, k)) for k, s in enumerate(STYLES)]
+            [
+                stylise(view, Look(s, own_colours=own_colours), _noise(view, n, k))
+                for k, s in enumerate(STYLES)
+            ]
         )
         for n, view in enumerate(views)
     ]
@@ -66,18 +74,14 @@ def style_scores(judge: StyleJudge, painted: Sequence[np.ndarray]) -> Numbers:
 
 
 def structure(painted: Sequence[np.ndarray], views: Sequence[View]) -> Numbers:
-    """Return the mean edge F1 against each view's own edges, and against another view's of the same size."""
-    own = [edge_f1(p, view.edges) for row, view in zip(painted, views, strict=True) for p in row]
-    others = [
-        next((other for other in (*views[n + 1 :], *views[:n]) if other.shape == view.shape), None)
-        for n, view in enumerate(views)
-    ]
-    other = [
-        edge_f1(p, view.edges)
-        for row, view in zip(painted, others, strict=True)
-        if view is not None
-        for p in row
-    ]
+    """Return the mean edge F1 against each view's own edges, and against another scene's of the same size."""
+    own, other = [], []
+    half = len(views) // 2
+    for n, (row, view) in enumerate(zip(painted, views, strict=True)):
+        own += [edge_f1(picture, view.edges) for picture in row]
+        far_first = (*views[n + half :], *views[: max(0, n + half - len(views))])
+        stranger = next((v for v in far_first if v.shape == view.shape and v is not view), None)
+        other += [] if stranger is None else [edge_f1(picture, stranger.edges) for picture in row]
     return {
         "f1": round(float(np.mean(own)), 3),
         "f1_other_scene": round(float(np.mean(other)), 3) if other else None,
@@ -96,6 +100,25 @@ def hue_accuracy(painter: Painter, views: Sequence[View]) -> Numbers:
     return {"accuracy": round(float(np.mean(list(per_colour.values()))), 3), "per_colour": per_colour}
 
 
+def lora_effect(folder: Path, judge: StyleJudge, views: Sequence[View]) -> Numbers:
+    """Return, for each LoRA of a model, in what share of paintings its style is seen, with it and without."""
+    numbers: Numbers = {}
+    for file in sorted((folder / "loras").glob("*.safetensors")):
+        targets = [
+            np.stack(
+                [stylise(view, Look(s, own_colours=False), _noise(view, n, 0)) for s in (*STYLES, file.stem)]
+            )
+            for n, view in enumerate(views)
+        ]
+        without, painter = load_painter(folder), load_painter(folder)
+        load_lora(painter.networks, file)
+        numbers[file.stem] = {
+            name: round(share_nearest(judge, [p.paint(view, [file.stem]) for view in views], targets), 3)
+            for name, p in (("with", painter), ("without", without))
+        }
+    return numbers
+
+
 def denoise_behaviour(painter: Painter, views: Sequence[View]) -> Numbers:
     """Return, for several denoise values, how far the mean colour moves from the viewport's, 0..255."""
     numbers: Numbers = {}
@@ -108,29 +131,36 @@ def denoise_behaviour(painter: Painter, views: Sequence[View]) -> Numbers:
     return numbers
 
 
-def variety(painter: Painter, view: View) -> Numbers:
-    """Return mean absolute differences, 0..255: other seed, same seed, negative prompt, strength 0."""
-    first = painter.paint(view, STYLES, seeds=(1,)).astype(float)
-    free = painter.paint(view, STYLES, depth=0.0, lines=0.0).astype(float)
-    guided = {"guidance_scale": 2.0}
-    plain = painter.paint(view, STYLES, **guided).astype(float)
-    against = painter.paint(view, STYLES, negative="neon", **guided).astype(float)
-    pairs = {
-        "other_seed": (first, painter.paint(view, STYLES, seeds=(2,))),
-        "same_seed": (first, painter.paint(view, STYLES, seeds=(1,))),
-        "negative_prompt": (plain, against),
-        "no_controls": (first, free),
-    }
-    return {name: round(float(np.abs(a - b).mean()), 2) for name, (a, b) in pairs.items()}
+def accuracy_without_prompt(painter: Painter, judge: StyleJudge, views: Sequence[View]) -> float:
+    """Return the accuracy with an empty prompt for every style: what the views alone give away."""
+    painted = [np.concatenate([painter.paint(view, [""])] * len(STYLES)) for view in views]
+    return float(style_scores(judge, painted)["accuracy"])
 
 
-def speed(painter: Painter, view: View, repeats: int = 3) -> Numbers:
+def negative_prompt(painter: Painter, judge: StyleJudge, views: Sequence[View]) -> Numbers:
+    """Return, for a prompt that names two styles, how often each is seen when the other is kept out."""
+    numbers: Numbers = {}
+    for wanted, unwanted in (TWO_STYLES, TWO_STYLES[::-1]):
+        options = {"guidance_scale": 3.0, "negative": unwanted}
+        found = [judge.judge(painter.paint(view, [" ".join(TWO_STYLES)], **options))[0] for view in views]
+        share = np.mean([STYLES[number] == wanted for number in found])
+        numbers[f"{wanted} without {unwanted}"] = round(float(share), 3)
+    return numbers
+
+
+def seed_effect(painter: Painter, view: View) -> float:
+    """Return the mean absolute difference, 0..255, that another seed makes."""
+    first, second = (painter.paint(view, STYLES, seeds=(seed,)).astype(float) for seed in (1, 2))
+    return round(float(np.abs(first - second).mean()), 2)
+
+
+def speed(painter: Painter, view: View) -> Numbers:
     """Return frames a second at one and four steps, batch 1, both controls, as this machine is now."""
     numbers: Numbers = {"threads": torch.get_num_threads()}
     for steps in (1, 4):
         painter.paint(view, ["toon"], steps=steps)
         times = []
-        for _ in range(repeats):
+        for _ in range(SPEED_REPEATS):
             started = time.perf_counter()
             painter.paint(view, ["toon"], steps=steps)
             times.append(time.perf_counter() - started)
