@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from rich.console import Console
@@ -28,7 +28,9 @@ from training.pipeline import TOKENIZER, Run, claim, render
 from training.recipe import EVALUATION
 from training.styles import STYLES
 
-VIEWS = 12
+Thing = TypeVar("Thing")
+
+VIEWS, VIEWS_OF_VARIANTS = 10, 3
 JUDGE_SAMPLES, JUDGE_SIZE = 300, 128
 
 CONTROLS: dict[str, dict[str, Any]] = {
@@ -80,7 +82,7 @@ def evaluate(model: Path, work: Path, count: int) -> measure.Numbers:
     render(run)
     judge = _judge(work)
     procedural, blender = _procedural_views(work / "held", count), _blender_views(work / "frames", count)
-    few = blender[:: max(1, len(blender) // max(1, count // 3))]
+    few = _spread(blender, VIEWS_OF_VARIANTS)
     report: measure.Numbers = {"views": len(blender), "views_of_variants": len(few)}
     report |= _quality("procedural", painter, judge, procedural)
     report |= _quality("blender", painter, judge, blender)
@@ -159,8 +161,13 @@ def _procedural_views(folder: Path, count: int) -> list[View]:
 
 def _blender_views(folder: Path, count: int) -> list[View]:
     shard = Shard.open(folder)
-    chosen = np.linspace(0, len(shard) - 1, min(count, len(shard))).round().astype(int)
-    return [shard.view(int(n)) for n in chosen]
+    return [shard.view(n) for n in _spread(range(len(shard)), count)]
+
+
+def _spread(things: Sequence[Thing], count: int) -> list[Thing]:
+    """Take so many things, evenly spread from the first to the last."""
+    chosen = np.linspace(0, len(things) - 1, min(count, len(things))).round().astype(int)
+    return [things[int(n)] for n in chosen]
 
 
 def _print_table(report: measure.Numbers) -> None:
