@@ -14,6 +14,7 @@ from training.export import write_manifest
 from training.pipeline import RECIPE
 from training.styles import COLOURS, LORA_STYLES, MATERIALS, MOODS, STYLES
 
+PSNR = ("autoencoder_psnr_procedural", "autoencoder_psnr_blender")
 STAGES = ("autoencoder", "windows", "denoiser", "refined", "decoder")
 
 
@@ -33,7 +34,9 @@ def main() -> None:
 
 def make_card(model: Path, work: Path, report: dict[str, Any], hardware: str) -> str:
     """Return the card's Markdown."""
-    weights = sum(path.stat().st_size for path in model.rglob("*.safetensors"))
+    weights = sum(
+        path.stat().st_size for path in model.glob("*/*.safetensors") if path.parent.name != "loras"
+    )
     return Template((Path(__file__).parent / "card.md").read_text("utf-8")).substitute(
         weights=f"{weights / 1e6:.1f}",
         commit=json.loads((work / RECIPE).read_text("utf-8"))["commit"],
@@ -74,7 +77,7 @@ def _measured(report: dict[str, Any]) -> str:
             ", ".join(str(controls[name]["f1"]) for name in ("depth", "lines", "none")),
         ),
         ("hue within 30° of a colour word's", report["hue_accuracy"]),
-        ("autoencoder, worst style's PSNR", f"{min(report['autoencoder_psnr_blender'].values())} dB"),
+        ("autoencoder, worst style's PSNR", f"{min(min(report[name].values()) for name in PSNR)} dB"),
         *(
             (
                 f"style accuracy, {name}",

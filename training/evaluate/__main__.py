@@ -50,7 +50,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 """Everything else is four Euler steps from an empty latent with both controls."""
 
 KEEPING: dict[str, dict[str, Any]] = {
-    "viewport, denoise 0.75, 3 steps": {"from_viewport": True, "strength": 0.75, "steps": 3}
+    "viewport, denoise 0.6, 3 steps": {"from_viewport": True, "strength": 0.6, "steps": 3}
 }
 """Settings that keep the scene's own colours."""
 
