@@ -1,5 +1,6 @@
 """What comes with the program: a demo model, presets, and a captured frame to try them on."""
 
+import json
 from pathlib import Path
 
 from bridge.builtin.control import Control
@@ -20,6 +21,7 @@ __all__ = [
     "expand_preset",
     "load_preset",
     "model_folder",
+    "model_words",
     "preset_names",
     "save_pictures_too",
 ]
@@ -30,6 +32,12 @@ _HERE = Path(__file__).parent
 def model_folder() -> Path:
     """Return the demo model: Stable Diffusion 1.x in diffusers' folders, with two ControlNets."""
     return _HERE / "demo-sd"
+
+
+def model_words() -> dict[str, dict[str, list[str]]]:
+    """Return what the demo model was taught: kind (``styles``, ``colours`` …), word, and its synonyms."""
+    words: dict[str, dict[str, list[str]]] = json.loads((model_folder() / "words.json").read_text("utf-8"))
+    return words
 
 
 def demo_frame_file() -> Path:

@@ -28,7 +28,7 @@ class Control:
         minimum: Least number.
         maximum: Greatest number.
         step: What a spin button adds.
-        choices: Of a ``choice``.
+        choices: Of a ``choice``; of a ``text``, words that a panel offers to put in.
         help: One or two sentences for a tooltip.
     """
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bridge.builtin import model_folder
+from bridge.builtin import model_folder, model_words
 from bridge.cli.local import local_jobs
 from bridge.daemon import Settings
 from bridge.errors import BridgeError
@@ -44,13 +44,17 @@ def models(folders: list[Path], as_json: bool) -> None:
         if (names := catalogue.names(folder))
     }
     if as_json:
-        print(json.dumps({"roots": [str(root) for root in roots], "models": found}, indent=2))
+        listed = {"roots": [str(root) for root in roots], "models": found, "words": model_words()}
+        print(json.dumps(listed, indent=2))
         return
     console = Console(highlight=False, soft_wrap=True)
     for folder, files in found.items():
         console.print(folder, style="bold")
         for name, file in files.items():
             console.print(f"  {name}  ({file})", markup=False)
+    console.print("what framebridge-demo knows", style="bold")
+    for kind, words in model_words().items():
+        console.print(f"  {kind}: {', '.join(words)}", markup=False)
     console.print("looked in: " + ", ".join(str(root) for root in roots), style="dim", markup=False)
 
 

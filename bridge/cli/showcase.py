@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,18 +33,29 @@ from bridge.imaging import (
 )
 from bridge.protocol import Frame
 
-STYLES = (
-    "watercolor",
-    "neon",
-    "sketch",
-    "blueprint",
-    "lava",
-    "green neon",
-    "snow watercolor",
-    "red sketch",
-    "night photo",
-)
-"""Prompts that show what the built-in model knows."""
+Values = Mapping[str, Any]
+
+SHOWN: dict[str, Values] = {
+    **{
+        prompt: {"prompt": prompt}
+        for prompt in (
+            "watercolor",
+            "ink sketch",
+            "toon",
+            "neon",
+            "blueprint",
+            "clay",
+            "oil painting",
+            "pixel art",
+            "lava",
+            "snow",
+            "sunset toon",
+            "wooden clay",
+        )
+    },
+    "toon, the scene's colours": {"prompt": "toon", "strength": 0.6, "steps": 3},
+}
+"""What the built-in model can do: titles, and the preset's values."""
 
 COLUMNS = 4
 START_S = 60.0
@@ -61,20 +74,20 @@ def demo(out: Path, device: str, as_json: bool) -> None:
     make_folders({"output": out})
     pictures, files = {}, []
     with _progress(as_json) as tell, _daemon(out, device) as client:
-        for number, prompt in enumerate(STYLES, start=1):
-            tell(f"{number}/{len(STYLES)} {prompt}")
-            picture, saved = _restyle(client, frame, prompt)
-            pictures[prompt] = picture
+        for number, (title, values) in enumerate(SHOWN.items(), start=1):
+            tell(f"{number}/{len(SHOWN)} {title}")
+            picture, saved = _restyle(client, frame, title, values)
+            pictures[title] = picture
             files.append(out / saved)
     sheet = out / "demo.png"
     sheet.write_bytes(encode_png(contact_sheet([*_seen(frame), *pictures.items()], COLUMNS)))
     _report(sheet, files, time.monotonic() - began, as_json)
 
 
-def _restyle(client: Client, frame: Frame, prompt: str) -> tuple[NDArray[np.uint8], str]:
+def _restyle(client: Client, frame: Frame, title: str, values: Values) -> tuple[NDArray[np.uint8], str]:
     """Return the picture that came over the socket, and the name of the file that the daemon saved."""
-    workflow = expand_preset("stylize", {"prompt": prompt})
-    saved = save_pictures_too(workflow, prompt.replace(" ", "_"))
+    workflow = expand_preset("stylize", values)
+    saved = save_pictures_too(workflow, re.sub(r"\W+", "_", title))
     outcome = client.run(workflow=saved, frame=frame, timeout_s=START_S)
     names = [
         item["filename"] for shown in outcome.finished.outputs.values() for item in shown.get("images", ())

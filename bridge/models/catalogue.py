@@ -44,6 +44,7 @@ _BUILTIN: Mapping[str, Mapping[str, str]] = {
         "framebridge-demo-canny": "controlnet_canny",
         "framebridge-demo-depth": "controlnet_depth",
     },
+    "loras": {"framebridge-demo-chalkboard": "loras/chalkboard.safetensors"},
 }
 
 

@@ -27,4 +27,7 @@ def test_models_are_listed_with_those_of_a_given_folder(framebridge: Command, tm
     (folder / "mine.safetensors").write_bytes(b"")
     listed = json.loads(framebridge("models", "--models", tmp_path, "--json").stdout)
     assert {"framebridge-demo", "mine.safetensors"} <= set(listed["models"]["checkpoints"])
-    assert "mine.safetensors" in framebridge("models", "--models", tmp_path).stdout
+    assert "oil painting" in listed["words"]["styles"]
+    shown = framebridge("models", "--models", tmp_path).stdout
+    assert "mine.safetensors" in shown
+    assert "oil painting" in shown

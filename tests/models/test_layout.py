@@ -24,13 +24,13 @@ def test_a_controlnet_has_the_encoder_of_its_unet() -> None:
     assert control
     assert (control.channels, control.attends, control.blocks) == (unet.channels, unet.attends, unet.blocks)
     assert control.decoder_attends == ()
-    assert len(control.hint_channels) == 4
+    assert len(control.hint_channels) == 3
 
 
 def test_an_autoencoder() -> None:
     layout = autoencoder_layout(shapes_of("vae"))
     assert isinstance(layout, AutoencoderLayout)
-    assert len(layout.channels) == 4
+    assert len(layout.channels) == 3
     assert layout.latent_channels == 4
 
 
