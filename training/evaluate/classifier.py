@@ -14,7 +14,7 @@ from training.files import save_state
 from training.styles import STYLES
 
 CROP = 96
-STEPS = 600
+STEPS = 800
 BATCH = 24
 WIDTHS = (3, 16, 24, 40, 64)
 
