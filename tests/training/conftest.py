@@ -1,7 +1,17 @@
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
+import torch
 
 from training.gbuffer import View
+
+
+@pytest.fixture(autouse=True)
+def gradients() -> Iterator[None]:
+    """Training needs them; the engine's own tests turn them off for the whole process."""
+    with torch.enable_grad():
+        yield
 
 
 @pytest.fixture
