@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 from training.colour_start import start_from_colour
-from training.evaluate.metrics import psnr
+from training.evaluate.metrics import mean_psnr
 from training.latents import decode, encode
 from training.networks import SCALING_FACTOR, Sizes, make_autoencoder
 
@@ -12,8 +12,8 @@ def test_an_untrained_autoencoder_shows_a_blurred_colour_picture():
     autoencoder = make_autoencoder(Sizes()).eval()
     y, x = np.mgrid[0:64, 0:64]
     picture = np.stack([3 * x, 255 - 3 * y, np.full_like(x, 90)], -1).astype(np.uint8)[None]
-    before = psnr(decode(autoencoder, encode(autoencoder, picture) * SCALING_FACTOR), picture)
+    before = mean_psnr([(decode(autoencoder, encode(autoencoder, picture) * SCALING_FACTOR), picture)])
     start_from_colour(autoencoder)
-    after = psnr(decode(autoencoder, encode(autoencoder, picture) * SCALING_FACTOR), picture)
+    after = mean_psnr([(decode(autoencoder, encode(autoencoder, picture) * SCALING_FACTOR), picture)])
     assert before < 15
     assert after > 22

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from training.evaluate.metrics import CHROMATIC, edge_f1, hue_distance, mean_psnr, psnr
+from training.evaluate.metrics import CHROMATIC, edge_f1, hue_distance, mean_psnr
 
 
 def square(offset: int = 0) -> np.ndarray:
@@ -30,7 +30,7 @@ def test_edges_elsewhere_are_not():
 
 def test_psnr_of_one_grey_level_is_48_db():
     first = np.full((8, 8, 3), 100, np.uint8)
-    assert psnr(first, first + 1) == pytest.approx(48.13, abs=0.01)
+    assert mean_psnr([(first, first + 1)]) == pytest.approx(48.13, abs=0.01)
     assert mean_psnr([(first, first + 1), (first, first + 1)]) == pytest.approx(48.13, abs=0.01)
 
 

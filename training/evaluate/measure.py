@@ -24,15 +24,13 @@ TWO_STYLES = ("toon", "neon")
 SPEED_REPEATS = 5
 
 
-def target_set(views: Sequence[View], own_colours: bool = False) -> list[np.ndarray]:
+def target_set(
+    views: Sequence[View], own_colours: bool = False, styles: Sequence[str] = STYLES
+) -> list[np.ndarray]:
     """Draw every view in every unmodified style: a list of (styles, H, W, 3)."""
+    looks = [Look(style, own_colours=own_colours) for style in styles]
     return [
-        np.stack(
-            [
-                stylise(view, Look(s, own_colours=own_colours), _noise(view, n, k))
-                for k, s in enumerate(STYLES)
-            ]
-        )
+        np.stack([stylise(view, look, _noise(view, n, k)) for k, look in enumerate(looks)])
         for n, view in enumerate(views)
     ]
 
@@ -104,12 +102,7 @@ def lora_effect(folder: Path, judge: StyleJudge, views: Sequence[View]) -> Numbe
     """Return, for each LoRA of a model, in what share of paintings its style is seen, with it and without."""
     numbers: Numbers = {}
     for file in sorted((folder / "loras").glob("*.safetensors")):
-        targets = [
-            np.stack(
-                [stylise(view, Look(s, own_colours=False), _noise(view, n, 0)) for s in (*STYLES, file.stem)]
-            )
-            for n, view in enumerate(views)
-        ]
+        targets = target_set(views, styles=(*STYLES, file.stem))
         without, painter = load_painter(folder), load_painter(folder)
         load_lora(painter.networks, file)
         numbers[file.stem] = {

@@ -16,12 +16,6 @@ CANNY = (50, 120)
 CHROMATIC = tuple(name for name, rgb in COLOURS.items() if max(rgb) - min(rgb) > 0.3)
 
 
-def psnr(first: np.ndarray, second: np.ndarray) -> float:
-    """Return the peak signal-to-noise ratio of u8 pictures, dB."""
-    error = float(np.mean((first.astype(np.float64) - second) ** 2))
-    return float(10 * np.log10(255**2 / max(error, 1e-9)))
-
-
 def mean_psnr(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
     """Return the PSNR of the mean squared error over pairs of pictures, dB."""
     errors = [np.mean((a.astype(np.float64) - b) ** 2) for a, b in pairs]
