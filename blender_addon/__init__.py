@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Framebridge for Blender: see the scene through a diffusion model, from the viewport."""
 
+from . import legacy  # noqa: F401  (first: what follows needs the websockets that it provides)
+
+# isort: split
+
 bl_info = {
     "name": "Framebridge",
     "author": "The Framebridge authors",
