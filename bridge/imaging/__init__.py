@@ -3,7 +3,7 @@
 from bridge.imaging.canny import canny, canny_of_render
 from bridge.imaging.capture import Capture, open_frame
 from bridge.imaging.colour import linear_to_srgb, over, srgb_to_linear, to_bytes, to_floats
-from bridge.imaging.controls import ControlOptions, Controls, LineSource, make_controls
+from bridge.imaging.controls import ControlOptions, Controls, LineSource, make_controls, make_edges
 from bridge.imaging.depth import (
     DepthRange,
     check_depth,
@@ -52,6 +52,7 @@ __all__ = [
     "linear_to_srgb",
     "load_frame",
     "make_controls",
+    "make_edges",
     "normals_from_depth",
     "normals_to_control",
     "open_frame",

@@ -76,9 +76,7 @@ def make_controls(capture: Capture, options: ControlOptions) -> Controls:
     depth, depth_range = depth_to_control(
         capture.depth, _depth_range(capture, options), capture.camera.is_perspective
     )
-    normals = capture.normals
-    if normals is None:
-        normals = normals_from_depth(capture.depth, capture.camera)
+    normals = _normals(capture)
     mask = np.isfinite(capture.depth).astype(np.float32) if capture.mask is None else capture.mask
     return Controls(
         color=to_floats(color),
@@ -88,6 +86,28 @@ def make_controls(capture: Capture, options: ControlOptions) -> Controls:
         mask=np.array(_fit(mask, size), np.float32),  # a plane's own bytes are read-only
         depth_range=depth_range,
     )
+
+
+def make_edges(capture: Capture, width: int = 0, height: int = 0) -> Image:
+    """Draw where a capture's depth, normals or object ids break: white lines on black.
+
+    They are found at the captured size, and drawn at the wanted one.
+
+    Args:
+        capture: What the viewport shows.
+        width: Pixels; see ``latent_size``.
+        height: Pixels; see ``latent_size``.
+
+    Returns:
+        Shape (height, width, 3), the size of what ``make_controls`` gives.
+    """
+    return _three(_edges(capture, _normals(capture), latent_size(capture.size, width, height)))
+
+
+def _normals(capture: Capture) -> Array:
+    if capture.normals is not None:
+        return capture.normals
+    return normals_from_depth(capture.depth, capture.camera)
 
 
 def _depth_range(capture: Capture, options: ControlOptions) -> DepthRange | None:
@@ -106,6 +126,10 @@ def _lines(
         return resize_lines((capture.canny > 0.5).astype(np.float32), *size)
     if options.lines == "colour":
         return canny_of_render(color, options.canny_low, options.canny_high)
+    return _edges(capture, normals, size)
+
+
+def _edges(capture: Capture, normals: Array, size: tuple[int, int]) -> Mask:
     # Normals worked out from depth of 16 bits are too coarse to tell creases from noise.
     has_creases = capture.normals is not None or not capture.depth_step
     lines = geometric_edges(

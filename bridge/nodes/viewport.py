@@ -8,7 +8,16 @@ from bridge.diffusion import Image, Mask
 from bridge.engine import current_job
 from bridge.errors import InputError
 from bridge.graph import ALWAYS, Range, Tooltip, node
-from bridge.imaging import ControlOptions, LineSource, make_controls, open_frame, to_bytes, to_plane
+from bridge.imaging import (
+    Capture,
+    ControlOptions,
+    LineSource,
+    make_controls,
+    make_edges,
+    open_frame,
+    to_bytes,
+    to_plane,
+)
 
 Side = Annotated[int, Range(0, 8192, 8), Tooltip("Pixels; 0 follows from the other side or the capture.")]
 Threshold = Annotated[float, Range(0.0, 1000.0, 1.0), Tooltip("Of the canny: lower draws more lines.")]
@@ -44,21 +53,25 @@ def viewport_frame(
     Reports ``depth_range``, metres, so that a host can keep it over a shot. The mask is the host's, or
     else everything that is not sky.
     """
-    frame = current_job().frame
-    if frame is None:
-        raise InputError(
-            "the workflow looks at a viewport, and no frame came with it",
-            code="no_frame",
-            hint="Run it from Blender or Unreal, or give a captured frame: --frame FILE.npz.",
-        )
     controls = make_controls(
-        open_frame(frame),
+        _capture(),
         ControlOptions(width, height, canny_source, canny_low, canny_high, depth_near, depth_far),
     )
     current_job().show({"depth_range": [controls.depth_range.near, controls.depth_range.far]})
     planes = (controls.color, controls.depth, controls.canny, controls.normal, controls.mask)
     color, depth, lines, normal, mask = (torch.from_numpy(plane)[None] for plane in planes)
     return color, depth, lines, normal, mask
+
+
+@node(
+    "ViewportEdges", category="framebridge", display_name="Viewport geometry edges", fingerprint=frame_digest
+)
+def viewport_edges(width: Side = 0, height: Side = 0) -> Image:
+    """Draw white lines on black where what the 3D tool sees breaks: in depth, in normals, between objects.
+
+    Unlike the canny of a picture they know nothing of shadows and textures.
+    """
+    return torch.from_numpy(make_edges(_capture(), width, height))[None]
 
 
 @node(
@@ -71,3 +84,14 @@ def viewport_frame(
 def send_to_host(images: Image) -> None:
     """Hand pictures back to whoever asked: Blender, Unreal, a script."""
     current_job().send(tuple(to_plane("image", to_bytes(image)) for image in images.numpy()))
+
+
+def _capture() -> Capture:
+    frame = current_job().frame
+    if frame is None:
+        raise InputError(
+            "the workflow looks at a viewport, and no frame came with it",
+            code="no_frame",
+            hint="Run it from Blender or Unreal, or give a captured frame: --frame FILE.npz.",
+        )
+    return open_frame(frame)

@@ -9,6 +9,7 @@ from bridge.imaging import (
     DepthRange,
     canny_of_render,
     make_controls,
+    make_edges,
     open_frame,
     quantise_depth,
     to_plane,
@@ -62,6 +63,12 @@ def test_lines_that_the_host_sent_are_taken(capture):
     sent = replace(capture, canny=lines)
     for source in ("colour", "geometry"):
         np.testing.assert_array_equal(make_controls(sent, ControlOptions(lines=source)).canny[..., 0], lines)
+
+
+def test_edges_are_those_of_the_shapes_whatever_lines_the_host_sent(capture):
+    lines = make_controls(capture, ControlOptions(width=96, lines="geometry")).canny
+    np.testing.assert_array_equal(make_edges(replace(capture, canny=np.ones((32, 48))), width=96), lines)
+    assert make_edges(capture, height=16).shape == (16, 24, 3)
 
 
 def test_thresholds_reach_the_canny(capture):

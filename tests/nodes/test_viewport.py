@@ -8,7 +8,7 @@ from bridge.engine import Folders, Job, running
 from bridge.errors import InputError
 from bridge.graph import ALWAYS
 from bridge.imaging import decode_plane, to_plane
-from bridge.nodes.viewport import send_to_host, viewport_frame
+from bridge.nodes.viewport import send_to_host, viewport_edges, viewport_frame
 from bridge.protocol import Frame, Result
 
 
@@ -60,16 +60,26 @@ def test_outputs_are_named_as_workflows_know_them():
     ]
 
 
-def test_without_a_frame_it_says_where_one_comes_from(job):
+def test_geometry_edges_follow_the_shapes_at_the_size_of_the_other_pictures(job):
+    with running(job[0], "1"):
+        edges = viewport_edges(width=96)
+        lines = viewport_frame(width=96, canny_source="geometry")[2]
+    assert edges.any()
+    torch.testing.assert_close(edges, lines)
+
+
+@pytest.mark.parametrize("look", [viewport_frame, viewport_edges])
+def test_without_a_frame_it_says_where_one_comes_from(job, look):
     job[0].frame = None
     with running(job[0], "1"), pytest.raises(InputError) as caught:
-        viewport_frame()
+        look()
     assert caught.value.code == "no_frame"
     assert "--frame" in caught.value.hint
 
 
-def test_the_fingerprint_follows_the_view_and_not_its_number(job, frame):
-    fingerprint = viewport_frame.node.fingerprint
+@pytest.mark.parametrize("look", [viewport_frame, viewport_edges])
+def test_the_fingerprint_follows_the_view_and_not_its_number(job, frame, look):
+    fingerprint = look.node.fingerprint
     with running(job[0], "1"):
         first = fingerprint()
         job[0].frame = replace(frame, number=9)
