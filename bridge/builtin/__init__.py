@@ -12,10 +12,12 @@ from bridge.builtin.preset import (
     preset_names,
     save_pictures_too,
 )
+from bridge.builtin.unit import Unit
 
 __all__ = [
     "Control",
     "Preset",
+    "Unit",
     "demo_frame_file",
     "expand",
     "expand_preset",

@@ -1,17 +1,20 @@
 """A control: one value of a workflow that a panel shows, and what it may be."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from bridge.errors import Problem
 
-TYPES = ("text", "integer", "number", "choice", "boolean")
+TYPES = ("text", "integer", "number", "choice", "boolean", "model")
 """What a value may be."""
 
 MAX_TEXT = 100_000
 """Characters of a prompt."""
+
+ModelNames = Callable[[str], Sequence[str]]
+"""From a kind of model (``checkpoints`` …) to the names there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,9 @@ class Control:
         maximum: Greatest number.
         step: What a spin button adds.
         choices: Of a ``choice``; of a ``text``, words that a panel offers to put in.
+        folder: Of a ``model``: the kind that may be chosen, as the catalogue names it.
+        also: More inputs that get the same value: node id and name.
+        advanced: Whether a panel keeps it in a closed box.
         help: One or two sentences for a tooltip.
     """
 
@@ -42,7 +48,24 @@ class Control:
     maximum: float | None = None
     step: float | None = None
     choices: tuple[str, ...] = ()
+    folder: str | None = None
+    also: tuple[tuple[str, str], ...] = ()
+    advanced: bool = False
     help: str = ""
+
+    @property
+    def targets(self) -> tuple[tuple[str, str], ...]:
+        """The inputs that get its value: node id and name."""
+        return (self.node, self.input), *self.also
+
+    def to_json(self, models: ModelNames) -> dict[str, Any]:
+        """Return what a panel needs to show it, as JSON data.
+
+        Args:
+            models: Lists what a ``model`` may be now.
+        """
+        entries = {key: value for key, value in asdict(self).items() if value not in (None, ())}
+        return entries | {"choices": list(models(self.folder))} if self.folder else entries
 
 
 def read_control(entry: Mapping[str, Any]) -> Control:
@@ -54,7 +77,10 @@ def read_control(entry: Mapping[str, Any]) -> Control:
     """
     if entry.get("type") not in TYPES:
         raise ValueError(f"control {entry.get('name')!r} has no type of {', '.join(TYPES)}")
-    return Control(**{**entry, "choices": tuple(entry.get("choices", ()))})
+    if (entry["type"] == "model") != ("folder" in entry):
+        raise ValueError(f"control {entry.get('name')!r} must have a folder if it is a model, and only then")
+    also = tuple((node, name) for node, name in entry.get("also", ()))
+    return Control(**{**entry, "choices": tuple(entry.get("choices", ())), "also": also})
 
 
 def find_fault(control: Control, value: Any) -> Problem | None:
@@ -68,7 +94,7 @@ def find_fault(control: Control, value: Any) -> Problem | None:
             return problem(
                 "not_in_list", f"has no choice {value!r:.80}", f"Valid: {', '.join(control.choices)}."
             )
-    elif control.type == "text":
+    elif control.type in ("text", "model"):
         if not isinstance(value, str) or len(value) > MAX_TEXT:
             return problem("bad_value", f"needs a text of at most {MAX_TEXT} characters")
     elif control.type == "boolean":

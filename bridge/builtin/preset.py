@@ -2,13 +2,15 @@
 
 import copy
 import difflib
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bridge.builtin.control import Control, find_fault, read_control
+from bridge.builtin.control import Control, ModelNames, find_fault, read_control
+from bridge.builtin.unit import Unit, bypass, check_unit
 from bridge.errors import BridgeError, Problem, WorkflowError
 
 PRESETS = Path(__file__).parent / "presets"
@@ -24,6 +26,9 @@ class Preset:
         description: One sentence.
         workflow: ComfyUI API JSON.
         controls: In the order of the panel.
+        units: The ControlNets among them, in the order of the panel.
+        titles: Node id → what people call the node, for messages about its progress.
+        digest: Tells this version of the preset from others.
     """
 
     name: str
@@ -31,18 +36,24 @@ class Preset:
     description: str
     workflow: Mapping[str, Any]
     controls: tuple[Control, ...]
+    units: tuple[Unit, ...]
+    titles: Mapping[str, str]
+    digest: str
 
-    def to_json(self) -> dict[str, Any]:
-        """Return what a host needs to build its panel, as JSON data; without the workflow."""
-        controls = [
-            {key: value for key, value in asdict(control).items() if value not in (None, ())}
-            for control in self.controls
-        ]
+    def to_json(self, models: ModelNames) -> dict[str, Any]:
+        """Return what a host needs to build its panel, as JSON data; without the workflow.
+
+        Args:
+            models: Lists the models that can be chosen now.
+        """
         return {
             "name": self.name,
             "title": self.title,
             "description": self.description,
-            "controls": controls,
+            "digest": self.digest,
+            "controls": [control.to_json(models) for control in self.controls],
+            "units": [asdict(unit) for unit in self.units],
+            "titles": dict(self.titles),
         }
 
 
@@ -76,6 +87,8 @@ def load_preset(name: str, folders: Sequence[Path] = ()) -> Preset:
 def expand(preset: Preset, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the preset's workflow with the values of its controls in place.
 
+    Links go past the ControlNets of units whose weight is 0, so that nothing needs those.
+
     Args:
         preset: Stays as it is.
         values: Control name → value; controls left out have their default.
@@ -96,9 +109,13 @@ def expand(preset: Preset, values: Mapping[str, Any]) -> dict[str, Any]:
             problems.append(problem)
         elif control.type in ("integer", "number"):
             value = int(value) if control.type == "integer" else float(value)
-        workflow[control.node]["inputs"][control.input] = value
+        for node, name in control.targets:
+            workflow[node]["inputs"][name] = value
     if problems:
         raise WorkflowError(problems)
+    for weight in (controls[unit.weight] for unit in preset.units):
+        if workflow[weight.node]["inputs"][weight.input] == 0:
+            bypass(workflow, weight.node)
     return workflow
 
 
@@ -141,6 +158,9 @@ def _read(file: Path) -> Preset:
             description=data.get("description", ""),
             workflow=data["workflow"],
             controls=tuple(read_control(entry) for entry in data["controls"]),
+            units=tuple(Unit(**entry) for entry in data.get("units", ())),
+            titles=_titles(data["workflow"]),
+            digest=_digest(data),
         )
         _check(preset)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -151,13 +171,30 @@ def _read(file: Path) -> Preset:
 
 
 def _check(preset: Preset) -> None:
+    for node_id, node in preset.workflow.items():
+        if not isinstance(node.get("inputs"), dict):
+            raise ValueError(f"node {node_id} has no inputs")
     for control in preset.controls:
-        if control.input not in preset.workflow[control.node]["inputs"]:
-            raise ValueError(
-                f"control {control.name!r} sets {control.node}.{control.input}, which is not there"
-            )
+        for node, name in control.targets:
+            if name not in preset.workflow[node]["inputs"]:
+                raise ValueError(f"control {control.name!r} sets {node}.{name}, which is not there")
         if problem := find_fault(control, control.default):
             raise ValueError(f"the default of control {control.name!r}: {problem.message}")
+    controls = {control.name: control for control in preset.controls}
+    for unit in preset.units:
+        check_unit(unit, controls, preset.workflow)
+
+
+def _titles(workflow: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        node_id: str(node.get("_meta", {}).get("title") or node["class_type"])
+        for node_id, node in workflow.items()
+    }
+
+
+def _digest(data: Mapping[str, Any]) -> str:
+    canonical = json.dumps(data, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
 def _unknown(preset: Preset, name: str) -> Problem:

@@ -175,4 +175,4 @@ class Daemon:
         return {"models": {folder: self._catalogue.names(folder) for folder in FOLDERS}}
 
     def _presets(self) -> Mapping[str, Any]:
-        return {"presets": [load_preset(name).to_json() for name in preset_names()]}
+        return {"presets": [load_preset(name).to_json(self._catalogue.names) for name in preset_names()]}

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -42,6 +43,10 @@ def own(tmp_path):
     return write
 
 
+def no_models(folder):
+    return []
+
+
 def codes(preset, values):
     with pytest.raises(WorkflowError) as caught:
         expand(preset, values)
@@ -64,19 +69,28 @@ def test_every_link_leads_somewhere_and_every_node_is_needed(stylize):
 
 
 def test_the_workflow_holds_the_defaults_of_its_controls(stylize):
-    assert expand(stylize, {}) == stylize.workflow
+    for control in stylize.controls:
+        for node, name in control.targets:
+            assert stylize.workflow[node]["inputs"][name] == control.default
+
+
+def test_with_every_unit_at_work_the_links_stay(stylize):
+    values = {unit.weight: 0.5 for unit in stylize.units}
+    workflow = expand(stylize, values)
+    for control in stylize.controls:
+        for node, name in control.targets:
+            assert workflow[node]["inputs"].pop(name) == values.get(control.name, control.default)
+            workflow[node]["inputs"][name] = stylize.workflow[node]["inputs"][name]
+    assert workflow == stylize.workflow
 
 
 def test_values_reach_their_inputs_and_the_preset_stays(stylize):
     before = json.dumps(stylize.workflow)
-    workflow = expand(
-        stylize, {"prompt": "clay", "strength": 0.5, "steps": 4, "lines": "geometry", "seed": 2**64 - 1}
-    )
+    workflow = expand(stylize, {"prompt": "clay", "strength": 0.5, "steps": 4, "seed": 2**64 - 1})
     assert workflow["6"]["inputs"]["text"] == "clay"
     assert workflow["3"]["inputs"]["denoise"] == 0.5
     assert workflow["3"]["inputs"]["steps"] == 4
     assert workflow["3"]["inputs"]["seed"] == 2**64 - 1
-    assert workflow["10"]["inputs"]["canny_source"] == "geometry"
     assert json.dumps(stylize.workflow) == before
 
 
@@ -100,12 +114,24 @@ def test_numbers_take_the_type_of_the_control(stylize):
         ("strength", float("nan"), "bad_value"),
         ("seed", 2**64, "out_of_range"),
         ("seed", -1, "out_of_range"),
-        ("lines", "freestyle", "not_in_list"),
-        ("lines", ["colour"], "not_in_list"),
+        ("depth_weight", 2.5, "out_of_range"),
     ],
 )
 def test_values_that_do_not_fit_are_refused(stylize, name, value, code):
     assert codes(stylize, {name: value}) == {(code, name)}
+
+
+@pytest.mark.parametrize("value", ["freestyle", ["colour"]])
+def test_a_choice_is_one_of_its_list(own, value):
+    choice = {"name": "c", "label": "C", "node": "1", "input": "soft", "type": "choice"}
+    folders = own(controls=[choice | {"default": "a", "choices": ["a", "colour"]}])
+    assert codes(load_preset("mine", folders), {"c": value}) == {("not_in_list", "c")}
+
+
+def test_a_control_may_set_several_nodes(stylize):
+    workflow = expand(stylize, {"width": 256, "height": 128})
+    for node in ("10", "17"):
+        assert (workflow[node]["inputs"]["width"], workflow[node]["inputs"]["height"]) == (256, 128)
 
 
 def test_every_fault_is_reported_at_once(stylize):
@@ -182,6 +208,10 @@ def test_a_number_may_be_bounded_on_either_side(own, bounds, value, said):
         },
         {"controls": 3},
         {"workflow": []},
+        {"workflow": {"1": {"class_type": "EmptyImage"}}, "controls": []},
+        {"workflow": {"1": []}, "controls": []},
+        {"units": [{"name": "x"}]},
+        {"units": 3},
     ],
 )
 def test_a_broken_preset_says_so(own, changes):
@@ -198,14 +228,37 @@ def test_a_preset_that_is_no_json_says_so(tmp_path):
 
 
 def test_a_panel_gets_the_controls_as_json(stylize):
-    data = json.loads(json.dumps(stylize.to_json()))
+    data = json.loads(json.dumps(stylize.to_json(no_models)))
     assert (data["name"], data["title"]) == ("stylize", "Stylize")
     assert "workflow" not in data
     steps = next(control for control in data["controls"] if control["name"] == "steps")
     assert steps["minimum"] == 1
     assert "choices" not in steps
-    assert next(c for c in data["controls"] if c["name"] == "lines")["choices"] == ["colour", "geometry"]
+    assert "folder" not in steps
+    assert not steps["advanced"]
+    assert next(c for c in data["controls"] if c["name"] == "depth_near")["advanced"]
+    assert "neon" in next(c for c in data["controls"] if c["name"] == "prompt")["choices"]
     assert next(c for c in data["controls"] if c["name"] == "negative_prompt")["default"] == ""
+    assert [(unit["name"], unit["map"]) for unit in data["units"]] == [
+        ("depth", "depth"),
+        ("canny", "canny"),
+        ("edges", "edges"),
+    ]
+    assert data["titles"]["3"] == "Sampler"
+    assert set(data["titles"]) == set(stylize.workflow)
+
+
+def test_a_node_without_a_title_is_called_as_its_class(own):
+    assert load_preset("mine", own()).titles == {"1": "EmptyImage"}
+
+
+def test_the_digest_follows_the_content_and_not_how_it_is_written(own, tmp_path):
+    file = tmp_path / "mine.json"
+    before = load_preset("mine", own()).digest
+    assert re.fullmatch("[0-9a-f]{16}", before)
+    file.write_text(json.dumps(dict(reversed(json.loads(file.read_text()).items())), indent=4))
+    assert load_preset("mine", [tmp_path]).digest == before
+    assert load_preset("mine", own(description="Another.")).digest != before
 
 
 def test_what_is_sent_can_be_saved_too(stylize):

@@ -472,7 +472,9 @@ async def test_models_and_presets_are_told(home: Path) -> None:
             models = await asyncio.to_thread(client.query, "models")
             presets = await asyncio.to_thread(client.query, "presets")
     assert "framebridge-demo-depth" in models["models"]["controlnet"]
-    assert presets["presets"][0]["name"] == "stylize"
+    stylize = presets["presets"][0]
+    assert stylize["name"] == "stylize"
+    assert {"title", "description", "digest", "controls", "units", "titles"} <= set(stylize)
 
 
 async def test_work_under_way_gets_a_moment_and_no_more(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
