@@ -41,6 +41,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+package_app = typer.Typer(
+    help="Build the add-ons for users and web servers.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(package_app, name="package")
+
 
 class Device(StrEnum):
     """Where the models run."""
@@ -186,6 +193,23 @@ def list_models(models: Models = None, as_json: AsJson = False) -> None:
 def doctor(models: Models = None, as_json: AsJson = False) -> None:
     """Check this machine link by link, and say what to do about each fault."""
     _run("diagnosis", "doctor", models or [], as_json)
+
+
+@package_app.command("blender")
+def package_blender(
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Where the zip and index.json are written.")
+    ] = Path("dist"),
+    as_json: AsJson = False,
+) -> None:
+    """Build and check the Blender add-on, with the listing from which Blender updates it.
+
+    The zip installs in Blender 4.2 and later by Preferences ▸ Get Extensions ▸ Install from Disk.
+
+    To have Blender update it, put the zip and index.json into one folder of any web server, and add the
+    address of index.json by Preferences ▸ Get Extensions ▸ Repositories ▸ + ▸ Add Remote Repository.
+    """
+    _run("package", "blender", out, as_json)
 
 
 def _run(module: str, function: str, *arguments: Any) -> None:
