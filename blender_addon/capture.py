@@ -38,6 +38,7 @@ class Capture:
         projection: Camera to clip space, float64 (4, 4).
         near: Distance of the near clipping plane.
         far: Distance of the far one.
+        seen: The same view in the scene's units, as it was asked for.
         normal: float32 (H, W, 3), unit length in camera space: X right, Y up, Z towards the camera, as the
             sky's is.
         object_id: uint16 (H, W); 0 where there is no object.
@@ -50,9 +51,15 @@ class Capture:
     projection: np.ndarray
     near: float
     far: float
+    seen: View
     normal: np.ndarray | None = None
     object_id: np.ndarray | None = None
     object_names: tuple[str, ...] = ()
+
+    @property
+    def is_all_sky(self) -> bool:
+        """Whether nothing of the scene is to be seen, so that there is no depth to make a control map of."""
+        return not np.isfinite(self.depth).any()
 
 
 class Capturer:
@@ -75,6 +82,7 @@ class Capturer:
         """
         start_gpu()
         viewport.view_layer.update()
+        seen = view
         view_matrix, projection = in_front(np.array(view.view), np.array(view.projection))
         view = View(Matrix(view_matrix), Matrix(projection), view.width, view.height)
         scale = _metres_per_unit(viewport.scene)
@@ -88,6 +96,7 @@ class Capturer:
             projection=in_metres,
             near=clip_range(in_metres)[0],
             far=clip_range(in_metres)[1],
+            seen=seen,
             normal=normal,
             object_id=object_id,
             object_names=names,

@@ -12,6 +12,9 @@ import numpy as np
 Matrix = np.ndarray
 """float64, shape (4, 4)."""
 
+_TURNED = 2e-5
+"""Radians; cameras turned less than this look the same way: a tenth of a pixel at the longest lens."""
+
 
 def is_perspective(projection: Matrix) -> bool:
     """Whether things far away look smaller."""
@@ -63,3 +66,54 @@ def scaled(view: Matrix, projection: Matrix, scale: float) -> tuple[Matrix, Matr
     shrink = np.diag([1.0 / scale, 1.0 / scale, 1.0 / scale, 1.0])
     seen = projection @ shrink
     return moved, seen * scale if is_perspective(projection) else seen
+
+
+def cropped(projection: Matrix, shape: float, whole: float) -> Matrix:
+    """Keep the largest centred rectangle of a picture.
+
+    Args:
+        projection: Of the whole picture.
+        shape: Width by height of the rectangle.
+        whole: The same of the whole picture.
+    """
+    stretch = np.diag([max(1.0, whole / shape), max(1.0, shape / whole), 1.0, 1.0])
+    return stretch @ projection
+
+
+def placement(
+    camera: tuple[Matrix, Matrix], other: tuple[Matrix, Matrix]
+) -> tuple[float, float, float, float] | None:
+    """Return where the picture of one camera lies in that of another that looks from the same place.
+
+    Args:
+        camera: World to camera, and camera to clip space, whose pictures are rectangles.
+        other: The same of the other one.
+
+    Returns:
+        Left, bottom, right and top, where the other's picture reaches from −1 to 1; nothing if no rectangle
+        of it shows the same.
+    """
+    (view, projection), (other_view, other_projection) = camera, other
+    between = other_view @ np.linalg.inv(view)
+    moved = between[:3, 3].copy()
+    if is_perspective(projection) != is_perspective(other_projection):
+        return None
+    if np.abs(between[:3, :3] - np.eye(3)).max() > _TURNED:
+        return None
+    if is_perspective(projection):
+        if np.linalg.norm(moved) > 1e-3 * clip_range(projection)[0] + 1e-6 * np.linalg.norm(view[:3, 3]):
+            return None
+        moved[:] = 0.0
+    edges = []
+    for axis in (0, 1):
+        scale, other_scale = projection[axis, axis], other_projection[axis, axis]
+        middle = _middle(projection, axis)
+        offset = other_scale * moved[axis] + _middle(other_projection, axis)
+        edges.append([(edge - middle) * other_scale / scale + offset for edge in (-1.0, 1.0)])
+    (left, right), (bottom, top) = edges
+    return float(left), float(bottom), float(right), float(top)
+
+
+def _middle(projection: Matrix, axis: int) -> float:
+    """Return where a picture shows what lies on the view axis."""
+    return -projection[axis, 2] if is_perspective(projection) else projection[axis, 3]

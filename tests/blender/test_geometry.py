@@ -82,3 +82,58 @@ def test_other_units_give_the_same_picture(geometry, project, scale, x, z):
     assert after[:3] / after[3] == pytest.approx(before[:3] / before[3], rel=1e-6, abs=1e-9)
     assert geometry.clip_range(projection) == pytest.approx((0.5 * scale, 50.0 * scale), rel=1e-6)
     assert geometry.is_perspective(projection) == (project is perspective)
+
+
+@pytest.mark.parametrize("project", [perspective, orthographic])
+@given(shape=st.floats(0.2, 5.0), whole=st.floats(0.2, 5.0))
+def test_cropped_picture_lies_centred_in_the_whole(geometry, project, shape, whole):
+    view, projection = np.eye(4), project(0.5, 50.0)
+    left, bottom, right, top = geometry.placement(
+        (view, geometry.cropped(projection, shape, whole)), (view, projection)
+    )
+    assert (right - left) / (top - bottom) * whole == pytest.approx(shape)
+    assert max(right, top) == pytest.approx(1.0)
+    assert (left, bottom) == pytest.approx((-right, -top), abs=1e-9)
+
+
+@pytest.mark.parametrize("project", [perspective, orthographic])
+@given(zoom=st.floats(0.1, 10.0), x=st.floats(-2, 2), y=st.floats(-2, 2), z=st.floats(-40, -1))
+def test_zoomed_and_moved_region_shows_each_point_at_its_place_in_the_picture(
+    geometry, project, zoom, x, y, z
+):
+    """As Blender's camera view does, which the user zooms and moves about."""
+    view = np.array([[0, 1, 0, 2], [-1, 0, 0, 0], [0, 0, 1, 0.5], [0, 0, 0, 1.0]])
+    projection = project(0.5, 50.0)
+    shift = np.array([[zoom, 0, 0, x], [0, zoom, 0, y], [0, 0, 1, 0], [0, 0, 0, 1.0]])
+    moved = shift @ projection
+    left, bottom, right, top = geometry.placement((view, projection), (view, moved))
+    point = np.linalg.inv(view) @ (0.3, -0.2, z, 1.0)
+    there, here = projection @ view @ point, moved @ view @ point
+    across, up = (there[:2] / there[3] + 1) / 2
+    expected = (left + across * (right - left), bottom + up * (top - bottom))
+    assert here[:2] / here[3] == pytest.approx(expected, abs=1e-9)
+
+
+@given(x=st.floats(-2, 2), y=st.floats(-2, 2), z=st.floats(-5, 5))
+def test_orthographic_region_that_is_moved_takes_the_picture_along(geometry, x, y, z):
+    view, projection = np.eye(4), orthographic(0.5, 50.0)
+    other = view.copy()
+    other[:3, 3] = x, y, z
+    left, bottom, _, _ = geometry.placement((view, projection), (other, projection))
+    assert (left + 1, bottom + 1) == pytest.approx((0.3 * x, 0.4 * y))
+
+
+@pytest.mark.parametrize("change", ["turned", "moved", "orthographic", "further away"])
+def test_picture_lies_nowhere_in_a_region_that_looks_from_elsewhere(geometry, change):
+    view, projection = np.eye(4), perspective(0.1, 100.0)
+    view[:3, 3] = 1.0, 2.0, -9.0
+    other, other_projection = view.copy(), projection
+    if change == "turned":
+        turn = np.array([[1, 0, 0, 0], [0, 1, -1e-3, 0], [0, 1e-3, 1, 0], [0, 0, 0, 1.0]])
+        other = turn @ view
+    elif change == "orthographic":
+        other_projection = orthographic(0.1, 100.0)
+    else:
+        other[0 if change == "moved" else 2, 3] += 1e-3
+    assert geometry.placement((view, projection), (view, projection)) == pytest.approx((-1, -1, 1, 1))
+    assert geometry.placement((view, projection), (other, other_projection)) is None
