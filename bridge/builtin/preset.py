@@ -144,16 +144,19 @@ def save_pictures_too(workflow: Mapping[str, Any], prefix: str) -> dict[str, Any
 
 
 def _files(folders: Sequence[Path]) -> dict[str, Path]:
-    return {
-        file.stem.lower(): file for folder in (PRESETS, *folders) for file in sorted(folder.glob("*.json"))
-    }
+    found = (file for folder in (PRESETS, *folders) for file in sorted(folder.glob("*.json"), key=_name))
+    return {_name(file): file for file in found}
+
+
+def _name(file: Path) -> str:
+    return file.stem.lower()
 
 
 def _read(file: Path) -> Preset:
     try:
         data = json.loads(file.read_text("utf-8"))
         preset = Preset(
-            name=file.stem.lower(),
+            name=_name(file),
             title=data["title"],
             description=data.get("description", ""),
             workflow=data["workflow"],

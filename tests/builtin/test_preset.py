@@ -1,5 +1,6 @@
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,11 @@ from bridge.errors import BridgeError, WorkflowError
 @pytest.fixture
 def stylize():
     return load_preset("stylize")
+
+
+@pytest.fixture(params=["stylize", "stylize-sd15"])
+def ours(request):
+    return load_preset(request.param)
 
 
 @pytest.fixture
@@ -54,34 +60,34 @@ def codes(preset, values):
 
 
 def test_stylize_comes_along():
-    assert preset_names() == ["stylize"]
+    assert preset_names() == ["stylize", "stylize-sd15"]
     assert isinstance(load_preset("Stylize"), Preset)
 
 
-def test_every_link_leads_somewhere_and_every_node_is_needed(stylize):
+def test_every_link_leads_somewhere_and_every_node_is_needed(ours):
     links = [
         value
-        for node in stylize.workflow.values()
+        for node in ours.workflow.values()
         for value in node["inputs"].values()
         if isinstance(value, list)
     ]
-    assert {node for node, _ in links} | {"16"} == set(stylize.workflow)
+    assert {node for node, _ in links} | {"16"} == set(ours.workflow)
 
 
-def test_the_workflow_holds_the_defaults_of_its_controls(stylize):
-    for control in stylize.controls:
+def test_the_workflow_holds_the_defaults_of_its_controls(ours):
+    for control in ours.controls:
         for node, name in control.targets:
-            assert stylize.workflow[node]["inputs"][name] == control.default
+            assert ours.workflow[node]["inputs"][name] == control.default
 
 
-def test_with_every_unit_at_work_the_links_stay(stylize):
-    values = {unit.weight: 0.5 for unit in stylize.units}
-    workflow = expand(stylize, values)
-    for control in stylize.controls:
+def test_with_every_unit_at_work_the_links_stay(ours):
+    values = {unit.weight: 0.5 for unit in ours.units}
+    workflow = expand(ours, values)
+    for control in ours.controls:
         for node, name in control.targets:
             assert workflow[node]["inputs"].pop(name) == values.get(control.name, control.default)
-            workflow[node]["inputs"][name] = stylize.workflow[node]["inputs"][name]
-    assert workflow == stylize.workflow
+            workflow[node]["inputs"][name] = ours.workflow[node]["inputs"][name]
+    assert workflow == ours.workflow
 
 
 def test_values_reach_their_inputs_and_the_preset_stays(stylize):
@@ -128,8 +134,8 @@ def test_a_choice_is_one_of_its_list(own, value):
     assert codes(load_preset("mine", folders), {"c": value}) == {("not_in_list", "c")}
 
 
-def test_a_control_may_set_several_nodes(stylize):
-    workflow = expand(stylize, {"width": 256, "height": 128})
+def test_a_control_may_set_several_nodes(ours):
+    workflow = expand(ours, {"width": 256, "height": 128})
     for node in ("10", "17"):
         assert (workflow[node]["inputs"]["width"], workflow[node]["inputs"]["height"]) == (256, 128)
 
@@ -165,7 +171,7 @@ def test_an_unknown_preset_says_what_there_is(name, hint):
 def test_folders_of_the_user_add_presets_and_replace_ours(own):
     folders = own("Mine")
     own("stylize", title="My own")
-    assert preset_names(folders) == ["stylize", "mine"]
+    assert preset_names(folders) == ["stylize", "stylize-sd15", "mine"]
     assert load_preset("mine", folders).title == "Mine"
     assert load_preset("stylize", folders).title == "My own"
     assert expand_preset("mine", {"soft": True, "width": 10**9}, folders)["1"]["inputs"] == {
@@ -248,6 +254,38 @@ def test_a_panel_gets_the_controls_as_json(stylize):
     assert set(data["titles"]) == set(stylize.workflow)
 
 
+def test_a_panel_offers_the_models_that_are_there():
+    kinds = {"checkpoints": ["a.safetensors"], "controlnet": []}
+    data = load_preset("stylize-sd15").to_json(kinds.__getitem__)
+    offered = {
+        control["name"]: (control["default"], control["folder"], control["choices"])
+        for control in data["controls"]
+        if control["type"] == "model"
+    }
+    assert offered == {
+        "checkpoint": ("v1-5-pruned-emaonly.safetensors", "checkpoints", ["a.safetensors"]),
+        "depth_model": ("control_v11f1p_sd15_depth_fp16.safetensors", "controlnet", []),
+        "canny_model": ("control_v11p_sd15_canny_fp16.safetensors", "controlnet", []),
+        "normal_model": ("control_v11p_sd15_normalbae_fp16.safetensors", "controlnet", []),
+    }
+
+
+@pytest.mark.parametrize("changes", [{"type": "model"}, {"type": "text", "folder": "vae"}])
+def test_a_model_and_nothing_else_lies_in_a_folder(own, changes):
+    control = {"name": "m", "label": "M", "node": "1", "input": "soft", "default": "a"}
+    with pytest.raises(BridgeError, match="must have a folder if it is a model") as caught:
+        load_preset("mine", own(controls=[control | changes]))
+    assert caught.value.code == "bad_preset"
+
+
+def test_the_reserved_names_mean_the_same_in_our_presets(ours):
+    types = {control.name: control.type for control in ours.controls}
+    reserved = {"prompt": "text", "negative_prompt": "text", "seed": "integer", "strength": "number"}
+    reserved |= {"steps": "integer", "width": "integer", "height": "integer"}
+    reserved |= {"depth_near": "number", "depth_far": "number"}
+    assert reserved.items() <= types.items()
+
+
 def test_a_node_without_a_title_is_called_as_its_class(own):
     assert load_preset("mine", own()).titles == {"1": "EmptyImage"}
 
@@ -271,3 +309,14 @@ def test_what_is_sent_can_be_saved_too(stylize):
             "_meta": {"title": "Save"},
         }
     ]
+
+
+def test_the_protocol_describes_every_field_that_a_panel_gets(ours):
+    text = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text("utf-8")
+    chapter = text.split("## Presets\n")[1].split("## Limits\n")[0]
+    parts = [part.replace(", ", "\n") for part in re.split(r"^### .*$", chapter, flags=re.M)]
+    described = [set(re.findall(r"^(?:\| )?`([a-z_]+)`", part, re.M)) for part in parts]
+    data = ours.to_json(no_models)
+    assert set(data) <= described[0]
+    assert {field for control in data["controls"] for field in control} <= described[1]
+    assert {field for unit in data["units"] for field in unit} <= described[2]

@@ -44,7 +44,7 @@ def load(tmp_path):
     return write
 
 
-@pytest.fixture(params=["stylize"])
+@pytest.fixture(params=["stylize", "stylize-sd15"])
 def preset(request):
     return load_preset(request.param)
 
