@@ -18,6 +18,7 @@ from bridge.diffusion import folder, networks
 from bridge.diffusion.control import SteeringNetwork
 from bridge.diffusion.device import Placement
 from bridge.diffusion.ldm_names import autoencoder_names, old_diffusers_names, unet_names
+from bridge.diffusion.reading import reading, running_loader
 from bridge.diffusion.residency import Network
 from bridge.diffusion.sigmas import stable_diffusion_schedule
 from bridge.diffusion.types import Autoencoder, ControlNetwork, DiffusionModel, TextEncoder
@@ -164,12 +165,17 @@ def _network(
     is_vae: bool = False,
 ) -> Network[Any]:
     """Check a file against a network, and return the handle that loads it."""
-    found = match_names(build(), models.read_header(file), names, file.name)
+    header = models.read_header(file)
+    found = match_names(build(), header, names, file.name)
+    size = sum(header.tensors[stored].end - header.tensors[stored].begin for stored in found.values())
+    loader = running_loader()
 
     def load(placement: Placement) -> Any:
         module = build()
-        fill(module, file, found, placement, placement.vae_dtype if is_vae else placement.dtype)
-        return finish(module).to(memory_format=placement.memory_format)
+        dtype = placement.vae_dtype if is_vae else placement.dtype
+        with reading(loader, size) as on_read:
+            fill(module, file, found, placement, dtype, on_read)
+            return finish(module).to(memory_format=placement.memory_format)
 
     return Network(label, load)
 

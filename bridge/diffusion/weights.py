@@ -43,7 +43,12 @@ def match_names(skeleton: torch.nn.Module, header: Header, names: Names, file_na
 
 
 def fill(
-    module: torch.nn.Module, path: Path, found: Mapping[str, str], placement: Placement, dtype: torch.dtype
+    module: torch.nn.Module,
+    path: Path,
+    found: Mapping[str, str],
+    placement: Placement,
+    dtype: torch.dtype,
+    on_read: Callable[[int], None] = lambda count: None,
 ) -> None:
     """Read a network's parameters from a file to a device.
 
@@ -55,17 +60,18 @@ def fill(
         found: As ``match_names`` returned it.
         placement: Where to.
         dtype: In which precision.
+        on_read: Told, after each tensor, how many bytes of the file it took.
 
     Raises:
         ModelError: Code ``model_corrupt`` if the file is not what it was.
     """
-    expected = module.state_dict()
+    expected, state = module.state_dict(), {}
     try:
         with safe_open(path, framework="pt") as file:
-            state = {
-                name: _copied(file.get_tensor(stored).reshape(expected[name].shape), placement, dtype)
-                for name, stored in found.items()
-            }
+            for name, stored in found.items():
+                tensor = file.get_tensor(stored)
+                state[name] = _copied(tensor.reshape(expected[name].shape), placement, dtype)
+                on_read(tensor.nbytes)
     except (OSError, RuntimeError, SafetensorError) as error:
         raise _unfit(path.name, str(error)) from error
     module.load_state_dict(state, assign=True)

@@ -101,9 +101,9 @@ class Job:
             yield
         self.raise_if_cancelled()
 
-    def progress(self, value: float, maximum: float) -> None:
-        """Tell the client how far the current node is."""
-        self.emit(Progress(current_node(), value, maximum, job=self.id))
+    def progress(self, value: float, maximum: float, node_id: str | None = None) -> None:
+        """Tell the client how far a node is: the current one, unless another is named."""
+        self.emit(Progress(current_node() if node_id is None else node_id, value, maximum, job=self.id))
 
     def preview(self, plane: Plane) -> None:
         """Show the client what the picture looks like so far."""

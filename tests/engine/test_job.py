@@ -25,6 +25,12 @@ async def test_what_a_node_says_carries_its_job_and_its_id(job, messages):
     assert shown == {"images": [1, 2], "count": 2}
 
 
+async def test_a_node_may_speak_for_another(job, messages):
+    async with running(job, "7"):
+        job.progress(1, 4, "2")
+    assert messages == [Progress("2", 1, 4, job="job")]
+
+
 def test_outside_a_node_there_is_no_job():
     with pytest.raises(LookupError):
         current_job()

@@ -1,0 +1,76 @@
+"""Telling a client how much of a network is read, in the name of the loader that opened it.
+
+1. Weights are read where a network is first used, long after its loader ran, and perhaps for a job in
+   whose workflow that loader has another id: the cache hands networks on. So a loader is known by its
+   class and inputs. Where the workflow has none like it, the running node speaks.
+2. Progress counts megabytes of the file. It comes at the start, at the end, and in between at most
+   every ``INTERVAL_S``.
+3. Outside of a job nothing is told.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from bridge.engine import Job, current_job, current_node
+
+INTERVAL_S = 0.1
+MEGABYTE = 1e6
+
+Loader = Mapping[str, Any]
+"""A node as the API JSON has it."""
+
+
+def running_loader() -> Loader | None:
+    """Return the running node as its workflow has it; ``None`` where there is none."""
+    job = _job()
+    return job.workflow.get(current_node()) if job else None
+
+
+@contextmanager
+def reading(loader: Loader | None, total_bytes: int) -> Iterator[Callable[[int], None]]:
+    """Tell the client of the current job what is read within the block.
+
+    Args:
+        loader: In whose name; as ``running_loader`` gave it where the network was opened.
+        total_bytes: All that will be read.
+
+    Yields:
+        What to call with the number of bytes that were read since it was last called.
+    """
+    job = _job()
+    if job is None:
+        yield lambda count: None
+        return
+    node_id = _find(loader, job.workflow) or current_node()
+    done, told_at = 0, time.monotonic()
+
+    def tell(read_bytes: int) -> None:
+        job.progress(read_bytes / MEGABYTE, total_bytes / MEGABYTE, node_id)
+
+    def add(count: int) -> None:
+        nonlocal done, told_at
+        done += count
+        now = time.monotonic()
+        if now - told_at >= INTERVAL_S:
+            told_at = now
+            tell(done)
+
+    tell(0)
+    yield add
+    tell(total_bytes)
+
+
+def _job() -> Job | None:
+    try:
+        return current_job()
+    except LookupError:
+        return None
+
+
+def _find(loader: Loader | None, workflow: Mapping[str, Any]) -> str | None:
+    if loader is None:
+        return None
+    wanted = loader["class_type"], loader["inputs"]
+    return next((id for id, node in workflow.items() if (node["class_type"], node["inputs"]) == wanted), None)
