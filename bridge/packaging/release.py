@@ -51,8 +51,8 @@ def package_blender(out: Path) -> Package:
             version = tomllib.loads((addon / "blender_manifest.toml").read_text(encoding="utf-8"))["version"]
             built = write_archive(addon, Path(folder) / f"framebridge-{version}.zip")
             checks = [*inspect_archive(built), _ask_blender(built)]
-            archive = _place(built, out)
-            index = write_index(archive)
+            listing = write_index(built)
+            archive, index = _place(built, out), _place(listing, out)
     except OSError as error:
         raise _cannot_write(out, error) from error
     data = archive.read_bytes()

@@ -102,5 +102,7 @@ def _run_pip(command: list[str]) -> str:
     if done.returncode == 0:
         return ""
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    if any("connection broken" in line for line in lines):
+        return "the package index cannot be reached"
     faults = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     return (faults or lines or [f"pip ended with {done.returncode}"])[-1]

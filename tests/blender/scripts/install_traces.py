@@ -44,6 +44,7 @@ def traces() -> dict[str, list[str]]:
             f"{name}: {function.__module__}.{function.__qualname__}"
             for name in dir(bpy.types)
             for function in getattr(getattr(getattr(bpy.types, name), "draw", None), "_draw_funcs", ())
+            if not function.__module__.startswith("bl_ui.")  # Blender's own, listed once anything was added
         ),
         "keys": sorted(
             f"{keymap.name}: {item.idname}"
