@@ -3,20 +3,36 @@
 
 Rules:
 1. Our images are known by a custom property, not by name: a user's image is never overwritten.
-2. Pixels are written first and packed afterwards, once a write: Blender 5.0.1 loses an image that is
+2. Every result has an image of its own, which is the history. Only the live view's image is written again.
+3. Pixels are written first and packed afterwards, once a write: Blender 5.0.1 loses an image that is
    packed twice, and every version saves what was packed rather than what was written since.
 """
 
 from __future__ import annotations
 
+import json
+
 import bpy
 import numpy as np
+from mathutils import Matrix
 
-from ._bridge.errors import InputError
+from ._bridge.errors import BridgeError, InputError
 from ._bridge.protocol import Plane
+from .recipe import Recipe, recipe_from_json
+from .viewport import View
 
 SLOT = "framebridge_slot"
 """The custom property that says what an image of ours is for."""
+
+LIVE = "live"
+"""The slot of the live view's image."""
+
+RESULT = "result"
+"""What the images of the history have as their slot."""
+
+_RECIPE = "framebridge_recipe"
+_NUMBER = "framebridge_number"
+_VIEW = "framebridge_view"
 
 
 def show_picture(picture: Plane, slot: str, name: str = "Framebridge") -> bpy.types.Image:
@@ -30,7 +46,7 @@ def show_picture(picture: Plane, slot: str, name: str = "Framebridge") -> bpy.ty
     Raises:
         InputError: ``bad_image`` if it is none of that.
     """
-    pixels = _blender_pixels(picture)
+    pixels = blender_pixels(rows_of(picture))
     height, width = picture.shape[:2]
     image = _usable(find_image(slot)) or _new_image(slot, name, width, height)
     if tuple(image.size) != (width, height):
@@ -40,11 +56,96 @@ def show_picture(picture: Plane, slot: str, name: str = "Framebridge") -> bpy.ty
     return image
 
 
-def keep_picture(image: bpy.types.Image) -> None:
-    """Pack what was last written, so that it is saved with the file, used or not."""
+def keep_result(picture: Plane, recipe: Recipe, view: View) -> bpy.types.Image:
+    """Make an image of a result, saved with the file, used or not, with what it was made from.
+
+    Raises:
+        InputError: ``bad_image``; see ``show_picture``.
+    """
+    pixels = blender_pixels(rows_of(picture))
+    height, width = picture.shape[:2]
+    number = 1 + max((image.get(_NUMBER, 0) for image in results()), default=0)
+    image = _new_image(RESULT, f"Framebridge {number:03}", width, height)
+    image[_NUMBER], image[_RECIPE], image[_VIEW] = number, recipe.to_json(), _view_to_json(view)
+    image.pixels.foreach_set(pixels)
+    image.update()
     image.use_fake_user = True
-    if image.is_dirty:
-        image.pack()
+    image.pack()
+    return image
+
+
+def results() -> list[bpy.types.Image]:
+    """Return the history of this file, newest first."""
+    found = [image for image in bpy.data.images if image.get(SLOT) == RESULT]
+    return sorted(found, key=lambda image: -image.get(_NUMBER, 0))
+
+
+def looked_at(scene: bpy.types.Scene) -> bpy.types.Image | None:
+    """Return the result that is looked at: the chosen one, else the newest."""
+    chosen = scene.framebridge.result
+    if chosen is not None and chosen.get(SLOT) == RESULT:
+        return chosen
+    return next(iter(results()), None)
+
+
+def chosen_result(scene: bpy.types.Scene, name: str = "") -> bpy.types.Image:
+    """Return the result of this name, or the one that is looked at.
+
+    Raises:
+        BridgeError: ``no_result``.
+    """
+    image = bpy.data.images.get(name) if name else looked_at(scene)
+    if image is None or image.get(SLOT) != RESULT:
+        raise BridgeError(
+            f'"{name}" is no result' if name else "there is no result yet",
+            code="no_result",
+            hint="Generate a picture first.",
+        )
+    return image
+
+
+def prompt_of(image: bpy.types.Image) -> str:
+    """Return a result's prompt; empty where it is not known."""
+    try:
+        return str(recipe_of(image).values.get("prompt", ""))
+    except BridgeError:
+        return ""
+
+
+def describe(image: bpy.types.Image) -> str:
+    """Return what is worth knowing of a result, for people."""
+    size = f"{image.size[0]} × {image.size[1]}"
+    try:
+        recipe = recipe_of(image)
+    except BridgeError as error:
+        return f"{size}; {error.message}"
+    shown = [f"{name} {recipe.values[name]}" for name in ("seed", "steps", "strength") if name in recipe.values]
+    return ", ".join([size, recipe.preset, *shown])
+
+
+def recipe_of(image: bpy.types.Image) -> Recipe:
+    """Return what a result was made with.
+
+    Raises:
+        BridgeError: ``bad_recipe``.
+    """
+    return recipe_from_json(image.get(_RECIPE, ""))
+
+
+def view_of(image: bpy.types.Image) -> View:
+    """Return where a result was seen from.
+
+    Raises:
+        BridgeError: ``bad_view``.
+    """
+    try:
+        data = json.loads(image.get(_VIEW, ""))
+        matrices = [Matrix([data[name][row : row + 4] for row in (0, 4, 8, 12)]) for name in ("view", "projection")]
+        return View(*matrices, int(data["width"]), int(data["height"]))
+    except (ValueError, TypeError, KeyError) as error:
+        raise BridgeError(
+            f'where "{image.name}" was seen from is not known', code="bad_view", hint="Generate a new picture."
+        ) from error
 
 
 def find_image(slot: str) -> bpy.types.Image | None:
@@ -52,20 +153,49 @@ def find_image(slot: str) -> bpy.types.Image | None:
     return next((image for image in bpy.data.images if not image.library and image.get(SLOT) == slot), None)
 
 
-def _blender_pixels(picture: Plane) -> np.ndarray:
-    """Return float32 RGBA, rows upwards, flat."""
+def rows_of(picture: Plane) -> np.ndarray:
+    """Return a picture's pixels, uint8 (H, W, 3) or (H, W, 4), rows downwards.
+
+    Raises:
+        InputError: ``bad_image`` if it is not such a picture.
+    """
     shape = picture.shape
     if picture.codec != "raw" or picture.dtype != "u8" or len(shape) != 3 or shape[2] not in (3, 4):
         raise InputError(
             f"a picture of shape {shape} as {picture.dtype}, {picture.codec}, cannot be shown",
             code="bad_image",
+            hint="Choose a preset that sends pictures to the host.",
         )
     if len(picture.data) != picture.raw_bytes:
         raise InputError(f"a picture of shape {shape} has {len(picture.data)} bytes", code="bad_image")
-    rows = np.frombuffer(picture.data, np.uint8).reshape(shape)[::-1]
-    pixels = np.ones((shape[0], shape[1], 4), np.float32)
-    np.multiply(rows, np.float32(1 / 255), out=pixels[..., : shape[2]])
+    return np.frombuffer(picture.data, np.uint8).reshape(shape)
+
+
+def blender_pixels(rows: np.ndarray) -> np.ndarray:
+    """Return pixels as Blender's images take them: float32 RGBA, rows upwards, flat.
+
+    Args:
+        rows: uint8 (H, W, 3) or (H, W, 4), rows downwards.
+    """
+    pixels = np.ones((*rows.shape[:2], 4), np.float32)
+    np.multiply(rows[::-1], np.float32(1 / 255), out=pixels[..., : rows.shape[2]])
     return pixels.ravel()
+
+
+def picture_rows(image: bpy.types.Image) -> np.ndarray:
+    """Return the pixels of a byte image, uint8 (H, W, 4), rows downwards."""
+    width, height = image.size
+    pixels = np.empty(width * height * 4, np.float32)
+    image.pixels.foreach_get(pixels)
+    return np.rint(pixels.reshape(height, width, 4)[::-1] * 255).astype(np.uint8)
+
+
+def _view_to_json(view: View) -> str:
+    matrices = {
+        name: [value for row in matrix for value in row]
+        for name, matrix in (("view", view.view), ("projection", view.projection))
+    }
+    return json.dumps({**matrices, "width": view.width, "height": view.height})
 
 
 def _usable(image: bpy.types.Image | None) -> bpy.types.Image | None:

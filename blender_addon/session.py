@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The add-on's conversation with the daemon: captures go out, pictures come back into the scene.
+"""The add-on's conversation with the daemon: captures go out, messages come back.
 
-Nothing here waits, but ``render``. The client's thread moves bytes and touches nothing of Blender's; what
-arrived is taken by ``pump``, on the main thread: from a timer, or from a script where no timers run.
+Nothing here waits. The client's thread moves bytes and touches nothing of Blender's; what arrived is taken
+by ``pump``, on the main thread: from a timer, or from a loop where no timers run.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import bpy
@@ -16,13 +16,10 @@ import numpy as np
 
 from ._bridge import client, protocol
 from .capture import Capture
-from .display import keep_picture, show_picture
+from .recipe import Recipe
 
 LIVE = "live"
-"""Names the stream of the live view, and the slot of its picture."""
-
-RESULT = "result"
-"""The slot of a job's picture."""
+"""Names the stream of the live view."""
 
 
 def frame_of(capture: Capture, number: int = 0) -> protocol.Frame:
@@ -66,24 +63,51 @@ class Session:
         """Disconnect; the thread has ended within a second."""
         self._client.close()
 
-    def submit(self, capture: Capture, preset: str, values: Mapping[str, Any]) -> str:
-        """Queue a job that looks at a capture.
+    def pump(self, budget_s: float = 0.005) -> Iterator[protocol.Message]:
+        """Take what has arrived, oldest first, until there is no more or the time is up.
 
-        Returns:
-            The request, which ``Accepted`` or ``Failure`` will name.
+        Args:
+            budget_s: Seconds, those that the caller spends on each message included.
+        """
+        return self._client.pump(budget_s)
+
+    def ask(self, subject: str) -> str:
+        """Ask for ``presets`` or ``models``; returns the request, which ``Answer`` or ``Failure`` will name.
 
         Raises:
-            BridgeError: Why there is no connection.
+            BridgeError: Why there is no connection; so do all that send.
         """
-        request = self._client.new_request()
-        self._client.send(protocol.Submit(request, preset=preset, values=values, frame=frame_of(capture)))
-        return request
+        return self._send(lambda request: protocol.Query(request, subject))
 
-    def set_live(self, preset: str, values: Mapping[str, Any]) -> str:
-        """Say how captures of the live view are to be seen from now on; returns the request."""
-        request = self._client.new_request()
-        self._client.send(protocol.SetStream(request, LIVE, preset=preset, values=values))
-        return request
+    def submit(self, frame: protocol.Frame, recipe: Recipe, wants_preview: bool = True) -> str:
+        """Queue a job that looks at a frame; returns the request, which ``Accepted`` or ``Failure`` will name."""
+        return self._send(
+            lambda request: protocol.Submit(
+                request,
+                preset=recipe.preset,
+                values=recipe.values,
+                frame=frame,
+                wants_preview=wants_preview,
+            )
+        )
+
+    def submit_workflow(self, frame: protocol.Frame, workflow: Mapping[str, Any]) -> str:
+        """Queue a job that runs a workflow of ComfyUI's API form; returns the request."""
+        return self._send(lambda request: protocol.Submit(request, workflow, frame=frame))
+
+    def cancel(self, job: str) -> str:
+        """Cancel a job; returns the request."""
+        return self._send(lambda request: protocol.Cancel(request, job))
+
+    def free(self) -> str:
+        """Have the device's memory given back; returns the request."""
+        return self._send(protocol.Free)
+
+    def set_live(self, recipe: Recipe) -> str:
+        """Say how frames of the live view are to be seen from now on; returns the request."""
+        return self._send(
+            lambda request: protocol.SetStream(request, LIVE, preset=recipe.preset, values=recipe.values)
+        )
 
     def push_live(self, capture: Capture) -> int:
         """Send the live view's newest capture, which replaces one that waits; returns its number."""
@@ -95,39 +119,10 @@ class Session:
         """End the live view."""
         self._client.send(protocol.CloseStream(LIVE))
 
-    def pump(self, budget_s: float = 0.005) -> list[protocol.Message]:
-        """Take what arrived, put pictures into their images, and return it all for the panel to read.
-
-        Args:
-            budget_s: Seconds after which the rest waits for the next call.
-        """
-        messages = []
-        for message in self._client.pump(budget_s):
-            if isinstance(message, protocol.Result):
-                _show(message)
-            messages.append(message)
-        return messages
-
-    def render(self, capture: Capture, preset: str, values: Mapping[str, Any]) -> list[bpy.types.Image]:
-        """Run a job and wait for its pictures; for scripts and ``blender --background``.
-
-        Raises:
-            BridgeError: Why there are none.
-        """
-        outcome = self._client.run(preset=preset, values=values, frame=frame_of(capture))
-        return [image for result in outcome.results for image in _show(result)]
-
-
-def _show(result: protocol.Result) -> list[bpy.types.Image]:
-    """Put the pictures of a result into images; those of a job are kept with the file."""
-    images = []
-    for index, plane in enumerate(result.planes):
-        slot = LIVE if result.stream else RESULT
-        image = show_picture(plane, slot if index == 0 else f"{slot} {index + 1}", "Framebridge")
-        if not result.stream:
-            keep_picture(image)
-        images.append(image)
-    return images
+    def _send(self, message: Any) -> str:
+        request = self._client.new_request()
+        self._client.send(message(request))
+        return request
 
 
 def _plane(name: str, dtype: str, array: np.ndarray) -> protocol.Plane:

@@ -4,6 +4,7 @@ Environments lie in the user's cache folder, or in ``FRAMEBRIDGE_BPY_DIR``: ``bp
 Where one cannot be made, its tests fail in CI and are skipped, with the reason, elsewhere.
 """
 
+import importlib
 import json
 import os
 import shutil
@@ -95,18 +96,10 @@ def blender(request: pytest.FixtureRequest, addon: Path, tmp_path_factory: pytes
 
 @pytest.fixture(scope="session")
 def addon_module(addon: Path) -> Callable[[str], ModuleType]:
-    """Import a module of the staged add-on that needs no Blender."""
-
-    def load(name: str) -> ModuleType:
-        import importlib
-
-        sys.path.insert(0, str(addon.parent))
-        try:
-            return importlib.import_module(f"framebridge.{name}")
-        finally:
-            sys.path.remove(str(addon.parent))
-
-    return load
+    """Import a module of the staged add-on that needs no Blender, past ``__init__``, which does."""
+    package = sys.modules["framebridge"] = ModuleType("framebridge")
+    package.__path__ = [str(addon)]
+    return lambda name: importlib.import_module(f"framebridge.{name}")
 
 
 def ensure_environment(version: str) -> Path:

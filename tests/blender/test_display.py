@@ -15,8 +15,20 @@ def test_picture_survives_saving_pixel_by_pixel(pictures, channels):
     assert pictures["kept"][f"{channels} channels"] == {"equal": True}
 
 
-def test_picture_that_is_kept_twice_is_not_lost(pictures):
-    assert pictures["kept_again"] == {"first": True, "second": True, "images": ["Framebridge"]}
+def test_every_result_has_an_image_of_its_own(pictures):
+    found = pictures["history"]
+    assert found["names"] == ["Framebridge 003", "The best one", "Framebridge 001"]
+    assert found["same"] == [True, True, True]
+    assert found["packed"] == [True, True, True]
+    assert found["newest_is_looked_at"]
+
+
+def test_result_remembers_what_it_was_made_from(pictures):
+    found = pictures["history"]
+    assert found["prompts"] == ["Bär 2", "Bär 1", "Bär 0"]
+    assert found["view"]
+    assert found["size"] == [53, 37]
+    assert found["described"] == "53 × 37, stylize, seed 2"
 
 
 def test_images_of_the_user_are_left_alone(pictures):

@@ -48,13 +48,6 @@ def session(blender) -> dict[str, Any]:
     return blender.run("session", nowhere=nowhere)
 
 
-def test_result_comes_back_and_survives_saving(loop):
-    found = loop["job"]
-    assert found["shape"] == [96, 128, 4]
-    assert found["colors"] > 50  # a picture, not a colour
-    assert found["same_after_reload"]
-
-
 def test_pump_hands_out_what_became_of_a_job(loop):
     found = loop["submitted"]
     assert found["accepted"] == found["request"]
@@ -65,17 +58,16 @@ def test_pump_hands_out_what_became_of_a_job(loop):
         "Result",
         "Finished",
     ]
-    assert found["size"] == [128, 96]
-    assert found["is_packed"]
+    assert found["shapes"] == [[96, 128, 3]]
+    assert found["colors"] > 50  # a picture, not a colour
 
 
-def test_live_view_shows_the_newest_capture(loop):
+def test_live_view_renders_the_newest_capture(loop):
     found = loop["live"]
     assert found["last"]
     assert found["state"] == "done"
     assert found["finished"] == sorted(set(found["finished"]))
     assert set(found["finished"]) <= set(found["pushed"])
-    assert found["images"] == ["Framebridge"]
 
 
 def test_refusal_is_an_answer_and_the_session_lives_on(loop):

@@ -1,17 +1,14 @@
-"""The whole loop: capture → daemon → result → image → save → reload."""
+"""A session with a real daemon: captures go out, messages come back."""
 
-import hashlib
 import threading
 import time
-from pathlib import Path
 
-import bpy
 import numpy as np
 import scenes
-from framebridge import display
 from framebridge._bridge import protocol
 from framebridge.capture import Capture, Capturer
-from framebridge.session import LIVE, RESULT, Session
+from framebridge.recipe import Recipe
+from framebridge.session import Session, frame_of
 from framebridge.viewport import camera_view, find_viewport
 from harness import REQUEST, report
 
@@ -20,43 +17,24 @@ SESSION = Session()
 WAIT_S = 120
 
 
-def job() -> dict:
-    """A job that is waited for; its picture lies in an image that survives saving."""
-    (image,) = SESSION.render(_captured(128, 96), PRESET, {"prompt": "neon", "width": 128})
-    before = _bytes(image)
-    path = str(Path(REQUEST["folder"]) / "loop.blend")
-    bpy.ops.wm.save_as_mainfile(filepath=path)
-    scenes.clear()
-    bpy.ops.wm.open_mainfile(filepath=path)
-    after = _bytes(display.find_image(RESULT))
-    return {
-        "shape": list(before.shape),
-        "colors": len(np.unique(before[..., :3].reshape(-1, 3), axis=0)),
-        "same_after_reload": bool((before == after).all()),
-    }
-
-
 def submitted() -> dict:
-    """A job that is not waited for: what ``pump`` hands out, and the image that it fills."""
-    scenes.clear()
-    request = SESSION.submit(_captured(128, 96), PRESET, {"prompt": "sketch", "width": 128})
+    """A job: what ``pump`` hands out."""
+    request = SESSION.submit(frame_of(_captured(128, 96)), Recipe(PRESET, {"prompt": "neon", "width": 128}))
     messages = _pumped(lambda message: isinstance(message, protocol.Finished))
-    kinds = [type(message).__name__ for message in messages]
-    image = display.find_image(RESULT)
+    planes = [plane for message in messages if isinstance(message, protocol.Result) for plane in message.planes]
     return {
         "request": request,
         "accepted": next(m.request for m in messages if isinstance(m, protocol.Accepted)),
-        "kinds": kinds,
+        "kinds": [type(message).__name__ for message in messages],
         "state": messages[-1].state,
-        "size": list(image.size),
-        "is_packed": image.packed_file is not None,
+        "shapes": [list(plane.shape) for plane in planes],
+        "colors": len(np.unique(np.frombuffer(planes[0].data, np.uint8).reshape(-1, 3), axis=0)),
     }
 
 
 def live() -> dict:
-    """Several views pushed at once: the newest is shown, and one image is all that they leave."""
-    scenes.clear()
-    SESSION.set_live(PRESET, {"prompt": "neon", "width": 128})
+    """Several views pushed at once: the newest is rendered."""
+    SESSION.set_live(Recipe(PRESET, {"prompt": "neon", "width": 128}))
     _pumped(lambda message: isinstance(message, protocol.Accepted))
     captured = _captured(128, 96)
     numbers = [SESSION.push_live(captured) for _ in range(12)]
@@ -70,14 +48,12 @@ def live() -> dict:
         "state": messages[-1].state,
         "finished": [message.frame for message in finished],
         "pushed": numbers,
-        "images": [image.name for image in bpy.data.images if display.SLOT in image],
-        "shown": hashlib.sha256(_bytes(display.find_image(LIVE)).tobytes()).hexdigest(),
     }
 
 
 def refused() -> dict:
     """A preset that the daemon does not have: an answer, and the session lives on."""
-    request = SESSION.submit(_captured(64, 48), "no such preset", {})
+    request = SESSION.submit(frame_of(_captured(64, 48)), Recipe("no such preset", {}))
     (*_, failure) = _pumped(lambda message: isinstance(message, protocol.Failure))
     return {
         "same": failure.request == request,
@@ -104,7 +80,7 @@ def _pumped(is_last) -> list[protocol.Message]:
     found: list[protocol.Message] = []
     deadline = time.monotonic() + WAIT_S
     while time.monotonic() < deadline:
-        found += SESSION.pump()
+        found += list(SESSION.pump())
         for index, message in enumerate(found):
             if is_last(message):
                 return found[: index + 1]
@@ -112,12 +88,5 @@ def _pumped(is_last) -> list[protocol.Message]:
     raise TimeoutError(f"{WAIT_S} s; came: {found}; {SESSION.status}")
 
 
-def _bytes(image: bpy.types.Image) -> np.ndarray:
-    width, height = image.size
-    values = np.empty(width * height * 4, np.float32)
-    image.pixels.foreach_get(values)
-    return np.rint(values.reshape(height, width, 4) * 255).astype(np.uint8)
-
-
 SESSION.start()
-report(job, submitted, live, refused, closed)
+report(submitted, live, refused, closed)

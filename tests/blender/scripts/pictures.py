@@ -3,38 +3,55 @@
 from pathlib import Path
 
 import bpy
+import framebridge
 import numpy as np
 import scenes
 from framebridge._bridge.errors import BridgeError
 from framebridge._bridge.protocol import Plane
-from framebridge.display import find_image, keep_picture, show_picture
+from framebridge.display import (
+    describe,
+    find_image,
+    keep_result,
+    looked_at,
+    picture_rows,
+    recipe_of,
+    results,
+    show_picture,
+    view_of,
+)
+from framebridge.recipe import Recipe
+from framebridge.viewport import View
 from harness import REQUEST, report
+from mathutils import Matrix
 
 SIZE = 37, 53
 """Height and width; neither square nor round."""
 
 
 def kept() -> dict:
-    """A picture of each sort, written over an older and larger one, kept, saved, reloaded."""
+    """A result of each sort, saved and reloaded."""
     return {f"{channels} channels": _round_trip(channels) for channels in (3, 4)}
 
 
-def kept_again() -> dict:
-    """Kept twice without a change between, and then once more after a change."""
+def history() -> dict:
+    """Three results: each has an image of its own, with what it was made from, also after reloading."""
     scenes.clear()
-    pixels = _noise(3, 1)
-    image = show_picture(_plane(pixels), "result")
-    keep_picture(image)
-    keep_picture(image)
-    first = _reloaded("twice", "result")
-    pixels_2 = _noise(3, 2)
-    image = show_picture(_plane(pixels_2), "result")
-    keep_picture(image)
-    second = _reloaded("changed", "result")
+    pictures = [_noise(3, seed) for seed in range(3)]
+    for seed, pixels in enumerate(pictures):
+        keep_result(_plane(pixels), Recipe("stylize", {"prompt": f"Bär {seed}", "seed": seed}, "d1"), VIEW)
+    results()[1].name = "The best one"
+    _reload("history")
+    found = results()
+    view = view_of(found[0])
     return {
-        "first": _equal(first, pixels),
-        "second": _equal(second, pixels_2),
-        "images": [image.name for image in bpy.data.images],
+        "names": [image.name for image in found],
+        "prompts": [recipe_of(image).values["prompt"] for image in found],
+        "same": [_equal(picture_rows(image), pixels) for image, pixels in zip(found, pictures[::-1], strict=True)],
+        "newest_is_looked_at": looked_at(bpy.context.scene) == found[0],
+        "described": describe(found[0]),
+        "view": [list(row) for row in view.projection] == [list(row) for row in VIEW.projection],
+        "size": [view.width, view.height],
+        "packed": [image.packed_file is not None for image in found],
     }
 
 
@@ -91,24 +108,17 @@ def refused() -> dict:
 
 def _round_trip(channels: int) -> dict:
     scenes.clear()
-    show_picture(Plane("image", (64, 99, 3), "u8", bytes(64 * 99 * 3)), "result")
     pixels = _noise(channels, channels)
-    image = show_picture(_plane(pixels), "result")
-    keep_picture(image)
-    return {"equal": _equal(_reloaded(f"kept{channels}", "result"), pixels)}
+    keep_result(_plane(pixels), Recipe("stylize", {}), VIEW)
+    _reload(f"kept{channels}")
+    return {"equal": _equal(picture_rows(results()[0]), pixels)}
 
 
-def _reloaded(name: str, slot: str) -> np.ndarray:
-    """Save the file, open it, and return an image's bytes, rows downwards."""
+def _reload(name: str) -> None:
     path = str(Path(REQUEST["folder"]) / f"{name}.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
     scenes.clear()
     bpy.ops.wm.open_mainfile(filepath=path)
-    image = find_image(slot)
-    width, height = image.size
-    values = np.empty(width * height * 4, np.float32)
-    image.pixels.foreach_get(values)
-    return np.rint(values.reshape(height, width, 4)[::-1] * 255).astype(np.uint8)
 
 
 def _equal(found: np.ndarray, pixels: np.ndarray) -> bool:
@@ -125,4 +135,6 @@ def _plane(pixels: np.ndarray) -> Plane:
     return Plane("image", pixels.shape, "u8", pixels.tobytes())
 
 
-report(kept, kept_again, neighbours, user_of_image, refused)
+VIEW = View(Matrix.Translation((0.0, 0.0, -5.0)), Matrix.Diagonal((1.5, 2.0, -1.0, 1.0)), 53, 37)
+framebridge.register()
+report(kept, history, neighbours, user_of_image, refused)

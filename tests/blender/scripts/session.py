@@ -40,7 +40,7 @@ def closing() -> dict:
     during = [thread.name for thread in threading.enumerate()]
     deadline = time.monotonic() + 10
     while session.status.problem is None and time.monotonic() < deadline:
-        session.pump()
+        list(session.pump())
         time.sleep(0.01)
     problem = session.status.problem
     began = time.monotonic()

@@ -1,0 +1,411 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the panel's buttons do; everything works from ``blender --background``, too, where it waits."""
+
+from pathlib import Path
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, StringProperty
+from bpy_extras.io_utils import ExportHelper
+
+from . import animation, display, recipe, results
+from ._bridge.errors import BridgeError
+from .controls import attribute_of, preset_of, values_of
+from .studio import studio
+from .report import reported, say
+
+PROMPT = "prompt"
+"""The control that words are added to."""
+
+
+class FRAMEBRIDGE_OT_connect(bpy.types.Operator):
+    """Connect to the daemon; it is started if none runs"""
+
+    bl_idname = "framebridge.connect"
+    bl_label = "Connect"
+
+    @reported
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Begin to connect; in the background, wait for it."""
+        studio().when_ready(lambda: None)
+        return _finished(self, lambda: not studio().is_waiting)
+
+
+class FRAMEBRIDGE_OT_disconnect(bpy.types.Operator):
+    """Close the connection; the daemon and its jobs go on"""
+
+    bl_idname = "framebridge.disconnect"
+    bl_label = "Disconnect"
+
+    @reported
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Disconnect within a second."""
+        studio().disconnect()
+        return {"FINISHED"}
+
+
+class FRAMEBRIDGE_OT_generate(bpy.types.Operator):
+    """Capture the view and have it repainted"""
+
+    bl_idname = "framebridge.generate"
+    bl_label = "Generate"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Allow one picture at a time."""
+        return not studio().is_generating
+
+    @reported
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Ask for a picture; in the background, wait for it."""
+        studio().ask_for_picture(context)
+        return _finished(self, lambda: not studio().is_generating)
+
+
+class FRAMEBRIDGE_OT_cancel(bpy.types.Operator):
+    """Give up what is being made; pictures and frames that are there stay"""
+
+    bl_idname = "framebridge.cancel"
+    bl_label = "Cancel"
+
+    @reported
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Cancel the picture, the animation and what waits."""
+        studio().cancel()
+        return {"FINISHED"}
+
+
+class FRAMEBRIDGE_OT_live(bpy.types.Operator):
+    """Repaint this viewport whenever the view, the scene or a control changes"""
+
+    bl_idname = "framebridge.live"
+    bl_label = "Live"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Need timers and a window."""
+        return not bpy.app.background
+
+    @reported
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Turn Live on or off."""
+        if studio().live is None:
+            studio().start_live(context)
+        else:
+            studio().stop_live()
+        return {"FINISHED"}
+
+
+class FRAMEBRIDGE_OT_keep_live(bpy.types.Operator):
+    """Keep the picture that Live shows, as a result of its own"""
+
+    bl_idname = "framebridge.keep_live"
+    bl_label = "Keep"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Need a live picture."""
+        return studio().live is not None and studio().live.picture is not None
+
+    @reported
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Add it to the history."""
+        image = studio().keep_live(context)
+        self.report({"INFO"}, f"Kept as {image.name}")
+        return {"FINISHED"}
+
+
+class FRAMEBRIDGE_OT_choose_preset(bpy.types.Operator):
+    """Use this preset"""
+
+    bl_idname = "framebridge.choose_preset"
+    bl_label = "Choose Preset"
+    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
+
+    preset: StringProperty(name="Preset", description="Its name")
+
+    @reported
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Choose it; values of controls with the same name are taken along the first time."""
+        recipe.choose_preset(context.scene, self.preset)
+        return {"FINISHED"}
+
+
+class FRAMEBRIDGE_OT_add_word(bpy.types.Operator):
+    """Add this word to the prompt, or take it out if it is there"""
+
+    bl_idname = "framebridge.add_word"
+    bl_label = "Add Word"
+    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
+
+    word: StringProperty(name="Word")
+
+    @reported
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Change the prompt."""
+        preset = preset_of(context.scene.framebridge)
+        group = values_of(context.scene.framebridge, preset)
+        prompt = getattr(group, attribute_of(PROMPT))
+        setattr(group, attribute_of(PROMPT), recipe.with_word(prompt, self.word))
+        return {"FINISHED"}
+
+
+class FRAMEBRIDGE_OT_show_maps(bpy.types.Operator):
+    """Capture the view and see the control maps that are made of it"""
+
+    bl_idname = "framebridge.show_maps"
+    bl_label = "Preview Maps"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Allow one at a time."""
+        return not studio().is_mapping
+
+    @reported
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Ask the daemon for them; in the background, wait."""
+        studio().ask_for_maps(context)
+        return _finished(self, lambda: not studio().is_mapping)
+
+
+class FRAMEBRIDGE_OT_diagnose(bpy.types.Operator):
+    """Try every link from the daemon to a picture in this file, and say which one breaks"""
+
+    bl_idname = "framebridge.diagnose"
+    bl_label = "Diagnose"
+
+    @reported
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Begin; in the background, wait and report."""
+        diagnosis = studio().diagnose(context)
+        if bpy.app.background:
+            studio().wait(lambda: diagnosis.is_over)
+            for step in diagnosis.steps:
+                self.report({"INFO"}, f"{step.name}: {step.state} {step.words}")
+            if diagnosis.broken is not None:
+                say(self, diagnosis.broken.problem)
+                return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class FRAMEBRIDGE_OT_free_memory(bpy.types.Operator):
+    """Have the daemon give the graphics memory back; models load again with the next picture"""
+
+    bl_idname = "framebridge.free_memory"
+    bl_label = "Free Graphics Memory"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Need a connection."""
+        return studio().link.is_connected
+
+    @reported
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Ask for it."""
+        studio().link.session.free()
+        self.report({"INFO"}, "The daemon was asked to give its memory back")
+        return {"FINISHED"}
+
+
+class FRAMEBRIDGE_OT_dismiss(bpy.types.Operator):
+    """Take this message away"""
+
+    bl_idname = "framebridge.dismiss"
+    bl_label = "Dismiss"
+    bl_options = {"INTERNAL"}
+
+    @reported
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Forget the message."""
+        studio().dismiss()
+        return {"FINISHED"}
+
+
+class _OfResult:
+    """An operator on a result: the one that is named, else the one that is looked at."""
+
+    image: StringProperty(name="Image", description="Name of a result; empty for the one that is looked at")
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Need a result."""
+        return bool(display.results())
+
+    def result(self, context: bpy.types.Context) -> bpy.types.Image:
+        """Return the result.
+
+        Raises:
+            BridgeError: ``no_result``.
+        """
+        return display.chosen_result(context.scene, self.image)
+
+
+class FRAMEBRIDGE_OT_use_again(_OfResult, bpy.types.Operator):
+    """Set preset, prompt, seed and all other controls to what this result was made with"""
+
+    bl_idname = "framebridge.use_again"
+    bl_label = "Use These Settings Again"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @reported
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Set the panel."""
+        unknown = recipe.use_again(context.scene, display.recipe_of(self.result(context)))
+        if unknown:
+            self.report({"WARNING"}, f"The preset has changed and no longer has: {', '.join(unknown)}")
+        return {"FINISHED"}
+
+
+class FRAMEBRIDGE_OT_show_result(_OfResult, bpy.types.Operator):
+    """Show this result over the viewport and in the Image Editor"""
+
+    bl_idname = "framebridge.show_result"
+    bl_label = "Show"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @reported
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Show it where the settings say."""
+        image = self.result(context)
+        studio().show(image, context.scene)
+        return {"FINISHED"}
+
+
+class FRAMEBRIDGE_OT_delete_result(_OfResult, bpy.types.Operator):
+    """Delete this result; materials and others that use it lose it"""
+
+    bl_idname = "framebridge.delete_result"
+    bl_label = "Delete Result"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @reported
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Delete it and look at the next one."""
+        image = self.result(context)
+        studio().overlay.clear()
+        bpy.data.images.remove(image)
+        left = display.results()
+        if left:
+            display.look_at(context.scene, left[0])
+        return {"FINISHED"}
+
+
+class FRAMEBRIDGE_OT_save_result(_OfResult, bpy.types.Operator, ExportHelper):
+    """Write this result as a PNG file that also holds what it was made with"""
+
+    bl_idname = "framebridge.save_result"
+    bl_label = "Save Result"
+
+    filename_ext = ".png"
+    filter_glob: StringProperty(default="*.png", options={"HIDDEN"})
+
+    @reported
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Write it."""
+        file = results.save_picture(self.result(context), Path(self.filepath))
+        self.report({"INFO"}, f"Saved {file}")
+        return {"FINISHED"}
+
+
+class FRAMEBRIDGE_OT_clear_overlay(bpy.types.Operator):
+    """Show the viewport without a result over it"""
+
+    bl_idname = "framebridge.clear_overlay"
+    bl_label = "Hide Result"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Need something to hide."""
+        return studio().overlay.is_shown
+
+    @reported
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Hide it; it stays in the history."""
+        studio().overlay.clear()
+        return {"FINISHED"}
+
+
+class FRAMEBRIDGE_OT_render_animation(bpy.types.Operator):
+    """Repaint every frame of the scene's range and write it to the folder; goes on where it was stopped"""
+
+    bl_idname = "framebridge.render_animation"
+    bl_label = "Render Animation"
+
+    starts_over: BoolProperty(
+        name="Start Over", description="Make all frames anew, also those that are there", default=False
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Allow one at a time."""
+        return not studio().is_generating and studio().animation is None
+
+    @reported
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Begin; in the background, wait and report every frame."""
+        studio().ask_for_animation(context, self.starts_over)
+        return _finished(self, lambda: not studio().is_waiting and studio().animation is None)
+
+
+class FRAMEBRIDGE_OT_load_animation(bpy.types.Operator):
+    """Load the frames that were rendered"""
+
+    bl_idname = "framebridge.load_animation"
+    bl_label = "Load Frames"
+    bl_options = {"REGISTER", "UNDO"}
+
+    kind: EnumProperty(
+        name="As",
+        items=(
+            ("IMAGE", "Image Sequence", "As one image, for materials, backgrounds and the Image Editor"),
+            ("STRIP", "Sequencer Strip", "On a free channel of this scene's sequencer"),
+        ),
+    )
+
+    @reported
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Load them."""
+        folder = results.folder_path(context.scene.framebridge.frames_folder)
+        if self.kind == "STRIP":
+            animation.load_strip(context.scene, folder)
+        else:
+            image = animation.load_images(folder)
+            self.report({"INFO"}, f"Loaded as {image.name}")
+        return {"FINISHED"}
+
+
+def _finished(operator: bpy.types.Operator, is_over) -> set[str]:
+    """End an operator: in a window at once, in the background when what it began is over."""
+    if not bpy.app.background:
+        return {"FINISHED"}
+    studio().wait(is_over)
+    problem = studio().trouble
+    if problem is not None:
+        raise BridgeError(problem.message, code=problem.code, hint=problem.hint)
+    if studio().notice:
+        operator.report({"INFO"}, studio().notice)
+    return {"FINISHED"}
+
+
+CLASSES = (
+    FRAMEBRIDGE_OT_connect,
+    FRAMEBRIDGE_OT_disconnect,
+    FRAMEBRIDGE_OT_generate,
+    FRAMEBRIDGE_OT_cancel,
+    FRAMEBRIDGE_OT_live,
+    FRAMEBRIDGE_OT_keep_live,
+    FRAMEBRIDGE_OT_choose_preset,
+    FRAMEBRIDGE_OT_add_word,
+    FRAMEBRIDGE_OT_show_maps,
+    FRAMEBRIDGE_OT_diagnose,
+    FRAMEBRIDGE_OT_free_memory,
+    FRAMEBRIDGE_OT_dismiss,
+    FRAMEBRIDGE_OT_use_again,
+    FRAMEBRIDGE_OT_show_result,
+    FRAMEBRIDGE_OT_delete_result,
+    FRAMEBRIDGE_OT_save_result,
+    FRAMEBRIDGE_OT_clear_overlay,
+    FRAMEBRIDGE_OT_render_animation,
+    FRAMEBRIDGE_OT_load_animation,
+)

@@ -1,0 +1,417 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The sidebar of the 3D viewport and of the Image Editor: the same panels in both."""
+
+import textwrap
+
+import bpy
+
+from . import display, maps
+from ._bridge.errors import BridgeError, Problem
+from .controls import attribute_of, preset_of, presets, use_attribute_of, values_of
+from .preset import FROM_CAPTURE, FROM_SHOT, Control, Preset
+from .preferences import may_go_online
+from .properties import Settings
+from .studio import studio
+from .report import sentence
+
+CATEGORY = "Framebridge"
+
+WORDS_PER_MENU = 40
+"""Style words in one column."""
+
+PIXELS_PER_LETTER = 7.0
+"""Of the panel's font at a scale of 1, a little more than it takes: text must not be cut."""
+
+
+def summary() -> str:
+    """Return what the panels would say about the state: they are redrawn when it changes."""
+    here = studio()
+    steps = [(step.state, step.words) for step in here.diagnosis.steps] if here.diagnosis is not None else []
+    live = here.live.words if here.live is not None else ""
+    frames = here.animation.words if here.animation is not None else ""
+    known = tuple(preset.digest for preset in presets())
+    shown = here.words, here.trouble, here.notice, live, frames, here.progress(None), here.is_generating
+    return repr((*shown, steps, known, here.thumbnails.serial))
+
+
+class _Panel:
+    """What all our panels have in common, once for each editor."""
+
+    bl_region_type = "UI"
+    bl_category = CATEGORY
+
+
+class _Main(_Panel):
+    bl_label = "Framebridge"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the connection, the preset, its prompt, and Generate."""
+        layout, settings = self.layout, context.scene.framebridge
+        studio().is_looked_at = True
+        _draw_state(layout)
+        preset = _preset(settings)
+        _draw_trouble(layout, context)
+        if preset is None:
+            _draw_generate(layout, None)
+            return
+        layout.menu("FRAMEBRIDGE_MT_presets", text=preset.title, icon="PRESET")
+        if settings.preset_digest and settings.preset_digest != preset.digest:
+            _draw_text(layout, context, "This preset has changed since its values were set: check them.", "INFO")
+        _draw_prompts(layout, settings, preset)
+        _draw_generate(layout, preset)
+
+
+class _Controls(_Panel):
+    bl_label = "Controls"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Need a preset."""
+        return _preset(context.scene.framebridge) is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw seed and plain controls."""
+        layout, settings = self.layout, context.scene.framebridge
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        preset = _preset(settings)
+        group = values_of(settings, preset)
+        for control in _plain_controls(preset):
+            if control.name == "seed":
+                row = layout.row(align=True)
+                row.prop(group, attribute_of("seed"))
+                row.prop(settings, "seed_mode", text="")
+            else:
+                layout.prop(group, attribute_of(control.name))
+
+
+class _Units(_Panel):
+    bl_label = "Control Units"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Need a preset with ControlNets."""
+        preset = _preset(context.scene.framebridge)
+        return preset is not None and bool(preset.units)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw a box a unit: on or off, weight, start and end, and what its ControlNet looks at."""
+        layout, settings = self.layout, context.scene.framebridge
+        preset = _preset(settings)
+        group = values_of(settings, preset)
+        for unit in preset.units:
+            box = layout.box()
+            row = box.row()
+            row.prop(group, use_attribute_of(unit))
+            is_used = getattr(group, use_attribute_of(unit))
+            if not is_used:
+                continue
+            row.prop(group, attribute_of(unit.weight), text="", slider=True)
+            row = box.row(align=True)
+            for name, title in ((unit.start, "Start"), (unit.end, "End")):
+                if name:
+                    row.prop(group, attribute_of(name), text=title)
+            _draw_map(box, unit.map)
+        used = {unit.map for unit in preset.units}
+        for name in maps.MAPS:
+            if name not in used and studio().thumbnails.icon(name):
+                box = layout.box()
+                box.label(text=f"{maps.TITLES[name]}: this preset has no ControlNet for it")
+                _draw_map(box, name)
+        layout.operator("framebridge.show_maps", icon="IMAGE_DATA")
+
+
+class _Capture(_Panel):
+    bl_label = "Capture"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw what is captured, and how large."""
+        layout, settings = self.layout, context.scene.framebridge
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.prop(settings, "source")
+        if settings.has_own_size:
+            column = layout.column(align=True)
+            column.prop(settings, "width")
+            column.prop(settings, "height")
+        else:
+            layout.prop(settings, "longest_side")
+        layout.prop(settings, "has_own_size")
+
+
+class _Results(_Panel):
+    bl_label = "Results"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw where results go, and the history."""
+        layout, settings = self.layout, context.scene.framebridge
+        flow = layout.grid_flow(columns=2, align=True)
+        for name in ("to_overlay", "to_image_editor", "to_camera", "to_folder"):
+            flow.prop(settings, name)
+        if settings.to_folder:
+            layout.prop(settings, "folder", text="")
+        if settings.to_overlay:
+            column = layout.column(align=True)
+            column.prop(settings, "overlay_opacity", slider=True)
+            column.prop(settings, "overlay_split", slider=True)
+            column.operator("framebridge.clear_overlay", icon="HIDE_ON")
+        found = display.results()
+        if not found:
+            layout.label(text="No results yet", icon="INFO")
+            return
+        layout.template_list(
+            "FRAMEBRIDGE_UL_history", "", bpy.data, "images", settings, "history_index", rows=4
+        )
+        image = display.looked_at(context.scene)
+        if image is not None:
+            _draw_result(layout, context, image)
+
+
+class _Animation(_Panel):
+    bl_label = "Animation"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw where frames go, and the progress."""
+        layout, settings, scene = self.layout, context.scene.framebridge, context.scene
+        layout.prop(settings, "frames_folder", text="")
+        layout.prop(settings, "freezes_depth")
+        frames = f"Frames {scene.frame_start} to {scene.frame_end}"
+        layout.label(text=frames if scene.frame_step == 1 else f"{frames}, every {scene.frame_step}.")
+        running = studio().animation
+        if running is not None:
+            _draw_progress(layout, running.done / max(1, len(running.frames)), running.words)
+            layout.operator("framebridge.cancel", text="Stop", icon="X")
+            return
+        row = layout.row(align=True)
+        row.operator("framebridge.render_animation", icon="RENDER_ANIMATION")
+        row.operator("framebridge.render_animation", text="", icon="FILE_REFRESH").starts_over = True
+        layout.operator_menu_enum("framebridge.load_animation", "kind")
+
+
+class _Advanced(_Panel):
+    bl_label = "Advanced"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw what few need: the rest of the controls, the connection, Diagnose."""
+        layout, settings = self.layout, context.scene.framebridge
+        preset = _preset(settings)
+        if preset is not None:
+            column = layout.column()
+            column.use_property_split = True
+            column.use_property_decorate = False
+            group = values_of(settings, preset)
+            for control in preset.controls:
+                if control.advanced and control.name not in FROM_CAPTURE | FROM_SHOT | preset.unit_controls:
+                    column.prop(group, attribute_of(control.name))
+        row = layout.row(align=True)
+        if studio().link.session is None:
+            row.operator("framebridge.connect", icon="LINKED")
+        else:
+            row.operator("framebridge.disconnect", icon="UNLINKED")
+        row.operator("framebridge.free_memory", text="Free Memory")
+        layout.operator("framebridge.diagnose", icon="VIEWZOOM")
+        if studio().diagnosis is not None:
+            _draw_diagnosis(layout.box(), context)
+
+
+class FRAMEBRIDGE_MT_presets(bpy.types.Menu):
+    """Presets of the daemon"""
+
+    bl_label = "Presets"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw one line a preset."""
+        for preset in presets():
+            self.layout.operator("framebridge.choose_preset", text=preset.title).preset = preset.name
+
+
+class FRAMEBRIDGE_MT_words(bpy.types.Menu):
+    """Words that the model knows"""
+
+    bl_label = "Words"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the words; those of the prompt have a tick."""
+        settings = context.scene.framebridge
+        preset = _preset(settings)
+        control = preset.find("prompt") if preset is not None else None
+        if control is None:
+            return
+        prompt = getattr(values_of(settings, preset), attribute_of("prompt"))
+        flow = self.layout.grid_flow(columns=1 + len(control.choices) // 16, even_columns=True)
+        for word in control.choices[: 4 * WORDS_PER_MENU]:
+            icon = "CHECKMARK" if word in prompt else "BLANK1"
+            flow.operator("framebridge.add_word", text=word, icon=icon).word = word
+
+
+class FRAMEBRIDGE_UL_history(bpy.types.UIList):
+    """The results of this file, newest first"""
+
+    def draw_item(self, context, layout, data, item, icon, active_data, active_property, index=0, flag=0) -> None:
+        """Draw a result with its picture."""
+        thumbnail = item.preview_ensure().icon_id if hasattr(item, "preview_ensure") else 0
+        layout.label(text=f"{item.name}  {display.prompt_of(item)}", icon_value=thumbnail or icon)
+
+    def filter_items(self, context, data, name) -> tuple[list[int], list[int]]:
+        """Show our results only, newest first."""
+        images = list(getattr(data, name))
+        wanted = self.filter_name.lower()
+        newest = display.results()
+        flags = [
+            self.bitflag_filter_item
+            if image in newest and wanted in f"{image.name} {display.prompt_of(image)}".lower()
+            else 0
+            for image in images
+        ]
+        place = {image.name: index for index, image in enumerate(newest)}
+        ranked = sorted(range(len(images)), key=lambda index: place.get(images[index].name, len(images)))
+        order = [0] * len(images)
+        for rank, index in enumerate(ranked):
+            order[index] = rank
+        return flags, order
+
+
+def _draw_state(layout: bpy.types.UILayout) -> None:
+    link = studio().link
+    row = layout.row()
+    icon = "CHECKMARK" if link.is_ready else "UNLINKED" if link.session is None else "TIME"
+    row.label(text=studio().words, icon=icon)
+    if link.session is None or link.is_hopeless:
+        row.operator("framebridge.connect", text="Connect")
+
+
+def _draw_trouble(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    problem = studio().trouble
+    if problem is not None:
+        box = layout.box()
+        box.alert = True
+        _draw_text(box, context, sentence(Problem(problem.code, problem.message)), "ERROR")
+        if problem.hint:
+            _draw_text(box, context, problem.hint)
+        row = box.row(align=True)
+        if problem.code in CONNECTION_CODES:
+            row.operator("framebridge.connect", text="Start" if problem.code == "connection_lost" else "Try Again")
+            row.operator("preferences.addon_show", text="Preferences").module = __package__
+        row.operator("framebridge.diagnose")
+        if studio().problem is not None:
+            row.operator("framebridge.dismiss", text="", icon="X")
+    elif studio().notice:
+        _draw_text(layout, context, studio().notice, "INFO")
+    elif not may_go_online() and studio().link.session is None:
+        _draw_text(layout, context, "Online Access is off: a daemon on this machine (loopback) needs none.")
+
+
+CONNECTION_CODES = frozenset(
+    {
+        "bad_address", "connection_lost", "daemon_failed", "daemon_not_found", "not_allowed", "not_framebridge", "offline", "timeout",
+        "bad_arguments", "unsupported_protocol", "taken_over", "unsafe_runtime_file", "bad_runtime_file",
+    }
+)  # fmt: skip
+"""Problems that another attempt, or the preferences, may mend."""
+
+
+def _draw_prompts(layout: bpy.types.UILayout, settings: Settings, preset: Preset) -> None:
+    group = values_of(settings, preset)
+    column = layout.column(align=True)
+    for name, icon in (("prompt", "OUTLINER_OB_FONT"), ("negative_prompt", "REMOVE")):
+        control = preset.find(name)
+        if control is None:
+            continue
+        row = column.row(align=True)
+        row.prop(group, attribute_of(name), text="", icon=icon)
+        if name == "prompt" and control.choices:
+            row.menu("FRAMEBRIDGE_MT_words", text="", icon="DOWNARROW_HLT")
+    if preset.find("strength") is not None:
+        layout.prop(group, attribute_of("strength"), slider=True)
+
+
+def _draw_generate(layout: bpy.types.UILayout, preset: Preset | None) -> None:
+    row = layout.row(align=True)
+    row.scale_y = 1.5
+    if studio().is_generating:
+        fraction, words = studio().progress(preset)
+        _draw_progress(row, fraction, words)
+        row.operator("framebridge.cancel", text="", icon="X")
+        icon = studio().thumbnails.icon("preview")
+        if icon:
+            layout.template_icon(icon, scale=8.0)
+    else:
+        row.operator("framebridge.generate", icon="RENDER_STILL")
+    live = studio().live
+    row = layout.row(align=True)
+    row.operator("framebridge.live", icon="REC" if live else "PLAY", depress=live is not None)
+    if live is not None:
+        row.operator("framebridge.keep_live", icon="FILE_TICK")
+        layout.label(text=live.words)
+
+
+def _draw_progress(layout: bpy.types.UILayout, fraction: float, words: str) -> None:
+    if hasattr(layout, "progress"):  # Blender 4.0 and later
+        layout.progress(factor=fraction, text=words)
+    else:
+        filled = round(fraction * 10)
+        layout.label(text=f"{'█' * filled}{'░' * (10 - filled)}  {words}")
+
+
+def _draw_map(layout: bpy.types.UILayout, name: str) -> None:
+    icon = studio().thumbnails.icon(name)
+    if icon:
+        layout.template_icon(icon, scale=6.0)
+
+
+def _draw_result(layout: bpy.types.UILayout, context: bpy.types.Context, image: bpy.types.Image) -> None:
+    if hasattr(image, "preview_ensure"):
+        layout.template_icon(image.preview_ensure().icon_id, scale=8.0)
+    _draw_text(layout, context, display.describe(image))
+    layout.operator("framebridge.use_again", icon="LOOP_BACK")
+    row = layout.row(align=True)
+    row.operator("framebridge.show_result", icon="HIDE_OFF")
+    row.operator("framebridge.save_result", text="Save…", icon="FILE_TICK")
+    row.operator("framebridge.delete_result", text="", icon="TRASH")
+
+
+def _draw_diagnosis(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    icons = {"waiting": "RADIOBUT_OFF", "running": "TIME", "good": "CHECKMARK", "broken": "ERROR"}
+    for step in studio().diagnosis.steps:
+        layout.label(text=f"{step.name} {step.words}" if step.state != "broken" else step.name, icon=icons[step.state])
+        if step.problem is not None:
+            _draw_text(layout, context, sentence(step.problem))
+
+
+def _draw_text(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:
+    """Draw a text over as many lines as it takes: a panel cuts what is too long."""
+    scale = context.preferences.system.ui_scale
+    letters = max(16, int((context.region.width / scale - 60) / PIXELS_PER_LETTER))
+    column = layout.column(align=True)
+    for index, line in enumerate(textwrap.wrap(text, letters)):
+        column.label(text=line, icon=icon if index == 0 else "BLANK1" if icon != "NONE" else "NONE")
+
+
+def _plain_controls(preset: Preset) -> list[Control]:
+    elsewhere = FROM_CAPTURE | FROM_SHOT | preset.unit_controls | {"prompt", "negative_prompt", "strength"}
+    return [control for control in preset.controls if control.name not in elsewhere and not control.advanced]
+
+
+def _preset(settings: Settings) -> Preset | None:
+    try:
+        return preset_of(settings)
+    except BridgeError:
+        return None
+
+
+def _in_both_editors() -> tuple[type, ...]:
+    """Return a panel class for each of ours and each editor; sub-panels name their parent's."""
+    classes = []
+    for space, short in (("VIEW_3D", "view"), ("IMAGE_EDITOR", "image")):
+        for base in (_Main, _Controls, _Units, _Capture, _Results, _Animation, _Advanced):
+            name = f"FRAMEBRIDGE_PT_{short}{base.__name__.lower()}"
+            body = {"bl_space_type": space, "bl_idname": name}
+            if base is not _Main:
+                body["bl_parent_id"] = f"FRAMEBRIDGE_PT_{short}_main"
+            classes.append(type(name, (base, bpy.types.Panel), body))
+    return tuple(classes)
+
+
+CLASSES = (FRAMEBRIDGE_MT_presets, FRAMEBRIDGE_MT_words, FRAMEBRIDGE_UL_history, *_in_both_editors())

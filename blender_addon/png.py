@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write a picture as PNG with what it was made from; Blender's own writer cannot add texts.
+
+Source: the PNG specification, third edition; filter 2 ("up") of every row compresses renders well.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import tempfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+LEVEL = 4
+"""Of compression: 512² takes 20 ms and is a tenth larger than at 9."""
+
+
+def encode_png(pixels: np.ndarray, texts: Mapping[str, str] | None = None) -> bytes:
+    """Return a PNG file.
+
+    Args:
+        pixels: uint8 (H, W, 3) or (H, W, 4), sRGB, rows downwards.
+        texts: Keyword → text, kept as iTXt.
+    """
+    height, width, channels = pixels.shape
+    rows = pixels.reshape(height, width * channels)
+    filtered = np.empty((height, 1 + width * channels), np.uint8)
+    filtered[:, 0] = 2
+    filtered[0, 1:] = rows[0]
+    np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])  # wraps around, as the filter wants
+    header = struct.pack(">IIBBBBB", width, height, 8, 2 if channels == 3 else 6, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"sRGB", b"\0")]
+    for keyword, text in (texts or {}).items():
+        chunks.append((b"iTXt", keyword.encode("latin-1") + b"\0\0\0\0\0" + text.encode("utf-8")))
+    chunks += [(b"IDAT", zlib.compress(filtered, LEVEL)), (b"IEND", b"")]
+    return SIGNATURE + b"".join(_chunk(kind, data) for kind, data in chunks)
+
+
+def read_texts(file: Path) -> dict[str, str]:
+    """Return the texts of a PNG that ``encode_png`` made; nothing where it is damaged or another's."""
+    try:
+        data = file.read_bytes()
+    except OSError:
+        return {}
+    texts, place = {}, len(SIGNATURE)
+    while data.startswith(SIGNATURE) and place + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, place)
+        kind, body = data[place + 4 : place + 8], data[place + 8 : place + 8 + length]
+        if data[place : place + 12 + length] != _chunk(kind, body):
+            return {}
+        if kind == b"IEND":
+            return texts
+        if kind == b"iTXt":
+            keyword, _, rest = body.partition(b"\0")
+            texts[keyword.decode("latin-1")] = rest[4:].decode("utf-8", "replace")
+        place += 12 + length
+    return {}
+
+
+def write_file(file: Path, data: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        OSError: If its folder cannot be made or written to, or the disk is full.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+        os.replace(temporary, file)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the daemon says about its presets, checked as anything from outside is: no Blender here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ._bridge.errors import BridgeError
+
+CONTROL_TYPES = ("text", "integer", "number", "choice", "boolean", "model")
+
+FROM_CAPTURE = frozenset({"width", "height"})
+"""Controls that a panel does not show: the capture has their answer."""
+
+FROM_SHOT = frozenset({"depth_near", "depth_far"})
+"""Controls that an animation sets for all of its frames."""
+
+
+@dataclass(frozen=True)
+class Control:
+    """One value of a preset that the panel shows; see the daemon's protocol for the fields."""
+
+    name: str
+    label: str
+    type: str
+    default: Any
+    minimum: float | None = None
+    maximum: float | None = None
+    step: float | None = None
+    choices: tuple[str, ...] = ()
+    help: str = ""
+    advanced: bool = False
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A ControlNet of a preset.
+
+    Args:
+        name: Unique in the preset.
+        label: For people.
+        map: What it looks at: ``depth``, ``canny``, ``normal`` or ``edges``.
+        weight: Name of the control for its weight.
+        start: Name of the control for where in the schedule it begins, 0..1; empty if there is none.
+        end: Likewise for its end.
+        help: For a tooltip.
+    """
+
+    name: str
+    label: str
+    map: str
+    weight: str
+    start: str = ""
+    end: str = ""
+    help: str = ""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A workflow of the daemon's, as far as a panel needs to know it.
+
+    Args:
+        name: What programs call it.
+        title: What people call it.
+        description: One sentence.
+        controls: In the order of the panel.
+        units: Its ControlNets.
+        titles: Node id → title, for progress in words.
+        digest: Changes when the preset does.
+    """
+
+    name: str
+    title: str
+    description: str
+    controls: tuple[Control, ...]
+    units: tuple[Unit, ...] = ()
+    titles: Mapping[str, str] = field(default_factory=dict)
+    digest: str = ""
+
+    def find(self, name: str) -> Control | None:
+        """Return the control of that name, if the preset has it."""
+        return next((control for control in self.controls if control.name == name), None)
+
+    @property
+    def unit_controls(self) -> frozenset[str]:
+        """Names of the controls that are part of a unit."""
+        return frozenset(name for unit in self.units for name in (unit.weight, unit.start, unit.end) if name)
+
+
+def read_presets(data: Mapping[str, Any]) -> tuple[Preset, ...]:
+    """Read the daemon's answer to the query for ``presets``.
+
+    Raises:
+        BridgeError: ``bad_answer`` if it is not what a daemon of ours says.
+    """
+    try:
+        presets = tuple(_preset(entry) for entry in data["presets"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _bad_answer(f"its presets make no sense ({type(error).__name__}: {error})") from error
+    if not presets:
+        raise _bad_answer("it has no presets")
+    return presets
+
+
+def _preset(entry: Mapping[str, Any]) -> Preset:
+    controls = tuple(_control(control) for control in entry["controls"])
+    names = {control.name for control in controls}
+    units = tuple(_unit(unit) for unit in entry.get("units", ()))
+    for unit in units:
+        for name in filter(None, (unit.weight, unit.start, unit.end)):
+            if name not in names:
+                raise ValueError(f"unit {unit.name} names a control {name} that is not there")
+    return Preset(
+        name=str(entry["name"]),
+        title=str(entry["title"]),
+        description=str(entry.get("description", "")),
+        controls=controls,
+        units=units,
+        titles={str(node): str(title) for node, title in entry.get("titles", {}).items()},
+        digest=str(entry.get("digest", "")),
+    )
+
+
+def _unit(entry: Mapping[str, Any]) -> Unit:
+    return Unit(**{key: str(entry[key]) for key in Unit.__dataclass_fields__ if key in entry})
+
+
+def _control(entry: Mapping[str, Any]) -> Control:
+    known = {key: entry[key] for key in Control.__dataclass_fields__ if key in entry}
+    control = Control(**{**known, "choices": tuple(str(choice) for choice in known.get("choices", ()))})
+    if control.type not in CONTROL_TYPES:
+        raise ValueError(f"control {control.name} has the unknown type {control.type}")
+    if control.type == "choice" and control.default not in control.choices:
+        raise ValueError(f"control {control.name} has the default {control.default!r}, which is no choice")
+    expected: type | tuple[type, ...] = {
+        "integer": int, "number": (int, float), "boolean": bool
+    }.get(control.type, str)  # fmt: skip
+    if not isinstance(control.default, expected):
+        raise ValueError(f"control {control.name} has a default of another type")
+    return control
+
+
+def _bad_answer(reason: str) -> BridgeError:
+    return BridgeError(
+        f"the daemon's answer cannot be used: {reason}",
+        code="bad_answer",
+        hint="The add-on and the daemon may be of different versions: update both.",
+    )

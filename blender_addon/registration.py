@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Add the add-on to Blender and take it away again, leaving nothing: no timer, handler, thread or property."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.app.handlers import persistent
+
+from . import changes, controls, operators, overlay, panels, properties
+from .preferences import Preferences
+from .studio import close_studio, studio
+
+BUSY_S = 0.01
+"""Between two ticks while something is under way."""
+
+CALM_S = 0.2
+"""While connected."""
+
+ASLEEP_S = 1.0
+"""While there is nothing but the panel."""
+
+CLASSES = (Preferences, *operators.CLASSES, *panels.CLASSES)
+
+_drawn = ""
+"""What the panel said when it was last redrawn."""
+
+
+def register() -> None:
+    """Add everything."""
+    properties.register()
+    for item in CLASSES:
+        bpy.utils.register_class(item)
+    changes.register()
+    overlay.register()
+    for handlers, function in _handlers():
+        handlers.append(function)
+    bpy.app.timers.register(_tick, first_interval=ASLEEP_S, persistent=True)
+
+
+def unregister() -> None:
+    """Take everything away, within a second."""
+    if bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.unregister(_tick)
+    for handlers, function in _handlers():
+        if function in handlers:
+            handlers.remove(function)
+    close_studio()
+    overlay.unregister()
+    changes.unregister()
+    controls.withdraw_all()
+    for item in reversed(CLASSES):
+        bpy.utils.unregister_class(item)
+    properties.unregister()
+
+
+def _tick() -> float:
+    global _drawn
+    here = studio()
+    here.tick()
+    said = panels.summary()
+    if said != _drawn:
+        _drawn = said
+        _redraw_sidebars()
+    if here.is_busy:
+        return BUSY_S
+    return CALM_S if here.link.session is not None else ASLEEP_S
+
+
+def _redraw_sidebars() -> None:
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type in {"VIEW_3D", "IMAGE_EDITOR"}:
+                for region in area.regions:
+                    if region.type == "UI":
+                        region.tag_redraw()
+
+
+def _handlers() -> tuple[tuple[list, object], ...]:
+    handlers = bpy.app.handlers
+    return (
+        (handlers.load_pre, _file_closes),
+        (handlers.render_init, _render_begins),
+        (handlers.render_complete, _render_ends),
+        (handlers.render_cancel, _render_ends),
+    )
+
+
+@persistent
+def _file_closes(*_: object) -> None:
+    studio().let_go_of_file()
+
+
+@persistent
+def _render_begins(*_: object) -> None:
+    """Make room for a final render, and stop live captures meanwhile; Blender may call from another thread."""
+    studio().is_rendering = True
+    studio().make_room()
+
+
+@persistent
+def _render_ends(*_: object) -> None:
+    studio().is_rendering = False

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Capture what the panel asks for: which viewport, which view, which size."""
+
+from __future__ import annotations
+
+import bpy
+
+from .capture import Capture, Capturer
+from .preset import Preset
+from .properties import Settings
+from .recipe import Recipe
+from .render import RenderCapture, render_capture
+from .viewport import View, Viewport, camera_view, find_viewport, natural_size, region_view
+
+NEEDS_SURFACES = frozenset({"normal", "edges"})
+"""Maps that are drawn from normals and object ids, which take time in a large scene."""
+
+
+def viewport_of(context: bpy.types.Context) -> Viewport:
+    """Return the 3D viewport that an operator was called in, else the largest one.
+
+    Raises:
+        CaptureError: ``no_viewport``.
+    """
+    area = context.area
+    if area is not None and area.type == "VIEW_3D":
+        region = next(region for region in area.regions if region.type == "WINDOW")
+        return Viewport(area.spaces.active, region, context.scene, context.view_layer)
+    return find_viewport()
+
+
+def viewport_again(space_pointer: int, scene_name: str) -> Viewport:
+    """Find a viewport that was found before, by what survives undo and changes of the screen.
+
+    Raises:
+        CaptureError: ``no_viewport`` if there is none at all.
+    """
+    found = shown_viewport(space_pointer)
+    return found if found is not None and found.scene.name == scene_name else find_viewport()
+
+
+def shown_viewport(space_pointer: int) -> Viewport | None:
+    """Return a viewport if some window shows it now.
+
+    Args:
+        space_pointer: What its ``space.as_pointer()`` is; a reference would not survive undo.
+    """
+    for window in bpy.context.window_manager.windows:
+        if not window.width or not window.height:
+            continue
+        for area in window.screen.areas:
+            space = area.spaces.active
+            if area.type == "VIEW_3D" and space.as_pointer() == space_pointer:
+                region = next(region for region in area.regions if region.type == "WINDOW")
+                return Viewport(space, region, window.scene, window.view_layer)
+    return None
+
+
+def wanted_view(viewport: Viewport, settings: Settings) -> View:
+    """Return the view that the settings ask for.
+
+    Raises:
+        CaptureError: ``no_camera``, ``bad_size``.
+    """
+    width, height = wanted_size(viewport, settings)
+    if settings.source == "VIEWPORT":
+        return region_view(viewport, width, height)
+    return camera_view(viewport, width, height)
+
+
+def wanted_size(viewport: Viewport, settings: Settings) -> tuple[int, int]:
+    """Return width and height in pixels; multiples of 8, as image models need.
+
+    Raises:
+        CaptureError: ``bad_size``.
+    """
+    if settings.has_own_size:
+        return settings.width // 8 * 8, settings.height // 8 * 8
+    return natural_size(viewport, settings.source, settings.longest_side)
+
+
+class Take:
+    """A capture of what a scene's settings ask for, which may take the time of a final render.
+
+    Args:
+        capturer: Draws it.
+        viewport: Where.
+        with_surfaces: Whether normals and object ids are needed.
+
+    Raises:
+        CaptureError: Why it cannot begin; nothing was changed.
+    """
+
+    was_cancelled = False
+
+    def __init__(self, capturer: Capturer, viewport: Viewport, with_surfaces: bool) -> None:
+        self._capture: Capture | None = None
+        self._render: RenderCapture | None = None
+        view = wanted_view(viewport, viewport.scene.framebridge)
+        if viewport.scene.framebridge.source != "RENDER":
+            self._capture = capturer.capture(viewport, view, with_surfaces)
+        elif bpy.app.background:
+            self._capture = render_capture(capturer, viewport, view, with_surfaces)
+        else:
+            self._render = RenderCapture(capturer, viewport, view, with_surfaces)
+            self._render.begin()
+
+    def result(self) -> Capture | None:
+        """Return the capture, once it is there.
+
+        Raises:
+            CaptureError: Why it could not be made.
+        """
+        if self._render is not None and self._render.state == "done":
+            self._capture, self._render = self._render.collect(), None
+        if self._render is not None and self._render.state == "cancelled":
+            self.cancel()
+        return self._capture
+
+    def cancel(self) -> None:
+        """Give it up, and take away what it needed."""
+        if self._render is not None:
+            self._render.discard()
+            self._render, self.was_cancelled = None, True
+
+
+def needs_surfaces(preset: Preset, recipe: Recipe) -> bool:
+    """Tell whether a recipe uses a map that is drawn from surfaces."""
+    return any(unit.map in NEEDS_SURFACES and recipe.values.get(unit.weight) for unit in preset.units)

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was asked of the daemon and has not ended: one task a job, from sending to its last word.
+
+Rules:
+1. A task ends exactly once, with ``done``, ``failed`` or ``cancelled``; then whoever waits for it is called,
+   on the main thread.
+2. Results are kept until then: half a job's pictures are never shown as its result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ._bridge import protocol
+from ._bridge.errors import Problem
+
+if TYPE_CHECKING:
+    from .session import Session
+
+ENDS = ("done", "failed", "cancelled")
+
+
+@dataclass
+class Task:
+    """A job of ours.
+
+    Args:
+        request: What it was sent with.
+        on_end: Called with the task when it has ended.
+
+    Attributes:
+        state: ``sent``, ``queued``, ``running``, or one of ``ENDS``.
+        job: The daemon's name for it, once accepted.
+        position: Jobs that were ahead of it.
+        node: Id of the node that works.
+        value: How far the node is.
+        maximum: How far it has to go; 0 while unknown.
+        preview: What the picture looks like so far.
+        results: What came back, in order; node ids and planes.
+        outputs: What nodes showed, by id.
+        problems: Why it failed.
+    """
+
+    request: str
+    on_end: Callable[[Task], None]
+    on_preview: Callable[[Task], None] | None = None
+    state: str = "sent"
+    job: str = ""
+    position: int = 0
+    node: str = ""
+    value: float = 0.0
+    maximum: float = 0.0
+    preview: protocol.Plane | None = None
+    results: list[protocol.Result] = field(default_factory=list)
+    outputs: dict[str, object] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    wants_cancel: bool = False
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.state in ENDS
+
+    @property
+    def pictures(self) -> list[protocol.Plane]:
+        """All pictures that came back."""
+        return [plane for result in self.results for plane in result.planes]
+
+    @property
+    def fraction(self) -> float:
+        """How far its node is, 0..1."""
+        return min(self.value / self.maximum, 1.0) if self.maximum else 0.0
+
+
+class Tasks:
+    """The tasks that have not ended."""
+
+    def __init__(self) -> None:
+        self._tasks: list[Task] = []
+
+    def __iter__(self) -> Iterator[Task]:
+        return iter(tuple(self._tasks))
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def add(self, task: Task) -> Task:
+        """Follow a task from now on."""
+        self._tasks.append(task)
+        return task
+
+    def cancel(self, task: Task, session: Session | None) -> None:
+        """Have a task end; at once if the daemon does not know it, else when the daemon says so."""
+        task.wants_cancel = True
+        if task.job and session is not None:
+            session.cancel(task.job)
+        elif session is None:
+            self._end(task, "cancelled")
+
+    def lose_all(self, problem: Problem) -> None:
+        """Note that there is no connection any more."""
+        for task in tuple(self._tasks):
+            self._end(task, "failed", (problem,))
+
+    def receive(self, message: protocol.Message, session: Session | None) -> bool:
+        """Take note of a message; tells whether it was about a task."""
+        task = self._task_of(message)
+        if task is None:
+            return False
+        match message:
+            case protocol.Accepted(job=job, position=position):
+                task.job, task.position, task.state = job, position, "queued"
+                if task.wants_cancel:
+                    self.cancel(task, session)
+            case protocol.Started():
+                task.state = "running"
+                task.results.clear()  # a worker died, and the job begins anew
+            case protocol.Progress(node=node, value=value, maximum=maximum):
+                task.node, task.value, task.maximum = node, value, maximum
+            case protocol.Preview(planes=planes) if planes:
+                task.preview = planes[0]
+                if task.on_preview:
+                    task.on_preview(task)
+            case protocol.Result() if message not in task.results:  # after a reconnect they come again
+                task.results.append(message)
+            case protocol.Failure(problems=problems):
+                self._end(task, "failed", problems)
+            case protocol.Finished(state=state, problems=problems, outputs=outputs):
+                task.outputs = dict(outputs)
+                self._end(task, state, problems)
+        return True
+
+    def _task_of(self, message: protocol.Message) -> Task | None:
+        job, request = getattr(message, "job", ""), getattr(message, "request", "")
+        for task in self._tasks:
+            if (job and task.job == job) or (request and task.request == request):
+                return task
+        return None
+
+    def _end(self, task: Task, state: str, problems: tuple[Problem, ...] = ()) -> None:
+        self._tasks.remove(task)
+        task.state, task.problems = state, problems
+        task.on_end(task)

@@ -1,0 +1,69 @@
+"""What the add-on makes of a daemon's presets, and of nonsense."""
+
+import copy
+
+import pytest
+
+from bridge.builtin import load_preset, preset_names
+
+SOUND = {
+    "name": "p",
+    "title": "P",
+    "controls": [
+        {"name": "prompt", "label": "Prompt", "type": "text", "default": ""},
+        {"name": "w", "label": "W", "type": "number", "default": 1.0, "minimum": 0.0, "maximum": 2.0},
+    ],
+    "units": [{"name": "depth", "label": "Depth", "map": "depth", "weight": "w"}],
+}
+
+
+@pytest.fixture
+def preset(addon_module):
+    return addon_module("preset")
+
+
+@pytest.fixture
+def errors(addon_module):
+    return addon_module("_bridge.errors")
+
+
+def test_our_own_presets_are_understood(preset):
+    data = [load_preset(name).to_json(lambda folder: ["a model"]) for name in preset_names()]
+    found = preset.read_presets({"presets": data})
+    assert [entry.name for entry in found] == preset_names()
+    stylize = found[0]
+    assert {unit.map for unit in stylize.units} == {"depth", "canny", "edges"}
+    assert stylize.find("prompt").choices
+    assert stylize.digest
+    assert stylize.titles
+
+
+def test_unknown_fields_of_a_newer_daemon_are_ignored(preset):
+    data = copy.deepcopy(SOUND)
+    data["colour"] = "red"
+    data["controls"][0]["shape"] = "round"
+    assert preset.read_presets({"presets": [data]})[0].name == "p"
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {},
+        {"presets": None},
+        {"presets": []},
+        {"presets": [7]},
+        {"presets": [{}]},
+        {"presets": [{**SOUND, "controls": [{"name": "x"}]}]},
+        {"presets": [{**SOUND, "controls": [{"name": "x", "label": "X", "type": "colour", "default": 1}]}]},
+        {"presets": [{**SOUND, "controls": [{"name": "x", "label": "X", "type": "number", "default": "1"}]}]},
+        {"presets": [{**SOUND, "controls": [{"name": "x", "label": "X", "type": "choice", "default": "a"}]}]},
+        {"presets": [{**SOUND, "units": [{"name": "n", "label": "N", "map": "depth", "weight": "missing"}]}]},
+        {"presets": [{**SOUND, "titles": [1]}]},
+    ],
+    ids=str,
+)
+def test_nonsense_is_one_clear_error(preset, errors, nonsense):
+    with pytest.raises(errors.BridgeError) as caught:
+        preset.read_presets(nonsense)
+    assert caught.value.code == "bad_answer"
+    assert "update" in caught.value.hint

@@ -1,0 +1,107 @@
+"""A job's life as the add-on follows it, message by message."""
+
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def tasks(addon_module):
+    return addon_module("tasks")
+
+
+@pytest.fixture
+def protocol(addon_module):
+    return addon_module("_bridge.protocol")
+
+
+class FakeSession:
+    def __init__(self) -> None:
+        self.cancelled: list[str] = []
+
+    def cancel(self, job: str) -> None:
+        self.cancelled.append(job)
+
+
+@pytest.fixture
+def life(tasks, protocol):
+    """A task that was sent, and a way to tell it things."""
+
+    class Life:
+        def __init__(self) -> None:
+            self.ended: list[Any] = []
+            self.session = FakeSession()
+            self.all = tasks.Tasks()
+            self.task = self.all.add(tasks.Task("r1", on_end=self.ended.append))
+
+        def hear(self, *messages: Any) -> list[bool]:
+            return [self.all.receive(message, self.session) for message in messages]
+
+    return Life()
+
+
+def picture(protocol, value: int = 0):
+    return protocol.Plane("image", (1, 1, 3), "u8", bytes([value] * 3))
+
+
+def test_whole_life(life, protocol):
+    life.hear(protocol.Accepted("r1", job="j", position=2))
+    assert (life.task.state, life.task.position) == ("queued", 2)
+    life.hear(protocol.Started(job="j"), protocol.Progress("3", 2.0, 8.0, job="j"))
+    assert (life.task.state, life.task.node, life.task.fraction) == ("running", "3", 0.25)
+    life.hear(protocol.Result("9", (picture(protocol),), job="j"), protocol.Finished("done", job="j"))
+    assert life.ended == [life.task]
+    assert len(life.task.pictures) == 1
+    assert len(life.all) == 0
+
+
+def test_strangers_messages_are_none_of_its_business(life, protocol):
+    assert life.hear(protocol.Accepted("r2", job="k"), protocol.Finished("done", job="k")) == [False, False]
+    assert not life.task.has_ended
+
+
+def test_results_of_a_job_that_began_anew_count_once(life, protocol):
+    life.hear(protocol.Accepted("r1", job="j"), protocol.Started(job="j"))
+    life.hear(protocol.Result("9", (picture(protocol, 1),), job="j"), protocol.Started(job="j"))
+    life.hear(protocol.Result("9", (picture(protocol, 1),), job="j"))
+    life.hear(protocol.Result("9", (picture(protocol, 1),), job="j"))  # told again after a reconnect
+    assert len(life.task.pictures) == 1
+
+
+def test_refusal_ends_it_with_every_problem(life, protocol, addon_module):
+    problem = addon_module("_bridge.errors").Problem
+    problems = (problem("a", "first"), problem("b", "second"))
+    life.hear(protocol.Failure(problems, "r1"))
+    assert life.task.state == "failed"
+    assert life.task.problems == problems
+    assert life.ended == [life.task]
+
+
+def test_cancelling_before_the_daemon_has_named_the_job(life, protocol):
+    life.all.cancel(life.task, life.session)
+    assert not life.task.has_ended
+    life.hear(protocol.Accepted("r1", job="j"))
+    assert life.session.cancelled == ["j"]
+    life.hear(protocol.Finished("cancelled", job="j"))
+    assert life.task.state == "cancelled"
+
+
+def test_cancelling_without_a_connection_ends_it_at_once(life):
+    life.all.cancel(life.task, None)
+    assert life.task.state == "cancelled"
+    assert life.ended == [life.task]
+
+
+def test_lost_connection_ends_all_once(life, addon_module):
+    problem = addon_module("_bridge.errors").Problem("disconnected", "gone")
+    life.all.lose_all(problem)
+    life.all.lose_all(problem)
+    assert life.ended == [life.task]
+    assert life.task.problems == (problem,)
+
+
+def test_preview_is_told_while_it_runs(tasks, life, protocol):
+    seen = []
+    life.task.on_preview = lambda task: seen.append(task.preview.data)
+    life.hear(protocol.Accepted("r1", job="j"), protocol.Preview("3", (picture(protocol, 7),), job="j"))
+    assert [bytes(data) for data in seen] == [bytes([7, 7, 7])]
