@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Show a picture in the 3D viewports, over the place of the view that it was made from.
+
+Rules:
+1. A viewport shows the picture only while it looks from where the picture was seen, and only with its
+   overlays on. The one exception is a live view's own viewport: there the last picture stays, dimmed, while
+   the user turns the view.
+2. What is on the screen are the picture's own sRGB values; the scene's view transform is not applied again.
+3. Captures never contain it: Blender does not draw ``POST_PIXEL`` handlers off screen.
+4. Nothing may escape from the handler, since Blender would print it at each redraw: a fault is kept as
+   ``problem``, and nothing is drawn until there is something new to show.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import blf
+import bpy
+import gpu
+import numpy as np
+from gpu_extras.batch import batch_for_shader
+
+from ._bridge.errors import Problem
+from .report import problem_from
+from .viewport import View, Viewport, picture_rectangle
+
+STALE_BRIGHTNESS = 0.6
+_WHITE = (1.0, 1.0, 1.0, 0.9)
+_FONT = 0
+_LABEL_POINTS = 11
+
+_VERTEX = """
+void main() {
+  place = vec2(mix(first_column, 1.0, corner.x), 1.0 - corner.y);
+  gl_Position = vec4(mix(rectangle.xy, rectangle.zw, corner), 0.0, 1.0);
+}
+"""
+
+# Blender fills in srgbTarget for each shader that has it: whether the framebuffer encodes what it is given,
+# as that of a viewport does. The built-in image shaders ignore it, in 3.4 as in 5.0.
+_FRAGMENT = """
+float linear(float value) {
+  return value <= 0.04045 ? value / 12.92 : pow((value + 0.055) / 1.055, 2.4);
+}
+
+void main() {
+  vec4 shown = texture(picture, place) * vec4(brightness, brightness, brightness, opacity);
+  color = srgbTarget ? vec4(linear(shown.r), linear(shown.g), linear(shown.b), shown.a) : shown;
+}
+"""
+
+Rectangle = tuple[float, float, float, float]
+"""Left, bottom, right, top."""
+
+Mixing = Callable[[bpy.types.Scene], tuple[float, float]]
+"""Tells a scene's opacity and split, both 0..1."""
+
+
+@dataclass
+class _Shown:
+    """A picture, and where it belongs.
+
+    Args:
+        rows: uint8 (H, W, 3) or (H, W, 4), sRGB, rows downwards.
+        view: What it is a picture of.
+        region: The region that it stays in while its view moves; 0 is none.
+        texture: The same on the GPU, from the first time that it is drawn.
+        place: Where it was drawn last in that region.
+    """
+
+    rows: np.ndarray
+    view: View
+    region: int = 0
+    texture: gpu.types.GPUTexture | None = None
+    place: Rectangle | None = None
+
+
+class Overlay:
+    """The picture over the viewports.
+
+    Args:
+        mixing: Opacity, and how much of the picture's left is cut away to show the scene, as they are to be
+            when the viewport is drawn.
+
+    Attributes:
+        problem: Why nothing is drawn, if something went wrong.
+    """
+
+    def __init__(self, mixing: Mixing = lambda scene: (1.0, 0.0)) -> None:
+        self.problem: Problem | None = None
+        self._mixing = mixing
+        self._picture: _Shown | None = None
+        self._preview: _Shown | None = None
+        self._is_stale = False
+        self._handler: Any = None
+        self._shader: gpu.types.GPUShader | None = None
+        self._buffer: gpu.types.Buffer | None = None
+        self._asked_at: float | None = None
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether there is a picture, seen or not."""
+        return self._picture is not None or self._preview is not None
+
+    def show(self, rows: np.ndarray, view: View, viewport: Viewport | None = None) -> None:
+        """Show a picture from now on, in place of the last one.
+
+        Args:
+            rows: uint8 (H, W, 3) or (H, W, 4), sRGB, straight alpha, rows downwards; must not change.
+            view: What it is a picture of: ``Capture.seen``.
+            viewport: The one in which it stays while the view moves; by default it is gone then.
+        """
+        self._picture = _Shown(rows, view, _key(viewport))
+        self._is_stale = False
+        self._begin()
+
+    def show_preview(self, rows: np.ndarray, view: View) -> None:
+        """Show an unfinished picture until ``clear_preview``; arguments are as those of ``show``."""
+        self._preview = _Shown(rows, view)
+        self._begin()
+
+    def clear_preview(self) -> None:
+        """Return to the finished picture, if there is one."""
+        if self._preview is not None:
+            self._preview = None
+            self._redraw()
+
+    def mark_stale(self) -> None:
+        """Dim the picture: the scene has changed since, and a new one is under way."""
+        self._set_stale(True)
+
+    def mark_current(self) -> None:
+        """Show the picture as it is; no new one will come."""
+        self._set_stale(False)
+
+    def clear(self) -> None:
+        """Show nothing."""
+        if self.is_shown:
+            self._picture = self._preview = None
+            self._redraw()
+        self._is_stale = False
+        self.problem = None
+
+    def free(self) -> None:
+        """Show nothing, and let go of the handler and the GPU, as must be done before Blender quits."""
+        self.clear()
+        if self._handler is not None:
+            bpy.types.SpaceView3D.draw_handler_remove(self._handler, "WINDOW")
+        self._handler = self._shader = self._buffer = self._asked_at = None
+
+    def is_unseen(self, seconds: float) -> bool:
+        """Whether no viewport has been drawn for so long since one had to be: the window is not visible."""
+        return self._asked_at is not None and time.monotonic() - self._asked_at > seconds
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw what belongs into the context's region, for which the GPU has to be set up."""
+        shown = self._preview or self._picture
+        if shown is None or not context.space_data.overlay.show_overlays:
+            return
+        place, is_moving = _placed(shown, context.region, context.region_data)
+        if place is None:
+            return
+        opacity, split = self._mixing(context.scene)
+        is_stale = is_moving or (self._is_stale and shown is self._picture)
+        gpu.state.blend_set("ALPHA")
+        try:
+            if split < 1.0:
+                self._draw_picture(shown, _part(place, split), split, context.region, opacity, is_stale)
+            if split > 0.0:
+                _draw_line(place, split)
+            if is_stale:
+                _draw_label(place, context.region)
+        finally:
+            gpu.state.blend_set("NONE")
+
+    def _begin(self) -> None:
+        self.problem = None
+        if self._handler is None and not bpy.app.background:
+            add = bpy.types.SpaceView3D.draw_handler_add
+            self._handler = add(self._draw_safely, (), "WINDOW", "POST_PIXEL")
+        self._redraw()
+
+    def _set_stale(self, is_stale: bool) -> None:
+        if is_stale != self._is_stale:
+            self._is_stale = is_stale
+            self._redraw()
+
+    def _redraw(self) -> None:
+        """Have all viewports drawn again."""
+        for window in bpy.context.window_manager.windows:
+            for area in window.screen.areas:
+                if area.type == "VIEW_3D":
+                    area.tag_redraw()
+                    if self._asked_at is None and self._handler is not None:
+                        self._asked_at = time.monotonic()
+
+    def _draw_safely(self) -> None:
+        self._asked_at = None
+        if self.problem is None:
+            try:
+                self.draw(bpy.context)
+            except Exception as error:  # the handler's boundary: rule 4
+                self.problem = problem_from(error)
+
+    def _draw_picture(
+        self,
+        shown: _Shown,
+        part: Rectangle,
+        first_column: float,
+        region: bpy.types.Region,
+        opacity: float,
+        is_stale: bool,
+    ) -> None:
+        self._shader = self._shader or _picture_shader()
+        if shown.texture is None:
+            shown.texture = self._upload(shown.rows)
+        left, bottom, right, top = part
+        x, y = 2.0 / region.width, 2.0 / region.height
+        shader = self._shader
+        shader.bind()
+        # Blender's own matrix for pixels is off by a hundredth of one, which would mix neighbours.
+        shader.uniform_float("rectangle", (left * x - 1.0, bottom * y - 1.0, right * x - 1.0, top * y - 1.0))
+        shader.uniform_float("first_column", first_column)
+        shader.uniform_float("brightness", STALE_BRIGHTNESS if is_stale else 1.0)
+        shader.uniform_float("opacity", opacity)
+        shader.uniform_sampler("picture", shown.texture)
+        corners = ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0))
+        batch_for_shader(shader, "TRI_STRIP", {"corner": corners}).draw(shader)
+
+    def _upload(self, rows: np.ndarray) -> gpu.types.GPUTexture:
+        height, width, channels = rows.shape
+        size = height * width * 4
+        if self._buffer is None or len(self._buffer) != size:
+            # A texture is made of floats only. The buffer is flat, as one of several dimensions has wrong
+            # strides until Blender 5.2, and it is kept, as new memory takes longer to write.
+            self._buffer = gpu.types.Buffer("FLOAT", size)
+        pixels = np.frombuffer(self._buffer, np.float32).reshape(height, width, 4)
+        pixels[..., 3] = 1.0
+        np.multiply(rows, np.float32(1 / 255), out=pixels[..., :channels])
+        return gpu.types.GPUTexture((width, height), format="RGBA8", data=self._buffer)
+
+
+def _key(viewport: Viewport | None) -> int:
+    return viewport.region.as_pointer() if viewport is not None else 0
+
+
+def _placed(
+    shown: _Shown, region: bpy.types.Region, region_3d: bpy.types.RegionView3D
+) -> tuple[Rectangle | None, bool]:
+    """Return where the picture is to be drawn in a region, and whether the region looks elsewhere by now."""
+    place = picture_rectangle(region, region_3d, shown.view)
+    if region.as_pointer() != shown.region:
+        return place, False
+    if place is None:
+        return shown.place, True
+    shown.place = place
+    return place, False
+
+
+def _part(place: Rectangle, split: float) -> Rectangle:
+    left, bottom, right, top = place
+    return left + split * (right - left), bottom, right, top
+
+
+def _picture_shader() -> gpu.types.GPUShader:
+    between = gpu.types.GPUStageInterfaceInfo("framebridge_overlay")
+    between.smooth("VEC2", "place")
+    info = gpu.types.GPUShaderCreateInfo()
+    info.push_constant("VEC4", "rectangle")
+    info.push_constant("FLOAT", "first_column")
+    info.push_constant("FLOAT", "brightness")
+    info.push_constant("FLOAT", "opacity")
+    info.push_constant("BOOL", "srgbTarget")
+    info.sampler(0, "FLOAT_2D", "picture")
+    info.vertex_in(0, "VEC2", "corner")
+    info.vertex_out(between)
+    info.fragment_out(0, "VEC4", "color")
+    info.vertex_source(_VERTEX)
+    info.fragment_source(_FRAGMENT)
+    return gpu.shader.create_from_info(info)
+
+
+def _draw_line(place: Rectangle, split: float) -> None:
+    """Draw where the picture begins."""
+    x, bottom, _, top = _part(place, split)
+    half = 0.5 * bpy.context.preferences.system.pixel_size
+    corners = ((x - half, bottom), (x + half, bottom), (x - half, top), (x + half, top))
+    shader = gpu.shader.from_builtin("UNIFORM_COLOR")
+    shader.bind()
+    shader.uniform_float("color", _WHITE)
+    batch_for_shader(shader, "TRI_STRIP", {"pos": [(*corner, 0.0) for corner in corners]}).draw(shader)
+
+
+def _draw_label(place: Rectangle, region: bpy.types.Region) -> None:
+    """Say that a new picture is under way, in the upper left corner of what is seen of this one."""
+    scale = bpy.context.preferences.system.ui_scale
+    size = round(_LABEL_POINTS * scale)
+    left, top = max(place[0], 0.0), min(place[3], float(region.height))
+    if bpy.app.version < (4, 0):
+        blf.size(_FONT, size, 72)
+    else:
+        blf.size(_FONT, size)
+    blf.enable(_FONT, blf.SHADOW)
+    blf.shadow(_FONT, 3, 0.0, 0.0, 0.0, 0.9)
+    blf.color(_FONT, *_WHITE)
+    blf.position(_FONT, left + size, top - 2 * size, 0.0)
+    blf.draw(_FONT, "● updating")
+    blf.disable(_FONT, blf.SHADOW)
