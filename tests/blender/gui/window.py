@@ -91,6 +91,11 @@ class Window:
         """Wait until an expression is true in Blender, and return it."""
         return wait_for(lambda: self.run(expression, **names), expression, timeout_s)
 
+    def wait_drawn(self) -> None:
+        """Wait until what was changed so far has been drawn."""
+        self.run("None")  # Blender draws after it has run what it was sent, and before it runs the next
+        self.run("None")
+
     # ---- where things are ----------------------------------------------------------------------------
 
     def region(self, region: str = "WINDOW", area: str = "VIEW_3D") -> Box:
@@ -142,6 +147,7 @@ class Window:
             The data path of a property, the call of an operator, or nothing.
         """
         self.point(x, y)
+        self.wait_drawn()
         self.screen.still()
         return self.run("_button()")
 
@@ -200,6 +206,7 @@ class Window:
         self.run("_area(area).spaces.active.show_region_ui = True", area=area)
         found = wait_for(lambda: self.find_all(name, "UI", area, turned=True), f'tab "{name}"')
         self.click_at(*found[0].middle)
+        self.wait_drawn()
         self.screen.still()
 
     def enter(self, text: str) -> None:
@@ -223,6 +230,7 @@ class Window:
             area: The region's.
             is_still: Whether to wait until nothing moves.
         """
+        self.wait_drawn()
         pixels = self.screen.still() if is_still else self.screen.pixels()
         if region:
             pixels = self.region(region, area).of(pixels)
