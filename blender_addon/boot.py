@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import bpy
 import gpu
 
+from .quiet import no_render_result_left, render_handlers_muted, render_little, render_slot_kept
 from .settings import temporary
 from .viewport import CaptureError
+
+_booted: list[bool] = []
+"""Holds something once a render of ours has started the GPU, which then stays for this process."""
 
 
 def start_gpu() -> None:
@@ -33,6 +34,8 @@ def start_gpu() -> None:
 
 
 def _is_started() -> bool:
+    if bpy.app.background and bpy.app.version < (4, 0):
+        return bool(_booted)  # asking ends Blender 3.4 with a segmentation fault
     try:
         gpu.platform.renderer_get()
     except SystemError:  # "GPU functions for drawing are not available in background mode"
@@ -49,52 +52,13 @@ def _unavailable(reason: str) -> CaptureError:
 
 
 def _render_nothing() -> None:
-    """Render 8 × 8 pixels of a scene of our own: Blender starts the GPU for Workbench, and keeps it.
-
-    The scene holds a triangle, which makes Workbench ready for meshes in the thread that renders. Without
-    one, in Blender 5.0.1, the user's first render after a capture lacks some of the objects.
-    """
-    data, name = bpy.data, "Framebridge"
+    """Render a scene of our own: Blender starts the GPU for Workbench, and keeps it."""
     with (
-        temporary(data.meshes, name) as mesh,
-        temporary(data.objects, name, mesh) as triangle,
-        temporary(data.cameras, name) as lens,
-        temporary(data.objects, name, lens) as camera,
-        temporary(data.scenes, name) as scene,
-        _no_render_result_left(),
-        _render_handlers_muted(),
+        temporary(bpy.data.scenes, "Framebridge") as scene,
+        no_render_result_left(),
+        render_slot_kept(),
+        render_handlers_muted(),
     ):
-        mesh.from_pydata([(-1, -1, -2), (1, -1, -2), (0, 1, -2)], [], [(0, 1, 2)])
-        scene.collection.objects.link(triangle)
-        scene.collection.objects.link(camera)
-        scene.camera = camera
         scene.render.engine = "BLENDER_WORKBENCH"
-        scene.render.resolution_x = scene.render.resolution_y = 8
-        scene.render.resolution_percentage = 100
-        bpy.ops.render.render(scene=scene.name)
-
-
-@contextmanager
-def _no_render_result_left() -> Iterator[None]:
-    """Remove the image that a first render adds; the user's own render is that of another scene."""
-    had_one = any(image.type == "RENDER_RESULT" for image in bpy.data.images)
-    try:
-        yield
-    finally:
-        for image in [image for image in bpy.data.images if image.type == "RENDER_RESULT" and not had_one]:
-            bpy.data.images.remove(image)
-
-
-@contextmanager
-def _render_handlers_muted() -> Iterator[None]:
-    """Hide our render from other add-ons; one that shuts the machine down after a render is popular."""
-    handlers = bpy.app.handlers
-    lists = [getattr(handlers, name) for name in dir(handlers) if name.startswith(("render_", "composite_"))]
-    kept = [list(functions) for functions in lists]
-    try:
-        for functions in lists:
-            functions.clear()
-        yield
-    finally:
-        for functions, before in zip(lists, kept, strict=True):
-            functions[:] = before
+        render_little(scene)
+        _booted.append(True)

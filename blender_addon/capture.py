@@ -85,9 +85,9 @@ class Capturer:
         seen = view
         view_matrix, projection = in_front(np.array(view.view), np.array(view.projection))
         view = View(Matrix(view_matrix), Matrix(projection), view.width, view.height)
-        scale = _metres_per_unit(viewport.scene)
+        scale = metres_per_unit(viewport.scene)
         color, depth = self._color_and_depth(viewport, view)
-        normal, object_id, names = self._surfaces(viewport, view) if with_surfaces else (None, None, ())
+        normal, object_id, names = self.surfaces(viewport, view) if with_surfaces else (None, None, ())
         view_matrix, in_metres = scaled(view_matrix, projection, scale)
         return Capture(
             color=color,
@@ -101,6 +101,22 @@ class Capturer:
             object_id=object_id,
             object_names=names,
         )
+
+    def surfaces(self, viewport: Viewport, view: View) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+        """Draw normals and object ids alone; returns them and the names, as ``Capture`` has them.
+
+        Raises:
+            CaptureError: ``gpu_unavailable``; nothing was changed.
+        """
+        start_gpu()
+        canvas = self._canvas(view, FORMAT)
+        self._shader = self._shader or surface_shader()
+        with canvas.bind():
+            names = draw_surfaces(viewport, view, gpu.state.active_framebuffer_get(), self._shader)
+        pixels = _read_color(canvas, "FLOAT", np.float32)
+        normal, object_id = pixels[..., :3].copy(), pixels[..., 3].astype(np.uint16)
+        normal[object_id == 0] = (0.0, 0.0, 1.0)
+        return normal, object_id, names
 
     def free(self) -> None:
         """Give the GPU memory back, as must be done before Blender quits; the next capture takes new."""
@@ -121,16 +137,6 @@ class Capturer:
             _draw(canvas, viewport, view)
             return color, _read_depth(canvas)
 
-    def _surfaces(self, viewport: Viewport, view: View) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-        canvas = self._canvas(view, FORMAT)
-        self._shader = self._shader or surface_shader()
-        with canvas.bind():
-            names = draw_surfaces(viewport, view, gpu.state.active_framebuffer_get(), self._shader)
-        pixels = _read_color(canvas, "FLOAT", np.float32)
-        normal, object_id = pixels[..., :3].copy(), pixels[..., 3].astype(np.uint16)
-        normal[object_id == 0] = (0.0, 0.0, 1.0)
-        return normal, object_id, names
-
     def _canvas(self, view: View, form: str) -> gpu.types.GPUOffScreen:
         size = view.width, view.height
         if any((canvas.width, canvas.height) != size for canvas in self._canvases.values()):
@@ -145,6 +151,12 @@ class Capturer:
                     hint="Choose a smaller size, and do not capture while a render is under way.",
                 ) from error
         return self._canvases[form]
+
+
+def metres_per_unit(scene: bpy.types.Scene) -> float:
+    """Return how long a unit of a scene is."""
+    units = scene.unit_settings
+    return 1.0 if units.system == "NONE" else units.scale_length
 
 
 def _draw(canvas: gpu.types.GPUOffScreen, viewport: Viewport, view: View) -> None:
@@ -190,8 +202,3 @@ def _color_shading(viewport: Viewport) -> str:
 def _clean(viewport: Viewport) -> list[tuple[object, str, object]]:
     space = viewport.space
     return [(space.overlay, "show_overlays", False), (space, "show_gizmo", False)]
-
-
-def _metres_per_unit(scene: bpy.types.Scene) -> float:
-    units = scene.unit_settings
-    return 1.0 if units.system == "NONE" else units.scale_length

@@ -12,6 +12,9 @@ import numpy as np
 Matrix = np.ndarray
 """float64, shape (4, 4)."""
 
+MAX_ID = 65535
+"""The last number of an object in a picture; where there are more they begin again at 1."""
+
 _TURNED = 2e-5
 """Radians; cameras turned less than this look the same way: a tenth of a pixel at the longest lens."""
 

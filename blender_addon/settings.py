@@ -27,14 +27,15 @@ def temporarily(*settings: tuple[Any, str, Any]) -> Iterator[None]:
 
 
 @contextmanager
-def temporary(collection: bpy.types.bpy_prop_collection, *arguments: Any) -> Iterator[Any]:
+def temporary(collection: bpy.types.bpy_prop_collection, *arguments: Any, **options: Any) -> Iterator[Any]:
     """Add a datablock to a collection of ``bpy.data``, and remove it afterwards.
 
     Args:
         collection: ``bpy.data.scenes`` and the like.
         arguments: Of its ``new``.
+        options: Of its ``new``, too.
     """
-    item = collection.new(*arguments)
+    item = collection.new(*arguments, **options)
     try:
         yield item
     finally:

@@ -17,10 +17,8 @@ import numpy as np
 from gpu_extras.batch import batch_for_shader
 from mathutils import Matrix
 
+from .geometry import MAX_ID
 from .viewport import View, Viewport
-
-MAX_ID = 65535
-"""The last number; with more instances than this they begin again at 1."""
 
 FORMAT = "RGBA32F"
 """Of the framebuffer: the normal in camera space, and the number of the instance."""
@@ -100,7 +98,7 @@ def _batch(item: bpy.types.Object, shader: gpu.types.GPUShader) -> gpu.types.GPU
     except RuntimeError:  # an object without geometry, such as a curve without thickness
         return None
     try:
-        positions, normals = _triangles(mesh)
+        positions, normals = triangles(mesh)
     finally:
         item.to_mesh_clear()
     if not len(positions):
@@ -108,24 +106,25 @@ def _batch(item: bpy.types.Object, shader: gpu.types.GPUShader) -> gpu.types.GPU
     return batch_for_shader(shader, "TRIS", {"position": positions, "normal": normals})
 
 
-def _triangles(mesh: bpy.types.Mesh) -> tuple[np.ndarray, np.ndarray]:
+def triangles(mesh: bpy.types.Mesh) -> tuple[np.ndarray, np.ndarray]:
     """Return position and normal of every corner of every triangle, float32 (3 T, 3) each."""
     mesh.calc_loop_triangles()
-    points = _values(mesh.vertices, "co", 3, np.float32)
+    points = values(mesh.vertices, "co", 3, np.float32)
     if hasattr(mesh, "corner_normals"):  # Blender 4.1 and later
-        normals = _values(mesh.corner_normals, "vector", 3, np.float32)
+        normals = values(mesh.corner_normals, "vector", 3, np.float32)
     else:
         mesh.calc_normals_split()
-        normals = _values(mesh.loops, "normal", 3, np.float32)
-    vertices = _values(mesh.loop_triangles, "vertices", 3, np.int32)
-    corners = _values(mesh.loop_triangles, "loops", 3, np.int32)
+        normals = values(mesh.loops, "normal", 3, np.float32)
+    vertices = values(mesh.loop_triangles, "vertices", 3, np.int32)
+    corners = values(mesh.loop_triangles, "loops", 3, np.int32)
     return points[vertices.ravel()], normals[corners.ravel()]
 
 
-def _values(collection: bpy.types.bpy_prop_collection, name: str, width: int, dtype: type) -> np.ndarray:
-    values = np.empty(len(collection) * width, dtype)
-    collection.foreach_get(name, values)
-    return values.reshape(-1, width)
+def values(collection: bpy.types.bpy_prop_collection, name: str, width: int, dtype: type) -> np.ndarray:
+    """Return a property of all items of a collection, (N, width)."""
+    found = np.empty(len(collection) * width, dtype)
+    collection.foreach_get(name, found)
+    return found.reshape(-1, width)
 
 
 def _draw(

@@ -1,26 +1,18 @@
 """Capture in every mode, and with a failure at every step, and look for what has changed."""
 
-import ast
-import sys
 from collections.abc import Callable
-from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import bpy
 import scenes
-from digest import differences, digest
+from failing import changed_by, failed_everywhere
 from framebridge import boot
 from framebridge.capture import Capturer
 from framebridge.viewport import Viewport, camera_view, find_viewport
-from harness import REQUEST, report
+from harness import report
 
-CAN_FAIL = ("capture.py", "surfaces.py", "viewport.py", "boot.py", "geometry.py")
+CAN_FAIL = ("capture.py", "surfaces.py", "viewport.py", "boot.py", "geometry.py", "quiet.py")
 """Modules of the add-on; ``settings.py`` is what puts things back."""
-
-
-class Injected(Exception):
-    """The failure that the tests bring about."""
 
 
 def first_capture() -> list[str]:
@@ -45,13 +37,13 @@ def failures() -> dict[str, Any]:
     prepare()
     find_viewport().space.shading.show_xray = True  # so that every branch is taken
     find_viewport().space.shading.type = "MATERIAL"
-    return failed_everywhere(lambda: _capture(find_viewport()))
+    return failed_everywhere(lambda: _capture(find_viewport()), CAN_FAIL)
 
 
 def boot_failures() -> dict[str, Any]:
     """The same for the render that starts the GPU."""
     prepare()
-    return failed_everywhere(boot._render_nothing)
+    return failed_everywhere(boot._render_nothing, CAN_FAIL)
 
 
 def updates() -> dict[str, int]:
@@ -148,77 +140,5 @@ def _capture(viewport: Viewport) -> None:
     CAPTURER.capture(viewport, camera_view(viewport, 64, 36), with_surfaces=True)
 
 
-def changed_by(action: Callable[[], Any]) -> list[str]:
-    before = digest()
-    action()
-    return differences(before, digest())
-
-
-def lines_run(action: Callable[[], Any]) -> list[tuple[str, int]]:
-    """Return the distinct lines of the add-on that an action runs, in order."""
-    lines: dict[tuple[str, int], None] = {}
-    _traced(action, lambda line: lines.setdefault(line))
-    return list(lines)
-
-
-def failed_everywhere(action: Callable[[], Any]) -> dict[str, Any]:
-    """Let an action fail at each of its lines; return what that changed, and what went unnoticed."""
-    lines = lines_run(action)
-    changed, silent = {}, []
-    before = digest()
-    for line in lines:
-        place = f"{line[0].rsplit('/', 1)[1]}:{line[1]}"
-        if not fails_at(line, action):
-            silent.append(place)
-        after = digest()
-        if found := differences(before, after):
-            changed[place], before = found, after
-    return {"steps": len(lines), "silent": silent, "changed": changed}
-
-
-def fails_at(line: tuple[str, int], action: Callable[[], Any]) -> bool:
-    def fail(current: tuple[str, int]) -> None:
-        if current == line:
-            raise Injected
-
-    try:
-        _traced(action, fail)
-    except Injected:
-        return True
-    return False
-
-
-def _traced(action: Callable[[], Any], on_line: Callable[[tuple[str, int]], Any]) -> None:
-    def trace(frame: FrameType, event: str, _: Any) -> Any:
-        name = frame.f_code.co_filename
-        if not name.startswith(REQUEST["addon"]) or not name.endswith(CAN_FAIL):
-            return None
-        if event == "line" and not _puts_back(frame):
-            on_line((name, frame.f_lineno))
-        return trace
-
-    sys.settrace(trace)
-    try:
-        action()
-    finally:
-        sys.settrace(None)
-
-
-def _puts_back(frame: FrameType) -> bool:
-    """Whether a line is part of a ``finally``; if that fails there is nothing left to rely on."""
-    return (frame.f_code.co_filename, frame.f_lineno) in PUTTING_BACK
-
-
-def _finally_lines() -> set[tuple[str, int]]:
-    lines = set()
-    for path in Path(REQUEST["addon"], "framebridge").glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Try) and node.finalbody:
-                last = node.finalbody[-1].end_lineno
-                lines |= {(str(path), line) for line in range(node.finalbody[0].lineno, last + 1)}
-    return lines
-
-
-PUTTING_BACK = _finally_lines()
 CAPTURER = Capturer()
 report(first_capture, modes, failures, boot_failures, updates, changes_are_seen)

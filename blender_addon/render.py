@@ -1,0 +1,341 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Capture the final render, as F12 makes it, instead of what the viewport shows.
+
+Rules:
+1. What is rendered is a copy of the scene: of one view layer, at the captured size, without compositor and
+   sequencer. It is gone afterwards, and so is its render, also when that failed or was cancelled.
+2. Passes travel through a multilayer file in a private folder: nothing else gives them to scripts in every
+   version and without a window.
+3. While Blender renders, and in its render handlers, nothing is touched but a flag.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import bpy
+import numpy as np
+
+from ._bridge.errors import BridgeError
+from .capture import Capture, Capturer, metres_per_unit
+from .geometry import clip_range, scaled
+from .passes import Passes, read_passes
+from .quiet import (
+    called_after_render,
+    no_render_result_left,
+    remove_leftover_scenes,
+    render_handlers_muted,
+    render_slot_kept,
+    scene_copy,
+)
+from .settings import temporarily, temporary
+from .viewport import CaptureError, View, Viewport, camera_view
+
+State = Literal["new", "rendering", "done", "cancelled"]
+
+_BYTES_PER_PIXEL = 4 * 12
+"""Of the file: four channels of colour, one of depth, three of normals, four of object ids."""
+
+_PINHOLES = frozenset({"PERSP", "ORTHO"})
+
+
+def render_capture(
+    capturer: Capturer, viewport: Viewport, view: View, with_surfaces: bool = False
+) -> Capture:
+    """Render the scene's camera and wait for it.
+
+    Args:
+        capturer: Draws the normals and object ids that a renderer does not tell (Workbench).
+        viewport: Names the scene and the view layer.
+        view: What ``camera_view`` gives for the scene's camera and the size.
+        with_surfaces: Whether to tell normals and object ids.
+
+    Raises:
+        CaptureError: ``no_camera``, ``bad_camera``, ``render_running``, ``render_failed``, ``cancelled``,
+            ``disk_full``; nothing was changed.
+    """
+    rendering = RenderCapture(capturer, viewport, view, with_surfaces)
+    try:
+        rendering.begin(waits=True)
+        return rendering.collect()
+    finally:
+        rendering.discard()
+
+
+class RenderCapture:
+    """A final render that Blender's window goes on during, and Esc cancels.
+
+    ``begin``, look at ``state`` from a timer until it is ``done``, ``collect``; or ``discard``, which must
+    also be called before the add-on goes. The arguments are those of ``render_capture``.
+    """
+
+    def __init__(
+        self, capturer: Capturer, viewport: Viewport, view: View, with_surfaces: bool = False
+    ) -> None:
+        self._capturer, self._viewport, self._with_surfaces = capturer, viewport, with_surfaces
+        self._view = view
+        self._engine = viewport.scene.render.engine
+        self._end: State = "new"
+        self._undo = ExitStack()
+        self._scene_name = ""
+        self._path = Path()
+
+    @property
+    def state(self) -> State:
+        """How far it is; ``done`` and ``cancelled`` only when Blender has let go of the scene."""
+        if self._end in ("new", "rendering"):
+            is_gone = self._end == "rendering" and self._scene_name not in bpy.data.scenes
+            return "cancelled" if is_gone else self._end
+        return "rendering" if bpy.app.is_job_running("RENDER") else self._end
+
+    def begin(self, waits: bool = False) -> None:
+        """Start to render.
+
+        Args:
+            waits: Whether to return only when it has ended, as must be in a Blender without a window.
+
+        Raises:
+            CaptureError: See ``render_capture``.
+        """
+        remove_leftover_scenes()
+        _require_idle()
+        self._view = _checked(self._viewport, self._view)
+        enter = self._undo.enter_context
+        try:
+            self._path = enter(_private_folder(self._view)) / "passes.exr"
+            enter(no_render_result_left())
+            enter(render_slot_kept())
+            enter(render_handlers_muted())
+            scene = enter(scene_copy(self._viewport.scene))
+            enter(called_after_render(self._completed, self._cancelled))
+            _prepare(scene, self._viewport.view_layer.name, self._view, self._path, self._with_surfaces)
+            self._scene_name, self._end = scene.name, "rendering"
+            _render(scene.name, waits)
+        except BaseException:
+            self.discard()
+            raise
+
+    def collect(self) -> Capture:
+        """Return what was rendered, and leave no trace of it.
+
+        Raises:
+            CaptureError: See ``render_capture``; nothing was changed.
+        """
+        try:
+            self._require_done()
+            passes = _read(self._path, self._view, self._engine)
+            color = _displayed(bpy.data.scenes[self._scene_name], passes.combined, self._path.parent)
+        finally:
+            self.discard()
+        return self._capture(passes, color)
+
+    def discard(self) -> None:
+        """Put everything back; harmless where there is nothing to put back."""
+        try:
+            self._end = "cancelled" if self._end in ("new", "rendering") else self._end
+        finally:
+            self._undo.close()
+
+    def _completed(self, *_: Any) -> None:
+        self._end = "done"
+
+    def _cancelled(self, *_: Any) -> None:
+        self._end = "cancelled"
+
+    def _require_done(self) -> None:
+        if self.state == "cancelled":
+            raise CaptureError("the render was cancelled", code="cancelled", hint="Start it again.")
+        if self.state != "done":
+            raise CaptureError("the render has not ended", code="render_running", hint="Wait until it has.")
+
+    def _capture(self, passes: Passes, color: np.ndarray) -> Capture:
+        normal, object_id, names = passes.normal, passes.object_id, passes.object_names
+        if self._with_surfaces and (normal is None or object_id is None):
+            normal, object_id, names = self._capturer.surfaces(self._viewport, self._view)
+        scale = metres_per_unit(self._viewport.scene)
+        view, projection = scaled(np.array(self._view.view), np.array(self._view.projection), scale)
+        near, far = clip_range(projection)
+        return Capture(
+            color=color,
+            depth=passes.depth * np.float32(scale),
+            view=view,
+            projection=projection,
+            near=near,
+            far=far,
+            seen=self._view,
+            normal=normal if self._with_surfaces else None,
+            object_id=object_id if self._with_surfaces else None,
+            object_names=names if self._with_surfaces else (),
+        )
+
+
+def _require_idle() -> None:
+    if bpy.app.is_job_running("RENDER"):
+        raise CaptureError(
+            "Blender is rendering already", code="render_running", hint="Wait for that render, or cancel it."
+        )
+
+
+def _checked(viewport: Viewport, view: View) -> View:
+    """Return the view of the scene's camera if a render of it can be told by matrices."""
+    found = camera_view(viewport, view.width, view.height)
+    kind = viewport.scene.camera.data.type
+    if kind not in _PINHOLES:
+        raise CaptureError(
+            f"a {kind.lower()} camera bends straight lines, so that depth and position cannot be told",
+            code="bad_camera",
+            hint="Set the camera's Type to Perspective or Orthographic, or capture the viewport.",
+        )
+    return found
+
+
+@contextmanager
+def _private_folder(view: View) -> Iterator[Path]:
+    """Yield a folder that only this user can read, with room for the passes."""
+    needed = view.width * view.height * _BYTES_PER_PIXEL
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="framebridge-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise CaptureError(
+            f"no temporary folder can be made: {error}",
+            code="disk_full",
+            hint="Free some space, or set another temporary folder for this user.",
+        ) from error
+    with folder as name:
+        if (free := shutil.disk_usage(name).free) < needed * 1.1:
+            raise CaptureError(
+                f"the render's passes need {needed / 1e6:.0f} MB in {name}, which has {free / 1e6:.0f} MB",
+                code="disk_full",
+                hint="Free some space, or choose a smaller size.",
+            )
+        yield Path(name)
+
+
+def _prepare(scene: bpy.types.Scene, layer_name: str, view: View, path: Path, with_surfaces: bool) -> None:
+    """Set up a copy of a scene to render what a capture needs, and no more."""
+    scene.timeline_markers.clear()  # one may be bound to another camera
+    for layer in scene.view_layers:
+        layer.use = layer.name == layer_name
+        if layer.use:
+            _choose_passes(layer, with_surfaces)
+    scene.view_layers[layer_name].name = "View"  # a long name would not fit before those of the passes
+    render = scene.render
+    render.resolution_x, render.resolution_y, render.resolution_percentage = view.width, view.height, 100
+    render.pixel_aspect_x = render.pixel_aspect_y = 1.0
+    render.use_border = render.use_crop_to_border = render.use_multiview = False
+    render.use_compositing = render.use_sequencer = render.use_single_layer = False
+    render.use_stamp = render.use_persistent_data = render.use_placeholder = False
+    render.use_file_extension = render.use_overwrite = True
+    render.dither_intensity = 0.0
+    render.filepath = str(path)
+    settings = render.image_settings
+    _set_format(settings, "OPEN_EXR_MULTILAYER")
+    settings.color_depth, settings.exr_codec = "32", "NONE"
+
+
+def _choose_passes(layer: bpy.types.ViewLayer, with_surfaces: bool) -> None:
+    for name in [prop.identifier for prop in layer.bl_rna.properties]:
+        if name.startswith("use_pass_"):
+            setattr(layer, name, False)
+    layer.use_pass_combined = layer.use_pass_z = layer.use_pass_cryptomatte_object = True
+    layer.use_pass_normal = with_surfaces
+    layer.pass_cryptomatte_depth = 2
+
+
+def _render(scene_name: str, waits: bool) -> None:
+    try:
+        with _window_in_context(), _nothing_opened():
+            how = "EXEC_DEFAULT" if waits else "INVOKE_DEFAULT"
+            outcome = bpy.ops.render.render(how, scene=scene_name, write_still=True)
+    except RuntimeError as error:
+        raise _failed(str(error)) from error
+    if "CANCELLED" in outcome:
+        raise _failed("Blender did not start the render")
+
+
+@contextmanager
+def _window_in_context() -> Iterator[None]:
+    """Let the operator find a window, which timers have none of."""
+    windows = bpy.context.window_manager.windows
+    if bpy.context.window is not None or not windows:
+        yield
+    else:
+        with bpy.context.temp_override(window=windows[0]):
+            yield
+
+
+@contextmanager
+def _nothing_opened() -> Iterator[None]:
+    """Keep Blender from showing the render in an editor or a window of its own."""
+    preferences = bpy.context.preferences
+    was_dirty = preferences.is_dirty
+    try:
+        with temporarily((preferences.view, "render_display_type", "NONE")):
+            yield
+    finally:
+        if preferences.is_dirty != was_dirty:
+            preferences.is_dirty = was_dirty
+
+
+def _failed(reason: str) -> CaptureError:
+    reason = " ".join(line.removeprefix("Error: ").strip() for line in reason.splitlines()).strip()
+    if "OpenImageDenois" in reason:
+        hint = "Turn Denoise off in the render settings: this Blender was built without it."
+    elif "cannot save" in reason.lower() or "write" in reason.lower():
+        hint = "Free some space for temporary files, or choose a smaller size."
+    else:
+        hint = "Press F12 to see whether Blender renders the scene by itself."
+    return CaptureError(f"Blender could not render the scene: {reason}", code="render_failed", hint=hint)
+
+
+def _read(path: Path, view: View, engine: str) -> Passes:
+    try:
+        passes = read_passes(path, np.array(view.view), np.array(view.projection))
+    except (BridgeError, OSError) as error:
+        raise CaptureError(
+            f"the engine {engine} left no passes to read: {error}",
+            code="render_failed",
+            hint="Render with Cycles, EEVEE or Workbench, or capture the viewport.",
+        ) from error
+    if passes.depth.shape != (view.height, view.width):
+        raise _failed(f"the passes are of another size, {passes.depth.shape[1]} × {passes.depth.shape[0]}")
+    return passes
+
+
+def _displayed(scene: bpy.types.Scene, combined: np.ndarray, folder: Path) -> np.ndarray:
+    """Return linear colours as the scene's view transform shows them, uint8 (H, W, 3)."""
+    height, width = combined.shape[:2]
+    path = folder / "color.tga"
+    pixels = np.ones((height, width, 4), np.float32)
+    pixels[..., :3] = combined[::-1]
+    _set_format(scene.render.image_settings, "TARGA_RAW")
+    scene.render.image_settings.color_mode = "RGB"
+    with temporary(bpy.data.images, "Framebridge", width, height, alpha=True, float_buffer=True) as image:
+        if hasattr(bpy.data, "colorspace"):  # Blender 5: files choose the space they are linear in
+            image.colorspace_settings.name = bpy.data.colorspace.working_space
+        image.pixels.foreach_set(pixels.ravel())
+        try:
+            image.save_render(str(path), scene=scene)
+            return _read_targa(path.read_bytes(), width, height)
+        except (RuntimeError, OSError, ValueError) as error:
+            raise _failed(f"cannot save its colours: {error}") from error
+
+
+def _read_targa(data: bytes, width: int, height: int) -> np.ndarray:
+    """Return the colours of an uncompressed file, uint8 (H, W, 3), rows downwards."""
+    header_bytes = 18 + data[0]  # and a comment
+    pixels = np.frombuffer(data, np.uint8, width * height * 3, header_bytes).reshape(height, width, 3)
+    is_downwards = bool(data[17] & 0x20)
+    rows = pixels if is_downwards else pixels[::-1]
+    return np.ascontiguousarray(rows[..., ::-1])  # blue comes first
+
+
+def _set_format(settings: bpy.types.ImageFormatSettings, name: str) -> None:
+    if hasattr(settings, "media_type"):  # Blender 5
+        settings.media_type = "MULTI_LAYER_IMAGE" if "MULTILAYER" in name else "IMAGE"
+    settings.file_format = name
