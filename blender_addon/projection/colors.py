@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make a display-referred picture come out of the scene's view transform as it went in.
+
+A picture made by a model shows colours as the screen does. A shader that emits it is seen through the
+scene's view transform (AgX, Filmic) once more, which would wash it out. So:
+
+1. The image of the shader has the colour space that undoes the transform; OCIO computes it. What the
+   transform can never show, such as the purest red under AgX, becomes the nearest that it can.
+2. The shader divides by the exposure.
+3. A look, a gamma, curves or a white balance on top have no colour space that undoes them. They are measured
+   by sending a small table of colours through the scene's own display, and undone in the pixels.
+
+The picture itself stays an image of plain sRGB; where 1 or 3 apply, the shader has an image of its own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from ..settings import temporarily, temporary
+
+DISPLAY = "framebridge_display"
+"""The custom property of a picture that names the shader's own image of it."""
+
+_GRID = 17
+"""Colours a side of the table; between them it is interpolated."""
+
+_ROUNDS = 12
+
+_NEUTRAL_LOOKS = frozenset({"None", "Medium Contrast", "AgX - Base Contrast"})
+"""Those that change nothing but their name (measured: 0.0001 and less)."""
+
+
+def new_image(name: str, pixels: np.ndarray, is_data: bool = False) -> bpy.types.Image:
+    """Make a packed image of float32 (H, W, 4), 0..1, rows upwards; data keeps its float values."""
+    height, width = pixels.shape[:2]
+    image = bpy.data.images.new(name, width, height, alpha=True, float_buffer=is_data, is_data=is_data)
+    image.alpha_mode = "CHANNEL_PACKED"  # else colours vanish where alpha is 0
+    write_pixels(image, pixels)
+    return image
+
+
+def write_pixels(image: bpy.types.Image, pixels: np.ndarray) -> None:
+    """Replace an image's pixels and pack them, once: Blender 5.0.1 loses what is packed twice."""
+    height, width = pixels.shape[:2]
+    if tuple(image.size) != (width, height):
+        image.scale(width, height)
+    image.pixels.foreach_set(np.ascontiguousarray(pixels, np.float32).ravel())
+    image.update()
+    image.pack()
+
+
+def read_pixels(image: bpy.types.Image) -> np.ndarray:
+    """Return float32 (H, W, 4), rows upwards."""
+    width, height = image.size
+    pixels = np.empty(width * height * 4, np.float32)
+    image.pixels.foreach_get(pixels)
+    return pixels.reshape(height, width, 4)
+
+
+def remove_picture(picture: bpy.types.Image) -> None:
+    """Take a picture, and the shader's image of it, out of the file."""
+    shown = picture.get(DISPLAY)
+    bpy.data.images.remove(picture)
+    if shown:
+        bpy.data.images.remove(shown)
+
+
+def match_display(picture: bpy.types.Image, scene: bpy.types.Scene) -> bpy.types.Image:
+    """Return the image that a shader must emit for the scene's display to show the picture.
+
+    It is the picture itself where nothing has to be undone. The exposure is left to ``exposure_gain``.
+    """
+    space, is_adjusted = display_space(scene, picture), _is_adjusted(scene.view_settings)
+    shown = picture.get(DISPLAY)
+    if space == "sRGB" and not is_adjusted:
+        if shown:
+            del picture[DISPLAY]
+            bpy.data.images.remove(shown)
+        return picture
+    pixels = read_pixels(picture)
+    if is_adjusted:
+        pixels[..., :3] = _look_up(_inverse_table(scene, space), pixels[..., :3])
+    if shown:
+        write_pixels(shown, pixels)
+    else:
+        shown = picture[DISPLAY] = new_image(f"{picture.name} (display)", pixels)
+    shown.colorspace_settings.name = space
+    return shown
+
+
+def exposure_gain(scene: bpy.types.Scene) -> float:
+    """Return the emission strength that the scene's exposure turns into 1."""
+    return 2.0**-scene.view_settings.exposure
+
+
+def display_space(scene: bpy.types.Scene, image: bpy.types.Image) -> str:
+    """Return the colour space that undoes the scene's view transform, or sRGB where there is none."""
+    transform, device = scene.view_settings.view_transform, scene.display_settings.display_device
+    known = {item.identifier for item in image.colorspace_settings.bl_rna.properties["name"].enum_items}
+    wanted = {
+        "Standard": [device],
+        "Raw": ["Non-Color"],
+        "AgX": [f"AgX Base {device}", "AgX Base sRGB"],
+    }.get(transform, [f"{transform} {device}", f"{transform} sRGB", transform])
+    return next((space for space in wanted if space in known), "sRGB")
+
+
+def display_key(scene: bpy.types.Scene) -> str:
+    """Return a text that differs when pictures have to be matched anew."""
+    view = scene.view_settings
+    grade = (view.view_transform, view.look, view.exposure, view.gamma, _white_balance(view), _curves(view))
+    return repr((scene.display_settings.display_device, *grade))
+
+
+def _is_adjusted(view: bpy.types.ColorManagedViewSettings) -> bool:
+    is_plain = view.look in _NEUTRAL_LOOKS and view.gamma == 1.0
+    return not is_plain or bool(_white_balance(view)) or bool(_curves(view))
+
+
+def _white_balance(view: bpy.types.ColorManagedViewSettings) -> tuple[float, ...]:
+    if not getattr(view, "use_white_balance", False):  # Blender 4.3 and later
+        return ()
+    return view.white_balance_temperature, view.white_balance_tint
+
+
+def _curves(view: bpy.types.ColorManagedViewSettings) -> tuple[tuple[float, ...], ...]:
+    if not view.use_curve_mapping:
+        return ()
+    mapping = view.curve_mapping
+    points = tuple(tuple(point.location) for curve in mapping.curves for point in curve.points)
+    return (tuple(mapping.black_level), tuple(mapping.white_level), *points)
+
+
+def _inverse_table(scene: bpy.types.Scene, space: str) -> np.ndarray:
+    """Return the colour to emit, in this space, for each displayed colour; float32 (n, n, n, 3)."""
+    axis = np.linspace(0.0, 1.0, _GRID, dtype=np.float32)
+    wanted = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
+    emitted, best = wanted.copy(), wanted.copy()
+    least = np.full(len(wanted), np.inf, np.float32)
+    for _ in range(_ROUNDS):
+        error = wanted - _displayed(emitted, scene, space)
+        distance = np.abs(error).sum(axis=1)
+        is_better = distance < least
+        best[is_better], least[is_better] = emitted[is_better], distance[is_better]
+        emitted = np.clip(best + np.where(is_better[:, None], 1.0, 0.5) * (error + emitted - best), 0.0, 1.0)
+    return best.reshape(_GRID, _GRID, _GRID, 3)
+
+
+def _displayed(colors: np.ndarray, scene: bpy.types.Scene, space: str) -> np.ndarray:
+    """Return how the scene's display shows colours (N, 3) that an image of this colour space holds."""
+    pixels = np.ones((1, len(colors), 4), np.float32)
+    pixels[0, :, :3] = colors
+    path = Path(bpy.app.tempdir) / "framebridge_display.png"
+    images, settings = bpy.data.images, scene.render.image_settings
+    with temporary(images, "Framebridge Display", len(colors), 1) as sent:
+        sent.colorspace_settings.name = space
+        sent.pixels.foreach_set(pixels.ravel())
+        with temporarily(*_plain_png(settings), (scene.view_settings, "exposure", 0.0)):
+            sent.save_render(str(path), scene=scene)
+    seen = images.load(str(path))
+    try:
+        seen.colorspace_settings.name = "Non-Color"
+        return read_pixels(seen)[0, :, :3]
+    finally:
+        images.remove(seen)
+        path.unlink()
+
+
+def _plain_png(settings: bpy.types.ImageFormatSettings) -> list[tuple[object, str, object]]:
+    media = [(settings, "media_type", "IMAGE")] if hasattr(settings, "media_type") else []  # Blender 5
+    return [*media, (settings, "file_format", "PNG"), (settings, "color_mode", "RGB")]
+
+
+def _look_up(table: np.ndarray, colors: np.ndarray) -> np.ndarray:
+    """Interpolate a table of (n, n, n, 3) at colours of shape (…, 3), 0..1."""
+    place = colors.reshape(-1, 3) * (len(table) - 1)
+    low = np.minimum(place.astype(int), len(table) - 2)
+    part = place - low
+    found = np.zeros_like(place)
+    for corner in np.ndindex(2, 2, 2):
+        weight = np.prod(np.where(corner, part, 1.0 - part), axis=1, keepdims=True)
+        found += weight * table[tuple((low + corner).T)]
+    return found.reshape(colors.shape)

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an object remembers about its projection: its slots as they were, the views, the baked image.
+
+It lies in a custom property of the object, so that it is saved, undone and duplicated with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import bpy
+import numpy as np
+
+from .material import OURS, Placed
+from .uv import remove_uv
+
+RECORD = "framebridge_projection"
+
+_TEXTS = ("active_uv", "bake_uv", "baked_uv")
+_FLAGS = ("is_in_world", "shows_bake", "is_lit")
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A material slot as the user left it.
+
+    Args:
+        link: ``DATA`` or ``OBJECT``.
+        shown: The material that it showed.
+        own: What the object itself held there, which ``DATA`` hides.
+    """
+
+    link: str
+    shown: bpy.types.Material | None
+    own: bpy.types.Material | None
+
+
+@dataclass(frozen=True)
+class Record:
+    """The state of one projected object.
+
+    Args:
+        slots: Those that it had, maybe none.
+        placed: The views, oldest first.
+        is_in_world: Whether the views' matrices start from world coordinates.
+        active_uv: Name of the UV map that was active.
+        baked: The image of its last bake.
+        bake_uv: Name of the UV map that was made to bake to; empty if it had one.
+        baked_uv: Name of the UV map that it was baked to.
+        shows_bake: Whether it shows the baked image rather than the views.
+        is_lit: Whether the scene lights the baked image.
+    """
+
+    slots: tuple[Slot, ...]
+    placed: tuple[Placed, ...] = field(default=())
+    is_in_world: bool = False
+    active_uv: str = ""
+    baked: bpy.types.Image | None = None
+    bake_uv: str = ""
+    baked_uv: str = ""
+    shows_bake: bool = False
+    is_lit: bool = False
+
+
+def read_record(item: bpy.types.Object) -> Record | None:
+    """Return an object's record, without what somebody has deleted since; ``None`` if it has none."""
+    if RECORD not in item:
+        return None
+    stored = item[RECORD].to_dict()
+    placed = tuple(
+        Placed(each["view"], np.array(each["matrix"]).reshape(4, 4), each["uv_map"])
+        for each in stored.get("placed", ())
+        if each.get("view") is not None
+    )
+    slots = tuple(Slot(each["link"], each.get("shown"), each.get("own")) for each in stored.get("slots", ()))
+    plain = {name: stored[name] for name in _TEXTS} | {name: bool(stored[name]) for name in _FLAGS}
+    return Record(slots, placed, baked=stored.get("baked"), **plain)
+
+
+def write_record(item: bpy.types.Object, record: Record) -> None:
+    """Keep a record with its object."""
+    stored: dict[str, Any] = {name: getattr(record, name) for name in (*_TEXTS, *_FLAGS)}
+    if record.baked:
+        stored["baked"] = record.baked
+    if record.slots:
+        stored["slots"] = [
+            {"link": slot.link}
+            | ({"shown": slot.shown} if slot.shown else {})
+            | ({"own": slot.own} if slot.own else {})
+            for slot in record.slots
+        ]
+    if record.placed:
+        stored["placed"] = [
+            {"view": each.view, "matrix": each.matrix.ravel().tolist(), "uv_map": each.uv_map}
+            for each in record.placed
+        ]
+    item[RECORD] = stored
+
+
+def recorded_objects() -> list[bpy.types.Object]:
+    """Return every projected object of the file."""
+    return [item for item in bpy.data.objects if RECORD in item and not item.library]
+
+
+def new_record(item: bpy.types.Object, is_in_world: bool) -> Record:
+    """Remember an object as it is."""
+    slots = []
+    for slot in item.material_slots if not _is_slot_ours(item) else ():
+        link, shown = slot.link, slot.material
+        if link == "DATA":
+            slot.link = "OBJECT"
+        slots.append(Slot(link, shown, slot.material))
+        slot.link = link
+    layers = getattr(item.data, "uv_layers", None)
+    active = layers.active.name if layers and layers.active else ""
+    return Record(tuple(slots), is_in_world=is_in_world, active_uv=active)
+
+
+def show_materials(item: bpy.types.Object, materials: list[bpy.types.Material]) -> None:
+    """Put materials into an object's slots; one without slots gets the one that it needs.
+
+    The slots are those of the object. Its mesh, which others may share, keeps its own materials.
+    """
+    if not item.material_slots:
+        item.data.materials.append(None)
+    before = {slot.material for slot in item.material_slots}
+    for slot, material in zip(item.material_slots, materials, strict=False):
+        slot.link = "OBJECT"
+        slot.material = material
+    remove_unused(before)
+
+
+def restore(item: bpy.types.Object, record: Record) -> None:
+    """Make an object what it was: slots, links, materials, UV maps."""
+    ours = {slot.material for slot in item.material_slots}
+    for slot, was in zip(item.material_slots, record.slots, strict=False):
+        slot.link = "OBJECT"
+        slot.material = was.own
+        slot.link = was.link
+        if was.link == "OBJECT":
+            slot.material = was.shown
+    if not record.slots and item.material_slots:
+        item.material_slots[0].material = None
+        item.material_slots[0].link = "DATA"
+        if not _is_slot_needed(item):
+            item.data.materials.clear()  # pop() leaves the objects' slots
+    del item[RECORD]
+    remove_unused(ours)
+    _restore_uv(item, record)
+
+
+def remove_unused(materials: set[bpy.types.Material | None]) -> None:
+    """Remove those that are ours and that no object shows any more."""
+    for material in materials:
+        if material and OURS in material and not material.users:
+            bpy.data.materials.remove(material)
+
+
+def without_view(record: Record, view: bpy.types.NodeTree) -> Record:
+    """Return the record without a view."""
+    return replace(record, placed=tuple(each for each in record.placed if each.view != view))
+
+
+def _others_with_mesh(item: bpy.types.Object) -> list[Record]:
+    """Return the records of the objects that share an object's mesh."""
+    others = (other for other in recorded_objects() if other != item and other.data == item.data)
+    return [record for record in map(read_record, others) if record]
+
+
+def _is_slot_ours(item: bpy.types.Object) -> bool:
+    """Tell whether an object has a slot only because another one with the same mesh needed it."""
+    return any(not record.slots for record in _others_with_mesh(item))
+
+
+def _is_slot_needed(item: bpy.types.Object) -> bool:
+    return (
+        len(item.data.materials) != 1 or item.data.materials[0] is not None or bool(_others_with_mesh(item))
+    )
+
+
+def _restore_uv(item: bpy.types.Object, record: Record) -> None:
+    if item.type != "MESH":
+        return
+    mesh = item.data
+    others = _others_with_mesh(item)
+    kept = {each.uv_map for other in others for each in other.placed} | {other.bake_uv for other in others}
+    for name in ({each.uv_map for each in record.placed} | {record.bake_uv}) - kept:
+        remove_uv(mesh, name)
+    if record.active_uv in mesh.uv_layers and not others and not mesh.library:
+        mesh.uv_layers.active = mesh.uv_layers[record.active_uv]
