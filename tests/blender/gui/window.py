@@ -74,10 +74,10 @@ class Window:
     # ---- from within ---------------------------------------------------------------------------------
 
     def run(self, code: str, **names: Any) -> Any:
-        """Run Python in Blender, between two events, and return its last expression as JSON.
+        """Run Python in Blender, between two events, and return its last expression, sent as JSON.
 
-        ``context.area`` and ``context.region`` are those of the largest 3D viewport. Names, such as
-        functions and imports, are still there at the next call.
+        ``context.area`` and ``context.region`` are those of the largest 3D viewport. What the code defines
+        is still there at the next call; ``names`` are for this one.
         """
         self._file.write(json.dumps({"code": code, "names": names}).encode() + b"\n")
         self._file.flush()

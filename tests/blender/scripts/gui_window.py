@@ -55,16 +55,22 @@ class Ear:
 
 def answer(request: dict) -> dict:
     """Run a snippet as if it were started from the largest 3D viewport of the main window."""
-    NAMES.update(request["names"])
+    given = request["names"]
+    hidden = {name: NAMES[name] for name in given if name in NAMES}
+    NAMES.update(given)
     try:
         tree = ast.parse(request["code"])
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
         with bpy.context.temp_override(**surroundings()):
             exec(compile(tree, "<test>", "exec"), NAMES)
             value = eval(compile(ast.Expression(last.value), "<test>", "eval"), NAMES) if last else None
-        return json.loads(json.dumps({"value": value}))
+        return json.loads(json.dumps({"value": value}, default=list))
     except Exception:
         return {"error": traceback.format_exc()}
+    finally:
+        for name in given:
+            NAMES.pop(name, None)
+        NAMES.update(hidden)
 
 
 def surroundings() -> dict:
