@@ -5,19 +5,16 @@ from . import legacy  # noqa: F401  (first: what follows needs the websockets th
 
 # isort: split
 
+from .registration import register, unregister
+
+__all__ = ["register", "unregister"]
+
 bl_info = {
     "name": "Framebridge",
     "author": "The Framebridge authors",
     "description": "See the scene through a diffusion model without leaving the viewport",
     "version": (0, 1, 0),
     "blender": (3, 4, 0),
+    "location": "3D Viewport and Image Editor > Sidebar > Framebridge",
     "category": "3D View",
 }
-
-
-def register() -> None:
-    """Add what the add-on adds to Blender's interface."""
-
-
-def unregister() -> None:
-    """Take it away again."""

@@ -2,7 +2,7 @@
 """Render a frame range through the daemon: one file a frame, in order, to be continued at any time.
 
 Rules:
-1. A frame's file is written whole, when its picture is there; a file that is there and sound is not made again.
+1. A frame's file is written whole, when its picture is there. One that is there and sound is not made again.
 2. The folder's ``shot.json`` says what its frames are made with, the frozen depth range included. Frames of
    another recipe are not mixed in.
 3. Two frames are under way: while one is painted the next is captured. They are written in order.
@@ -68,7 +68,8 @@ class Shot:
     def to_json(self) -> str:
         """Return it as text."""
         return json.dumps(
-            {"recipe": json.loads(self.recipe.to_json()), "width": self.width, "height": self.height}, indent=1
+            {"recipe": json.loads(self.recipe.to_json()), "width": self.width, "height": self.height},
+            indent=1,
         )
 
 
@@ -169,7 +170,9 @@ class Animation:
         scene = self._go_to(frame)
         view = wanted_view(viewport_again(self._space, self._scene), scene.framebridge)
         scale = SAMPLE_SIDE / max(view.width, view.height)
-        small = View(view.view, view.projection, max(8, int(view.width * scale)), max(8, int(view.height * scale)))
+        small = View(
+            view.view, view.projection, max(8, int(view.width * scale)), max(8, int(view.height * scale))
+        )
         capture = self._studio.capturer.capture(viewport_again(self._space, self._scene), small)
         if not capture.is_all_sky:
             nearness = 1.0 / capture.depth[np.isfinite(capture.depth)]

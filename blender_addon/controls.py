@@ -170,7 +170,9 @@ def _property(control: Control, is_weight: bool) -> Any:
         default = min(max(int(control.default), low), high)
         return IntProperty(**about, default=default, min=low, max=high)
     if control.type == "number":
-        default = 1.0 if is_weight and not control.default else float(control.default)  # off is its switch's word
+        default = (
+            1.0 if is_weight and not control.default else float(control.default)
+        )  # off is its switch's word
         low = -3.0e38 if control.minimum is None else control.minimum
         high = 3.0e38 if control.maximum is None else control.maximum
         step = 100 * (control.step or 0.1)

@@ -119,7 +119,9 @@ def describe(image: bpy.types.Image) -> str:
         recipe = recipe_of(image)
     except BridgeError as error:
         return f"{size}; {error.message}"
-    shown = [f"{name} {recipe.values[name]}" for name in ("seed", "steps", "strength") if name in recipe.values]
+    shown = [
+        f"{name} {recipe.values[name]}" for name in ("seed", "steps", "strength") if name in recipe.values
+    ]
     return ", ".join([size, recipe.preset, *shown])
 
 
@@ -140,11 +142,15 @@ def view_of(image: bpy.types.Image) -> View:
     """
     try:
         data = json.loads(image.get(_VIEW, ""))
-        matrices = [Matrix([data[name][row : row + 4] for row in (0, 4, 8, 12)]) for name in ("view", "projection")]
+        matrices = [
+            Matrix([data[name][row : row + 4] for row in (0, 4, 8, 12)]) for name in ("view", "projection")
+        ]
         return View(*matrices, int(data["width"]), int(data["height"]))
     except (ValueError, TypeError, KeyError) as error:
         raise BridgeError(
-            f'where "{image.name}" was seen from is not known', code="bad_view", hint="Generate a new picture."
+            f'where "{image.name}" was seen from is not known',
+            code="bad_view",
+            hint="Generate a new picture.",
         ) from error
 
 

@@ -4,7 +4,7 @@
 Rules:
 1. Nothing runs, and no thread exists, until somebody looks at the panel or asks for a picture.
 2. Looking finds a daemon that runs; only asking for a picture starts one.
-3. What is known (presets, the worker's state) belongs to a connection, and is asked for again after a new one.
+3. What is known (presets, the worker's state) belongs to a connection; a new one asks for it again.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ class Link:
         Args:
             starts_daemon: Whether to start a daemon that does not run.
         """
-        if self.session is not None and (self._may_start or not starts_daemon or self.is_connected):
-            if not self.is_hopeless:
-                return
+        is_enough = self._may_start or not starts_daemon or self.is_connected
+        if self.session is not None and is_enough and not self.is_hopeless:
+            return
         self.disconnect()
         try:
             self.session = Session(locator(starts_daemon))

@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Hashable
 
 from . import changes
 from ._bridge import protocol
-from ._bridge.errors import BridgeError, Problem, problem_of
+from ._bridge.errors import BridgeError, Problem
 from .capture import Capturer
 from .controls import preset_of
 from .display import LIVE as LIVE_SLOT
@@ -69,11 +70,13 @@ class LiveView:
         return "Live"
 
     def tick(self) -> None:
-        """Look, and capture if it is time to.
+        """Look, and capture if it is time to; what goes wrong becomes the ``problem``."""
+        try:
+            self._look()
+        except BridgeError as error:
+            self.problem = error.problem
 
-        Raises:
-            BridgeError: Why there is nothing to capture; it is tried again after the next change.
-        """
+    def _look(self) -> None:
         if not self._link.is_ready:
             self._pace.forget()
             self._set = None
@@ -83,12 +86,19 @@ class LiveView:
         if viewport is None or self.is_paused:
             return
         view = wanted_view(viewport, viewport.scene.framebridge)
-        recipe = sized(current_recipe(viewport.scene), preset_of(viewport.scene.framebridge), view.width, view.height)
+        preset = preset_of(viewport.scene.framebridge)
+        recipe = sized(current_recipe(viewport.scene), preset, view.width, view.height)
         self._apply(recipe)
-        seen = _seen(viewport, view)
-        now = time.monotonic()
+        with_surfaces = needs_surfaces(preset, recipe)
+        seen, now = (*_seen(viewport, view), with_surfaces), time.monotonic()
         if self._pace.wants(seen, now):
-            self._capture(viewport, view, recipe, seen, now)
+            self._pace.captured(seen, now, now)
+            try:
+                self._capture(viewport, view, recipe, with_surfaces)
+            except BridgeError:
+                self._pace.answered(now)  # it is tried again after the next change
+                raise
+            self._pace.captured(seen, now, time.monotonic())
         if self._is_fresh and not self._pace.is_current:
             self._is_fresh = False
             self._overlay.mark_stale()
@@ -109,10 +119,8 @@ class LiveView:
         """End it, and tell the daemon if it can be told."""
         self._overlay.mark_current()
         if self._link.session is not None:
-            try:
+            with contextlib.suppress(BridgeError):  # no connection: the daemon ends the stream by itself
                 self._link.session.end_live()
-            except BridgeError:
-                pass  # no connection: the daemon ends the stream by itself
 
     def _apply(self, recipe: Recipe) -> None:
         if self._set is None or self._set[0] != recipe:
@@ -124,17 +132,9 @@ class LiveView:
     def _is_about_set(self, message: protocol.Failure) -> bool:
         return self._set is not None and message.request == self._set[1]
 
-    def _capture(self, viewport: Viewport, view: View, recipe: Recipe, seen: Hashable, now: float) -> None:
-        preset = preset_of(viewport.scene.framebridge)
-        try:
-            capture = self._capturer.capture(viewport, view, needs_surfaces(preset, recipe))
-            number = self._link.session.push_live(capture)
-        except BridgeError as error:
-            self.problem = problem_of(error)
-            self._pace.captured(seen, now, time.monotonic())
-            self._pace.answered(time.monotonic())
-            return
-        self._pace.captured(seen, now, time.monotonic())
+    def _capture(self, viewport: Viewport, view: View, recipe: Recipe, with_surfaces: bool) -> None:
+        capture = self._capturer.capture(viewport, view, with_surfaces)
+        number = self._link.session.push_live(capture)
         self._views[number] = capture.seen, recipe
         while len(self._views) > REMEMBERED:
             self._views.pop(next(iter(self._views)))
@@ -159,9 +159,11 @@ class LiveView:
                 show_behind_camera(image, viewport.scene.camera)
 
 
-def _seen(viewport: Viewport, view: View) -> Hashable:
+def _seen(viewport: Viewport, view: View) -> tuple[Hashable, ...]:
     """Return all that decides what a capture would show."""
     shading = viewport.space.shading
-    matrices = tuple(round(value, 5) for matrix in (view.view, view.projection) for row in matrix for value in row)
+    matrices = tuple(
+        round(value, 5) for matrix in (view.view, view.projection) for row in matrix for value in row
+    )
     look = shading.type, shading.light, shading.color_type, shading.show_xray, shading.show_shadows
     return matrices, view.width, view.height, look, viewport.scene.name, changes.count()

@@ -16,11 +16,18 @@ TITLES = {"depth": "Depth", "canny": "Canny", "normal": "Normals", "edges": "Geo
 
 def workflow() -> Mapping[str, Any]:
     """Return a workflow that sends each map to the host, from a node of the map's name."""
-    look: dict[str, Any] = {"width": 0, "height": 0}
+    size = {"width": 0, "height": 0}
+    look = {
+        "canny_source": "colour",
+        "canny_low": 40.0,
+        "canny_high": 100.0,
+        "depth_near": 0.0,
+        "depth_far": 0.0,
+    }
     sources = {"depth": ["frame", 1], "canny": ["frame", 2], "normal": ["frame", 3], "edges": ["lines", 0]}
     return {
-        "frame": {"class_type": "ViewportFrame", "inputs": dict(look)},
-        "lines": {"class_type": "ViewportEdges", "inputs": dict(look)},
+        "frame": {"class_type": "ViewportFrame", "inputs": {**size, **look}},
+        "lines": {"class_type": "ViewportEdges", "inputs": size},
         **{name: {"class_type": "SendToHost", "inputs": {"images": sources[name]}} for name in MAPS},
     }
 

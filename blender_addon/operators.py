@@ -10,14 +10,14 @@ from bpy_extras.io_utils import ExportHelper
 from . import animation, display, recipe, results
 from ._bridge.errors import BridgeError
 from .controls import attribute_of, preset_of, values_of
-from .studio import studio
 from .report import reported, say
+from .studio import studio
 
 PROMPT = "prompt"
 """The control that words are added to."""
 
 
-class FRAMEBRIDGE_OT_connect(bpy.types.Operator):
+class Connect(bpy.types.Operator):
     """Connect to the daemon; it is started if none runs"""
 
     bl_idname = "framebridge.connect"
@@ -30,7 +30,7 @@ class FRAMEBRIDGE_OT_connect(bpy.types.Operator):
         return _finished(self, lambda: not studio().is_waiting)
 
 
-class FRAMEBRIDGE_OT_disconnect(bpy.types.Operator):
+class Disconnect(bpy.types.Operator):
     """Close the connection; the daemon and its jobs go on"""
 
     bl_idname = "framebridge.disconnect"
@@ -43,7 +43,7 @@ class FRAMEBRIDGE_OT_disconnect(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class FRAMEBRIDGE_OT_generate(bpy.types.Operator):
+class Generate(bpy.types.Operator):
     """Capture the view and have it repainted"""
 
     bl_idname = "framebridge.generate"
@@ -62,7 +62,7 @@ class FRAMEBRIDGE_OT_generate(bpy.types.Operator):
         return _finished(self, lambda: not studio().is_generating)
 
 
-class FRAMEBRIDGE_OT_cancel(bpy.types.Operator):
+class Cancel(bpy.types.Operator):
     """Give up what is being made; pictures and frames that are there stay"""
 
     bl_idname = "framebridge.cancel"
@@ -75,7 +75,7 @@ class FRAMEBRIDGE_OT_cancel(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class FRAMEBRIDGE_OT_live(bpy.types.Operator):
+class Live(bpy.types.Operator):
     """Repaint this viewport whenever the view, the scene or a control changes"""
 
     bl_idname = "framebridge.live"
@@ -96,7 +96,7 @@ class FRAMEBRIDGE_OT_live(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class FRAMEBRIDGE_OT_keep_live(bpy.types.Operator):
+class KeepLive(bpy.types.Operator):
     """Keep the picture that Live shows, as a result of its own"""
 
     bl_idname = "framebridge.keep_live"
@@ -116,7 +116,7 @@ class FRAMEBRIDGE_OT_keep_live(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class FRAMEBRIDGE_OT_choose_preset(bpy.types.Operator):
+class ChoosePreset(bpy.types.Operator):
     """Use this preset"""
 
     bl_idname = "framebridge.choose_preset"
@@ -132,7 +132,7 @@ class FRAMEBRIDGE_OT_choose_preset(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class FRAMEBRIDGE_OT_add_word(bpy.types.Operator):
+class AddWord(bpy.types.Operator):
     """Add this word to the prompt, or take it out if it is there"""
 
     bl_idname = "framebridge.add_word"
@@ -151,7 +151,7 @@ class FRAMEBRIDGE_OT_add_word(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class FRAMEBRIDGE_OT_show_maps(bpy.types.Operator):
+class ShowMaps(bpy.types.Operator):
     """Capture the view and see the control maps that are made of it"""
 
     bl_idname = "framebridge.show_maps"
@@ -169,7 +169,7 @@ class FRAMEBRIDGE_OT_show_maps(bpy.types.Operator):
         return _finished(self, lambda: not studio().is_mapping)
 
 
-class FRAMEBRIDGE_OT_diagnose(bpy.types.Operator):
+class Diagnose(bpy.types.Operator):
     """Try every link from the daemon to a picture in this file, and say which one breaks"""
 
     bl_idname = "framebridge.diagnose"
@@ -189,7 +189,7 @@ class FRAMEBRIDGE_OT_diagnose(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class FRAMEBRIDGE_OT_free_memory(bpy.types.Operator):
+class FreeMemory(bpy.types.Operator):
     """Have the daemon give the graphics memory back; models load again with the next picture"""
 
     bl_idname = "framebridge.free_memory"
@@ -208,7 +208,7 @@ class FRAMEBRIDGE_OT_free_memory(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class FRAMEBRIDGE_OT_dismiss(bpy.types.Operator):
+class Dismiss(bpy.types.Operator):
     """Take this message away"""
 
     bl_idname = "framebridge.dismiss"
@@ -241,7 +241,7 @@ class _OfResult:
         return display.chosen_result(context.scene, self.image)
 
 
-class FRAMEBRIDGE_OT_use_again(_OfResult, bpy.types.Operator):
+class UseAgain(_OfResult, bpy.types.Operator):
     """Set preset, prompt, seed and all other controls to what this result was made with"""
 
     bl_idname = "framebridge.use_again"
@@ -257,7 +257,7 @@ class FRAMEBRIDGE_OT_use_again(_OfResult, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class FRAMEBRIDGE_OT_show_result(_OfResult, bpy.types.Operator):
+class ShowResult(_OfResult, bpy.types.Operator):
     """Show this result over the viewport and in the Image Editor"""
 
     bl_idname = "framebridge.show_result"
@@ -272,7 +272,7 @@ class FRAMEBRIDGE_OT_show_result(_OfResult, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class FRAMEBRIDGE_OT_delete_result(_OfResult, bpy.types.Operator):
+class DeleteResult(_OfResult, bpy.types.Operator):
     """Delete this result; materials and others that use it lose it"""
 
     bl_idname = "framebridge.delete_result"
@@ -281,17 +281,14 @@ class FRAMEBRIDGE_OT_delete_result(_OfResult, bpy.types.Operator):
 
     @reported
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Delete it and look at the next one."""
+        """Delete it; the newest of the others is looked at."""
         image = self.result(context)
         studio().overlay.clear()
         bpy.data.images.remove(image)
-        left = display.results()
-        if left:
-            display.look_at(context.scene, left[0])
         return {"FINISHED"}
 
 
-class FRAMEBRIDGE_OT_save_result(_OfResult, bpy.types.Operator, ExportHelper):
+class SaveResult(_OfResult, bpy.types.Operator, ExportHelper):
     """Write this result as a PNG file that also holds what it was made with"""
 
     bl_idname = "framebridge.save_result"
@@ -308,7 +305,7 @@ class FRAMEBRIDGE_OT_save_result(_OfResult, bpy.types.Operator, ExportHelper):
         return {"FINISHED"}
 
 
-class FRAMEBRIDGE_OT_clear_overlay(bpy.types.Operator):
+class ClearOverlay(bpy.types.Operator):
     """Show the viewport without a result over it"""
 
     bl_idname = "framebridge.clear_overlay"
@@ -326,7 +323,7 @@ class FRAMEBRIDGE_OT_clear_overlay(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class FRAMEBRIDGE_OT_render_animation(bpy.types.Operator):
+class RenderAnimation(bpy.types.Operator):
     """Repaint every frame of the scene's range and write it to the folder; goes on where it was stopped"""
 
     bl_idname = "framebridge.render_animation"
@@ -348,7 +345,7 @@ class FRAMEBRIDGE_OT_render_animation(bpy.types.Operator):
         return _finished(self, lambda: not studio().is_waiting and studio().animation is None)
 
 
-class FRAMEBRIDGE_OT_load_animation(bpy.types.Operator):
+class LoadAnimation(bpy.types.Operator):
     """Load the frames that were rendered"""
 
     bl_idname = "framebridge.load_animation"
@@ -389,23 +386,23 @@ def _finished(operator: bpy.types.Operator, is_over) -> set[str]:
 
 
 CLASSES = (
-    FRAMEBRIDGE_OT_connect,
-    FRAMEBRIDGE_OT_disconnect,
-    FRAMEBRIDGE_OT_generate,
-    FRAMEBRIDGE_OT_cancel,
-    FRAMEBRIDGE_OT_live,
-    FRAMEBRIDGE_OT_keep_live,
-    FRAMEBRIDGE_OT_choose_preset,
-    FRAMEBRIDGE_OT_add_word,
-    FRAMEBRIDGE_OT_show_maps,
-    FRAMEBRIDGE_OT_diagnose,
-    FRAMEBRIDGE_OT_free_memory,
-    FRAMEBRIDGE_OT_dismiss,
-    FRAMEBRIDGE_OT_use_again,
-    FRAMEBRIDGE_OT_show_result,
-    FRAMEBRIDGE_OT_delete_result,
-    FRAMEBRIDGE_OT_save_result,
-    FRAMEBRIDGE_OT_clear_overlay,
-    FRAMEBRIDGE_OT_render_animation,
-    FRAMEBRIDGE_OT_load_animation,
+    Connect,
+    Disconnect,
+    Generate,
+    Cancel,
+    Live,
+    KeepLive,
+    ChoosePreset,
+    AddWord,
+    ShowMaps,
+    Diagnose,
+    FreeMemory,
+    Dismiss,
+    UseAgain,
+    ShowResult,
+    DeleteResult,
+    SaveResult,
+    ClearOverlay,
+    RenderAnimation,
+    LoadAnimation,
 )

@@ -8,16 +8,19 @@ import bpy
 from . import display, maps
 from ._bridge.errors import BridgeError, Problem
 from .controls import attribute_of, preset_of, presets, use_attribute_of, values_of
-from .preset import FROM_CAPTURE, FROM_SHOT, Control, Preset
 from .preferences import may_go_online
+from .preset import FROM_CAPTURE, FROM_SHOT, Control, Preset
 from .properties import Settings
-from .studio import studio
 from .report import sentence
+from .studio import studio
 
 CATEGORY = "Framebridge"
 
 WORDS_PER_MENU = 40
 """Style words in one column."""
+
+BAR_LETTERS = 16
+"""Of a progress bar where Blender has none."""
 
 PIXELS_PER_LETTER = 7.0
 """Of the panel's font at a scale of 1, a little more than it takes: text must not be cut."""
@@ -56,7 +59,9 @@ class _Main(_Panel):
             return
         layout.menu("FRAMEBRIDGE_MT_presets", text=preset.title, icon="PRESET")
         if settings.preset_digest and settings.preset_digest != preset.digest:
-            _draw_text(layout, context, "This preset has changed since its values were set: check them.", "INFO")
+            _draw_text(
+                layout, context, "This preset has changed since its values were set: check them.", "INFO"
+            )
         _draw_prompts(layout, settings, preset)
         _draw_generate(layout, preset)
 
@@ -107,10 +112,10 @@ class _Units(_Panel):
             if not is_used:
                 continue
             row.prop(group, attribute_of(unit.weight), text="", slider=True)
-            row = box.row(align=True)
+            column = box.column(align=True)
             for name, title in ((unit.start, "Start"), (unit.end, "End")):
                 if name:
-                    row.prop(group, attribute_of(name), text=title)
+                    column.prop(group, attribute_of(name), text=title, slider=True)
             _draw_map(box, unit.map)
         used = {unit.map for unit in preset.units}
         for name in maps.MAPS:
@@ -145,9 +150,9 @@ class _Results(_Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Draw where results go, and the history."""
         layout, settings = self.layout, context.scene.framebridge
-        flow = layout.grid_flow(columns=2, align=True)
+        column = layout.column(align=True)
         for name in ("to_overlay", "to_image_editor", "to_camera", "to_folder"):
-            flow.prop(settings, name)
+            column.prop(settings, name)
         if settings.to_folder:
             layout.prop(settings, "folder", text="")
         if settings.to_overlay:
@@ -216,9 +221,10 @@ class _Advanced(_Panel):
             _draw_diagnosis(layout.box(), context)
 
 
-class FRAMEBRIDGE_MT_presets(bpy.types.Menu):
+class Presets(bpy.types.Menu):
     """Presets of the daemon"""
 
+    bl_idname = "FRAMEBRIDGE_MT_presets"
     bl_label = "Presets"
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -227,9 +233,10 @@ class FRAMEBRIDGE_MT_presets(bpy.types.Menu):
             self.layout.operator("framebridge.choose_preset", text=preset.title).preset = preset.name
 
 
-class FRAMEBRIDGE_MT_words(bpy.types.Menu):
+class Words(bpy.types.Menu):
     """Words that the model knows"""
 
+    bl_idname = "FRAMEBRIDGE_MT_words"
     bl_label = "Words"
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -246,10 +253,14 @@ class FRAMEBRIDGE_MT_words(bpy.types.Menu):
             flow.operator("framebridge.add_word", text=word, icon=icon).word = word
 
 
-class FRAMEBRIDGE_UL_history(bpy.types.UIList):
+class History(bpy.types.UIList):
     """The results of this file, newest first"""
 
-    def draw_item(self, context, layout, data, item, icon, active_data, active_property, index=0, flag=0) -> None:
+    bl_idname = "FRAMEBRIDGE_UL_history"
+
+    def draw_item(
+        self, context, layout, data, item, icon, active_data, active_property, index=0, flag=0
+    ) -> None:
         """Draw a result with its picture."""
         thumbnail = item.preview_ensure().icon_id if hasattr(item, "preview_ensure") else 0
         layout.label(text=f"{item.name}  {display.prompt_of(item)}", icon_value=thumbnail or icon)
@@ -292,7 +303,9 @@ def _draw_trouble(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
             _draw_text(box, context, problem.hint)
         row = box.row(align=True)
         if problem.code in CONNECTION_CODES:
-            row.operator("framebridge.connect", text="Start" if problem.code == "connection_lost" else "Try Again")
+            row.operator(
+                "framebridge.connect", text="Start" if problem.code == "connection_lost" else "Try Again"
+            )
             row.operator("preferences.addon_show", text="Preferences").module = __package__
         row.operator("framebridge.diagnose")
         if studio().problem is not None:
@@ -304,11 +317,22 @@ def _draw_trouble(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
 
 
 CONNECTION_CODES = frozenset(
-    {
-        "bad_address", "connection_lost", "daemon_failed", "daemon_not_found", "not_allowed", "not_framebridge", "offline", "timeout",
-        "bad_arguments", "unsupported_protocol", "taken_over", "unsafe_runtime_file", "bad_runtime_file",
-    }
-)  # fmt: skip
+    [
+        "bad_address",
+        "bad_arguments",
+        "bad_runtime_file",
+        "connection_lost",
+        "daemon_failed",
+        "daemon_not_found",
+        "not_allowed",
+        "not_framebridge",
+        "offline",
+        "taken_over",
+        "timeout",
+        "unsafe_runtime_file",
+        "unsupported_protocol",
+    ]
+)
 """Problems that another attempt, or the preferences, may mend."""
 
 
@@ -334,9 +358,6 @@ def _draw_generate(layout: bpy.types.UILayout, preset: Preset | None) -> None:
         fraction, words = studio().progress(preset)
         _draw_progress(row, fraction, words)
         row.operator("framebridge.cancel", text="", icon="X")
-        icon = studio().thumbnails.icon("preview")
-        if icon:
-            layout.template_icon(icon, scale=8.0)
     else:
         row.operator("framebridge.generate", icon="RENDER_STILL")
     live = studio().live
@@ -345,14 +366,20 @@ def _draw_generate(layout: bpy.types.UILayout, preset: Preset | None) -> None:
     if live is not None:
         row.operator("framebridge.keep_live", icon="FILE_TICK")
         layout.label(text=live.words)
+    icon = studio().thumbnails.icon("preview")
+    if icon:
+        layout.template_icon(icon, scale=8.0)
 
 
 def _draw_progress(layout: bpy.types.UILayout, fraction: float, words: str) -> None:
     if hasattr(layout, "progress"):  # Blender 4.0 and later
         layout.progress(factor=fraction, text=words)
     else:
-        filled = round(fraction * 10)
-        layout.label(text=f"{'█' * filled}{'░' * (10 - filled)}  {words}")
+        column = layout.column(align=True)
+        column.scale_y = 0.5
+        column.label(text=words)
+        filled = round(fraction * BAR_LETTERS)
+        column.label(text="█" * filled + "░" * (BAR_LETTERS - filled))
 
 
 def _draw_map(layout: bpy.types.UILayout, name: str) -> None:
@@ -375,7 +402,9 @@ def _draw_result(layout: bpy.types.UILayout, context: bpy.types.Context, image: 
 def _draw_diagnosis(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     icons = {"waiting": "RADIOBUT_OFF", "running": "TIME", "good": "CHECKMARK", "broken": "ERROR"}
     for step in studio().diagnosis.steps:
-        layout.label(text=f"{step.name} {step.words}" if step.state != "broken" else step.name, icon=icons[step.state])
+        layout.label(
+            text=f"{step.name} {step.words}" if step.state != "broken" else step.name, icon=icons[step.state]
+        )
         if step.problem is not None:
             _draw_text(layout, context, sentence(step.problem))
 
@@ -414,4 +443,4 @@ def _in_both_editors() -> tuple[type, ...]:
     return tuple(classes)
 
 
-CLASSES = (FRAMEBRIDGE_MT_presets, FRAMEBRIDGE_MT_words, FRAMEBRIDGE_UL_history, *_in_both_editors())
+CLASSES = (Presets, Words, History, *_in_both_editors())

@@ -117,8 +117,7 @@ def _command(program: str, arguments: str) -> list[str] | None:
         raise BridgeError(
             f"{path} is not a program",
             code="daemon_not_found",
-            hint="Choose the framebridge command, or the Python it is installed in, in the add-on's preferences.",
+            hint="Choose the framebridge command, or its Python, in the add-on's preferences.",
         )
     is_python = path.stem.lower().startswith("python")
     return [str(path), *(["-m", "bridge"] if is_python else []), "serve", *extra]
-

@@ -29,6 +29,10 @@ def _set_result_index(settings: "Settings", index: int) -> None:
     settings.result = bpy.data.images[index]  # places change with every new image, so the image is kept
 
 
+_RELATIVE = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (5, 0) else set()
+"""Blender 5.0 wants to be told that ``//`` may begin a path, which 4.x and older do not understand."""
+
+
 class Settings(bpy.types.PropertyGroup):
     """What a scene keeps; the values of each preset's controls are added beside these."""
 
@@ -39,7 +43,7 @@ class Settings(bpy.types.PropertyGroup):
         name="Capture", description="What is sent to be repainted", items=SOURCES, default="VIEWPORT"
     )
     longest_side: IntProperty(
-        name="Longest Side",
+        name="Size",
         description="Pixels of the picture's longer side; the other follows from the view. "
         "Half of it takes a quarter of the time",
         default=512,
@@ -69,19 +73,27 @@ class Settings(bpy.types.PropertyGroup):
     )
 
     to_overlay: BoolProperty(
-        name="Viewport", description="Show results over the view that they were made from", default=True
+        name="In the Viewport",
+        description="Show results over the view that they were made from",
+        default=True,
     )
     to_image_editor: BoolProperty(
-        name="Image Editor",
+        name="In Image Editors",
         description="Show results in open Image Editors, unless one shows an image of your own",
         default=True,
     )
     to_camera: BoolProperty(
-        name="Camera Background", description="Put results behind the camera that they were seen through"
+        name="Behind the Camera", description="Put results behind the camera that they were seen through"
     )
-    to_folder: BoolProperty(name="Folder", description="Write results as PNG files, numbered, never replaced")
+    to_folder: BoolProperty(
+        name="In a Folder", description="Write results as PNG files, numbered, never replaced"
+    )
     folder: StringProperty(
-        name="Folder", description="Where results are written", default="//framebridge", subtype="DIR_PATH"
+        name="Folder",
+        description="Where results are written",
+        default="//framebridge",
+        subtype="DIR_PATH",
+        options=_RELATIVE,
     )
     overlay_opacity: FloatProperty(
         name="Opacity",
@@ -113,6 +125,7 @@ class Settings(bpy.types.PropertyGroup):
         description="Where the frames of an animation are written",
         default="//framebridge/shot",
         subtype="DIR_PATH",
+        options=_RELATIVE,
     )
     freezes_depth: BoolProperty(
         name="Steady Depth",
@@ -122,7 +135,12 @@ class Settings(bpy.types.PropertyGroup):
     )
 
     texture_side: IntProperty(
-        name="Texture", description="Pixels a side of a baked texture", default=1024, min=64, max=8192, step=256
+        name="Texture",
+        description="Pixels a side of a baked texture",
+        default=1024,
+        min=64,
+        max=8192,
+        step=256,
     )
 
 

@@ -102,7 +102,9 @@ def with_word(prompt: str, word: str) -> str:
     words = prompt.split()
     parts = word.split()
     for start in range(len(words) - len(parts) + 1):
-        if [part.strip(",").lower() for part in words[start : start + len(parts)]] == [p.lower() for p in parts]:
+        if [part.strip(",").lower() for part in words[start : start + len(parts)]] == [
+            p.lower() for p in parts
+        ]:
             return " ".join(words[:start] + words[start + len(parts) :])
     return f"{prompt.rstrip()} {word}".strip()
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Add the add-on to Blender and take it away again, leaving nothing: no timer, handler, thread or property."""
+"""Add the add-on to Blender and take it away again: no timer, handler, thread or property stays."""
 
 from __future__ import annotations
 
 import bpy
 from bpy.app.handlers import persistent
 
-from . import changes, controls, operators, overlay, panels, properties
+from . import changes, controls, operators, panels, properties
 from .preferences import Preferences
 from .studio import close_studio, studio
 
@@ -31,7 +31,6 @@ def register() -> None:
     for item in CLASSES:
         bpy.utils.register_class(item)
     changes.register()
-    overlay.register()
     for handlers, function in _handlers():
         handlers.append(function)
     bpy.app.timers.register(_tick, first_interval=ASLEEP_S, persistent=True)
@@ -45,7 +44,6 @@ def unregister() -> None:
         if function in handlers:
             handlers.remove(function)
     close_studio()
-    overlay.unregister()
     changes.unregister()
     controls.withdraw_all()
     for item in reversed(CLASSES):
@@ -92,7 +90,7 @@ def _file_closes(*_: object) -> None:
 
 @persistent
 def _render_begins(*_: object) -> None:
-    """Make room for a final render, and stop live captures meanwhile; Blender may call from another thread."""
+    """Make room for a final render, and pause live captures; Blender may call from another thread."""
     studio().is_rendering = True
     studio().make_room()
 

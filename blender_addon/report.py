@@ -66,7 +66,9 @@ def _log() -> logging.Logger:
     logger.propagate = False
     try:
         state_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
-        handler: logging.Handler = RotatingFileHandler(log_file(), maxBytes=LOG_BYTES, backupCount=1, delay=True)
+        handler: logging.Handler = RotatingFileHandler(
+            log_file(), maxBytes=LOG_BYTES, backupCount=1, delay=True
+        )
     except OSError:  # no place to write: the message itself must do
         handler = logging.NullHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))

@@ -38,14 +38,14 @@ def show_behind_camera(image: bpy.types.Image, camera: bpy.types.Object | None) 
         raise BridgeError(
             "there is no camera to put the result behind",
             code="no_camera",
-            hint="Add a camera and make it active, or untick Camera Background.",
+            hint="Add a camera and make it active, or untick Behind the Camera.",
         )
     lens = camera.data
     if lens.library is not None:
         raise BridgeError(
             f'the camera "{camera.name}" is linked from another file and cannot hold a background',
             code="linked_camera",
-            hint="Make it local (Object > Relations > Make Local), or untick Camera Background.",
+            hint="Make it local (Object > Relations > Make Local), or untick Behind the Camera.",
         )
     ours = [entry for entry in lens.background_images if entry.image is not None and is_ours(entry.image)]
     entry = ours[0] if ours else lens.background_images.new()

@@ -80,7 +80,7 @@ class Session:
         return self._send(lambda request: protocol.Query(request, subject))
 
     def submit(self, frame: protocol.Frame, recipe: Recipe, wants_preview: bool = True) -> str:
-        """Queue a job that looks at a frame; returns the request, which ``Accepted`` or ``Failure`` will name."""
+        """Queue a job that looks at a frame; returns its request, which the daemon's answer names."""
         return self._send(
             lambda request: protocol.Submit(
                 request,

@@ -5,12 +5,19 @@ from __future__ import annotations
 
 import bpy
 
+from ._bridge.protocol import MAX_MESSAGE_BYTES
 from .capture import Capture, Capturer
 from .preset import Preset
 from .properties import Settings
 from .recipe import Recipe
 from .render import RenderCapture, render_capture
-from .viewport import View, Viewport, camera_view, find_viewport, natural_size, region_view
+from .viewport import CaptureError, View, Viewport, camera_view, find_viewport, natural_size, region_view
+
+BYTES_PER_PIXEL = 12
+"""Of colour, depth, normals and object ids, uncompressed."""
+
+HEADER_BYTES = 65536
+"""Kept for what goes with them."""
 
 NEEDS_SURFACES = frozenset({"normal", "edges"})
 """Maps that are drawn from normals and object ids, which take time in a large scene."""
@@ -46,7 +53,7 @@ def shown_viewport(space_pointer: int) -> Viewport | None:
         space_pointer: What its ``space.as_pointer()`` is; a reference would not survive undo.
     """
     for window in bpy.context.window_manager.windows:
-        if not window.width or not window.height:
+        if not bpy.app.background and not (window.width and window.height):  # minimised
             continue
         for area in window.screen.areas:
             space = area.spaces.active
@@ -63,6 +70,14 @@ def wanted_view(viewport: Viewport, settings: Settings) -> View:
         CaptureError: ``no_camera``, ``bad_size``.
     """
     width, height = wanted_size(viewport, settings)
+    if width * height * BYTES_PER_PIXEL > MAX_MESSAGE_BYTES - HEADER_BYTES:
+        side = int(((MAX_MESSAGE_BYTES - HEADER_BYTES) / BYTES_PER_PIXEL) ** 0.5)
+        raise CaptureError(
+            f"a picture of {width} × {height} pixels is more than the daemon takes at once",
+            code="bad_size",
+            hint=f"Choose at most {side // 64 * 64} × {side // 64 * 64} pixels; "
+            "for larger pictures enlarge the result with an upscaler.",
+        )
     if settings.source == "VIEWPORT":
         return region_view(viewport, width, height)
     return camera_view(viewport, width, height)

@@ -30,7 +30,7 @@ from .preset import Preset
 from .recipe import Recipe, advance_seed, current_recipe, draw_seed, sized
 from .report import problem_from
 from .session import frame_of
-from .source import Take, needs_surfaces, shown_viewport, viewport_again, viewport_of, wanted_view
+from .source import Take, needs_surfaces, viewport_again, viewport_of, wanted_view
 from .tasks import Task, Tasks
 from .thumbnails import Thumbnails
 from .viewport import View, Viewport
@@ -44,9 +44,13 @@ START_S = 60.0
 ASPECT_TOLERANCE = 0.1
 """How far the proportions of a result may be from its capture's before it is worth a word."""
 
-DISCONNECTED = Problem("disconnected", "the connection was closed before the picture was made", "Generate again.")
+DISCONNECTED = Problem(
+    "disconnected", "the connection was closed before the picture was made", "Generate again."
+)
 NO_ANSWER = Problem("timeout", "the daemon did not answer in time", "Diagnose says more.")
-NO_PICTURE = Problem("no_picture", "the preset ran and sent no picture", "Its workflow needs a SendToHost node.")
+NO_PICTURE = Problem(
+    "no_picture", "the preset ran and sent no picture", "Its workflow needs a SendToHost node."
+)
 
 _studio: Studio | None = None
 
@@ -84,7 +88,7 @@ class Studio:
         self.link = Link()
         self.tasks = Tasks()
         self.capturer = Capturer()
-        self.overlay = Overlay()
+        self.overlay = Overlay(_mixing)
         self.thumbnails = Thumbnails()
         self.is_looked_at = False
         self.is_rendering = False
@@ -94,6 +98,7 @@ class Studio:
         self.animation: Animation | None = None
         self.diagnosis: Diagnosis | None = None
         self._picture: Task | None = None
+        self._steps: object = None
         self._maps: Task | None = None
         self._take: tuple[Take, Callable[[Capture], None], Callable[[Problem | None], None]] | None = None
         self._waiting: tuple[Callable[[], None], float] | None = None
@@ -153,7 +158,7 @@ class Studio:
         title = preset.titles.get(task.node, "") if preset is not None else ""
         if not task.maximum:
             return 0.0, f"{title}…" if title else "Working…"
-        if task.maximum <= 1000 and float(task.maximum).is_integer() and task.maximum != 100:
+        if task.maximum == self._steps:
             return task.fraction, f"{title} {task.value:.0f} of {task.maximum:.0f}".strip()
         return task.fraction, f"{title} {task.fraction:.0%}".strip()
 
@@ -348,6 +353,7 @@ class Studio:
     def _send(self, capture: Capture, recipe: Recipe, preset: Preset, scene_name: str) -> None:
         recipe = sized(recipe, preset, capture.seen.width, capture.seen.height)
         request = self.link.session.submit(frame_of(capture), recipe)
+        self._steps = recipe.values.get("steps")
         view = capture.seen
         self._picture = self.tasks.add(
             Task(
@@ -373,6 +379,7 @@ class Studio:
 
     def _take_in(self, task: Task, recipe: Recipe, view: View, scene: bpy.types.Scene) -> None:
         """Put a job's pictures where the artist wants them."""
+        self.notice = task.warnings[0].message if task.warnings else ""
         images = [self._keep(plane, recipe, view, scene) for plane in task.pictures]
         push_undo("Framebridge Result")
         self.show(images[0], scene)
@@ -476,7 +483,9 @@ class Studio:
             BridgeError: ``no_picture`` if there is none.
         """
         if self.live is None or self.live.picture is None:
-            raise BridgeError("the live view has made no picture yet", code="no_picture", hint="Wait for one.")
+            raise BridgeError(
+                "the live view has made no picture yet", code="no_picture", hint="Wait for one."
+            )
         plane, recipe, view = self.live.picture
         return self._keep(plane, recipe, view, context.scene)
 
@@ -501,6 +510,10 @@ class Studio:
         self.disconnect()
         self.capturer.free()
         self.overlay.free()
+
+
+def _mixing(scene: bpy.types.Scene) -> tuple[float, float]:
+    return scene.framebridge.overlay_opacity, scene.framebridge.overlay_split
 
 
 def push_undo(message: str) -> None:

@@ -41,6 +41,7 @@ class Task:
         results: What came back, in order; node ids and planes.
         outputs: What nodes showed, by id.
         problems: Why it failed.
+        warnings: What was odd, and no fault.
     """
 
     request: str
@@ -56,6 +57,7 @@ class Task:
     results: list[protocol.Result] = field(default_factory=list)
     outputs: dict[str, object] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
     wants_cancel: bool = False
 
     @property
@@ -110,8 +112,8 @@ class Tasks:
         if task is None:
             return False
         match message:
-            case protocol.Accepted(job=job, position=position):
-                task.job, task.position, task.state = job, position, "queued"
+            case protocol.Accepted(job=job, position=position, warnings=warnings):
+                task.job, task.position, task.warnings, task.state = job, position, warnings, "queued"
                 if task.wants_cancel:
                     self.cancel(task, session)
             case protocol.Started():

@@ -32,6 +32,7 @@ FOLDERS = {
     "cli": "process",
     "benchmarks": "process",
     "daemon": "process",
+    "packaging": "process",
     "training": "model",
     "blender": "blender",
 }

@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +21,8 @@ from filelock import FileLock
 from platformdirs import user_cache_dir
 
 from bridge.packaging import stage_blender
+
+from .daemon import running_daemon
 
 HERE = Path(__file__).parent
 VERSIONS = ("4.2", "5.0")
@@ -92,6 +94,14 @@ def blender(request: pytest.FixtureRequest, addon: Path, tmp_path_factory: pytes
             pytest.fail(f"no Blender {version}: {reason}")
         pytest.skip(f"no Blender {version}: {reason}")
     return Blender(version, python, addon, tmp_path_factory.mktemp(f"blender-{version}"))
+
+
+@pytest.fixture(scope="module")
+def daemon_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A daemon with the built-in model, and the folder where clients find it."""
+    home = tmp_path_factory.mktemp("home")
+    with running_daemon(home):
+        yield home
 
 
 @pytest.fixture(scope="session")

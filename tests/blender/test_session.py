@@ -1,38 +1,9 @@
 """The add-on's session with a real daemon, through the client that it carries."""
 
-import os
 import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-
-START_S = 60
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def daemon_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A daemon with the built-in model, and the folder where clients find it."""
-    home = tmp_path_factory.mktemp("home")
-    environment = os.environ | {"FRAMEBRIDGE_HOME": str(home), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "bridge", "serve", "--port", "0", "--device", "cpu"]
-    with open(home / "serve.log", "w") as log:
-        daemon = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        deadline = time.monotonic() + START_S
-        while not (home / "daemon.json").exists():
-            assert daemon.poll() is None, (home / "serve.log").read_text()
-            assert time.monotonic() < deadline, "the daemon did not start"
-            time.sleep(0.05)
-        yield home
-    finally:
-        daemon.terminate()
-        daemon.wait(30)
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,9 @@ def submitted() -> dict:
     """A job: what ``pump`` hands out."""
     request = SESSION.submit(frame_of(_captured(128, 96)), Recipe(PRESET, {"prompt": "neon", "width": 128}))
     messages = _pumped(lambda message: isinstance(message, protocol.Finished))
-    planes = [plane for message in messages if isinstance(message, protocol.Result) for plane in message.planes]
+    planes = [
+        plane for message in messages if isinstance(message, protocol.Result) for plane in message.planes
+    ]
     return {
         "request": request,
         "accepted": next(m.request for m in messages if isinstance(m, protocol.Accepted)),

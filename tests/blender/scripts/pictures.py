@@ -46,7 +46,9 @@ def history() -> dict:
     return {
         "names": [image.name for image in found],
         "prompts": [recipe_of(image).values["prompt"] for image in found],
-        "same": [_equal(picture_rows(image), pixels) for image, pixels in zip(found, pictures[::-1], strict=True)],
+        "same": [
+            _equal(picture_rows(image), pixels) for image, pixels in zip(found, pictures[::-1], strict=True)
+        ],
         "newest_is_looked_at": looked_at(bpy.context.scene) == found[0],
         "described": describe(found[0]),
         "view": [list(row) for row in view.projection] == [list(row) for row in VIEW.projection],

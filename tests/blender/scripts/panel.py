@@ -1,0 +1,351 @@
+"""What the panel's buttons do, with a real daemon, without a window."""
+
+import threading
+from pathlib import Path
+
+import bpy
+import framebridge
+import numpy as np
+import scenes
+from framebridge import controls, display, maps
+from framebridge.png import read_texts
+from framebridge.recipe import Recipe
+from framebridge.studio import studio
+from harness import REQUEST, report
+
+OPS = bpy.ops.framebridge
+FOLDER = Path(REQUEST["folder"])
+
+
+def generated() -> dict:
+    """The first picture: nothing is connected yet."""
+    prepare()
+    before = datablocks()
+    ends = list(OPS.generate())
+    image = display.looked_at(scene())
+    rows = display.picture_rows(image)
+    size, added = list(image.size), datablocks() - before
+    path = str(FOLDER / "generated.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    scenes.clear()
+    bpy.ops.wm.open_mainfile(filepath=path)
+    again = display.looked_at(scene())
+    return {
+        "ends": ends,
+        "trouble": str(studio().trouble),
+        "size": size,
+        "colors": len(np.unique(rows[..., :3].reshape(-1, 3), axis=0)),
+        "added": sorted(added),
+        "same_after_reload": bool((display.picture_rows(again) == rows).all()),
+        "prompt_after_reload": display.prompt_of(again),
+        "settings_after_reload": values().p_prompt,
+    }
+
+
+def seeds() -> dict:
+    """What the three seed modes do to the seed, and that the recipe holds the one that was used."""
+    prepare()
+    found = {}
+    for mode in ("FIXED", "INCREMENT", "RANDOM"):
+        scene().framebridge.seed_mode = mode
+        values().p_seed = 7
+        OPS.generate()
+        first = used()
+        OPS.generate()
+        found[mode] = [first, used(), values().p_seed]
+    return found
+
+
+def used_again() -> dict:
+    prepare()
+    values().p_prompt = "watercolor 水彩 🎨 ‏عربي"
+    values().p_strength = 0.5
+    values().p_steps = 2
+    values().use_p_edges = True
+    values().use_p_depth = False
+    OPS.generate()
+    values().p_prompt, values().p_strength, values().p_steps = "clay", 1.0, 1
+    values().use_p_edges, values().use_p_depth = False, True
+    scene().framebridge.seed_mode = "RANDOM"
+    OPS.use_again()
+    group = values()
+    return {
+        "prompt": group.p_prompt,
+        "strength": round(group.p_strength, 3),
+        "steps": group.p_steps,
+        "edges": group.use_p_edges,
+        "depth": group.use_p_depth,
+        "weights": [used("edges_weight"), used("depth_weight")],
+        "mode": scene().framebridge.seed_mode,
+    }
+
+
+def history() -> dict:
+    """Results are listed, looked at, saved, and deleted; a kept image of the user's is no result."""
+    prepare()
+    bpy.data.images.new("Mine", 8, 8)
+    for prompt in ("toon", "clay", "snow"):
+        values().p_prompt = prompt
+        OPS.generate()
+    listed = [display.prompt_of(image) for image in display.results()]
+    scene().framebridge.history_index = list(bpy.data.images).index(display.results()[1])
+    looked_at = display.prompt_of(display.looked_at(scene()))
+    file = FOLDER / "saved" / "result.png"
+    OPS.save_result(filepath=str(file))
+    OPS.delete_result(image=display.results()[0].name)
+    return {
+        "listed": listed,
+        "looked_at": looked_at,
+        "saved": "clay" in read_texts(file).get("framebridge", ""),
+        "left": [display.prompt_of(image) for image in display.results()],
+        "mine": "Mine" in bpy.data.images,
+    }
+
+
+def destinations() -> dict:
+    """Behind the camera, in an Image Editor, in a folder."""
+    prepare()
+    settings = scene().framebridge
+    settings.to_camera, settings.to_folder, settings.folder = True, True, str(FOLDER / "results")
+    area = next(
+        area for area in bpy.context.window_manager.windows[0].screen.areas if area.type == "PROPERTIES"
+    )
+    area.type = "IMAGE_EDITOR"
+    theirs = scene().camera.data.background_images.new()
+    theirs.image = bpy.data.images.new("Storyboard", 8, 8)
+    OPS.generate()
+    OPS.generate()
+    backgrounds = [entry.image.name for entry in scene().camera.data.background_images]
+    shown = area.spaces.active.image.name
+    area.spaces.active.image = bpy.data.images["Storyboard"]
+    OPS.generate()
+    kept = area.spaces.active.image.name
+    area.type = "PROPERTIES"
+    return {
+        "backgrounds": backgrounds,
+        "editor": shown,
+        "editor_of_the_user": kept,
+        "files": sorted(file.name for file in (FOLDER / "results").iterdir()),
+        "trouble": str(studio().trouble),
+    }
+
+
+def prompts() -> dict:
+    """Words of the model are put in and taken out; a preset keeps the prompt of the one before."""
+    prepare()
+    values().p_prompt = "clay, on a hill"
+    OPS.add_word(word="oil painting")
+    added = values().p_prompt
+    OPS.add_word(word="oil painting")
+    OPS.add_word(word="clay")
+    OPS.choose_preset(preset="stylize-sd15")
+    return {
+        "added": added,
+        "removed": values().p_prompt,
+        "preset": scene().framebridge.preset,
+        "words": len(controls.presets()[0].find("prompt").choices),
+    }
+
+
+def mapped() -> dict:
+    prepare()
+    OPS.show_maps()
+    icons = studio().thumbnails
+    return {"names": [name for name in maps.MAPS if name in icons._names], "trouble": str(studio().trouble)}
+
+
+def diagnosed() -> dict:
+    prepare()
+    before = datablocks()
+    ends = list(OPS.diagnose())
+    return {
+        "ends": ends,
+        "steps": [[step.name, step.state] for step in studio().diagnosis.steps],
+        "words": [step.words for step in studio().diagnosis.steps],
+        "left": sorted(datablocks() - before),
+    }
+
+
+def refusals() -> dict:
+    """What cannot work, and what the artist is told."""
+    return {name: told(action) for name, action in REFUSALS.items()}
+
+
+def odd_but_fine() -> dict:
+    """What looks odd and works: a broken driver, a camera inside of a mesh, a prompt of everything."""
+    found = {}
+    prepare()
+    driver = bpy.data.objects["Cube"].driver_add("location", 0).driver
+    driver.expression = "not python ("
+    found["broken driver"] = list(OPS.generate())
+    prepare()
+    bpy.ops.mesh.primitive_cube_add(size=2, location=scene().camera.location)
+    found["camera in a mesh"] = list(OPS.generate())
+    prepare()
+    values().p_prompt = "‏\u202e\U0001f9ff " + "ä" * 3000 + "\n\t\x7f(((:::)))\\"
+    found["any unicode"] = list(OPS.generate())
+    return found
+
+
+def changed_preset() -> dict:
+    """A file whose values were set for another version of the preset."""
+    prepare()
+    OPS.choose_preset(preset="stylize")
+    current = scene().framebridge.preset_digest
+    scene().framebridge.preset_digest = "older"
+    image = display.looked_at(scene()) or generated_image()
+    image["framebridge_recipe"] = Recipe("stylize", {"prompt": "toon", "gone": 3, "steps": "many"}).to_json()
+    return {
+        "digest": bool(current),
+        "is_noticed": scene().framebridge.preset_digest != controls.presets()[0].digest,
+        "again": list(OPS.use_again(image=image.name)),
+        "prompt": values().p_prompt,
+    }
+
+
+def cleared() -> dict:
+    """Unregistering leaves nothing; registering again works."""
+    prepare()
+    framebridge.unregister()
+    left = {
+        "threads": [thread.name for thread in threading.enumerate()],
+        "scene": hasattr(bpy.types.Scene, "framebridge"),
+        "classes": [name for name in dir(bpy.types) if "FRAMEBRIDGE" in name],
+        "operators": list(dir(bpy.ops.framebridge)),
+        "handlers": [
+            str(function)
+            for name in dir(bpy.app.handlers)
+            if isinstance(functions := getattr(bpy.app.handlers, name), list)
+            for function in functions
+            if "framebridge" in str(getattr(function, "__module__", ""))
+        ],
+    }
+    framebridge.register()
+    left["again"] = list(OPS.generate())
+    return left
+
+
+def prepare() -> None:
+    """A scene of solids with a camera, and small pictures."""
+    scenes.solids()
+    scenes.camera("perspective")
+    settings = scene().framebridge
+    settings.source, settings.longest_side = "CAMERA", 128
+    studio().dismiss()
+    if studio().link.is_ready:
+        values().p_prompt = "neon"
+
+
+def generated_image() -> bpy.types.Image:
+    OPS.generate()
+    return display.looked_at(scene())
+
+
+def told(action) -> dict:
+    """Return what the operator that fails reports."""
+    prepare()
+    before = datablocks()
+    try:
+        ends = list(action())
+        message = ""
+    except RuntimeError as error:
+        ends, message = ["CANCELLED"], str(error)
+    return {"ends": ends, "message": message, "left": sorted(datablocks() - before)}
+
+
+def _no_camera():
+    scene().camera = None
+    return OPS.generate()
+
+
+def _all_sky():
+    for item in list(bpy.data.objects):
+        if item.type != "CAMERA":
+            bpy.data.objects.remove(item)
+    return OPS.generate()
+
+
+def _too_large():
+    scene().framebridge.longest_side = 8000
+    return OPS.generate()
+
+
+def _unsaved():
+    scene().framebridge.to_folder, scene().framebridge.folder = True, "//results"
+    return OPS.generate()
+
+
+def _not_a_folder():
+    (FOLDER / "file").write_text("no folder")
+    scene().framebridge.to_folder, scene().framebridge.folder = True, str(FOLDER / "file")
+    return OPS.generate()
+
+
+def _unknown_preset():
+    scene().framebridge.preset = "gone"
+    return OPS.generate()
+
+
+def _no_viewport():
+    for screen in bpy.data.screens:
+        for area in screen.areas:
+            if area.type == "VIEW_3D":
+                area.type = "TEXT_EDITOR"
+    return OPS.generate()
+
+
+def _camera_lost():
+    scene().camera = None
+    scene().framebridge.source, scene().framebridge.to_camera = "VIEWPORT", True
+    return OPS.generate()
+
+
+REFUSALS = {
+    "no camera": _no_camera,
+    "all sky": _all_sky,
+    "too large": _too_large,
+    "unsaved file": _unsaved,
+    "folder is a file": _not_a_folder,
+    "unknown preset": _unknown_preset,
+    "no result": lambda: OPS.use_again(image="nothing"),
+    "no frames": lambda: (
+        setattr(scene().framebridge, "frames_folder", str(FOLDER / "empty")),
+        OPS.load_animation(),
+    )[1],
+    "no camera for the background": _camera_lost,
+    "no viewport": _no_viewport,
+}
+
+
+def scene() -> bpy.types.Scene:
+    return bpy.context.scene
+
+
+def values():
+    return controls.values_of(scene().framebridge, controls.preset_of(scene().framebridge))
+
+
+def used(name: str = "seed"):
+    return display.recipe_of(display.results()[0]).values[name]
+
+
+def datablocks() -> set[str]:
+    kinds = [prop.identifier for prop in bpy.types.BlendData.bl_rna.properties if prop.type == "COLLECTION"]
+    return {f"{kind}/{item.name}" for kind in kinds for item in getattr(bpy.data, kind)}
+
+
+framebridge.register()
+report(
+    generated,
+    seeds,
+    used_again,
+    history,
+    destinations,
+    prompts,
+    mapped,
+    diagnosed,
+    refusals,
+    odd_but_fine,
+    changed_preset,
+    cleared,
+)
