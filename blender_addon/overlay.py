@@ -319,10 +319,7 @@ def _draw_label(part: Rectangle, region: bpy.types.Region) -> None:
     """Say that a new picture is under way, at the lower edge of what is seen of this one."""
     size = round(_LABEL_POINTS * bpy.context.preferences.system.ui_scale)
     left, bottom, right = max(part[0], 0.0), max(part[1], 0.0), min(part[2], float(region.width))
-    if bpy.app.version < (4, 0):
-        blf.size(_FONT, size, 72)
-    else:
-        blf.size(_FONT, size)
+    blf.size(_FONT, size)
     blf.enable(_FONT, blf.SHADOW)
     blf.shadow(_FONT, 3, 0.0, 0.0, 0.0, 0.9)
     blf.color(_FONT, *_WHITE)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from PIL import Image
 
 START_S = 20
 STILL_S = 0.25
@@ -53,12 +52,6 @@ class Screen:
             if not np.array_equal(now := self.pixels(), last):
                 last, since = now, time.monotonic()
         return last
-
-    def save(self, path: Path) -> Path:
-        """Write what is on it now as a PNG."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(self.pixels()).save(path)
-        return path
 
     def move(self, x: float, y: float) -> None:
         """Move the pointer."""

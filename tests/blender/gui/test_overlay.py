@@ -191,6 +191,13 @@ def test_views_that_look_elsewhere_show_nothing(window, picture):
         assert (np.abs(np.diff(part, axis=1)).mean() > 20) == is_matching
 
 
+def test_window_is_unseen_while_it_is_not_drawn(window, rows):
+    window.run("import time")
+    asked = "overlay.show(rows, natural_view()); time.sleep(0.2)"  # Blender draws only after that
+    assert window.run(f"{asked}\n[overlay.is_unseen(0.1), overlay.is_unseen(0.5)]") == [True, False]
+    window.wait("not overlay.is_unseen(0.0)")
+
+
 def test_fault_is_kept_and_not_printed(window, picture):
     window.run("kept_mixing = overlay._mixing\noverlay._mixing = lambda scene: 1 / 0\nregion.tag_redraw()")
     message = window.wait("overlay.problem and overlay.problem.message")

@@ -53,6 +53,13 @@ def test_field_beside_its_label_is_typed_into(window):
     window.wait("abs(bpy.context.object.location.x - 1.25) < 1e-6")
 
 
+def test_field_is_dragged(window):
+    before = window.run("bpy.context.object.location.y")
+    x, y = window.find("Y", nth=0).middle
+    window.drag((x + 30, y), (x + 90, y))
+    window.wait("bpy.context.object.location.y > before + 0.1", before=before)
+
+
 def test_tabs_are_opened(window):
     window.open_tab("View")
     assert window.shows("Clip Start")

@@ -102,7 +102,7 @@ def text_picture(text: str) -> list:
     """Return width, height and bytes of a text as it is drawn on buttons, in light grey on black."""
     preferences = bpy.context.preferences
     size = preferences.ui_styles[0].widget.points * preferences.system.ui_scale
-    blf.size(FONT, size, 72)
+    blf.size(FONT, size)
     width, height = int(blf.dimensions(FONT, text)[0]) + 2 * MARGIN, int(2 * size)
     canvas = gpu.types.GPUOffScreen(width, height)
     pixels = gpu.types.Buffer("UBYTE", width * height * 4)
