@@ -264,7 +264,7 @@ def _read_shot(folder: Path) -> Shot | None:
     try:
         data = json.loads((folder / SHOT_FILE).read_text("utf-8"))
         return Shot(recipe_from_json(json.dumps(data["recipe"])), int(data["width"]), int(data["height"]))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, TypeError, KeyError, BridgeError) as error:
         raise BridgeError(

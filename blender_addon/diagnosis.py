@@ -143,6 +143,9 @@ class Diagnosis:
         deadline = time.monotonic() + PATIENCE_S[step.name]
         while not is_over():
             if time.monotonic() > deadline:
+                session = self._studio.link.session
+                if session is not None and session.status.problem is not None:
+                    raise _error(session.status.problem)
                 raise BridgeError(
                     f"nothing came back within {PATIENCE_S[step.name]:g} s",
                     code="timeout",

@@ -94,12 +94,12 @@ class Tasks:
         return task
 
     def cancel(self, task: Task, session: Session | None) -> None:
-        """Have a task end; at once if the daemon does not know it, else when the daemon says so."""
-        task.wants_cancel = True
-        if task.job and session is not None:
-            session.cancel(task.job)
-        elif session is None:
+        """Have a task end: when the daemon says so, or at once if it cannot be asked, or is asked again."""
+        if session is None or task.wants_cancel:
             self._end(task, "cancelled")
+        elif task.job:
+            session.cancel(task.job)
+        task.wants_cancel = True
 
     def lose_all(self, problem: Problem) -> None:
         """Note that there is no connection any more."""
@@ -114,8 +114,8 @@ class Tasks:
         match message:
             case protocol.Accepted(job=job, position=position, warnings=warnings):
                 task.job, task.position, task.warnings, task.state = job, position, warnings, "queued"
-                if task.wants_cancel:
-                    self.cancel(task, session)
+                if task.wants_cancel and session is not None:
+                    session.cancel(job)
             case protocol.Started():
                 task.state = "running"
                 task.results.clear()  # a worker died, and the job begins anew

@@ -92,6 +92,15 @@ def test_cancelling_without_a_connection_ends_it_at_once(life):
     assert life.ended == [life.task]
 
 
+def test_cancelling_twice_does_not_wait_for_a_silent_daemon(life, protocol):
+    life.hear(protocol.Accepted("r1", job="j"))
+    life.all.cancel(life.task, life.session)
+    life.all.cancel(life.task, life.session)
+    assert life.task.state == "cancelled"
+    assert life.ended == [life.task]
+    assert life.session.cancelled == ["j"]
+
+
 def test_lost_connection_ends_all_once(life, addon_module):
     problem = addon_module("_bridge.errors").Problem("disconnected", "gone")
     life.all.lose_all(problem)
