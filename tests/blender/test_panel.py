@@ -97,7 +97,7 @@ def test_diagnosis_goes_through_the_whole_chain_and_leaves_nothing(panel):
         ("unknown preset", 'no preset "gone"', "Choose another"),
         ("no frames", "holds no frames", "Render the animation first"),
         ("no camera for the background", "no camera to put the result behind", "untick"),
-        ("no viewport", "no workspace has a 3D viewport", "Open a 3D viewport"),
+        ("no viewport", "workspace has a 3D viewport", "Open a 3D viewport"),
     ],
 )
 def test_what_cannot_work_says_why_and_what_to_do(panel, what, message, hint):

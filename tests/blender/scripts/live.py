@@ -34,6 +34,7 @@ def follows() -> dict:
         change()
         try:
             next_picture(before)
+            settle()
             found[name] = [True, CAPTURES.count - captured > 0, shown]
         except TimeoutError:
             found[name] = [False, CAPTURES.count - captured > 0, shown]
