@@ -3,6 +3,7 @@
 
 from .baking import Baked, BakeOptions, bake, keep_bake
 from .stack import (
+    MATCHED,
     Projected,
     ProjectionError,
     ProjectionOptions,
@@ -16,6 +17,7 @@ from .stack import (
 from .view import all_views, picture_of, set_strength, strength_of
 
 __all__ = [
+    "MATCHED",
     "BakeOptions",
     "Baked",
     "Projected",

@@ -22,7 +22,7 @@ from .projector import Projector, unit
 from .record import RECORD, Record, read_record, write_record
 from .shown import show_baked
 from .stack import ProjectionError, match_colors, remove_unused_views
-from .texels import Surface, Texels, dilate, draw_texels, read_surface, texels
+from .texels import Surface, Texels, dilate, draw_texels, fill, read_surface, texels
 from .uv import MOST_UV_MAPS, remove_uv, write_unwrapped_uv
 from .view import projector_of
 
@@ -37,6 +37,9 @@ _MOST_FLAT = 0.02
 
 _CLOSED = 2
 """Texels by which paint grows over what is bare, so that cracks at creases close."""
+
+_MARGIN = 4
+"""Texels by which an island grows with the colours of its border, before the gaps are filled roughly."""
 
 _SIGN_SAMPLES = 50_000
 
@@ -266,7 +269,9 @@ def _painted(
             pixels[at, 3] = cover[is_best]
     pixels = pixels.reshape(size, size, 4)
     dilate(pixels, pixels[..., 3] > 0.5, _CLOSED)
-    dilate(pixels, drawn[0][:, 3].reshape(size, size) > 0.0, max(2, size // 128))
+    known = drawn[0][:, 3].reshape(size, size) > 0.0
+    dilate(pixels, known, _MARGIN)
+    fill(pixels, known)
     return pixels
 
 

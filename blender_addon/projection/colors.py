@@ -5,7 +5,8 @@ A picture made by a model shows colours as the screen does. A shader that emits 
 scene's view transform (AgX, Filmic) once more, which would wash it out. So:
 
 1. The image of the shader has the colour space that undoes the transform; OCIO computes it. What the
-   transform can never show, such as the purest red under AgX, becomes the nearest that it can.
+   transform can never show, such as the purest red under AgX, becomes the nearest that it can. Some
+   saturated colours come of negative light, which Cycles emits, but EEVEE clips.
 2. The shader divides by the exposure.
 3. A look, a gamma, curves or a white balance on top have no colour space that undoes them. They are measured
    by sending a small table of colours through the scene's own display, and undone in the pixels.
@@ -39,6 +40,7 @@ def new_image(name: str, pixels: np.ndarray, is_data: bool = False) -> bpy.types
     height, width = pixels.shape[:2]
     image = bpy.data.images.new(name, width, height, alpha=True, float_buffer=is_data, is_data=is_data)
     image.alpha_mode = "CHANNEL_PACKED"  # else colours vanish where alpha is 0
+    image.use_half_precision = not is_data  # EEVEE's depths would be off by centimetres, the sky's infinite
     write_pixels(image, pixels)
     return image
 
@@ -172,6 +174,8 @@ def _displayed(colors: np.ndarray, scene: bpy.types.Scene, space: str) -> np.nda
 
 def _plain_png(settings: bpy.types.ImageFormatSettings) -> list[tuple[object, str, object]]:
     media = [(settings, "media_type", "IMAGE")] if hasattr(settings, "media_type") else []  # Blender 5
+    if hasattr(settings, "color_management"):
+        media.append((settings, "color_management", "FOLLOW_SCENE"))
     return [*media, (settings, "file_format", "PNG"), (settings, "color_mode", "RGB")]
 
 

@@ -65,6 +65,10 @@ class Expression:
         self.feed(node.inputs["Scale"], factor)
         return node.outputs["Vector"]
 
+    def mixed(self, one: Operand, other: Operand, factor: Operand) -> bpy.types.NodeSocket:
+        """Return what lies between two vectors, or colours: the first at 0, the other at 1."""
+        return self.vector("ADD", one, self.scale(self.vector("SUBTRACT", other, one), factor))
+
     def gamma(self, color: Operand, power: float) -> bpy.types.NodeSocket:
         """Return a colour whose positive parts are raised to a power."""
         node = self.node("ShaderNodeGamma")

@@ -119,9 +119,10 @@ def project(
             hint=warnings[0].hint if warnings else "Select mesh objects that the camera sees.",
         )
     match_colors(scene)
+    placed_at = placements() | dict(placed_at or {})
     view = new_view(picture, capture, scene, options.max_angle, options.strength)
     for item in painted:
-        _add_view(item, view, scene, options.writes_uv_map, placed_at or {})
+        _add_view(item, view, scene, options.writes_uv_map, placed_at)
     scene[MATCHED] = display_key(scene)
     return Projected(view, tuple(painted), tuple(warnings))
 
@@ -253,7 +254,7 @@ def _add_view(
     record = read_record(item) or new_record(item, is_instance)
     matrix = camera_matrix(view) @ _in_metres(scene)
     if not record.is_in_world:
-        matrix = matrix @ placed_at.get(item.name, _world_matrix(item))
+        matrix = matrix @ placed_at[item.name]
     uv_map = ""
     if writes_uv_map and item.type == "MESH" and not record.is_in_world:
         uv_map = write_projected_uv(item.data, view.name, matrix, projection_matrix(view))
@@ -262,10 +263,6 @@ def _add_view(
     record = replace(record, placed=(*record.placed, Placed(view, matrix, uv_map)), shows_bake=False)
     write_record(item, record)
     show_preview(item, record)
-
-
-def _world_matrix(item: bpy.types.Object) -> np.ndarray:
-    return np.array(item.evaluated_get(bpy.context.evaluated_depsgraph_get()).matrix_world)
 
 
 def _in_metres(scene: bpy.types.Scene) -> np.ndarray:

@@ -156,6 +156,24 @@ def dilate(pixels: np.ndarray, known: np.ndarray, margin: int) -> None:
         known[rows, columns] = True
 
 
+def fill(pixels: np.ndarray, known: np.ndarray) -> None:
+    """Fill what is not known, in place, with the colours around it, the more blurred the farther away.
+
+    Args:
+        pixels: float32 (H, W, C), both sides powers of two.
+        known: bool (H, W).
+    """
+    if known.all() or not known.any():
+        return
+    height, width, channels = pixels.shape
+    blocks = (pixels * known[..., None]).reshape(height // 2, 2, width // 2, 2, channels).sum(axis=(1, 3))
+    count = known.reshape(height // 2, 2, width // 2, 2).sum(axis=(1, 3))
+    blocks /= np.maximum(count, 1)[..., None].astype(np.float32)
+    fill(blocks, count > 0)
+    rows, columns = np.nonzero(~known)
+    pixels[rows, columns] = blocks[rows // 2, columns // 2]
+
+
 def _shader() -> gpu.types.GPUShader:
     between = gpu.types.GPUStageInterfaceInfo("framebridge_texel")
     between.smooth("VEC2", "corner")

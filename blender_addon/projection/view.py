@@ -28,7 +28,8 @@ NORMAL_ROWS = ("Normal Row X", "Normal Row Y", "Normal Row Z")
 BLEND_GAMMA = 2.2
 """Colours leave a view as powers of 1 / this, so that a mean of views is one to the eye, as in a bake."""
 
-_STRENGTH, _EXPOSURE, _SHOWN = "Strength", "Exposure", "Picture"
+_STRENGTH, _EXPOSURE = "Strength", "Exposure"
+_TAPS = ("Picture", "Picture, right", "Picture, above", "Picture, above right")
 _PICTURE, _LAYERS = "framebridge_picture", "framebridge_layers"
 
 
@@ -69,7 +70,9 @@ def remove_view_data(view: bpy.types.NodeTree) -> None:
 
 def match_view(view: bpy.types.NodeTree, scene: bpy.types.Scene) -> None:
     """Let the scene's display show the view's picture as it is."""
-    view.nodes[_SHOWN].image = match_display(view[_PICTURE], scene)
+    shown = match_display(view[_PICTURE], scene)
+    for name in _TAPS:
+        view.nodes[name].image = shown
     view.nodes[_EXPOSURE].outputs[0].default_value = exposure_gain(scene)
 
 
@@ -128,7 +131,7 @@ def _write_nodes(group: bpy.types.NodeTree, strength: float) -> None:
     depth = ex.math("MULTIPLY", ex.separated(point)[2], -1.0, label="Depth")
     place = _place_in_frame(ex, point, projection)
     at, is_edge, visible = _layer(ex, place, depth, group[_LAYERS])
-    color = ex.image(group[_PICTURE], at, _SHOWN, "Linear")
+    color = _bilinear(ex, at, group[_PICTURE])
     toward = (0.0, 0.0, 1.0)
     if is_perspective(projection):
         toward = ex.vector("NORMALIZE", ex.scale(point, -1.0))
@@ -146,7 +149,7 @@ def _write_nodes(group: bpy.types.NodeTree, strength: float) -> None:
     edge = ex.math("MULTIPLY_ADD", is_edge, projector.EDGE_QUALITY - 1.0, 1.0)
     quality = ex.math("MAXIMUM", ex.math("MULTIPLY", quality, edge), projector.LEAST_QUALITY)
     output = ex.node("NodeGroupOutput").inputs
-    ex.feed(output["Color"], ex.gamma(ex.scale(color, ex.constant(_EXPOSURE, 1.0)), 1.0 / BLEND_GAMMA))
+    ex.feed(output["Color"], color)
     ex.feed(output["Weight"], ex.math("MULTIPLY", cover, quality, label="Weight"))
     ex.feed(output["Cover"], cover)
 
@@ -167,6 +170,25 @@ def _place_in_frame(
         w = ex.vector("DOT_PRODUCT", point, tuple(projection[3, :3].tolist()))
         x, y = ex.math("DIVIDE", x, w), ex.math("DIVIDE", y, w)
     return ex.combined(*(ex.math("MULTIPLY_ADD", value, 0.5, 0.5) for value in (x, y)))
+
+
+def _bilinear(ex: Expression, place: bpy.types.NodeSocket, picture: bpy.types.Image) -> bpy.types.NodeSocket:
+    """Return the picture's colour, for blending, as the mean of the four pixels around a place.
+
+    An image node would do so itself, but EEVEE's reads blurred copies of the picture where places jump from
+    one pixel to the next, as they do at silhouettes and in triangles of a pixel's size.
+    """
+    width, height = picture.size
+    size = (float(width), float(height), 1.0)
+    pixel = ex.vector("SUBTRACT", ex.vector("MULTIPLY", place, size), (0.5, 0.5, 0.0))
+    first = ex.vector("FLOOR", pixel)
+    x, y, _ = ex.separated(ex.vector("SUBTRACT", pixel, first))
+    exposure, colors = ex.constant(_EXPOSURE, 1.0), []
+    for name, step in zip(_TAPS, ((0.5, 0.5), (1.5, 0.5), (0.5, 1.5), (1.5, 1.5)), strict=True):
+        at = ex.vector("DIVIDE", ex.vector("ADD", first, (*step, 0.0)), size)
+        color = ex.scale(ex.image(picture, at, name, "Closest"), exposure)
+        colors.append(ex.gamma(color, 1.0 / BLEND_GAMMA))
+    return ex.mixed(ex.mixed(*colors[:2], x), ex.mixed(*colors[2:], x), y)
 
 
 def _layer(

@@ -7,7 +7,7 @@ import numpy as np
 import scenes
 from framebridge.boot import start_gpu
 from framebridge.projection.projector import NO_OFFSET, SKY, depth_layers
-from framebridge.projection.texels import dilate, draw_texels, read_surface
+from framebridge.projection.texels import dilate, draw_texels, fill, read_surface
 from framebridge.projection.uv import BAKE_UV, write_unwrapped_uv
 from harness import report
 
@@ -85,4 +85,19 @@ def grown() -> dict[str, Any]:
     }
 
 
-report(layers, unwrapped, grown)
+def filled() -> dict[str, Any]:
+    """Gaps take the colours around them; what is known stays."""
+    pixels = np.zeros((32, 64, 4), np.float32)
+    known = np.zeros((32, 64), bool)
+    known[4:9, 3:11], known[20:31, 40:61] = True, True
+    pixels[4:9, 3:11], pixels[20:31, 40:61] = 0.25, 0.75
+    before = pixels[known].copy()
+    fill(pixels, known)
+    return {
+        "kept": bool((pixels[known] == before).all()),
+        "range": [float(pixels.min()), float(pixels.max())],
+        "beside": [float(pixels[6, 12, 0]), float(pixels[25, 37, 0])],
+    }
+
+
+report(layers, unwrapped, grown, filled)
