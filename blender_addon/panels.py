@@ -5,7 +5,7 @@ import textwrap
 
 import bpy
 
-from . import display, maps
+from . import display, maps, projection
 from ._bridge.errors import BridgeError, Problem
 from .controls import attribute_of, preset_of, presets, use_attribute_of, values_of
 from .preferences import may_go_online
@@ -170,6 +170,34 @@ class _Results(_Panel):
         image = display.looked_at(context.scene)
         if image is not None:
             _draw_result(layout, context, image)
+
+
+class _Projection(_Panel):
+    bl_label = "Projection"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the views that are projected, and what can be done with them."""
+        layout = self.layout
+        row = layout.row(align=True)
+        row.operator("framebridge.project", icon="MOD_UVPROJECT").only_selected = False
+        row.operator("framebridge.project", text="", icon="RESTRICT_SELECT_OFF").only_selected = True
+        views = projection.all_views()
+        if not views:
+            _draw_text(
+                layout, context, "Paints the result that is looked at onto what its view shows.", "INFO"
+            )
+            return
+        column = layout.column(align=True)
+        for view in views:
+            row = column.row(align=True)
+            text = f"{view.name}, {projection.strength_of(view):.0%}"
+            row.operator("framebridge.view_strength", text=text).view = view.name
+            row.operator("framebridge.remove_projection", text="", icon="X").view = view.name
+        layout.operator_menu_enum("framebridge.bake", "size", icon="TEXTURE")
+        row = layout.row(align=True)
+        row.operator("framebridge.keep_bake")
+        row.operator("framebridge.remove_projection", text="Remove").view = ""
 
 
 class _Animation(_Panel):
@@ -434,7 +462,7 @@ def _in_both_editors() -> tuple[type, ...]:
     """Return a panel class for each of ours and each editor; sub-panels name their parent's."""
     classes = []
     for space, short in (("VIEW_3D", "view"), ("IMAGE_EDITOR", "image")):
-        for base in (_Main, _Controls, _Units, _Capture, _Results, _Animation, _Advanced):
+        for base in (_Main, _Controls, _Units, _Capture, _Results, _Projection, _Animation, _Advanced):
             name = f"FRAMEBRIDGE_PT_{short}{base.__name__.lower()}"
             body = {"bl_space_type": space, "bl_idname": name}
             if base is not _Main:

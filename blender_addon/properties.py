@@ -134,15 +134,6 @@ class Settings(bpy.types.PropertyGroup):
         default=True,
     )
 
-    texture_side: IntProperty(
-        name="Texture",
-        description="Pixels a side of a baked texture",
-        default=1024,
-        min=64,
-        max=8192,
-        step=256,
-    )
-
 
 def register() -> None:
     """Add the settings to every scene."""

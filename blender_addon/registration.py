@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 from bpy.app.handlers import persistent
 
-from . import changes, controls, operators, panels, properties
+from . import changes, controls, operators, panels, projection_operators, properties
 from .preferences import Preferences
 from .studio import close_studio, studio
 
@@ -19,7 +19,7 @@ CALM_S = 0.2
 ASLEEP_S = 1.0
 """While there is nothing but the panel."""
 
-CLASSES = (Preferences, *operators.CLASSES, *panels.CLASSES)
+CLASSES = (Preferences, *operators.CLASSES, *projection_operators.CLASSES, *panels.CLASSES)
 
 _drawn = ""
 """What the panel said when it was last redrawn."""

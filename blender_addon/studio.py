@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import bpy
 
-from . import display, maps, results
+from . import display, maps, projection, results
 from ._bridge import protocol
 from ._bridge.errors import BridgeError, Problem
 from .animation import Animation
@@ -217,6 +217,9 @@ class Studio:
                 self.animation = None
         if self.diagnosis is not None:
             self.diagnosis.tick()
+        scene = bpy.context.scene
+        if scene is not None and projection.MATCHED in scene:
+            projection.match_colors(scene)  # the artist may have chosen another view transform
 
     # ---- when connected --------------------------------------------------------------------------
 

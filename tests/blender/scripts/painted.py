@@ -69,6 +69,7 @@ def removed() -> dict:
     before = datablocks()
     OPS.project()
     added = len(datablocks() - before)
+    bpy.ops.object.select_all(action="DESELECT")
     OPS.remove_projection()
     return {"added": added > 3, "left": sorted(datablocks() - before), "lost": sorted(before - datablocks())}
 
