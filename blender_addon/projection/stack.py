@@ -254,7 +254,7 @@ def _add_view(
     record = read_record(item) or new_record(item, is_instance)
     matrix = camera_matrix(view) @ _in_metres(scene)
     if not record.is_in_world:
-        matrix = matrix @ placed_at[item.name]
+        matrix = matrix @ placed_at.get(item.name, np.array(item.matrix_world))
     uv_map = ""
     if writes_uv_map and item.type == "MESH" and not record.is_in_world:
         uv_map = write_projected_uv(item.data, view.name, matrix, projection_matrix(view))

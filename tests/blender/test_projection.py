@@ -149,6 +149,19 @@ def test_what_cannot_be_projected_is_told(projection):
     assert found["unchanged"]
 
 
+def test_objects_of_other_files_are_left_alone(projection):
+    assert projection["linked"] == {
+        "painted": ["Ours"],
+        "warnings": ["left out, being linked from another file: Suzanne"],
+        "unchanged": True,
+    }
+
+
+def test_eevee_shows_the_picture_too(projection):
+    assert projection["eevee"]["mean"] < 2e-4
+    assert projection["eevee"]["beyond"] < 1e-3
+
+
 @pytest.mark.parametrize(("size", "most"), [("512", 6e-3), ("1024", 3e-3)])
 def test_bake_shows_the_picture_again(baking, blender, size, most):
     """The checker's edges are blurred by half a texel, which halves with each size."""

@@ -19,7 +19,7 @@ from framebridge.projection import (
 )
 from harness import REQUEST, report
 from mathutils import Matrix
-from painted import HEIGHT, WIDTH, build, capture, compared, look_from, picture, render
+from projection_scene import HEIGHT, WIDTH, build, capture, compared, look_from, picture, render
 
 CAMERAS = (
     "perspective",
@@ -266,6 +266,38 @@ def refused() -> dict[str, Any]:
     return {"codes": codes, "warnings": warnings, "unchanged": before == after}
 
 
+def linked() -> dict[str, Any]:
+    """Objects of another file are left out, and told; a local object with a linked mesh is painted."""
+    build()
+    path = str(Path(REQUEST["folder"]) / "library.blend")
+    monkey = bpy.data.objects["Suzanne"]
+    bpy.data.libraries.write(path, {monkey})
+    monkey.name = "Original"
+    with bpy.data.libraries.load(path, link=True) as (_, wanted):
+        wanted.objects = ["Suzanne"]
+    theirs = wanted.objects[0]
+    ours = bpy.data.objects.new("Ours", theirs.data)
+    ours.location = (-1.0, -2.0, 0.5)
+    for item in (theirs, ours):
+        bpy.context.scene.collection.objects.link(item)
+    before = theirs.data.materials[0], [layer.name for layer in theirs.data.uv_layers]
+    projected = project(picture(), capture(), [theirs, ours])
+    after = theirs.data.materials[0], [layer.name for layer in theirs.data.uv_layers]
+    return {
+        "painted": [item.name for item in projected.objects],
+        "warnings": [problem.message for problem in projected.warnings],
+        "unchanged": before == after,
+    }
+
+
+def eevee() -> dict[str, float]:
+    """EEVEE shows the picture again as well: no blurred copies of it, and no depth in half precision."""
+    build()
+    captured = capture()
+    project(picture(), captured)
+    return compared(render("eevee", engine="EEVEE"), picture(), captured)
+
+
 def _meshes() -> list[bpy.types.Object]:
     return [item for item in bpy.data.objects if item.type == "MESH"]
 
@@ -350,4 +382,6 @@ report(
     saved,
     solid_shading,
     refused,
+    linked,
+    eevee,
 )

@@ -16,7 +16,7 @@ from framebridge.projection import (
     remove_view,
 )
 from harness import REQUEST, report
-from painted import HEIGHT, WIDTH, build, capture, compared, look_from, picture, render
+from projection_scene import HEIGHT, WIDTH, build, capture, compared, look_from, picture, render
 
 SIDE = (7.5, -6.0, 5.0)
 

@@ -15,7 +15,7 @@ from framebridge.projection import (
     views_of,
 )
 from harness import report
-from painted import build, capture, look_from, picture
+from projection_scene import build, capture, look_from, picture
 
 SMALL = BakeOptions(size=512)
 

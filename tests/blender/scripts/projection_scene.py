@@ -1,0 +1,113 @@
+"""Projection by the buttons: a generated result onto the meshes, baked, kept, removed."""
+
+import bpy
+import framebridge
+import scenes
+from framebridge import display, projection
+from framebridge.studio import studio
+from harness import report
+
+OPS = bpy.ops.framebridge
+
+
+def projected() -> dict:
+    prepare()
+    OPS.generate()
+    ends = list(OPS.project())
+    painted = sorted(item.name for item in bpy.data.objects if projection.views_of(item))
+    scene().camera.location.x += 2.0
+    bpy.context.view_layer.update()
+    OPS.generate()
+    OPS.project()
+    return {
+        "ends": ends,
+        "painted": painted,
+        "views": len(projection.all_views()),
+        "trouble": str(studio().trouble),
+    }
+
+
+def only_selected() -> dict:
+    prepare()
+    OPS.generate()
+    for item in bpy.data.objects:
+        item.select_set(item.name == "Suzanne")
+    OPS.project(only_selected=True)
+    return {"painted": [item.name for item in bpy.data.objects if projection.views_of(item)]}
+
+
+def strengths() -> dict:
+    prepare()
+    OPS.generate()
+    OPS.project()
+    view = projection.all_views()[0]
+    OPS.view_strength(view=view.name, strength=0.25)
+    found = {"strength": round(projection.strength_of(view), 3)}
+    try:
+        OPS.view_strength(view="gone", strength=1.0)
+    except RuntimeError as error:
+        found["unknown"] = str(error).strip()
+    return found
+
+
+def baked() -> dict:
+    prepare()
+    OPS.generate()
+    for item in bpy.data.objects:
+        item.select_set(item.name == "Suzanne")
+    OPS.project(only_selected=True)
+    ends = list(OPS.bake(size="512"))
+    sizes = [list(image.size) for image in bpy.data.images if image.size[0] == image.size[1] == 512]
+    OPS.keep_bake()
+    return {"ends": ends, "sizes": sizes, "views": len(projection.all_views())}
+
+
+def removed() -> dict:
+    """Taken off again: nothing of it stays, and each object has its own materials."""
+    prepare()
+    OPS.generate()
+    before = datablocks()
+    OPS.project()
+    added = len(datablocks() - before)
+    OPS.remove_projection()
+    return {"added": added > 3, "left": sorted(datablocks() - before), "lost": sorted(before - datablocks())}
+
+
+def refusals() -> dict:
+    found = {}
+    prepare()
+    OPS.generate()
+    del display.results()[0]["framebridge_view"]
+    found["view not known"] = told(OPS.project)
+    prepare()
+    OPS.generate()
+    bpy.ops.object.select_all(action="DESELECT")
+    found["nothing selected"] = told(lambda: OPS.project(only_selected=True))
+    return found
+
+
+def prepare() -> None:
+    scenes.solids()
+    scenes.camera("perspective")
+    settings = scene().framebridge
+    settings.source, settings.longest_side = "CAMERA", 128
+
+
+def told(action) -> str:
+    try:
+        return str(action())
+    except RuntimeError as error:
+        return str(error).strip()
+
+
+def scene() -> bpy.types.Scene:
+    return bpy.context.scene
+
+
+def datablocks() -> set[str]:
+    kinds = [prop.identifier for prop in bpy.types.BlendData.bl_rna.properties if prop.type == "COLLECTION"]
+    return {f"{kind}/{item.name}" for kind in kinds for item in getattr(bpy.data, kind)}
+
+
+framebridge.register()
+report(projected, only_selected, strengths, baked, removed, refusals)
