@@ -8,21 +8,13 @@ to it. ``watch_renders`` notes the slot of each render of the user's.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import bpy
 
 from .settings import temporary
-
-_SCENE = "Framebridge final render"
-_OWNER = "framebridge_render"
-"""The custom property that says which render a scene was copied for."""
-
-_in_use: set[str] = set()
-"""The values of that property whose renders are under way."""
 
 
 class _Watch:
@@ -130,29 +122,6 @@ def render_little(scene: bpy.types.Scene) -> None:
 
 
 @contextmanager
-def scene_copy(scene: bpy.types.Scene) -> Iterator[bpy.types.Scene]:
-    """Yield a copy of a scene that is neither saved nor left, whatever the user undoes or opens meanwhile."""
-    owner, copy = uuid.uuid4().hex, None
-    try:
-        _in_use.add(owner)
-        copy = scene.copy()
-        copy[_OWNER] = owner
-        copy.name = _SCENE
-        copy.user_clear()  # Blender saves no scene without users
-        yield copy
-    finally:
-        _in_use.discard(owner)
-        for item in [item for item in bpy.data.scenes if item == copy or item.get(_OWNER) == owner]:
-            _remove(item)
-
-
-def remove_leftover_scenes() -> None:
-    """Remove copies that an undo brought back; for ``undo_post``, ``redo_post`` and ``load_post``."""
-    for item in [item for item in bpy.data.scenes if item.get(_OWNER, "") not in {"", *_in_use}]:
-        bpy.data.scenes.remove(item)
-
-
-@contextmanager
 def called_after_render(completed: Callable[..., None], cancelled: Callable[..., None]) -> Iterator[None]:
     """Have one of two functions called as a render ends, in the thread that renders."""
     handlers = bpy.app.handlers
@@ -165,18 +134,6 @@ def called_after_render(completed: Callable[..., None], cancelled: Callable[...,
         for functions, function in pairs:
             while function in functions:
                 functions.remove(function)
-
-
-def _remove(scene: bpy.types.Scene) -> None:
-    """Remove a scene and its render, which Blender keeps until a smaller one takes its place."""
-    scene.world = None
-    for child in list(scene.collection.children):
-        scene.collection.children.unlink(child)
-    for item in list(scene.collection.objects):
-        scene.collection.objects.unlink(item)
-    with suppress(RuntimeError):  # the memory is all that is lost
-        render_little(scene)
-    bpy.data.scenes.remove(scene)
 
 
 def _render_result() -> bpy.types.Image | None:

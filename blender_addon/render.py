@@ -28,11 +28,10 @@ from .passes import Passes, read_passes
 from .quiet import (
     called_after_render,
     no_render_result_left,
-    remove_leftover_scenes,
     render_handlers_muted,
     render_slot_kept,
-    scene_copy,
 )
+from .scene_copy import remove_leftover_scenes, scene_copy
 from .settings import temporarily, temporary
 from .viewport import CaptureError, View, Viewport, camera_view
 
@@ -137,7 +136,7 @@ class RenderCapture:
     def discard(self) -> None:
         """Put everything back; harmless where there is nothing to put back."""
         try:
-            self._end = "cancelled" if self._end in ("new", "rendering") else self._end
+            self._end = "cancelled"
         finally:
             self._undo.close()
 

@@ -1,5 +1,8 @@
 """Everything a capture could touch, as plain data: two digests are equal when nothing has changed."""
 
+import hashlib
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import bpy
@@ -18,7 +21,7 @@ def digest() -> dict[str, str]:
     for name in _LISTS:
         for item in getattr(bpy.data, name):
             found[f"{name}[{item.name}].users"] = str(item.users)
-    for name in ("scenes", "screens", "worlds", "cameras", "images", "workspaces"):
+    for name in ("scenes", "screens", "worlds", "cameras", "images", "workspaces", "node_groups"):
         for item in getattr(bpy.data, name):
             _walk(item, f"{name}[{item.name}]", found, set())
     for item in bpy.data.objects:
@@ -38,6 +41,26 @@ def digest() -> dict[str, str]:
     for name in dir(bpy.app.handlers):
         if isinstance(functions := getattr(bpy.app.handlers, name), list):
             found[f"handlers.{name}"] = str([repr(function) for function in functions])
+    return found
+
+
+def rendered_pictures(scene: bpy.types.Scene, slots: int = 3) -> dict[str, str]:
+    """Return the user's last renders, by slot; Blender tells of an empty slot on the console."""
+    image = next((image for image in bpy.data.images if image.type == "RENDER_RESULT"), None)
+    if image is None:
+        return {}
+    found = {"shown": str(image.render_slots.active_index)}
+    shown = image.render_slots.active_index
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "slot.png"
+        for slot in range(slots):
+            image.render_slots.active_index = slot
+            try:
+                image.save_render(str(path), scene=scene)
+                found[f"slot {slot}"] = hashlib.sha256(path.read_bytes()).hexdigest()
+            except RuntimeError:
+                found[f"slot {slot}"] = "empty"
+    image.render_slots.active_index = shown
     return found
 
 

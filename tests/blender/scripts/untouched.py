@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import bpy
-import scenes
+import crowded
 from failing import changed_by, failed_everywhere
 from framebridge import boot
 from framebridge.capture import Capturer
-from framebridge.viewport import Viewport, camera_view, find_viewport
+from framebridge.viewport import Viewport, camera_view, find_viewport, region_view
 from harness import report
 
 CAN_FAIL = ("capture.py", "surfaces.py", "viewport.py", "boot.py", "geometry.py", "quiet.py")
@@ -17,7 +17,7 @@ CAN_FAIL = ("capture.py", "surfaces.py", "viewport.py", "boot.py", "geometry.py"
 
 def first_capture() -> list[str]:
     """The capture that starts the GPU of a Blender without a window."""
-    prepare()
+    crowded.prepare()
     bpy.app.handlers.render_pre.append(_handler)
     return changed_by(lambda: _capture(find_viewport()))
 
@@ -26,15 +26,19 @@ def modes() -> dict[str, list[str]]:
     """Captures under viewport settings of every sort."""
     found = {}
     for name, change in MODES.items():
-        prepare()
+        crowded.prepare()
         change(find_viewport())
         found[name] = changed_by(lambda: _capture(find_viewport()))
+    for name, change in VIEWS.items():
+        crowded.prepare()
+        change(find_viewport())
+        found[name] = changed_by(lambda: _capture_region(find_viewport()))
     return found
 
 
 def failures() -> dict[str, Any]:
     """A failure at each line that a capture runs, one after the other."""
-    prepare()
+    crowded.prepare()
     find_viewport().space.shading.show_xray = True  # so that every branch is taken
     find_viewport().space.shading.type = "MATERIAL"
     return failed_everywhere(lambda: _capture(find_viewport()), CAN_FAIL)
@@ -42,13 +46,13 @@ def failures() -> dict[str, Any]:
 
 def boot_failures() -> dict[str, Any]:
     """The same for the render that starts the GPU."""
-    prepare()
+    crowded.prepare()
     return failed_everywhere(boot._render_nothing, CAN_FAIL)
 
 
 def updates() -> dict[str, int]:
     """How often Blender tells others of a change: after a capture in each shading, and after a real one."""
-    prepare()
+    crowded.prepare()
     heard: list[bpy.types.Scene] = []
     bpy.app.handlers.depsgraph_update_post.append(lambda scene, *_: heard.append(scene))
     after_captures = 0
@@ -67,7 +71,7 @@ def updates() -> dict[str, int]:
 
 def changes_are_seen() -> list[str]:
     """The digest itself: what it says when something was left changed."""
-    prepare()
+    crowded.prepare()
     viewport = find_viewport()
 
     def touch() -> None:
@@ -78,18 +82,11 @@ def changes_are_seen() -> list[str]:
         bpy.context.preferences.system.viewport_aa = "OFF"
         bpy.data.objects["Cone"].select_set(True)
         bpy.data.meshes.new("Orphan")
+        bpy.context.view_layer.use_pass_mist = True
+        crowded.compositor().nodes[0].location.x += 1.0
+        bpy.context.scene.sequence_editor.channels[1].name = "Renamed"
 
     return changed_by(touch)
-
-
-def prepare() -> None:
-    scenes.solids()
-    scenes.camera("perspective")
-    for item in bpy.data.objects:
-        item.select_set(item.name in ("Suzanne", "Cube"))
-    bpy.context.view_layer.objects.active = bpy.data.objects["Suzanne"]
-    bpy.data.meshes["Suzanne"].use_fake_user = True
-    bpy.context.view_layer.update()
 
 
 def _handler(scene: bpy.types.Scene, *_: Any) -> None:
@@ -123,6 +120,18 @@ def _agx(viewport: Viewport) -> None:
     settings.view_transform, settings.exposure, settings.gamma = "AgX", 0.7, 1.1
 
 
+def _perspective(viewport: Viewport) -> None:
+    viewport.space.region_3d.view_perspective = "PERSP"
+
+
+def _orthographic(viewport: Viewport) -> None:
+    viewport.space.region_3d.view_perspective = "ORTHO"
+
+
+def _through_camera(viewport: Viewport) -> None:
+    viewport.space.region_3d.view_perspective = "CAMERA"
+
+
 MODES: dict[str, Callable[[Viewport], None]] = {
     "solid": _set(type="SOLID"),
     "wireframe": _set(type="WIREFRAME"),
@@ -134,6 +143,16 @@ MODES: dict[str, Callable[[Viewport], None]] = {
     "clean already": _clean_already,
     "graded": _agx,
 }
+
+VIEWS: dict[str, Callable[[Viewport], None]] = {
+    "viewport": _perspective,
+    "orthographic viewport": _orthographic,
+    "viewport in camera view": _through_camera,
+}
+
+
+def _capture_region(viewport: Viewport) -> None:
+    CAPTURER.capture(viewport, region_view(viewport, 64, 36), with_surfaces=True)
 
 
 def _capture(viewport: Viewport) -> None:
