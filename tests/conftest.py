@@ -90,5 +90,14 @@ class TierReport:
             terminalreporter.line(f"FAILED {fault}", red=True)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--blender",
+        action="append",
+        metavar="VERSION",
+        help="test the add-on in this version of Blender, such as 4.5, instead of the usual ones; repeatable",
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(TierReport(), "tier-report")

@@ -23,6 +23,8 @@ from .environments import INSTALL_S, Unavailable, clean_environment, ensure_envi
 
 HERE = Path(__file__).parent
 VERSIONS = ("4.2", "5.0")
+"""What is tested unless ``--blender`` says otherwise."""
+
 SCRIPT_S = 240
 
 
@@ -70,7 +72,13 @@ def addon(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return stage_blender(tmp_path_factory.mktemp("addon"))
 
 
-@pytest.fixture(scope="session", params=VERSIONS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "blender" in metafunc.fixturenames:
+        versions = metafunc.config.getoption("blender") or VERSIONS
+        metafunc.parametrize("blender", versions, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
 def blender(request: pytest.FixtureRequest, addon: Path, tmp_path_factory: pytest.TempPathFactory) -> Blender:
     version = request.param
     try:

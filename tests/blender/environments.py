@@ -12,8 +12,8 @@ from pathlib import Path
 from filelock import FileLock
 from platformdirs import user_cache_dir
 
-PYTHON = "3.11"
-"""What these versions of ``bpy`` are built for."""
+OLD_PYTHON, NEW_PYTHON = "3.11", "3.13"
+"""What ``bpy`` is built for: until 5.0, and from 5.1 on."""
 
 REQUIREMENTS = ("bpy=={version}.*", "websockets>=15")
 INSTALL_S = 1500
@@ -50,9 +50,11 @@ def clean_environment() -> dict[str, str]:
 
 
 def _build(home: Path, version: str) -> None:
-    base = sys.executable if f"{sys.version_info[0]}.{sys.version_info[1]}" == PYTHON else f"python{PYTHON}"
+    wanted_python = NEW_PYTHON if tuple(map(int, version.split("."))) >= (5, 1) else OLD_PYTHON
+    is_ours = f"{sys.version_info[0]}.{sys.version_info[1]}" == wanted_python
+    base = sys.executable if is_ours else f"python{wanted_python}"
     if not shutil.which(base):
-        raise Unavailable(f"python{PYTHON} is not installed")
+        raise Unavailable(f"{base} is not installed")
     python = home / "bin" / "python"
     _try([base, "-m", "venv", str(home)], "the environment cannot be made")
     wanted = [requirement.format(version=version) for requirement in REQUIREMENTS]
