@@ -170,7 +170,11 @@ async def converse(
             traffic.outbox.put_first(traffic.ledger.resumed())
             traffic.deliver(welcome)
             on_welcome(welcome)
-            await exchange.talk()
+            try:
+                await exchange.talk()
+            except asyncio.CancelledError:  # we leave; left to itself, the socket would say 1011: a bug
+                await socket.close()
+                raise
     except InvalidStatus as error:
         raise _describe_status(error.response.status_code, target) from None
     except ConnectionClosed as error:

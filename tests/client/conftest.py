@@ -72,6 +72,7 @@ class FakeDaemon:
         answer: What to say to a message.
         welcome: What to say to hello; ``None`` to say nothing.
         heard: All messages of all connections.
+        closed: The close codes of connections that have ended.
         is_paused: Makes it read nothing.
     """
 
@@ -80,6 +81,7 @@ class FakeDaemon:
         self.answer: Callable[[Message], list[Any]] = answers
         self.welcome: Callable[[Hello], Any] = lambda hello: Welcome(1, "test", hello.session or "s1")
         self.heard: list[Message] = []
+        self.closed: list[int | None] = []
         self.port = port
         self.status = 0
         self.is_paused = False
@@ -183,6 +185,9 @@ class FakeDaemon:
             pass
         finally:
             self._sockets.discard(socket)
+            with self._changed:
+                self.closed.append(socket.close_code)
+                self._changed.notify_all()
 
     def _replies(self, message: Message) -> list[Any]:
         with self._changed:

@@ -319,6 +319,12 @@ def test_close_code_says_what_to_do(
     assert settled(client, state).code == code
 
 
+def test_client_that_leaves_says_so(daemon: Daemon, client: Client) -> None:
+    client.close()
+    daemon.wait(lambda: bool(daemon.closed))
+    assert daemon.closed == [1000]
+
+
 def test_refusal_fails_what_waits(daemon: Daemon, client: Client, drain: Drain) -> None:
     daemon.answer = lambda message: []
     client.send(Query("r1", "models"))
