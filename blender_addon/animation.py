@@ -231,6 +231,8 @@ class Animation:
                 write_picture(self.file(first), self._pictures.pop(first))
                 self.done, self.made = self.done + 1, self.made + 1
                 self.words = f"Frame {first}: {self.done} of {len(self.frames)}"
+                if bpy.app.background:
+                    print(self.words, flush=True)  # as Blender does of its own frames
         except BridgeError as error:
             self._end(error.problem)
 

@@ -14,7 +14,7 @@ from . import changes
 from ._bridge import protocol
 from ._bridge.errors import BridgeError, Problem
 from .capture import Capturer
-from .controls import preset_of
+from .controls import preset_of, presets
 from .display import LIVE as LIVE_SLOT
 from .display import rows_of, show_picture
 from .link import Link
@@ -57,6 +57,7 @@ class LiveView:
         self._set: tuple[Recipe, str] | None = None
         self._views: dict[int, tuple[View, Recipe]] = {}
         self._is_fresh = False
+        self._progress = ""
 
     @property
     def words(self) -> str:
@@ -65,6 +66,8 @@ class LiveView:
             return "Live is paused: its viewport cannot be seen"
         if not self._link.is_ready:
             return "Live waits for the daemon"
+        if self._progress:
+            return f"Live: {self._progress}"
         if self._pace.seconds_per_picture:
             return f"Live, {1 / self._pace.seconds_per_picture:.1f} pictures a second"
         return "Live"
@@ -108,7 +111,10 @@ class LiveView:
         match message:
             case protocol.Result(stream=stream) if stream == LIVE:
                 self._show(message)
+            case protocol.Progress(stream=stream) if stream == LIVE and self._set is not None:
+                self._note_progress(message)
             case protocol.Finished(stream=stream) if stream == LIVE:
+                self._progress = ""
                 self._pace.answered(time.monotonic())
                 self.problem = message.problems[0] if message.state == "failed" and message.problems else None
             case protocol.Failure() if message.stream == LIVE or self._is_about_set(message):
@@ -128,6 +134,16 @@ class LiveView:
                 self.problem = None
                 self._pace.forget()
             self._set = recipe, self._link.session.set_live(recipe)
+
+    def _note_progress(self, message: protocol.Progress) -> None:
+        """Say what is going on while there is no picture, or while a model is read."""
+        recipe = self._set[0]
+        preset = next((preset for preset in presets() if preset.name == recipe.preset), None)
+        is_worth_it = preset is not None and (self.picture is None or message.node in preset.loaders)
+        steps = recipe.values.get("steps")
+        self._progress = (
+            preset.progress_words(message.node, message.value, message.maximum, steps) if is_worth_it else ""
+        )
 
     def _is_about_set(self, message: protocol.Failure) -> bool:
         return self._set is not None and message.request == self._set[1]

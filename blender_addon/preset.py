@@ -68,6 +68,7 @@ class Preset:
         controls: In the order of the panel.
         units: Its ControlNets.
         titles: Node id → title, for progress in words.
+        loaders: Ids of nodes whose progress is that of reading a model.
         digest: Changes when the preset does.
     """
 
@@ -77,7 +78,26 @@ class Preset:
     controls: tuple[Control, ...]
     units: tuple[Unit, ...] = ()
     titles: Mapping[str, str] = field(default_factory=dict)
+    loaders: frozenset[str] = frozenset()
     digest: str = ""
+
+    def progress_words(self, node: str, value: float, maximum: float, steps: object) -> str:
+        """Say how far a node is: ``Sampler 3 of 8``, ``Loading checkpoint 40 %``.
+
+        Args:
+            node: Its id.
+            value: How far it is.
+            maximum: How far it has to go; 0 while unknown.
+            steps: The number of steps that was asked for, if that is known.
+        """
+        title = self.titles.get(node, "")
+        if node in self.loaders:
+            title = f"Loading {title[:1].lower()}{title[1:]}"
+        if not maximum:
+            return f"{title or 'Working'}…"
+        if maximum == steps:
+            return f"{title} {value:.0f} of {maximum:.0f}".strip()
+        return f"{title} {min(value / maximum, 1.0):.0%}".strip()
 
     def find(self, name: str) -> Control | None:
         """Return the control of that name, if the preset has it."""
@@ -119,6 +139,7 @@ def _preset(entry: Mapping[str, Any]) -> Preset:
         controls=controls,
         units=units,
         titles={str(node): str(title) for node, title in entry.get("titles", {}).items()},
+        loaders=frozenset(str(node) for node in entry.get("loaders", ())),
         digest=str(entry.get("digest", "")),
     )
 

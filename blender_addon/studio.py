@@ -155,12 +155,9 @@ class Studio:
             return 0.0, "Sending…"
         if task.state == "queued":
             return 0.0, f"Waiting, {task.position} ahead" if task.position else "Waiting…"
-        title = preset.titles.get(task.node, "") if preset is not None else ""
-        if not task.maximum:
-            return 0.0, f"{title}…" if title else "Working…"
-        if task.maximum == self._steps:
-            return task.fraction, f"{title} {task.value:.0f} of {task.maximum:.0f}".strip()
-        return task.fraction, f"{title} {task.fraction:.0%}".strip()
+        if preset is None:
+            return task.fraction, f"{task.node} {task.fraction:.0%}"
+        return task.fraction, preset.progress_words(task.node, task.value, task.maximum, self._steps)
 
     def dismiss(self) -> None:
         """Forget the last fault."""

@@ -40,6 +40,11 @@ class Preset:
     titles: Mapping[str, str]
     digest: str
 
+    @property
+    def loaders(self) -> list[str]:
+        """Ids of the nodes whose progress is that of reading a model."""
+        return [node_id for node_id, node in self.workflow.items() if "Loader" in node["class_type"]]
+
     def to_json(self, models: ModelNames) -> dict[str, Any]:
         """Return what a host needs to build its panel, as JSON data; without the workflow.
 
@@ -54,6 +59,7 @@ class Preset:
             "controls": [control.to_json(models) for control in self.controls],
             "units": [asdict(unit) for unit in self.units],
             "titles": dict(self.titles),
+            "loaders": self.loaders,
         }
 
 

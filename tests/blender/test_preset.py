@@ -38,6 +38,21 @@ def test_our_own_presets_are_understood(preset):
     assert stylize.titles
 
 
+@pytest.mark.parametrize(
+    ("node", "value", "maximum", "words"),
+    [
+        ("3", 3, 8, "Sampler 3 of 8"),
+        ("4", 40.0, 100.0, "Loading checkpoint 40%"),
+        ("8", 2, 4, "Decode 50%"),
+        ("3", 0, 0, "Sampler…"),
+        ("99", 1, 2, "50%"),
+    ],
+)
+def test_progress_in_words(preset, node, value, maximum, words):
+    (stylize, *_) = preset.read_presets({"presets": [load_preset("stylize").to_json(lambda folder: [])]})
+    assert stylize.progress_words(node, value, maximum, steps=8) == words
+
+
 def test_unknown_fields_of_a_newer_daemon_are_ignored(preset):
     data = copy.deepcopy(SOUND)
     data["colour"] = "red"

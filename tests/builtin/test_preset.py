@@ -252,6 +252,11 @@ def test_a_panel_gets_the_controls_as_json(stylize):
     ]
     assert data["titles"]["3"] == "Sampler"
     assert set(data["titles"]) == set(stylize.workflow)
+    assert [data["titles"][node] for node in data["loaders"]] == [
+        "Checkpoint",
+        "Depth ControlNet",
+        "Lines ControlNet",
+    ]
 
 
 def test_a_panel_offers_the_models_that_are_there():
