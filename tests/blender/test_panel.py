@@ -86,6 +86,13 @@ def test_diagnosis_goes_through_the_whole_chain_and_leaves_nothing(panel):
     assert found["left"] == []
 
 
+def test_no_operator_leaves_an_orphan(panel):
+    found = panel["orphans"]
+    assert found["ran"] == [["FINISHED"]] * len(found["ran"])
+    assert found["unused"] == []
+    assert found["added"] == []
+
+
 @pytest.mark.parametrize(
     ("what", "message", "hint"),
     [

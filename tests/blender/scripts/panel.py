@@ -166,6 +166,37 @@ def diagnosed() -> dict:
     }
 
 
+def orphans() -> dict:
+    """Every operator once: datablocks that nobody uses afterwards, and those that only we would have added."""
+    prepare()
+    settings = scene().framebridge
+    scene().frame_start, scene().frame_end, settings.frames_folder = 1, 2, str(FOLDER / "orphans")
+    before, kept = unused(), datablocks()
+    ran = [
+        OPS.connect(),
+        OPS.generate(),
+        OPS.show_maps(),
+        OPS.diagnose(),
+        OPS.project(),
+        OPS.view_strength(view="Framebridge View 1", strength=0.5),
+        OPS.remove_projection(view="Framebridge View 1"),
+        OPS.use_again(),
+        OPS.show_result(),
+        OPS.clear_overlay() if OPS.clear_overlay.poll() else {"FINISHED"},
+        OPS.render_animation(),
+        OPS.free_memory(),
+        OPS.delete_result(),
+        OPS.cancel(),
+        OPS.dismiss(),
+        OPS.disconnect(),
+    ]
+    return {
+        "ran": [list(ends) for ends in ran],
+        "unused": sorted(unused() - before),
+        "added": sorted(datablocks() - kept),
+    }
+
+
 def refusals() -> dict:
     """What cannot work, and what the artist is told."""
     return {name: told(action) for name, action in REFUSALS.items()}
@@ -329,6 +360,11 @@ def used(name: str = "seed"):
     return display.recipe_of(display.results()[0]).values[name]
 
 
+def unused() -> set[str]:
+    kinds = [prop.identifier for prop in bpy.types.BlendData.bl_rna.properties if prop.type == "COLLECTION"]
+    return {f"{kind}/{item.name}" for kind in kinds for item in getattr(bpy.data, kind) if not item.users}
+
+
 def datablocks() -> set[str]:
     kinds = [prop.identifier for prop in bpy.types.BlendData.bl_rna.properties if prop.type == "COLLECTION"]
     return {f"{kind}/{item.name}" for kind in kinds for item in getattr(bpy.data, kind)}
@@ -344,6 +380,7 @@ report(
     prompts,
     mapped,
     diagnosed,
+    orphans,
     refusals,
     odd_but_fine,
     changed_preset,
