@@ -69,6 +69,14 @@ def test_daemon_that_cannot_be_started_says_what_to_set(strange):
     assert "preferences" in strange["nobody"]["cannot start"]
 
 
+def test_only_a_daemon_elsewhere_needs_online_access(strange):
+    local = ["ws://127.0.0.1:8189/bridge", "ws://[::1]:8189/bridge"]
+    assert strange["online_access"] == {
+        "off": ["offline", *local],
+        "on": ["ws://192.168.0.7:8189/bridge", *local],
+    }
+
+
 def test_addresses_are_read_as_people_type_them(strange):
     local = "ws://127.0.0.1:8189/bridge"
     assert strange["addresses"] == {

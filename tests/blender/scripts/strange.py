@@ -111,6 +111,15 @@ def nobody() -> dict:
     return found
 
 
+def online_access() -> dict:
+    """A daemon elsewhere, with and without Online Access; one on this machine needs none."""
+    found = {}
+    for name, allowed in (("off", False), ("on", True)):
+        preferences.may_go_online = lambda allowed=allowed: allowed
+        found[name] = [_located("192.168.0.7"), _located("localhost:8189"), _located("[::1]:8189")]
+    return found
+
+
 def addresses() -> dict:
     """How the preferences read what is typed."""
     found = {}
@@ -219,4 +228,4 @@ def sizes() -> list[list[int]]:
 
 
 framebridge.register()
-report(nonsense, wrong_size, no_picture, garbage, leaves, refuses, nobody, addresses)
+report(nonsense, wrong_size, no_picture, garbage, leaves, refuses, nobody, online_access, addresses)
