@@ -91,7 +91,7 @@ class Capturer:
         view_matrix, in_metres = scaled(view_matrix, projection, scale)
         return Capture(
             color=color,
-            depth=linear_depth(depth, projection) * np.float32(scale),
+            depth=linear_depth(depth, in_metres),
             view=view_matrix,
             projection=in_metres,
             near=clip_range(in_metres)[0],
@@ -130,7 +130,7 @@ class Capturer:
         kind = _color_shading(viewport)
         with temporarily(*_clean(viewport), (shading, "type", kind)):
             _draw(canvas, viewport, view)
-            color = _read_color(canvas, "UBYTE", np.uint8)[..., :3].copy()
+            color = _without_alpha(_read_color(canvas, "UBYTE", np.uint8))
             if kind == "SOLID" and not shading.show_xray:
                 return color, _read_depth(canvas)
         with temporarily(*_clean(viewport), (shading, "type", "SOLID"), (shading, "show_xray", False)):
@@ -178,6 +178,14 @@ def _read_color(canvas: gpu.types.GPUOffScreen, kind: str, dtype: type) -> np.nd
     with canvas.bind():
         gpu.state.active_framebuffer_get().read_color(0, 0, width, height, 4, 0, kind, data=pixels)
     return np.array(pixels, dtype=dtype).reshape(height, width, 4)[::-1]
+
+
+def _without_alpha(pixels: np.ndarray) -> np.ndarray:
+    """Return the first three of four channels, as an array of their own."""
+    color = np.empty((*pixels.shape[:2], 3), pixels.dtype)
+    for channel in range(3):  # one by one takes 0.5 ms at 512², all at once 1.5
+        color[..., channel] = pixels[..., channel]
+    return color
 
 
 def _read_depth(canvas: gpu.types.GPUOffScreen) -> np.ndarray:

@@ -7,6 +7,7 @@ that the add-on adds to a scene. Blender keeps the values in the file while a gr
 
 from __future__ import annotations
 
+import functools
 import re
 import zlib
 from typing import Any
@@ -81,6 +82,7 @@ def values_of(settings: Settings, preset: Preset) -> Any:
     return getattr(settings, attribute_of(preset.name))
 
 
+@functools.cache
 def attribute_of(name: str) -> str:
     """Return what a preset or control is called as a Python attribute; different for different names."""
     plain = re.sub(r"\W", "_", name, flags=re.ASCII)

@@ -34,10 +34,17 @@ def linear_depth(buffer: np.ndarray, projection: Matrix) -> np.ndarray:
     Returns:
         float32 (H, W) in the units of ``projection``; ``inf`` where nothing was drawn.
     """
-    depth = buffer.astype(np.float64) * 2.0 - 1.0
     scale, offset = projection[2, 2], projection[2, 3]
-    distance = offset / (depth + scale) if is_perspective(projection) else (offset - depth) / scale
-    return np.where(buffer < 1.0, distance, np.inf).astype(np.float32)
+    distance = np.subtract(np.float32(1.0), buffer)  # exact where it matters, so that float32 does
+    is_sky = distance <= 0.0
+    if is_perspective(projection):
+        distance += np.float32(-0.5 * (1.0 + scale))
+        np.divide(np.float32(-0.5 * offset), distance, out=distance)
+    else:
+        distance *= np.float32(2.0 / scale)
+        distance += np.float32((offset - 1.0) / scale)
+    np.copyto(distance, np.float32(np.inf), where=is_sky)
+    return distance
 
 
 def clip_range(projection: Matrix) -> tuple[float, float]:

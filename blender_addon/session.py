@@ -26,8 +26,9 @@ def frame_of(capture: Capture, number: int = 0) -> protocol.Frame:
     """Turn a capture into a frame as it travels; the arrays must not change afterwards."""
     planes = [_plane("color", "u8", capture.color), _plane("depth", "f32", capture.depth)]
     if capture.normal is not None:
-        packed = np.round((capture.normal + 1.0) * 127.5).astype(np.uint8)
-        planes.append(_plane("normal", "u8", packed))
+        rounded = capture.normal * np.float32(127.5)
+        rounded += np.float32(127.5 + 0.5)
+        planes.append(_plane("normal", "u8", rounded.astype(np.uint8)))
     if capture.object_id is not None:
         planes.append(_plane("object_id", "u16", capture.object_id))
     camera = protocol.Camera(
