@@ -221,6 +221,16 @@ def test_mirrored_halves_share_a_texture_and_that_is_told(baking):
     assert found["checker_colors"] > 0.7  # a mean of both would have a third colour in half of the area
 
 
+def test_texture_of_mirrored_halves_is_that_of_the_half_that_is_seen(baking):
+    assert max(baking["seen_halves"]) < 6e-3
+
+
+def test_texture_goes_on_beyond_its_islands(baking):
+    """The wall is painted all over, in values of 0.85 at most; its own grey is 0.91."""
+    assert baking["gaps"]["least_alpha"] == 1.0
+    assert baking["gaps"]["brightest"] < 0.87
+
+
 def test_lit_bake_is_the_color_of_a_surface(baking):
     found = baking["lit"]
     assert found["shaders"] == ["BSDF_PRINCIPLED", "OUTPUT_MATERIAL", "TEX_IMAGE", "UVMAP"]

@@ -17,6 +17,7 @@ from framebridge.projection import (
     set_strength,
     views_of,
 )
+from framebridge.viewport import find_viewport
 from harness import REQUEST, report
 from mathutils import Matrix
 from projection_scene import HEIGHT, WIDTH, build, capture, compared, look_from, picture, render
@@ -226,8 +227,6 @@ def saved() -> dict[str, Any]:
 
 def solid_shading() -> dict[str, float]:
     """Solid shading by texture, which knows no shader, shows the picture roughly, by the UV map."""
-    from framebridge.viewport import find_viewport
-
     build()
     captured = capture()
     project(picture(), captured)
@@ -291,7 +290,7 @@ def linked() -> dict[str, Any]:
 
 
 def eevee() -> dict[str, float]:
-    """EEVEE shows the picture again as well: no blurred copies of it, and no depth in half precision."""
+    """EEVEE shows the picture again as well, and no blurred copies of it."""
     build()
     captured = capture()
     project(picture(), captured)

@@ -14,6 +14,7 @@ from framebridge.projection import (
     match_colors,
     project,
     remove_view,
+    views_of,
 )
 from harness import REQUEST, report
 from projection_scene import HEIGHT, WIDTH, build, capture, compared, look_from, picture, render
@@ -162,6 +163,40 @@ def mirrored() -> dict[str, Any]:
     }
 
 
+def seen_halves() -> list[float]:
+    """Seen from either end, the half in front hides the other: the texture is that of the front one."""
+    errors = []
+    for end in (-8.0, 8.0):
+        build()
+        half = bpy.data.objects["Half"]
+        for item in [item for item in bpy.data.objects if item.type != "CAMERA" and item != half]:
+            bpy.data.objects.remove(item)
+        look_from((-2.6 + end * np.cos(0.4), -0.6 + end * np.sin(0.4), 0.8), (-2.6, -0.6, 0.75))
+        captured = capture()
+        project(picture(), captured, [half])
+        bake([half], BakeOptions(size=1024))
+        is_half = captured.object_id == captured.object_names.index("Half") + 1
+        errors.append(float(np.abs(render(f"end {end}") - picture() / np.float32(255))[is_half].mean()))
+    return errors
+
+
+def gaps() -> dict[str, float]:
+    """Outside its islands a texture goes on with their colours: no seam shows, however it is filtered."""
+    build()
+    for item in [item for item in bpy.data.objects if item.type != "CAMERA"]:
+        bpy.data.objects.remove(item)
+    bpy.ops.mesh.primitive_plane_add(size=2, rotation=(np.pi / 2, 0, 0))
+    wall = bpy.context.object
+    for corner in wall.data.uv_layers.active.data:
+        corner.uv = corner.uv * 0.3 + type(corner.uv)((0.35, 0.35))
+    look_from((0, -9, 0), (0, 0, 0))
+    project(picture(), capture(), [wall])
+    image = bake([wall], BakeOptions(size=512)).images[0]
+    pixels = np.empty(512 * 512 * 4, np.float32)
+    image.pixels.foreach_get(pixels)
+    return {"least_alpha": float(pixels[3::4].min()), "brightest": float(pixels.reshape(-1, 4)[:, :3].max())}
+
+
 def lit() -> dict[str, Any]:
     """Lit by the scene, the texture is the colour of a surface, in plain sRGB."""
     _, objects = _projected()
@@ -214,8 +249,6 @@ def refused() -> dict[str, Any]:
 
 def _full(item: bpy.types.Object) -> bpy.types.Object:
     """Give a mesh eight UV maps of its own, and project anew."""
-    from framebridge.projection import views_of
-
     for view in views_of(item):
         remove_view(view, [item])
     while len(item.data.uv_layers) < 8:
@@ -246,6 +279,8 @@ report(
     uv_maps,
     inside_out,
     mirrored,
+    seen_halves,
+    gaps,
     lit,
     saved,
     refused,
