@@ -22,7 +22,7 @@ class FilePeer(BaseHTTPRequestHandler):
     jobs: ClassVar[dict[str, str]] = {}
     numbers: ClassVar[Iterator[int]] = itertools.count(1)
 
-    def do_POST(self) -> None:  # noqa: N802 - the name that the standard library calls
+    def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         number = str(next(self.numbers))
         if self.path == "/upload/image":
@@ -32,7 +32,7 @@ class FilePeer(BaseHTTPRequestHandler):
             self.jobs[number] = json.loads(body)["image"]
             self._answer(json.dumps({"prompt_id": number}).encode())
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         address = urlsplit(self.path)
         if address.path == "/view":
             self._answer(self.files.pop(parse_qs(address.query)["filename"][0]))

@@ -7,15 +7,17 @@ from typing import Any
 
 
 class Stopwatch:
-    """Seconds and calls by part.
+    """Seconds and calls by part, of one thread.
 
     Attributes:
-        seconds: Spent in each part since the last ``restart``.
+        seconds: That passed in each part since the last ``restart``.
+        processor_seconds: That the thread computed in it.
         calls: How often it was entered.
     """
 
     def __init__(self) -> None:
         self.seconds: Counter[str] = Counter()
+        self.processor_seconds: Counter[str] = Counter()
         self.calls: Counter[str] = Counter()
 
     def watch(self, owner: Any, name: str, part: str) -> None:
@@ -24,16 +26,17 @@ class Stopwatch:
 
         @functools.wraps(function)
         def watched(*arguments: Any, **options: Any) -> Any:
-            began = time.perf_counter()
+            began, computed = time.perf_counter(), time.thread_time()
             try:
                 return function(*arguments, **options)
             finally:
                 self.seconds[part] += time.perf_counter() - began
+                self.processor_seconds[part] += time.thread_time() - computed
                 self.calls[part] += 1
 
         setattr(owner, name, watched)
 
     def restart(self) -> None:
         """Forget what was counted."""
-        self.seconds.clear()
-        self.calls.clear()
+        for counter in (self.seconds, self.processor_seconds, self.calls):
+            counter.clear()
