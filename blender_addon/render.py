@@ -40,6 +40,9 @@ State = Literal["new", "rendering", "done", "cancelled"]
 _BYTES_PER_PIXEL = 4 * 12
 """Of the file: four channels of colour, one of depth, three of normals, four of object ids."""
 
+_PATIENCE_S = 0.2
+"""Between two looks at whether an abandoned render has ended."""
+
 _PINHOLES = frozenset({"PERSP", "ORTHO"})
 
 
@@ -83,14 +86,16 @@ class RenderCapture:
         self._undo = ExitStack()
         self._scene_name = ""
         self._path = Path()
+        self._is_discarded = self._is_abandoned = False
 
     @property
     def state(self) -> State:
         """How far it is; ``done`` and ``cancelled`` only when Blender has let go of the scene."""
-        if self._end in ("new", "rendering"):
-            is_gone = self._end == "rendering" and self._scene_name not in bpy.data.scenes
-            return "cancelled" if is_gone else self._end
-        return "rendering" if bpy.app.is_job_running("RENDER") else self._end
+        if self._end == "new":
+            return "new"
+        if self._is_discarded or self._scene_name not in bpy.data.scenes:  # undone, or in another file
+            return "cancelled"
+        return "rendering" if _is_rendering() else self._end
 
     def begin(self, waits: bool = False) -> None:
         """Start to render.
@@ -101,6 +106,7 @@ class RenderCapture:
         Raises:
             CaptureError: See ``render_capture``.
         """
+        assert self.state == "new", "each render has an object of its own"
         remove_leftover_scenes()
         _require_idle()
         self._view = _checked(self._viewport, self._view)
@@ -123,10 +129,13 @@ class RenderCapture:
         """Return what was rendered, and leave no trace of it.
 
         Raises:
-            CaptureError: See ``render_capture``; nothing was changed.
+            CaptureError: See ``render_capture``; nothing was changed, and a render under way goes on.
         """
+        if self.state == "rendering":
+            raise CaptureError("the render has not ended", code="render_running", hint="Wait until it has.")
         try:
-            self._require_done()
+            if self.state != "done":
+                raise CaptureError("the render was cancelled", code="cancelled", hint="Start it again.")
             passes = _read(self._path, self._view, self._engine)
             color = _displayed(bpy.data.scenes[self._scene_name], passes.combined, self._path.parent)
         finally:
@@ -134,23 +143,31 @@ class RenderCapture:
         return self._capture(passes, color)
 
     def discard(self) -> None:
-        """Put everything back; harmless where there is nothing to put back."""
-        try:
-            self._end = "cancelled"
-        finally:
+        """Put everything back; harmless where there is nothing to put back.
+
+        Nothing but Esc ends a render under way, so that of one all is put back as soon as it has ended.
+        """
+        if self._is_abandoned:
+            return
+        self._is_abandoned = self.state == "rendering" and _is_rendering()
+        self._end, self._is_discarded = "cancelled", True
+        if self._is_abandoned:
+            bpy.app.timers.register(self._put_back, first_interval=_PATIENCE_S, persistent=True)
+        else:
             self._undo.close()
+
+    def _put_back(self) -> float | None:
+        if _is_rendering():
+            return _PATIENCE_S
+        self._is_abandoned = False
+        self._undo.close()
+        return None
 
     def _completed(self, *_: Any) -> None:
         self._end = "done"
 
     def _cancelled(self, *_: Any) -> None:
         self._end = "cancelled"
-
-    def _require_done(self) -> None:
-        if self.state == "cancelled":
-            raise CaptureError("the render was cancelled", code="cancelled", hint="Start it again.")
-        if self.state != "done":
-            raise CaptureError("the render has not ended", code="render_running", hint="Wait until it has.")
 
     def _capture(self, passes: Passes, color: np.ndarray) -> Capture:
         normal, object_id, names = passes.normal, passes.object_id, passes.object_names
@@ -173,8 +190,12 @@ class RenderCapture:
         )
 
 
+def _is_rendering() -> bool:
+    return bpy.app.is_job_running("RENDER")
+
+
 def _require_idle() -> None:
-    if bpy.app.is_job_running("RENDER"):
+    if _is_rendering():
         raise CaptureError(
             "Blender is rendering already", code="render_running", hint="Wait for that render, or cancel it."
         )

@@ -90,14 +90,23 @@ def test_final_render_that_is_discarded_or_cancelled_changes_nothing(rendered):
     found = rendered["discarded"]
     assert (found["never"], found["state"]) == ("cancelled", "done")
     assert found["during"] > 100
-    assert found["codes"] == ["cancelled", "render_running"]
+    assert found["codes"] == ["cancelled", "cancelled"]
     assert found["changed"] == []
     assert rendered["cancelled"] == {"state": "cancelled", "code": "cancelled", "changed": []}
+
+
+def test_final_render_that_is_abandoned_is_put_back_when_it_has_ended(rendered):
+    found = rendered["abandoned"]
+    assert found["states"] == ["rendering", "cancelled"]
+    assert found["kept"]
+    assert found["waits"] == [pytest.approx(0.2), None]
+    assert found["changed"] == []
 
 
 def test_what_the_user_does_during_a_final_render_meets_no_copy_of_the_scene(rendered):
     """Saving leaves it out, an undo that brings it back is put right, and another file has no part of it."""
     found = rendered["interrupted"]
+    assert found["state"] == "cancelled"
     assert found["saved"] == found["after"] == ["Scene"]
     assert found["during"] == ["Framebridge final render", "Scene"]
     assert found["handlers"] == [0, True]

@@ -113,6 +113,27 @@ def cancelled() -> dict[str, Any]:
         render._render = original
 
 
+def abandoned() -> dict[str, Any]:
+    """A render that is discarded, twice, while Blender is at it: what is put back, and when."""
+    _prepare()
+    before, rendering, original = digest(), _rendering(), render._is_rendering
+    rendering.begin(waits=True)
+    try:
+        render._is_rendering = lambda: True
+        during = rendering.state
+        rendering.discard()
+        rendering.discard()
+        state, kept = rendering.state, scene_copy.NAME in bpy.data.scenes
+        waits = rendering._put_back()
+        render._is_rendering = original
+        ended = rendering._put_back()
+    finally:
+        render._is_rendering = original
+    rendering.discard()
+    changed = differences(before, digest())
+    return {"states": [during, state], "kept": kept, "waits": [waits, ended], "changed": changed}
+
+
 def interrupted() -> dict[str, Any]:
     """The user saves, undoes to and opens a file while a render is under way."""
     _prepare()
@@ -129,9 +150,11 @@ def interrupted() -> dict[str, Any]:
     scene_copy.remove_leftover_scenes()
     scenes_then = sorted(scene.name for scene in bpy.data.scenes)
     bpy.ops.wm.open_mainfile(filepath=path)
+    state = rendering.state
     rendering.discard()
     handlers = bpy.app.handlers
     return {
+        "state": state,
         "saved": saved_scenes,
         "during": scenes_then,
         "after": [scene.name for scene in bpy.data.scenes],
@@ -178,4 +201,4 @@ def _size_of_our_render() -> int:
 
 CAPTURER = Capturer()
 start_gpu()
-report(first_render, engines, pictures, discarded, cancelled, interrupted, failures)
+report(first_render, engines, pictures, discarded, cancelled, abandoned, interrupted, failures)
