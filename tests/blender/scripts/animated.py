@@ -9,6 +9,7 @@ import framebridge
 import scenes
 from digest import differences, digest
 from framebridge import animation, controls
+from framebridge.boot import start_gpu
 from framebridge.png import read_texts
 from framebridge.studio import studio
 from harness import REQUEST, report
@@ -21,6 +22,7 @@ WRITE = animation.write_picture
 def rendered() -> dict:
     """All frames, their recipes, and what is left of it in the scene."""
     prepare("whole")
+    start_gpu()  # which Blender 5.2 notes in the preferences
     before = digest()
     order = written()
     ends = list(OPS.render_animation())

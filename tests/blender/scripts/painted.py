@@ -106,7 +106,7 @@ def scene() -> bpy.types.Scene:
 
 
 def datablocks() -> set[str]:
-    kinds = [prop.identifier for prop in bpy.types.BlendData.bl_rna.properties if prop.type == "COLLECTION"]
+    kinds = scenes.collections()
     return {f"{kind}/{item.name}" for kind in kinds for item in getattr(bpy.data, kind)}
 
 

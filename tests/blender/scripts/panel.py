@@ -361,12 +361,12 @@ def used(name: str = "seed"):
 
 
 def unused() -> set[str]:
-    kinds = [prop.identifier for prop in bpy.types.BlendData.bl_rna.properties if prop.type == "COLLECTION"]
+    kinds = scenes.collections()
     return {f"{kind}/{item.name}" for kind in kinds for item in getattr(bpy.data, kind) if not item.users}
 
 
 def datablocks() -> set[str]:
-    kinds = [prop.identifier for prop in bpy.types.BlendData.bl_rna.properties if prop.type == "COLLECTION"]
+    kinds = scenes.collections()
     return {f"{kind}/{item.name}" for kind in kinds for item in getattr(bpy.data, kind)}
 
 

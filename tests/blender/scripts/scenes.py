@@ -23,6 +23,12 @@ def clear() -> None:
         scene.world = bpy.data.worlds.new("World")
 
 
+def collections() -> list[str]:
+    """Return the names of the lists of datablocks."""
+    lists = [prop.identifier for prop in bpy.types.BlendData.bl_rna.properties if prop.type == "COLLECTION"]
+    return [name for name in lists if name != "all_ids"]  # Blender 5.2's list of all of them
+
+
 def solids() -> None:
     """A floor with a monkey, a torus, a cone, a curve, and one mesh shown by two instances."""
     clear()
