@@ -167,7 +167,7 @@ def diagnosed() -> dict:
 
 
 def orphans() -> dict:
-    """Every operator once: datablocks that nobody uses afterwards, and those that only we would have added."""
+    """Every operator once: datablocks that nobody uses afterwards, and those that are new."""
     prepare()
     settings = scene().framebridge
     scene().frame_start, scene().frame_end, settings.frames_folder = 1, 2, str(FOLDER / "orphans")
