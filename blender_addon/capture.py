@@ -114,9 +114,7 @@ class Capturer:
         with canvas.bind():
             names = draw_surfaces(viewport, view, gpu.state.active_framebuffer_get(), self._shader)
         pixels = _read_color(canvas, "FLOAT", np.float32)
-        normal, object_id = pixels[..., :3].copy(), pixels[..., 3].astype(np.uint16)
-        normal[object_id == 0] = (0.0, 0.0, 1.0)
-        return normal, object_id, names
+        return _without_alpha(pixels), pixels[..., 3].astype(np.uint16), names
 
     def free(self) -> None:
         """Give the GPU memory back, as must be done before Blender quits; the next capture takes new."""
@@ -177,7 +175,7 @@ def _read_color(canvas: gpu.types.GPUOffScreen, kind: str, dtype: type) -> np.nd
     pixels = gpu.types.Buffer(kind, width * height * 4)
     with canvas.bind():
         gpu.state.active_framebuffer_get().read_color(0, 0, width, height, 4, 0, kind, data=pixels)
-    return np.array(pixels, dtype=dtype).reshape(height, width, 4)[::-1]
+    return np.frombuffer(pixels, dtype).reshape(height, width, 4)[::-1]
 
 
 def _without_alpha(pixels: np.ndarray) -> np.ndarray:
@@ -194,7 +192,7 @@ def _read_depth(canvas: gpu.types.GPUOffScreen) -> np.ndarray:
     pixels = gpu.types.Buffer("FLOAT", width * height)
     with canvas.bind():
         gpu.state.active_framebuffer_get().read_depth(0, 0, width, height, data=pixels)
-    return np.array(pixels, dtype=np.float32).reshape(height, width)[::-1]
+    return np.frombuffer(pixels, np.float32).reshape(height, width)[::-1]
 
 
 def _color_shading(viewport: Viewport) -> str:

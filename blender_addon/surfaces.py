@@ -59,14 +59,16 @@ def surface_shader() -> gpu.types.GPUShader:
 def draw_surfaces(
     viewport: Viewport, view: View, framebuffer: gpu.types.GPUFrameBuffer, shader: gpu.types.GPUShader
 ) -> tuple[str, ...]:
-    """Draw each instance's normals and number into a framebuffer of this ``FORMAT``; 0 is nothing.
+    """Draw each instance's normals and number into a framebuffer of this ``FORMAT``.
+
+    Where nothing is, the number is 0 and the normal looks at the camera.
 
     Returns:
         The names of the objects; the instance with number n is of ``names[n - 1]``.
     """
     batches: dict[int, gpu.types.GPUBatch | None] = {}
     names: list[str] = []
-    framebuffer.clear(color=(0.0, 0.0, 0.0, 0.0), depth=1.0)
+    framebuffer.clear(color=(0.0, 0.0, 1.0, 0.0), depth=1.0)
     with _nearest_first():
         for item, matrix in _instances(viewport):
             key = item.data.as_pointer()
