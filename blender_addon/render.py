@@ -207,7 +207,7 @@ def _checked(viewport: Viewport, view: View) -> View:
     kind = viewport.scene.camera.data.type
     if kind not in _PINHOLES:
         raise CaptureError(
-            f"a {kind.lower()} camera bends straight lines, so that depth and position cannot be told",
+            f"a camera of type {kind} bends straight lines, so that depth and position cannot be told",
             code="bad_camera",
             hint="Set the camera's Type to Perspective or Orthographic, or capture the viewport.",
         )

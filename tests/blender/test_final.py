@@ -20,6 +20,11 @@ def final(blender) -> dict[str, Any]:
     return blender.run("final")
 
 
+@pytest.fixture(scope="module")
+def faults(blender) -> dict[str, Any]:
+    return blender.run("render_faults")["told"]
+
+
 @pytest.mark.parametrize("camera", CAMERAS)
 def test_workbench_tells_what_the_viewport_tells(final, camera):
     found = final["workbench"][camera]
@@ -74,3 +79,27 @@ def test_odd_scenes_are_rendered(final):
         "named": [1, ['Say "hello": 日本']],
         "broken_driver": False,
     }
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "says", "hint"),
+    [
+        ("no camera", "no_camera", "no active camera", "Add a camera"),
+        ("panoramic", "bad_camera", "PANO", "Perspective"),
+        ("rendering", "render_running", "rendering already", "cancel it"),
+        ("little space", "disk_full", "MB", "smaller size"),
+        ("no folder", "disk_full", "no temporary folder", "another temporary folder"),
+        ("engine fails", "render_failed", "Build without OpenImageDenoiser", "Turn Denoise off"),
+        ("no depth", "render_failed", "FLAT", "Render with Cycles"),
+        ("no file", "render_failed", "left no passes", "Render with Cycles"),
+        ("damaged", "render_failed", "damaged or incomplete", "Render with Cycles"),
+        ("no room", "render_failed", "cannot save", "Free some space"),
+    ],
+)
+def test_what_cannot_be_rendered_is_told_with_a_hint_and_changes_nothing(faults, fault, code, says, hint):
+    told = faults[fault]
+    assert told["code"] == code
+    assert says in told["message"]
+    assert hint in told["hint"]
+    assert told["changed"] == []
+    assert told["console"] == ""
