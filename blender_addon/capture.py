@@ -19,7 +19,7 @@ import numpy as np
 from mathutils import Matrix
 
 from .boot import start_gpu
-from .geometry import clip_range, in_front, linear_depth, scaled
+from .geometry import clip_range, in_front, is_told, linear_depth, scaled
 from .settings import temporarily
 from .surfaces import FORMAT, draw_surfaces, surface_shader
 from .viewport import CaptureError, View, Viewport
@@ -78,7 +78,7 @@ class Capturer:
             with_surfaces: Whether to tell normals and object ids, which takes time in a large scene.
 
         Raises:
-            CaptureError: ``gpu_unavailable`` or ``capture_failed``; nothing was changed.
+            CaptureError: ``gpu_unavailable``, ``bad_clip_range`` or ``capture_failed``; nothing was changed.
         """
         start_gpu()
         viewport.view_layer.update()
@@ -89,9 +89,11 @@ class Capturer:
         color, depth = self._color_and_depth(viewport, view)
         normal, object_id, names = self.surfaces(viewport, view) if with_surfaces else (None, None, ())
         view_matrix, in_metres = scaled(view_matrix, projection, scale)
+        depth = linear_depth(depth, in_metres)
+        _require_told(depth, in_metres)
         return Capture(
             color=color,
-            depth=linear_depth(depth, in_metres),
+            depth=depth,
             view=view_matrix,
             projection=in_metres,
             near=clip_range(in_metres)[0],
@@ -166,6 +168,16 @@ def _draw(canvas: gpu.types.GPUOffScreen, viewport: Viewport, view: View) -> Non
             f"Blender could not draw the viewport: {error}",
             hint="Try again with the viewport's shading set to Solid.",
         ) from error
+
+
+def _require_told(depth: np.ndarray, projection: np.ndarray) -> None:
+    if not is_told(depth, projection):
+        near, _ = clip_range(projection)
+        raise CaptureError(
+            f"depth cannot be told: the clipping range begins too near ({near:.1g} m) for what it shows",
+            code="bad_clip_range",
+            hint="Raise Clip Start of the camera, or in the View tab of the viewport; 0.01 m suits most.",
+        )
 
 
 def _read_color(canvas: gpu.types.GPUOffScreen, kind: str, dtype: type) -> np.ndarray:

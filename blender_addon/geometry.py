@@ -15,6 +15,12 @@ Matrix = np.ndarray
 MAX_ID = 65535
 """The last number of an object in a picture; where there are more they begin again at 1."""
 
+_STEPS = 2.0**24
+"""The depths from the near to the far plane that a buffer tells apart, be it of float32 or of 24 bits."""
+
+_COARSE = 0.01
+"""Of the distance: a step of the depth buffer beyond which depth is worth nothing."""
+
 _TURNED = 2e-5
 """Radians; cameras turned less than this look the same way: a tenth of a pixel at the longest lens."""
 
@@ -39,7 +45,8 @@ def linear_depth(buffer: np.ndarray, projection: Matrix) -> np.ndarray:
     is_sky = distance <= 0.0
     if is_perspective(projection):
         distance += np.float32(-0.5 * (1.0 + scale))
-        np.divide(np.float32(-0.5 * offset), distance, out=distance)
+        with np.errstate(divide="ignore"):  # of the sky, where the far plane is infinitely far
+            np.divide(np.float32(-0.5 * offset), distance, out=distance)
     else:
         distance *= np.float32(2.0 / scale)
         distance += np.float32((offset - 1.0) / scale)
@@ -47,11 +54,31 @@ def linear_depth(buffer: np.ndarray, projection: Matrix) -> np.ndarray:
     return distance
 
 
+def is_told(depth: np.ndarray, projection: Matrix) -> bool:
+    """Whether a depth buffer had steps fine enough for what it shows.
+
+    Args:
+        depth: float32 (H, W), what ``linear_depth`` made of it.
+        projection: The projection that the buffer was drawn with.
+    """
+    if not is_perspective(projection):
+        return True
+    nearest = float(depth.min())
+    if np.isinf(nearest):
+        return bool(projection[2, 2] < -1.0)
+    return nearest < _COARSE * _STEPS * clip_range(projection)[0]
+
+
 def clip_range(projection: Matrix) -> tuple[float, float]:
-    """Return the distances of the near and the far clipping plane."""
+    """Return the distances of the near and the far clipping plane.
+
+    Where a perspective's far plane is so far that Blender's float32 matrix does not tell it, the second is
+    as far as the depth buffer reaches.
+    """
     scale, offset = projection[2, 2], projection[2, 3]
     if is_perspective(projection):
-        return float(offset / (scale - 1.0)), float(offset / (scale + 1.0))
+        near = float(offset / (scale - 1.0))
+        return near, near * _STEPS if scale >= -1.0 else float(offset / (scale + 1.0))
     return float((offset + 1.0) / scale), float((offset - 1.0) / scale)
 
 

@@ -103,6 +103,8 @@ def test_same_view_gives_the_same_capture(planes):
         ("zero area", "bad_size"),
         ("20k", "bad_size"),
         ("no GPU", "gpu_unavailable"),
+        ("clipped too near", "bad_clip_range"),
+        ("no area", "bad_size"),
         ("no viewport", "no_viewport"),
     ],
 )
@@ -115,6 +117,9 @@ def test_what_cannot_be_captured_is_told_with_a_hint(faults, fault, code):
 
 def test_odd_scenes_are_captured(faults):
     found = faults["odd_scenes"]
-    assert found["empty_is_sky"]
+    assert found["sky"] == [True, False]
     assert 0 < found["inside"][0] < found["inside"][1] < 2
     assert found["one_pixel"] == [1, 1, 3]
+    assert found["vast"] == pytest.approx([0.01, 0.01 * 2**24, 0.0], abs=1e-3, rel=1e-3)
+    assert 0 < found["driven"] < 2
+    assert found["console"] == ""

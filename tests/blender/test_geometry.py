@@ -137,3 +137,31 @@ def test_picture_lies_nowhere_in_a_region_that_looks_from_elsewhere(geometry, ch
         other[0 if change == "moved" else 2, 3] += 1e-3
     assert geometry.placement((view, projection), (view, projection)) == pytest.approx((-1, -1, 1, 1))
     assert geometry.placement((view, projection), (other, other_projection)) is None
+
+
+def test_far_plane_that_float32_cannot_tell_is_as_far_as_the_buffer_reaches(geometry):
+    projection = perspective(0.01, 1e6).astype(np.float32).astype(float)
+    assert projection[2, 2] == -1.0
+    near, far = geometry.clip_range(projection)
+    assert (near, far) == pytest.approx((0.01, 0.01 * 2**24), rel=1e-6)
+    buffer = np.array([[window_depth(projection, 50.0), 1.0]], np.float32)
+    found = geometry.linear_depth(buffer, projection)
+    assert found[0, 0] == pytest.approx(50.0, rel=1e-3)
+    assert np.isinf(found[0, 1])
+    assert geometry.is_told(found, projection)
+
+
+@pytest.mark.parametrize(
+    ("near", "far", "nearest", "is_told"),
+    [
+        (0.1, 100.0, 5.0, True),
+        (1e-6, 100.0, 5.0, False),
+        (1e-6, 100.0, 0.1, True),
+        (0.1, 100.0, np.inf, True),
+        (1e-6, 100.0, np.inf, False),
+    ],
+)
+def test_depth_is_not_told_by_a_buffer_that_begins_too_near(geometry, near, far, nearest, is_told):
+    projection = perspective(near, far).astype(np.float32).astype(float)
+    assert geometry.is_told(np.array([[np.inf, nearest]], np.float32), projection) == is_told
+    assert geometry.is_told(np.array([[nearest]], np.float32), orthographic(near, far))
