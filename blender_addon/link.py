@@ -48,15 +48,18 @@ class Link:
             self.is_connected and self.problem is not None
         )
 
-    def connect(self, starts_daemon: bool = False) -> None:
+    def connect(self, starts_daemon: bool = False) -> bool:
         """Connect unless that is done or under way; what goes wrong becomes the ``problem``.
 
         Args:
             starts_daemon: Whether to start a daemon that does not run.
+
+        Returns:
+            Whether it begins anew: nothing comes any more of what was asked for before.
         """
         is_enough = self._may_start or not starts_daemon or self.is_connected
         if self.session is not None and is_enough and not self.is_hopeless:
-            return
+            return False
         self.disconnect()
         try:
             self.session = Session(locator(starts_daemon))
@@ -64,6 +67,7 @@ class Link:
         except BridgeError as error:
             self.session, self.problem = None, error.problem
         self._may_start = starts_daemon
+        return True
 
     def disconnect(self) -> None:
         """Let the connection go; its thread has ended within a second."""
@@ -76,7 +80,9 @@ class Link:
         """Ask for what is not known yet; to be called often."""
         if not self.is_connected:
             self._forget()
-        elif not self._presets_request:
+            return
+        self._may_start = False  # whoever stops the daemon from now on means it
+        if not self._presets_request:
             self._presets_request = self.session.ask("presets")
 
     def receive(self, message: protocol.Message) -> None:

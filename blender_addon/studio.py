@@ -223,9 +223,14 @@ class Studio:
     def when_ready(self, action: Callable[[], None]) -> None:
         """Do something as soon as the daemon is there, which is started if need be."""
         self.dismiss()
-        self.link.connect(starts_daemon=True)
+        self._connect()
         self._waiting = action, time.monotonic() + START_S
         self._do_what_waits()
+
+    def _connect(self) -> None:
+        """Connect, and start the daemon if need be."""
+        if self.link.connect(starts_daemon=True):
+            self.tasks.lose_all(DISCONNECTED)
 
     def disconnect(self) -> None:
         """Close the connection; what is being made is not heard of any more."""
@@ -467,7 +472,7 @@ class Studio:
         viewport = viewport_of(context)
         wanted_view(viewport, context.scene.framebridge)
         self.dismiss()
-        self.link.connect(starts_daemon=True)
+        self._connect()
         self.live = LiveView(self.link, self.capturer, self.overlay, viewport)
 
     def stop_live(self) -> None:
