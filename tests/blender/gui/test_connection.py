@@ -1,4 +1,4 @@
-"""The connection as the artist lives with it: no daemon, one that is started, killed, restarted, and shared."""
+"""The connection as artists live with it: no daemon, one that is started, killed, restarted, and shared."""
 
 import json
 import os
