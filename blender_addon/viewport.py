@@ -217,8 +217,9 @@ def _matrices(viewport: Viewport) -> tuple[Matrix, Matrix]:
     if not bpy.app.background:
         return region_3d.view_matrix.copy(), region_3d.window_matrix.copy()
     # Without a window nothing is drawn, and a viewport's matrices are those from when the file was saved.
+    is_orthographic = region_3d.view_perspective == "ORTHO"  # which clips on both sides of its centre
     view = (
-        Matrix.Translation((0.0, 0.0, -region_3d.view_distance))
+        Matrix.Translation((0.0, 0.0, 0.0 if is_orthographic else -region_3d.view_distance))
         @ region_3d.view_rotation.inverted().to_matrix().to_4x4()
         @ Matrix.Translation(-region_3d.view_location)
     )

@@ -40,6 +40,7 @@ def test_orthographic_viewport_shows_its_centre_as_large_as_the_perspective_one(
     assert perspective[1][0] > 0.05
     for point, other in zip(perspective, orthographic, strict=True):
         assert point == pytest.approx(other, abs=1e-5)
+    assert views["orthographic"]["centre"] == pytest.approx(0.0, abs=1e-5)
 
 
 @pytest.mark.parametrize("camera", CAMERAS)

@@ -49,7 +49,7 @@ def orthographic() -> dict:
         right = Matrix(np.linalg.inv(np.array(view.view))).to_3x3() @ Matrix.Identity(3).col[0]
         points.append([list(ndc(view, region_3d.view_location + right * x)) for x in (0.0, 1.5)])
     region_3d.view_perspective = "PERSP"
-    return {"points": points}
+    return {"points": points, "centre": (view.view @ region_3d.view_location).z}
 
 
 def cameras() -> dict:
