@@ -12,7 +12,7 @@ TURN = Quaternion((0.0, 0.0, 1.0), 0.02)
 
 
 def prepare() -> None:
-    """Make the scene, and a camera for those who render; for both, edges are not smoothed.
+    """Make the scene, and a camera for those who render; both ways draw outlines, and do not smooth them.
 
     Without a GPU each of the eight samples takes as long as a picture, which would hide the rest.
     """
@@ -20,6 +20,7 @@ def prepare() -> None:
     scenes.camera("perspective")
     display, system = bpy.context.scene.display, bpy.context.preferences.system
     display.render_aa = display.viewport_aa = system.viewport_aa = "OFF"
+    display.shading.show_object_outline = True  # as viewports do by default, and renders do not
 
 
 def turn() -> None:
