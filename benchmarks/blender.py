@@ -77,8 +77,9 @@ def inside(python: Path, folder: Path, script: str, **options: Any) -> dict[str,
     environment = {
         "PYTHONPATH": paths, "BLENDER_USER_RESOURCES": str(folder / "user"), "FRAMEBRIDGE_HOME": str(folder)
     }  # fmt: skip
+    request = {"report": str(report), "folder": str(folder), **options}
     done = subprocess.run(
-        [python, HERE / "inside_blender" / f"{script}.py", json.dumps({"report": str(report), **options})],
+        [python, HERE / "inside_blender" / f"{script}.py", json.dumps(request)],
         env=clean_environment() | environment,
         capture_output=True,
         text=True,

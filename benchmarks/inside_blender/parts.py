@@ -15,11 +15,11 @@ def parts() -> dict[str, dict[str, list[dict[str, float]]]]:
 
 def _in_turn(size: int) -> dict[str, list[dict[str, float]]]:
     prepare()
-    ours = Ours()
+    ours, port, folder = Ours(), REQUEST["peer_port"], REQUEST["folder"]
     ways = {
         "ours": ours,
-        "theirs": Theirs(REQUEST["peer_port"], REQUEST["poll_s"]),
-        "theirs, no wait": Theirs(REQUEST["peer_port"], 0.0),
+        "theirs": Theirs(port, REQUEST["poll_s"], folder),
+        "theirs, no wait": Theirs(port, 0.0, folder),
     }
     rounds = [{name: way.run(size) for name, way in ways.items()} for _ in range(WARM_UP + REQUEST["runs"])]
     ours.finish()

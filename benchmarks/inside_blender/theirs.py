@@ -1,7 +1,6 @@
 """One picture the way of other add-ons: a temporary PNG, an upload, polling, a download, a loaded file."""
 
 import json
-import tempfile
 import time
 from http.client import HTTPConnection
 from pathlib import Path
@@ -22,12 +21,13 @@ class Theirs:
     Args:
         port: Of the server.
         poll_s: Seconds from asking for the picture to the first look whether it is there, and between looks.
+        folder: For the temporary files.
     """
 
-    def __init__(self, port: int, poll_s: float) -> None:
+    def __init__(self, port: int, poll_s: float, folder: str) -> None:
         self._http = HTTPConnection("127.0.0.1", port)
         self._poll_s = poll_s
-        self._folder = Path(tempfile.mkdtemp())
+        self._folder = Path(folder)
 
     def run(self, size: int) -> dict[str, float]:
         """Make one; returns the seconds of its parts."""
