@@ -23,6 +23,7 @@ import numpy as np
 
 from ._bridge.errors import BridgeError
 from .capture import Capture, Capturer, metres_per_unit
+from .display_transform import displayed
 from .geometry import clip_range, scaled
 from .passes import Passes, read_passes
 from .quiet import (
@@ -31,8 +32,8 @@ from .quiet import (
     render_handlers_muted,
     render_slot_kept,
 )
-from .scene_copy import remove_leftover_scenes, scene_copy
-from .settings import temporarily, temporary
+from .scene_copy import remove_leftover_scenes, scene_copy, set_up_passes
+from .settings import temporarily
 from .viewport import CaptureError, View, Viewport, camera_view
 
 State = Literal["new", "rendering", "done", "cancelled"]
@@ -118,7 +119,8 @@ class RenderCapture:
             enter(render_handlers_muted())
             scene = enter(scene_copy(self._viewport.scene))
             enter(called_after_render(self._completed, self._cancelled))
-            _prepare(scene, self._viewport.view_layer.name, self._view, self._path, self._with_surfaces)
+            size = self._view.width, self._view.height
+            set_up_passes(scene, self._viewport.view_layer.name, size, self._path, self._with_surfaces)
             self._scene_name, self._end = scene.name, "rendering"
             _render(scene.name, waits)
         except BaseException:
@@ -137,7 +139,7 @@ class RenderCapture:
             if self.state != "done":
                 raise CaptureError("the render was cancelled", code="cancelled", hint="Start it again.")
             passes = _read(self._path, self._view, self._engine)
-            color = _displayed(bpy.data.scenes[self._scene_name], passes.combined, self._path.parent)
+            color = _displayed(bpy.data.scenes[self._scene_name], passes, self._path.parent)
         finally:
             self.discard()
         return self._capture(passes, color)
@@ -236,37 +238,6 @@ def _private_folder(view: View) -> Iterator[Path]:
         yield Path(name)
 
 
-def _prepare(scene: bpy.types.Scene, layer_name: str, view: View, path: Path, with_surfaces: bool) -> None:
-    """Set up a copy of a scene to render what a capture needs, and no more."""
-    scene.timeline_markers.clear()  # one may be bound to another camera
-    for layer in scene.view_layers:
-        layer.use = layer.name == layer_name
-        if layer.use:
-            _choose_passes(layer, with_surfaces)
-    scene.view_layers[layer_name].name = "View"  # a long name would not fit before those of the passes
-    render = scene.render
-    render.resolution_x, render.resolution_y, render.resolution_percentage = view.width, view.height, 100
-    render.pixel_aspect_x = render.pixel_aspect_y = 1.0
-    render.use_border = render.use_crop_to_border = render.use_multiview = False
-    render.use_compositing = render.use_sequencer = render.use_single_layer = False
-    render.use_stamp = render.use_persistent_data = render.use_placeholder = False
-    render.use_file_extension = render.use_overwrite = True
-    render.dither_intensity = 0.0
-    render.filepath = str(path)
-    settings = render.image_settings
-    _set_format(settings, "OPEN_EXR_MULTILAYER")
-    settings.color_depth, settings.exr_codec = "32", "NONE"
-
-
-def _choose_passes(layer: bpy.types.ViewLayer, with_surfaces: bool) -> None:
-    for name in [prop.identifier for prop in layer.bl_rna.properties]:
-        if name.startswith("use_pass_"):
-            setattr(layer, name, False)
-    layer.use_pass_combined = layer.use_pass_z = layer.use_pass_cryptomatte_object = True
-    layer.use_pass_normal = with_surfaces
-    layer.pass_cryptomatte_depth = 2
-
-
 def _render(scene_name: str, waits: bool) -> None:
     try:
         with _window_in_context(), _nothing_opened():
@@ -327,35 +298,8 @@ def _read(path: Path, view: View, engine: str) -> Passes:
     return passes
 
 
-def _displayed(scene: bpy.types.Scene, combined: np.ndarray, folder: Path) -> np.ndarray:
-    """Return linear colours as the scene's view transform shows them, uint8 (H, W, 3)."""
-    height, width = combined.shape[:2]
-    path = folder / "color.tga"
-    pixels = np.ones((height, width, 4), np.float32)
-    pixels[..., :3] = combined[::-1]
-    _set_format(scene.render.image_settings, "TARGA_RAW")
-    scene.render.image_settings.color_mode = "RGB"
-    with temporary(bpy.data.images, "Framebridge", width, height, alpha=True, float_buffer=True) as image:
-        if hasattr(bpy.data, "colorspace"):  # Blender 5: files choose the space they are linear in
-            image.colorspace_settings.name = bpy.data.colorspace.working_space
-        image.pixels.foreach_set(pixels.ravel())
-        try:
-            image.save_render(str(path), scene=scene)
-            return _read_targa(path.read_bytes(), width, height)
-        except (RuntimeError, OSError, ValueError) as error:
-            raise _failed(f"cannot save its colours: {error}") from error
-
-
-def _read_targa(data: bytes, width: int, height: int) -> np.ndarray:
-    """Return the colours of an uncompressed file, uint8 (H, W, 3), rows downwards."""
-    header_bytes = 18 + data[0]  # and a comment
-    pixels = np.frombuffer(data, np.uint8, width * height * 3, header_bytes).reshape(height, width, 3)
-    is_downwards = bool(data[17] & 0x20)
-    rows = pixels if is_downwards else pixels[::-1]
-    return np.ascontiguousarray(rows[..., ::-1])  # blue comes first
-
-
-def _set_format(settings: bpy.types.ImageFormatSettings, name: str) -> None:
-    if hasattr(settings, "media_type"):  # Blender 5
-        settings.media_type = "MULTI_LAYER_IMAGE" if "MULTILAYER" in name else "IMAGE"
-    settings.file_format = name
+def _displayed(scene: bpy.types.Scene, passes: Passes, folder: Path) -> np.ndarray:
+    try:
+        return displayed(scene, passes.combined, folder)
+    except (RuntimeError, OSError, ValueError) as error:
+        raise _failed(f"cannot save its colours: {error}") from error

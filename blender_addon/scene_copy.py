@@ -6,6 +6,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import bpy
 
@@ -46,6 +47,46 @@ def remove_leftover_scenes() -> None:
     """Remove copies that an undo brought back; for ``undo_post``, ``redo_post`` and ``load_post``."""
     for item in [item for item in bpy.data.scenes if item.get(OWNER, "") not in {"", *_in_use}]:
         bpy.data.scenes.remove(item)
+
+
+def set_up_passes(
+    scene: bpy.types.Scene, layer_name: str, size: tuple[int, int], path: Path, with_surfaces: bool
+) -> None:
+    """Set up a copy of a scene to render what a capture needs, and no more, into a multilayer file."""
+    scene.timeline_markers.clear()  # one may be bound to another camera
+    for layer in scene.view_layers:
+        layer.use = layer.name == layer_name
+        if layer.use:
+            _choose_passes(layer, with_surfaces)
+    scene.view_layers[layer_name].name = "View"  # a long name would not fit before those of the passes
+    render = scene.render
+    render.resolution_x, render.resolution_y, render.resolution_percentage = *size, 100
+    render.pixel_aspect_x = render.pixel_aspect_y = 1.0
+    render.use_border = render.use_crop_to_border = render.use_multiview = False
+    render.use_compositing = render.use_sequencer = render.use_single_layer = False
+    render.use_stamp = render.use_persistent_data = render.use_placeholder = False
+    render.use_file_extension = render.use_overwrite = True
+    render.dither_intensity = 0.0
+    render.filepath = str(path)
+    settings = render.image_settings
+    set_format(settings, "OPEN_EXR_MULTILAYER")
+    settings.color_depth, settings.exr_codec = "32", "NONE"
+
+
+def set_format(settings: bpy.types.ImageFormatSettings, name: str) -> None:
+    """Choose a format of files, whichever kind of pictures it is for."""
+    if hasattr(settings, "media_type"):  # Blender 5
+        settings.media_type = "MULTI_LAYER_IMAGE" if "MULTILAYER" in name else "IMAGE"
+    settings.file_format = name
+
+
+def _choose_passes(layer: bpy.types.ViewLayer, with_surfaces: bool) -> None:
+    for name in [prop.identifier for prop in layer.bl_rna.properties]:
+        if name.startswith("use_pass_"):
+            setattr(layer, name, False)
+    layer.use_pass_combined = layer.use_pass_z = layer.use_pass_cryptomatte_object = True
+    layer.use_pass_normal = with_surfaces
+    layer.pass_cryptomatte_depth = 2
 
 
 def _keep_from_being_saved(scene: bpy.types.Scene) -> None:

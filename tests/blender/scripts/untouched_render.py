@@ -15,7 +15,7 @@ from framebridge.render import RenderCapture, render_capture
 from framebridge.viewport import camera_view, find_viewport
 from harness import REQUEST, report
 
-CAN_FAIL = ("render.py", "quiet.py", "scene_copy.py")
+CAN_FAIL = ("render.py", "quiet.py", "scene_copy.py", "display_transform.py")
 """Modules of the add-on that change something; ``passes.py`` and ``exr.py`` only read, and ``settings.py``
 puts back."""
 
@@ -190,11 +190,14 @@ def _size_of_our_render() -> int:
     scene = bpy.data.scenes.new(scene_copy.NAME)
     path = Path(REQUEST["folder"]) / "ours.png"
     scene.render.image_settings.file_format = "PNG"
+    shown = _result().render_slots.active_index
+    _result().render_slots.active_index = 1  # that of the last render, which ours took
     try:
         _result().save_render(str(path), scene=scene)
     except RuntimeError:
         return 0
     finally:
+        _result().render_slots.active_index = shown
         bpy.data.scenes.remove(scene)
     return int.from_bytes(path.read_bytes()[16:20], "big")
 
