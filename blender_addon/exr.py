@@ -96,7 +96,7 @@ def _part(data: bytes, position: int) -> tuple[_Part, int]:
     while data[position]:
         name, position = _text(data, position)
         kind, position = _text(data, position)
-        (size,) = struct.unpack_from("<i", data, position)
+        (size,) = struct.unpack_from("<I", data, position)
         attributes[name] = kind, data[position + 4 : position + 4 + size]
         position += 4 + size
     if attributes["compression"][1] != _UNCOMPRESSED:
@@ -118,6 +118,8 @@ def _channel_list(data: bytes) -> tuple[tuple[str, np.dtype], ...]:
 
 def _channels_of(data: bytes, part: _Part, table: tuple[int, ...], skip: int) -> dict[str, np.ndarray]:
     """Return the channels of a part; each row lies in a chunk of its own, channel after channel."""
+    if part.height * part.row_bytes > len(data):
+        raise ValueError("the file is smaller than its picture")
     rows = np.empty((part.height, part.row_bytes), np.uint8)
     for offset in table:
         (row,) = struct.unpack_from("<i", data, offset + skip)
