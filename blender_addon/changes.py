@@ -3,17 +3,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import bpy
 from bpy.app.handlers import persistent
 
 from .results import is_ours
 
 _count = 0
+_is_muted = False
 
 
 def count() -> int:
     """Return how often anything has changed since the start; our own pictures do not count."""
     return _count
+
+
+@contextmanager
+def muted() -> Iterator[None]:
+    """Count nothing meanwhile: what we do to capture is no change of the scene."""
+    global _is_muted
+    _is_muted = True
+    try:
+        yield
+    finally:
+        _is_muted = False
 
 
 def register() -> None:
@@ -30,7 +45,7 @@ def unregister() -> None:
 
 @persistent
 def _updated(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
-    if not all(_is_our_picture(update.id) for update in depsgraph.updates):
+    if not _is_muted and not all(_is_our_picture(update.id) for update in depsgraph.updates):
         _frame_changed()
 
 

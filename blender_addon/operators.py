@@ -53,7 +53,7 @@ class Generate(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Allow one picture at a time."""
-        return not studio().is_generating
+        return not studio().is_generating and studio().animation is None
 
     @reported
     def execute(self, context: bpy.types.Context) -> set[str]:

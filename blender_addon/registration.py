@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 from bpy.app.handlers import persistent
 
-from . import changes, controls, operators, panels, projection_operators, properties
+from . import changes, controls, operators, panels, projection_operators, properties, quiet, scene_copy
 from .preferences import Preferences
 from .studio import close_studio, studio
 
@@ -31,6 +31,7 @@ def register() -> None:
     for item in CLASSES:
         bpy.utils.register_class(item)
     changes.register()
+    quiet.watch_renders()
     for handlers, function in _handlers():
         handlers.append(function)
     bpy.app.timers.register(_tick, first_interval=ASLEEP_S, persistent=True)
@@ -44,6 +45,7 @@ def unregister() -> None:
         if function in handlers:
             handlers.remove(function)
     close_studio()
+    quiet.stop_watching_renders()
     changes.unregister()
     controls.withdraw_all()
     for item in reversed(CLASSES):
@@ -77,6 +79,9 @@ def _handlers() -> tuple[tuple[list, object], ...]:
     handlers = bpy.app.handlers
     return (
         (handlers.load_pre, _file_closes),
+        (handlers.load_post, _scene_copies_go),
+        (handlers.undo_post, _scene_copies_go),
+        (handlers.redo_post, _scene_copies_go),
         (handlers.render_init, _render_begins),
         (handlers.render_complete, _render_ends),
         (handlers.render_cancel, _render_ends),
@@ -86,6 +91,12 @@ def _handlers() -> tuple[tuple[list, object], ...]:
 @persistent
 def _file_closes(*_: object) -> None:
     studio().let_go_of_file()
+
+
+@persistent
+def _scene_copies_go(*_: object) -> None:
+    """Remove what undo, or a file saved in the middle of a render, brought back of a capture's own scene."""
+    scene_copy.remove_leftover_scenes()
 
 
 @persistent

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import bpy
 
+from . import changes
 from ._bridge.protocol import MAX_MESSAGE_BYTES
 from .capture import Capture, Capturer
 from .preset import Preset
@@ -118,7 +119,8 @@ class Take:
             self._capture = render_capture(capturer, viewport, view, with_surfaces)
         else:
             self._render = RenderCapture(capturer, viewport, view, with_surfaces)
-            self._render.begin()
+            with changes.muted():
+                self._render.begin()
 
     def result(self) -> Capture | None:
         """Return the capture, once it is there.
@@ -127,7 +129,8 @@ class Take:
             CaptureError: Why it could not be made.
         """
         if self._render is not None and self._render.state == "done":
-            self._capture, self._render = self._render.collect(), None
+            with changes.muted():
+                self._capture, self._render = self._render.collect(), None
         if self._render is not None and self._render.state == "cancelled":
             self.cancel()
         return self._capture
@@ -135,7 +138,8 @@ class Take:
     def cancel(self) -> None:
         """Give it up, and take away what it needed."""
         if self._render is not None:
-            self._render.discard()
+            with changes.muted():
+                self._render.discard()
             self._render, self.was_cancelled = None, True
 
 

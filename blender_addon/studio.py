@@ -205,7 +205,7 @@ class Studio:
             self.link.connect()
         self._do_what_waits()
         self._take_in_capture()
-        if self.live is not None and not self.is_rendering:
+        if self.live is not None and not self.is_rendering and self._take is None:
             self.live.tick()
         if self.animation is not None:
             self.animation.tick()
