@@ -25,6 +25,15 @@ def test_picture_is_all_that_is_added_and_it_survives(panel):
     assert found["prompt_after_reload"] == found["settings_after_reload"] == "neon"
 
 
+def test_picture_is_made_from_a_final_render(panel):
+    assert panel["final_render"] == {
+        "ends": ["FINISHED"],
+        "size": [128, 96],
+        "added": ["images/Framebridge 001"],
+        "engine": "BLENDER_WORKBENCH",
+    }
+
+
 def test_seed_modes(panel):
     assert panel["seeds"]["FIXED"] == [7, 7, 7]
     assert panel["seeds"]["INCREMENT"] == [7, 8, 9]

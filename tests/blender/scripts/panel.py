@@ -42,6 +42,22 @@ def generated() -> dict:
     }
 
 
+def final_render() -> dict:
+    """A picture made from a final render, in the proportions of the render settings."""
+    prepare()
+    scene().framebridge.source = "RENDER"
+    scene().render.engine = "BLENDER_WORKBENCH"
+    scene().render.resolution_x, scene().render.resolution_y = 800, 600
+    before = datablocks()
+    ends = list(OPS.generate())
+    return {
+        "ends": ends,
+        "size": list(display.looked_at(scene()).size),
+        "added": sorted(name for name in datablocks() - before if "Render Result" not in name),
+        "engine": scene().render.engine,
+    }
+
+
 def seeds() -> dict:
     """What the three seed modes do to the seed, and that the recipe holds the one that was used."""
     prepare()
@@ -373,6 +389,7 @@ def datablocks() -> set[str]:
 framebridge.register()
 report(
     generated,
+    final_render,
     seeds,
     used_again,
     history,
