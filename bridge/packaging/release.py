@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -22,6 +23,7 @@ from bridge.packaging.wheels import fetch_wheels
 BLENDERS_CHECK = "Blender's own check"
 FIRST_WITH_EXTENSIONS = (4, 2)
 BLENDER_S = 120.0
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)
@@ -54,29 +56,47 @@ def package_blender(out: Path) -> Package:
             listing = write_index(built)
             archive, index = _place(built, out), _place(listing, out)
     except OSError as error:
-        raise _cannot_write(out, error) from error
+        raise _cannot_build(error) from error
     data = archive.read_bytes()
     return Package(archive, index, len(data), hashlib.sha256(data).hexdigest(), checks)
 
 
 def _place(built: Path, out: Path) -> Path:
-    """Copy a file into a folder so that a reader finds the old one or the new one, never a part."""
-    part = out / f".{built.name}.part"
+    """Copy a file into a folder so that a reader finds the old one or the new one, never a part.
+
+    Links that somebody put there are replaced, never written through.
+    """
+    placed = out / built.name
+    part = out / f".{built.name}.{secrets.token_hex(8)}.part"
     try:
-        shutil.copyfile(built, part)
-        os.replace(part, out / built.name)
+        with built.open("rb") as source, part.open("xb") as target:
+            shutil.copyfileobj(source, target)
+        os.replace(part, placed)
+    except OSError as error:
+        raise _failed_write("write", placed, error, "choose another folder with --out") from error
     finally:
         part.unlink(missing_ok=True)
-    return out / built.name
+    return placed
 
 
-def _cannot_write(out: Path, error: OSError) -> BridgeError:
-    place = error.filename or out
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        hint = "Make room there, or choose another folder with --out."
-        return BridgeError(f"no room to write {place}: {error.strerror}", code="disk_full", hint=hint)
-    hint = "Choose another folder with --out."
-    return BridgeError(f"cannot write {place}: {error.strerror or error}", code="write_failed", hint=hint)
+def _cannot_build(error: OSError) -> BridgeError:
+    folder = tempfile.tempdir or "a temporary folder"  # none where Python found none that it can write to
+    return _failed_write("build the add-on in", folder, error, "name another folder in TMPDIR")
+
+
+def _failed_write(what: str, place: Path | str, error: OSError, way_out: str) -> BridgeError:
+    # The text, too: copying a folder, Python keeps that of each file, but no number.
+    if any(number == error.errno or os.strerror(number) in str(error) for number in _FULL):
+        reason, hint = f"no room to {what} {place}", f"Make room there, or {way_out}."
+        return BridgeError(f"{reason}: {_reason(error)}", code="disk_full", hint=hint)
+    hint = f"{way_out[0].upper()}{way_out[1:]}."
+    return BridgeError(f"cannot {what} {place}: {_reason(error)}", code="write_failed", hint=hint)
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, shutil.Error) and isinstance(error.args[0], list):
+        return str(error.args[0][0][-1])  # the first file's: source, target, why
+    return error.strerror or str(error)
 
 
 def _ask_blender(archive: Path) -> Check:
@@ -84,15 +104,26 @@ def _ask_blender(archive: Path) -> Check:
     blender = shutil.which("blender")
     if blender is None:
         return Check(BLENDERS_CHECK, "there is no blender on the PATH", was_run=False)
+    try:
+        return _validate(blender, archive)
+    except OSError as error:
+        finding = f"the blender on the PATH cannot be started: {error.strerror or error}"
+        return Check(BLENDERS_CHECK, finding, was_run=False)
+
+
+def _validate(blender: str, archive: Path) -> Check:
     version = _version(blender)
-    if version is None or version < FIRST_WITH_EXTENSIONS:
-        name = "of unknown version" if version is None else ".".join(map(str, version))
-        return Check(BLENDERS_CHECK, f"the blender on the PATH is {name}, older than 4.2", was_run=False)
+    if version is None:
+        return Check(BLENDERS_CHECK, "the blender on the PATH does not tell its version", was_run=False)
+    name = ".".join(map(str, version))
+    if version < FIRST_WITH_EXTENSIONS:
+        finding = f"the blender on the PATH is {name}, older than 4.2"
+        return Check(BLENDERS_CHECK, finding, was_run=False)
     code, answer = _run([blender, "--factory-startup", "--command", "extension", "validate", str(archive)])
     if code != 0:
         lines = [line for line in answer.splitlines() if line.strip()]
         raise InvalidPackage(archive.name, [f"Blender: {line.strip()}" for line in lines[-5:]])
-    return Check(BLENDERS_CHECK, f"Blender {version[0]}.{version[1]} takes it")
+    return Check(BLENDERS_CHECK, f"Blender {name} takes it")
 
 
 def _version(blender: str) -> tuple[int, int] | None:
@@ -102,7 +133,9 @@ def _version(blender: str) -> tuple[int, int] | None:
 
 def _run(command: list[str]) -> tuple[int, str]:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=BLENDER_S)  # noqa: S603
+        done = subprocess.run(  # noqa: S603
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=BLENDER_S
+        )
     except subprocess.TimeoutExpired:
         return 1, f"Blender did not end within {BLENDER_S:.0f} s"
     return done.returncode, done.stdout + done.stderr
