@@ -22,26 +22,36 @@ from .properties import Settings
 LARGEST = 2**31 - 1
 """The greatest integer a Blender property holds."""
 
+LONGEST_NAME = 24
+"""Of a preset or control within an attribute's name: Blender takes 63 letters, prefixes included."""
+
 _registered: dict[str, tuple[Preset, type]] = {}
 """By the name of the attribute of ``Settings``."""
 
 
 def offer(presets: tuple[Preset, ...]) -> None:
-    """Make the presets' controls properties of every scene; those of older presets go."""
+    """Make the presets' controls properties of every scene; those of older presets go.
+
+    Raises:
+        BridgeError: ``bad_preset`` if Blender takes one of them for none; the others can be used.
+    """
     wanted = {attribute_of(preset.name): preset for preset in presets}
     for attribute in list(_registered):
         if wanted.get(attribute) != _registered[attribute][0]:
             _withdraw(attribute)
+    refused = []
     for attribute, preset in wanted.items():
         if attribute not in _registered:
-            group = type(
-                f"FRAMEBRIDGE_PG_{attribute}",
-                (bpy.types.PropertyGroup,),
-                {"__annotations__": _properties(preset), "__doc__": preset.description},
-            )
-            bpy.utils.register_class(group)
-            setattr(Settings, attribute, PointerProperty(type=group))
-            _registered[attribute] = preset, group
+            try:
+                _registered[attribute] = preset, _register(attribute, preset)
+            except (TypeError, ValueError, RuntimeError, OverflowError, AttributeError) as error:
+                refused.append(f'"{preset.title}" ({error})')
+    if refused:
+        raise BridgeError(
+            f"a preset of the daemon cannot be shown: {'; '.join(refused)}",
+            code="bad_preset",
+            hint="The others can be used. Mend its controls, or take its file away.",
+        )
 
 
 def withdraw_all() -> None:
@@ -85,7 +95,7 @@ def values_of(settings: Settings, preset: Preset) -> Any:
 @functools.cache
 def attribute_of(name: str) -> str:
     """Return what a preset or control is called as a Python attribute; different for different names."""
-    plain = re.sub(r"\W", "_", name, flags=re.ASCII)
+    plain = re.sub(r"\W", "_", name, flags=re.ASCII)[:LONGEST_NAME]
     return f"p_{plain}" if plain == name else f"p_{plain}_{zlib.crc32(name.encode()):08x}"
 
 
@@ -98,7 +108,7 @@ def read_values(settings: Settings, preset: Preset) -> dict[str, Any]:
     """Return the values of a preset's controls as the daemon takes them; a unit not used weighs nothing."""
     group = values_of(settings, preset)
     values = {
-        control.name: getattr(group, attribute_of(control.name))
+        control.name: _plain(getattr(group, attribute_of(control.name)))
         for control in preset.controls
         if _is_shown(control)
     }
@@ -132,6 +142,19 @@ def write_values(settings: Settings, preset: Preset, values: dict[str, Any]) -> 
         except (TypeError, ValueError, OverflowError):
             refused.append(name)
     return refused
+
+
+def _register(attribute: str, preset: Preset) -> type:
+    body = {"__annotations__": _properties(preset), "__doc__": preset.description}
+    group = type(f"FRAMEBRIDGE_PG_{attribute}", (bpy.types.PropertyGroup,), body)
+    bpy.utils.register_class(group)
+    setattr(Settings, attribute, PointerProperty(type=group))
+    return group
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as it was typed: Blender keeps 0.6 as 0.60000002."""
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def _withdraw(attribute: str) -> None:
@@ -172,20 +195,30 @@ def _property(control: Control, is_weight: bool) -> Any:
         default = min(max(int(control.default), low), high)
         return IntProperty(**about, default=default, min=low, max=high)
     if control.type == "number":
-        default = (
-            1.0 if is_weight and not control.default else float(control.default)
-        )  # off is its switch's word
+        default = float(control.default)
+        if is_weight and not default:  # a unit is off by its switch, not by its weight
+            default = 1.0
         low = -3.0e38 if control.minimum is None else control.minimum
         high = 3.0e38 if control.maximum is None else control.maximum
-        step = 100 * (control.step or 0.1)
-        return FloatProperty(**about, default=default, min=low, max=high, step=max(1, int(step)), precision=2)
+        step = int(min(max(100 * (control.step or 0.1), 1), LARGEST))
+        precision = 3 if step < 5 else 2
+        return FloatProperty(**about, default=default, min=low, max=high, step=step, precision=precision)
     choices = control.choices
     if not choices:  # a model of which none is installed
         return StringProperty(**about, default=control.default)
     default = control.default if control.default in choices else choices[0]
-    # Blender saves the number, so it must be the choice's own, not its place in the list.
-    items = [(choice, choice, "", zlib.crc32(choice.encode()) & LARGEST) for choice in choices]
-    return EnumProperty(**about, items=items, default=default)
+    return EnumProperty(**about, items=_items(choices), default=default)
+
+
+def _items(choices: tuple[str, ...]) -> list[tuple[str, str, str, int]]:
+    """Return a menu's entries. Blender saves the number: it must be the choice's own, not its place."""
+    numbers: dict[int, str] = {}
+    for choice in choices:
+        number = zlib.crc32(choice.encode()) & LARGEST
+        while numbers.get(number, choice) != choice:
+            number = (number + 1) & LARGEST
+        numbers[number] = choice
+    return [(choice, choice, "", number) for number, choice in numbers.items()]
 
 
 def _whole(bound: float | None, otherwise: int) -> int:

@@ -12,11 +12,13 @@ import bpy
 
 from . import display
 from ._bridge import protocol
+from ._bridge.client import error_from
 from ._bridge.errors import BridgeError, Problem
 from .controls import preset_of
 from .recipe import current_recipe, sized
 from .report import problem_from
 from .session import frame_of
+from .source import viewport_again
 from .tasks import Task
 from .viewport import Viewport, region_view
 
@@ -58,9 +60,10 @@ class Diagnosis:
         self.steps = [Step(name) for name in names]
         self.is_over = False
         self._studio = studio
-        self._scene = viewport.scene.name
+        self._place = viewport.space.as_pointer(), viewport.scene.name
         self._answers: dict[str, protocol.Message] = {}
-        self._course = self._walk(viewport)
+        self._task: Task | None = None
+        self._course = self._walk()
 
     def tick(self) -> None:
         """Go on."""
@@ -84,40 +87,39 @@ class Diagnosis:
         """The link that broke, if one did."""
         return next((step for step in self.steps if step.state == "broken"), None)
 
-    def _walk(self, viewport: Viewport) -> Iterator[None]:
+    def _walk(self) -> Iterator[None]:
         daemon, token, models, captured, picture, written = self.steps
         link = self._studio.link
         with _Running(daemon):
-            link.connect(starts_daemon=True)
+            self._studio.connect()
             yield from self._until(lambda: link.is_connected or link.is_hopeless, daemon)
             trouble = link.trouble
             if trouble is not None and trouble.code != "not_allowed":
-                raise _error(trouble)
+                raise error_from([trouble])
             daemon.words = "answers" if trouble is None else "is there"
         with _Running(token):
             if trouble is not None:
-                raise _error(trouble)
+                raise error_from([trouble])
             token.words = "is accepted"
         with _Running(models):
             yield from self._until(lambda: link.is_ready or link.is_hopeless, models)
             if link.trouble is not None:
-                raise _error(link.trouble)
+                raise error_from([link.trouble])
             models.words = yield from self._models(models)
-        # The viewport may have gone while we waited: it is looked for again.
-        scene = bpy.data.scenes[self._scene]
-        preset = preset_of(scene.framebridge)
         with _Running(captured):
+            viewport = viewport_again(*self._place)
+            recipe, preset = current_recipe(viewport.scene), preset_of(viewport.scene.framebridge)
             capture = self._studio.capturer.capture(viewport, region_view(viewport, SIDE, SIDE))
             captured.words = f"{SIDE} × {SIDE} pixels" + (", nothing but sky" if capture.is_all_sky else "")
         with _Running(picture):
-            recipe = sized(current_recipe(scene), preset, SIDE, SIDE)
+            recipe = sized(recipe, preset, SIDE, SIDE)
             recipe = recipe.with_values(steps=1) if preset.find("steps") else recipe
             began = time.monotonic()
             request = link.session.submit(frame_of(capture), recipe)
-            task = self._studio.tasks.add(Task(request, on_end=lambda task: None))
+            task = self._task = self._studio.tasks.add(Task(request, on_end=lambda task: None))
             yield from self._until(lambda: task.has_ended, picture)
             if task.problems:
-                raise _error(task.problems[0])
+                raise error_from(task.problems)
             if not task.pictures:
                 raise BridgeError("the preset sent no picture", code="no_picture")
             picture.words = f"made in {time.monotonic() - began:.1f} s"
@@ -130,7 +132,7 @@ class Diagnosis:
         yield from self._until(lambda: request in self._answers, step)
         answer = self._answers[request]
         if isinstance(answer, protocol.Failure):
-            raise _error(answer.problems[0])
+            raise error_from(answer.problems)
         models = answer.data.get("models", {}) if isinstance(answer, protocol.Answer) else {}
         checkpoints = len(models.get("checkpoints", ()))
         if not checkpoints:
@@ -145,7 +147,7 @@ class Diagnosis:
             if time.monotonic() > deadline:
                 session = self._studio.link.session
                 if session is not None and session.status.problem is not None:
-                    raise _error(session.status.problem)
+                    raise error_from([session.status.problem])
                 raise BridgeError(
                     f"nothing came back within {PATIENCE_S[step.name]:g} s",
                     code="timeout",
@@ -157,6 +159,8 @@ class Diagnosis:
         self.is_over = True
         step = next((step for step in self.steps if step.state != "good"), self.steps[-1])
         step.state, step.problem, step.words = "broken", problem, problem.message
+        if self._task is not None and not self._task.has_ended:
+            self._studio.tasks.cancel(self._task, self._studio.link.session)
 
 
 class _Running:
@@ -182,7 +186,3 @@ def _write_back(picture: protocol.Plane) -> None:
             raise BridgeError("the pixels of an image are not those written to it", code="bad_image")
     finally:
         bpy.data.images.remove(image)
-
-
-def _error(problem: Problem) -> BridgeError:
-    return BridgeError(problem.message, code=problem.code, hint=problem.hint)

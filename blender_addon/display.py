@@ -19,7 +19,7 @@ from mathutils import Matrix
 from ._bridge.errors import BridgeError, InputError
 from ._bridge.protocol import Plane
 from .recipe import Recipe, recipe_from_json
-from .viewport import View
+from .viewport import CaptureError, View
 
 SLOT = "framebridge_slot"
 """The custom property that says what an image of ours is for."""
@@ -29,6 +29,12 @@ LIVE = "live"
 
 RESULT = "result"
 """What the images of the history have as their slot."""
+
+TINY = 1e-30
+"""A determinant below it is that of a matrix that flattens the scene."""
+
+LARGEST_NUMBER = 1_000_000
+"""Of a result; beyond it somebody else has written what we keep."""
 
 _RECIPE = "framebridge_recipe"
 _NUMBER = "framebridge_number"
@@ -64,7 +70,7 @@ def keep_result(picture: Plane, recipe: Recipe, view: View) -> bpy.types.Image:
     """
     pixels = blender_pixels(rows_of(picture))
     height, width = picture.shape[:2]
-    number = 1 + max((image.get(_NUMBER, 0) for image in results()), default=0)
+    number = 1 + max(map(_number, results()), default=0)
     image = _new_image(RESULT, f"Framebridge {number:03}", width, height)
     image[_NUMBER], image[_RECIPE], image[_VIEW] = number, recipe.to_json(), _view_to_json(view)
     image.pixels.foreach_set(pixels)
@@ -77,7 +83,7 @@ def keep_result(picture: Plane, recipe: Recipe, view: View) -> bpy.types.Image:
 def results() -> list[bpy.types.Image]:
     """Return the history of this file, newest first."""
     found = [image for image in bpy.data.images if image.get(SLOT) == RESULT]
-    return sorted(found, key=lambda image: -image.get(_NUMBER, 0))
+    return sorted(found, key=lambda image: -_number(image))
 
 
 def looked_at(scene: bpy.types.Scene) -> bpy.types.Image | None:
@@ -145,8 +151,10 @@ def view_of(image: bpy.types.Image) -> View:
         matrices = [
             Matrix([data[name][row : row + 4] for row in (0, 4, 8, 12)]) for name in ("view", "projection")
         ]
+        if not all(np.isfinite(matrix).all() and abs(np.linalg.det(matrix)) > TINY for matrix in matrices):
+            raise ValueError("a view that sees nothing")
         return View(*matrices, int(data["width"]), int(data["height"]))
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError, CaptureError) as error:
         raise BridgeError(
             f'where "{image.name}" was seen from is not known',
             code="bad_view",
@@ -199,6 +207,11 @@ def picture_rows(image: bpy.types.Image) -> np.ndarray:
     return np.rint(pixels.reshape(height, width, 4)[::-1] * 255).astype(np.uint8)
 
 
+def _number(image: bpy.types.Image) -> int:
+    number = image.get(_NUMBER, 0)
+    return number if isinstance(number, int) and 0 <= number < LARGEST_NUMBER else 0
+
+
 def _view_to_json(view: View) -> str:
     matrices = {
         name: [value for row in matrix for value in row]
@@ -208,8 +221,11 @@ def _view_to_json(view: View) -> str:
 
 
 def _usable(image: bpy.types.Image | None) -> bpy.types.Image | None:
-    """Return the image if bytes can be written to it; else it is the user's from now on."""
-    if image is None or (image.source in {"GENERATED", "FILE"} and image.has_data and not image.is_float):
+    """Return the image if bytes can be written to it; else, or once it has a file, it is the user's."""
+    if image is None:
+        return None
+    is_bytes = image.source in {"GENERATED", "FILE"} and image.has_data and not image.is_float
+    if is_bytes and not image.filepath_raw:
         return image
     del image[SLOT]
     return None

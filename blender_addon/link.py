@@ -10,7 +10,7 @@ Rules:
 from __future__ import annotations
 
 from ._bridge import protocol
-from ._bridge.errors import BridgeError, Problem, problem_of
+from ._bridge.errors import BridgeError, Problem
 from .controls import offer
 from .preferences import locator
 from .preset import read_presets
@@ -44,9 +44,8 @@ class Link:
         """Whether waiting does not help, since the daemon cannot be started or refuses us."""
         if self.session is None:
             return self.problem is not None
-        return self.session.status.state in ("refused", "offline") or (
-            self.is_connected and self.problem is not None
-        )
+        is_useless = self.is_connected and self.problem is not None and not self._has_presets
+        return is_useless or self.session.status.state in ("refused", "offline")
 
     def connect(self, starts_daemon: bool = False) -> bool:
         """Connect unless that is done or under way; what goes wrong becomes the ``problem``.
@@ -62,11 +61,12 @@ class Link:
             return False
         self.disconnect()
         try:
-            self.session = Session(locator(starts_daemon))
+            found = locator(starts_daemon)
+            self.session = Session(found)
             self.session.start()
+            self._may_start = found.starts_daemon and not found.address
         except BridgeError as error:
             self.session, self.problem = None, error.problem
-        self._may_start = starts_daemon
         return True
 
     def disconnect(self) -> None:
@@ -93,10 +93,6 @@ class Link:
             self._learn(message)
         elif isinstance(message, protocol.Failure) and message.request == self._presets_request:
             self.problem = message.problems[0]
-
-    def reload_presets(self) -> None:
-        """Ask for the presets again: models may have been added."""
-        self._presets_request = ""
 
     @property
     def trouble(self) -> Problem | None:
@@ -140,12 +136,13 @@ class Link:
         self._presets_request, self._has_presets, self.state = "", False, None
 
     def _learn(self, answer: protocol.Answer) -> None:
+        self.problem = None
         try:
-            offer(read_presets(answer.data))
-        except (BridgeError, ValueError, TypeError, RuntimeError) as error:
-            self.problem = problem_of(error)
-        else:
-            self.problem, self._has_presets = None, True
+            found = read_presets(answer.data)
+            self._has_presets = True
+            offer(found)
+        except BridgeError as error:
+            self.problem = error.problem
 
 
 _CONNECTION_WORDS = {

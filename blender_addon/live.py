@@ -21,10 +21,41 @@ from .link import Link
 from .overlay import Overlay
 from .pace import Pace
 from .recipe import Recipe, current_recipe, sized
+from .report import problem_from
 from .results import show_behind_camera, show_in_editors
 from .session import LIVE
 from .source import needs_surfaces, shown_viewport, wanted_view
 from .viewport import View, Viewport
+
+SHADING = [
+    "type",
+    "light",
+    "color_type",
+    "single_color",
+    "background_type",
+    "background_color",
+    "show_cavity",
+    "cavity_type",
+    "cavity_ridge_factor",
+    "cavity_valley_factor",
+    "curvature_ridge_factor",
+    "curvature_valley_factor",
+    "show_shadows",
+    "shadow_intensity",
+    "show_xray",
+    "xray_alpha",
+    "show_object_outline",
+    "object_outline_color",
+    "show_backface_culling",
+    "show_specular_highlight",
+    "studio_light",
+    "use_scene_lights",
+    "use_scene_world",
+    "studiolight_intensity",
+    "studiolight_rotate_z",
+    "studiolight_background_alpha",
+]
+"""What decides how a viewport is shaded, and of whose change Blender tells nobody."""
 
 REMEMBERED = 8
 """Views of frames that may still come back."""
@@ -76,8 +107,8 @@ class LiveView:
         """Look, and capture if it is time to; what goes wrong becomes the ``problem``."""
         try:
             self._look()
-        except BridgeError as error:
-            self.problem = error.problem
+        except Exception as error:  # whatever it is, Live is there to be looked at and turned off
+            self.problem = problem_from(error)
 
     def _look(self) -> None:
         if not self._link.is_ready:
@@ -98,7 +129,7 @@ class LiveView:
             self._pace.captured(seen, now, now)
             try:
                 self._capture(viewport, view, recipe, with_surfaces)
-            except BridgeError:
+            except Exception:
                 self._pace.answered(now)  # it is tried again after the next change
                 raise
             self._pace.captured(seen, now, time.monotonic())
@@ -109,6 +140,9 @@ class LiveView:
     def receive(self, message: protocol.Message) -> None:
         """Take note of a message that is about the live stream."""
         match message:
+            case protocol.Welcome():  # what was under way on another connection is lost
+                self._pace.forget()
+                self._set = None
             case protocol.Result(stream=stream) if stream == LIVE:
                 self._show(message)
             case protocol.Progress(stream=stream) if stream == LIVE and self._set is not None:
@@ -123,6 +157,7 @@ class LiveView:
 
     def stop(self) -> None:
         """End it, and tell the daemon if it can be told."""
+        self._overlay.watch(None)
         self._overlay.mark_current()
         if self._link.session is not None:
             with contextlib.suppress(BridgeError):  # no connection: the daemon ends the stream by itself
@@ -134,6 +169,11 @@ class LiveView:
                 self.problem = None
                 self._pace.forget()
             self._set = recipe, self._link.session.set_live(recipe)
+            # The daemon paints the newest frame again under its number.
+            self._views = {number: (view, recipe) for number, (view, _) in self._views.items()}
+            if self._is_fresh:
+                self._is_fresh = False
+                self._overlay.mark_stale()
 
     def _note_progress(self, message: protocol.Progress) -> None:
         """Say what is going on while there is no picture, or while a model is read."""
@@ -161,10 +201,12 @@ class LiveView:
         if known is None or viewport is None or not message.planes:
             return
         view, recipe = known
+        self._progress = ""
         plane = message.planes[0]
         self.picture = plane, recipe, view
         self._is_fresh = True
         settings = viewport.scene.framebridge
+        self._overlay.watch(viewport)
         if settings.to_overlay:
             self._overlay.show(rows_of(plane), view, viewport)
         if settings.to_image_editor or settings.to_camera:
@@ -181,5 +223,10 @@ def _seen(viewport: Viewport, view: View) -> tuple[Hashable, ...]:
     matrices = tuple(
         round(value, 5) for matrix in (view.view, view.projection) for row in matrix for value in row
     )
-    look = shading.type, shading.light, shading.color_type, shading.show_xray, shading.show_shadows
+    look = tuple(_plain(getattr(shading, name, None)) for name in SHADING)
     return matrices, view.width, view.height, look, viewport.scene.name, changes.count()
+
+
+def _plain(value: object) -> object:
+    """Return a property's value as something that can be compared: colours are arrays."""
+    return tuple(value) if hasattr(value, "__len__") and not isinstance(value, str) else value

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the panel's buttons do; everything works from ``blender --background``, too, where it waits."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper
 
-from . import animation, display, recipe, results
-from ._bridge.errors import BridgeError
+from . import display, frames, recipe, results
+from ._bridge.client import error_from
 from .controls import attribute_of, preset_of, values_of
 from .report import reported, say
 from .studio import studio
@@ -26,7 +27,10 @@ class Connect(bpy.types.Operator):
     @reported
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Begin to connect; in the background, wait for it."""
-        studio().when_ready(lambda: None)
+        if studio().is_waiting:
+            studio().connect()  # what waits goes on waiting
+        else:
+            studio().when_ready(lambda: None)
         return _finished(self, lambda: not studio().is_waiting)
 
 
@@ -121,7 +125,7 @@ class ChoosePreset(bpy.types.Operator):
 
     bl_idname = "framebridge.choose_preset"
     bl_label = "Choose Preset"
-    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
+    bl_options = {"UNDO", "INTERNAL"}
 
     preset: StringProperty(name="Preset", description="Its name")
 
@@ -137,7 +141,7 @@ class AddWord(bpy.types.Operator):
 
     bl_idname = "framebridge.add_word"
     bl_label = "Add Word"
-    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
+    bl_options = {"UNDO", "INTERNAL"}
 
     word: StringProperty(name="Word")
 
@@ -300,7 +304,7 @@ class SaveResult(_OfResult, bpy.types.Operator, ExportHelper):
     @reported
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Write it."""
-        file = results.save_picture(self.result(context), Path(self.filepath))
+        file = results.save_picture(self.result(context), Path(bpy.path.abspath(self.filepath)))
         self.report({"INFO"}, f"Saved {file}")
         return {"FINISHED"}
 
@@ -365,21 +369,20 @@ class LoadAnimation(bpy.types.Operator):
         """Load them."""
         folder = results.folder_path(context.scene.framebridge.frames_folder)
         if self.kind == "STRIP":
-            animation.load_strip(context.scene, folder)
+            frames.load_strip(context.scene, folder)
         else:
-            image = animation.load_images(folder)
+            image = frames.load_images(folder)
             self.report({"INFO"}, f"Loaded as {image.name}")
         return {"FINISHED"}
 
 
-def _finished(operator: bpy.types.Operator, is_over) -> set[str]:
+def _finished(operator: bpy.types.Operator, is_over: Callable[[], bool]) -> set[str]:
     """End an operator: in a window at once, in the background when what it began is over."""
     if not bpy.app.background:
         return {"FINISHED"}
     studio().wait(is_over)
-    problem = studio().trouble
-    if problem is not None:
-        raise BridgeError(problem.message, code=problem.code, hint=problem.hint)
+    if studio().trouble is not None:
+        raise error_from([studio().trouble])
     if studio().notice:
         operator.report({"INFO"}, studio().notice)
     return {"FINISHED"}

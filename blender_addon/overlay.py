@@ -102,6 +102,7 @@ class Overlay:
         self._shader: gpu.types.GPUShader | None = None
         self._buffer: gpu.types.Buffer | None = None
         self._asked_at: float | None = None
+        self._watched = 0
 
     @property
     def is_shown(self) -> bool:
@@ -156,8 +157,14 @@ class Overlay:
             bpy.types.SpaceView3D.draw_handler_remove(self._handler, "WINDOW")
         self._handler = self._shader = self._buffer = self._asked_at = None
 
+    def watch(self, viewport: Viewport | None) -> None:
+        """Look whether this viewport is drawn when it has to be, for ``is_unseen``, shown over or not."""
+        self._watched = _key(viewport)
+        if viewport is not None:
+            self._begin()
+
     def is_unseen(self, seconds: float) -> bool:
-        """Whether no viewport has been drawn for so long since one had to be: the window is not visible."""
+        """Whether the watched viewport has not been drawn for so long since it had to be: nobody sees it."""
         return self._asked_at is not None and time.monotonic() - self._asked_at > seconds
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -200,7 +207,9 @@ class Overlay:
                         self._asked_at = time.monotonic()
 
     def _draw_safely(self) -> None:
-        self._asked_at = None
+        region = bpy.context.region
+        if not self._watched or (region is not None and region.as_pointer() == self._watched):
+            self._asked_at = None
         if self.problem is None:
             try:
                 self.draw(bpy.context)

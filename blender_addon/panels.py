@@ -11,13 +11,16 @@ from .controls import attribute_of, preset_of, presets, use_attribute_of, values
 from .preferences import may_go_online
 from .preset import FROM_CAPTURE, FROM_SHOT, Control, Preset
 from .properties import Settings
+from .recipe import has_word
 from .report import sentence
 from .studio import studio
 
 CATEGORY = "Framebridge"
 
-WORDS_PER_MENU = 40
-"""Style words in one column."""
+MOST_WORDS = 160
+"""Of a model, in a menu."""
+
+WORDS_PER_COLUMN = 16
 
 BAR_LETTERS = 16
 """Of a progress bar where Blender has none."""
@@ -33,7 +36,7 @@ def summary() -> str:
     live = here.live.words if here.live is not None else ""
     frames = here.animation.words if here.animation is not None else ""
     known = tuple(preset.digest for preset in presets())
-    shown = here.words, here.trouble, here.notice, live, frames, here.progress(None), here.is_generating
+    shown = here.link.words, here.trouble, here.notice, live, frames, here.progress, here.is_generating
     return repr((*shown, steps, known, here.thumbnails.serial))
 
 
@@ -55,7 +58,7 @@ class _Main(_Panel):
         preset = _preset(settings)
         _draw_trouble(layout, context)
         if preset is None:
-            _draw_generate(layout, None)
+            _draw_generate(layout)
             return
         layout.menu("FRAMEBRIDGE_MT_presets", text=preset.title, icon="PRESET")
         if settings.preset_digest and settings.preset_digest != preset.digest:
@@ -63,7 +66,10 @@ class _Main(_Panel):
                 layout, context, "This preset has changed since its values were set: check them.", "INFO"
             )
         _draw_prompts(layout, settings, preset)
-        _draw_generate(layout, preset)
+        _draw_generate(layout)
+        preview = studio().thumbnails.icon("preview")
+        if preview and not settings.to_overlay:  # else it is seen in the viewport
+            layout.template_icon(preview, scale=8.0)
 
 
 class _Controls(_Panel):
@@ -275,9 +281,9 @@ class Words(bpy.types.Menu):
         if control is None:
             return
         prompt = getattr(values_of(settings, preset), attribute_of("prompt"))
-        flow = self.layout.grid_flow(columns=1 + len(control.choices) // 16, even_columns=True)
-        for word in control.choices[: 4 * WORDS_PER_MENU]:
-            icon = "CHECKMARK" if word in prompt else "BLANK1"
+        flow = self.layout.grid_flow(columns=1 + len(control.choices) // WORDS_PER_COLUMN, even_columns=True)
+        for word in control.choices[:MOST_WORDS]:
+            icon = "CHECKMARK" if has_word(prompt, word) else "BLANK1"
             flow.operator("framebridge.add_word", text=word, icon=icon).word = word
 
 
@@ -290,7 +296,7 @@ class History(bpy.types.UIList):
         self, context, layout, data, item, icon, active_data, active_property, index=0, flag=0
     ) -> None:
         """Draw a result with its picture."""
-        thumbnail = item.preview_ensure().icon_id if hasattr(item, "preview_ensure") else 0
+        thumbnail = item.preview_ensure().icon_id
         layout.label(text=f"{item.name}  {display.prompt_of(item)}", icon_value=thumbnail or icon)
 
     def filter_items(self, context, data, name) -> tuple[list[int], list[int]]:
@@ -316,7 +322,7 @@ def _draw_state(layout: bpy.types.UILayout) -> None:
     link = studio().link
     row = layout.row()
     icon = "CHECKMARK" if link.is_ready else "UNLINKED" if link.session is None else "TIME"
-    row.label(text=studio().words, icon=icon)
+    row.label(text=studio().link.words, icon=icon)
     if link.session is None or link.is_hopeless:
         row.operator("framebridge.connect", text="Connect")
 
@@ -379,11 +385,11 @@ def _draw_prompts(layout: bpy.types.UILayout, settings: Settings, preset: Preset
         layout.prop(group, attribute_of("strength"), slider=True)
 
 
-def _draw_generate(layout: bpy.types.UILayout, preset: Preset | None) -> None:
+def _draw_generate(layout: bpy.types.UILayout) -> None:
     row = layout.row(align=True)
     row.scale_y = 1.5
     if studio().is_generating:
-        fraction, words = studio().progress(preset)
+        fraction, words = studio().progress
         _draw_progress(row, fraction, words)
         row.operator("framebridge.cancel", text="", icon="X")
     else:
@@ -394,9 +400,6 @@ def _draw_generate(layout: bpy.types.UILayout, preset: Preset | None) -> None:
     if live is not None:
         row.operator("framebridge.keep_live", icon="FILE_TICK")
         layout.label(text=live.words)
-    icon = studio().thumbnails.icon("preview")
-    if icon:
-        layout.template_icon(icon, scale=8.0)
 
 
 def _draw_progress(layout: bpy.types.UILayout, fraction: float, words: str) -> None:
@@ -417,8 +420,7 @@ def _draw_map(layout: bpy.types.UILayout, name: str) -> None:
 
 
 def _draw_result(layout: bpy.types.UILayout, context: bpy.types.Context, image: bpy.types.Image) -> None:
-    if hasattr(image, "preview_ensure"):
-        layout.template_icon(image.preview_ensure().icon_id, scale=8.0)
+    layout.template_icon(image.preview_ensure().icon_id, scale=8.0)
     _draw_text(layout, context, display.describe(image))
     layout.operator("framebridge.use_again", icon="LOOP_BACK")
     row = layout.row(align=True)
@@ -430,11 +432,8 @@ def _draw_result(layout: bpy.types.UILayout, context: bpy.types.Context, image: 
 def _draw_diagnosis(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     icons = {"waiting": "RADIOBUT_OFF", "running": "TIME", "good": "CHECKMARK", "broken": "ERROR"}
     for step in studio().diagnosis.steps:
-        layout.label(
-            text=f"{step.name} {step.words}" if step.state != "broken" else step.name, icon=icons[step.state]
-        )
-        if step.problem is not None:
-            _draw_text(layout, context, sentence(step.problem))
+        found = sentence(step.problem) if step.problem is not None else step.words
+        _draw_text(layout, context, f"{step.name}: {found}" if found else step.name, icons[step.state])
 
 
 def _draw_text(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:

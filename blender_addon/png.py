@@ -6,9 +6,10 @@ Source: the PNG specification, third edition; filter 2 ("up") of every row compr
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
 import struct
-import tempfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -63,21 +64,43 @@ def read_texts(file: Path) -> dict[str, str]:
     return {}
 
 
-def write_file(file: Path, data: bytes) -> None:
-    """Write a file whole or not at all.
+def write_file(file: Path, data: bytes, replaces: bool = True) -> None:
+    """Write a file whole or not at all, with the permissions that the user's new files have.
+
+    Args:
+        file: Its folder is made if need be.
+        data: What is in it.
+        replaces: Whether it may take the place of another.
 
     Raises:
+        FileExistsError: If there is one that may not be replaced, or what is there is no plain file.
         OSError: If its folder cannot be made or written to, or the disk is full.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    if file.exists() and not file.is_file():
+        raise FileExistsError(errno.EEXIST, "it is no plain file", str(file))
+    temporary = file.with_name(f".{file.name[:100]}.{secrets.token_hex(6)}")
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with open(temporary, "xb") as stream:
             stream.write(data)
-        os.replace(temporary, file)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        if replaces:
+            os.replace(temporary, file)
+        else:
+            _publish(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _publish(temporary: Path, file: Path) -> None:
+    """Give a file its name unless that is taken, at once where the file system has hard links."""
+    try:
+        os.link(temporary, file)
+    except FileExistsError:
         raise
+    except OSError:
+        if file.exists():
+            raise FileExistsError(errno.EEXIST, "it is there already", str(file)) from None
+        os.replace(temporary, file)
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -74,8 +74,9 @@ def locator(starts_daemon: bool) -> Locator:
         return Locator(starts_daemon=starts_daemon)
     if chosen.address.strip():
         _check_online(chosen.address)
-    command = _command(chosen.program.strip(), chosen.arguments)
-    return Locator(chosen.address.strip(), chosen.token, starts_daemon and chosen.starts_daemon, command)
+    address, may_start = chosen.address.strip(), starts_daemon and chosen.starts_daemon
+    command = _command(chosen.program.strip(), chosen.arguments) if may_start and not address else None
+    return Locator(address, _checked_token(chosen.token), may_start, command)
 
 
 def may_go_online() -> bool:
@@ -100,6 +101,16 @@ def _check_online(address: str) -> None:
         )
 
 
+def _checked_token(token: str) -> str:
+    if not token.isascii() or not token.isprintable():
+        raise BridgeError(
+            "the token holds what no token has, such as a line break",
+            code="bad_token",
+            hint="Copy it again from the other daemon, or empty it in the add-on's preferences.",
+        )
+    return token.strip()
+
+
 def _command(program: str, arguments: str) -> list[str] | None:
     """Return how to start the daemon; ``None`` to look for it."""
     try:
@@ -112,8 +123,12 @@ def _command(program: str, arguments: str) -> list[str] | None:
         ) from error
     if not program:
         return [*default_command(), *extra] if extra else None
-    path = Path(bpy.path.abspath(program)).expanduser()
-    if not path.is_file():
+    try:
+        path = Path(bpy.path.abspath(program)).expanduser()
+        is_program = path.is_file()
+    except (OSError, RuntimeError):  # too long a name, an unknown user, a folder that may not be searched
+        path, is_program = Path(program), False
+    if not is_program:
         raise BridgeError(
             f"{path} is not a program",
             code="daemon_not_found",

@@ -11,6 +11,11 @@ from ._bridge.errors import BridgeError
 
 CONTROL_TYPES = ("text", "integer", "number", "choice", "boolean", "model")
 
+FIXED_TYPES = {
+    "prompt": "text", "negative_prompt": "text", "seed": "integer", "steps": "integer", "strength": "number"
+}  # fmt: skip
+"""Controls that a panel treats specially, and must know."""
+
 FROM_CAPTURE = frozenset({"width", "height"})
 """Controls that a panel does not show: the capture has their answer."""
 
@@ -153,6 +158,14 @@ def _control(entry: Mapping[str, Any]) -> Control:
     control = Control(**{**known, "choices": tuple(str(choice) for choice in known.get("choices", ()))})
     if control.type not in CONTROL_TYPES:
         raise ValueError(f"control {control.name} has the unknown type {control.type}")
+    for text in (control.name, control.label, control.help, *control.choices):
+        if not isinstance(text, str) or "\0" in text or (not text and text is not control.help):
+            raise ValueError(f"control {control.name!r} has a name, label or choice that is no text")
+    for number in (control.minimum, control.maximum, control.step):
+        if number is not None and (isinstance(number, bool) or not isinstance(number, int | float)):
+            raise ValueError(f"control {control.name} has a bound that is no number")
+    if control.type != (FIXED_TYPES.get(control.name) or control.type):
+        raise ValueError(f"control {control.name} is a {control.type}, not a {FIXED_TYPES[control.name]}")
     if control.type == "choice" and control.default not in control.choices:
         raise ValueError(f"control {control.name} has the default {control.default!r}, which is no choice")
     expected: type | tuple[type, ...] = {

@@ -26,7 +26,8 @@ def _result_index(settings: "Settings") -> int:
 
 
 def _set_result_index(settings: "Settings", index: int) -> None:
-    settings.result = bpy.data.images[index]  # places change with every new image, so the image is kept
+    if 0 <= index < len(bpy.data.images):  # places change with every new image, so the image is kept
+        settings.result = bpy.data.images[index]
 
 
 _RELATIVE = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (5, 0) else set()

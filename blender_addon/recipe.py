@@ -58,8 +58,12 @@ def recipe_from_json(text: str) -> Recipe:
     """
     try:
         data = json.loads(text)
-        return Recipe(str(data["preset"]), dict(data["values"]), str(data.get("digest", "")))
-    except (ValueError, TypeError, KeyError) as error:
+        values = {str(name): value for name, value in data["values"].items()}
+        json.dumps(values, ensure_ascii=False).encode(
+            "utf-8"
+        )  # no half characters, which Blender cannot show
+        return Recipe(str(data["preset"]), values, str(data.get("digest", "")))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise BridgeError(
             "what this picture was made with cannot be read", code="bad_recipe", hint="Generate a new one."
         ) from error
@@ -97,16 +101,18 @@ def choose_preset(scene: bpy.types.Scene, name: str) -> None:
     write_values(settings, preset, texts)
 
 
+def has_word(prompt: str, word: str) -> bool:
+    """Tell whether a prompt holds a word, which may be of several parts."""
+    return _place_of(prompt.split(), word.split()) is not None
+
+
 def with_word(prompt: str, word: str) -> str:
     """Return a prompt with a word added, or without it if it was there."""
-    words = prompt.split()
-    parts = word.split()
-    for start in range(len(words) - len(parts) + 1):
-        if [part.strip(",").lower() for part in words[start : start + len(parts)]] == [
-            p.lower() for p in parts
-        ]:
-            return " ".join(words[:start] + words[start + len(parts) :])
-    return f"{prompt.rstrip()} {word}".strip()
+    words, parts = prompt.split(), word.split()
+    place = _place_of(words, parts)
+    if place is None:
+        return f"{prompt.rstrip()} {word}".strip()
+    return " ".join(words[:place] + words[place + len(parts) :])
 
 
 def use_again(scene: bpy.types.Scene, recipe: Recipe) -> list[str]:
@@ -151,3 +157,10 @@ def _set_preset(settings: Settings, name: str) -> Preset:
         raise
     settings.preset_digest = preset.digest
     return preset
+
+
+def _place_of(words: list[str], parts: list[str]) -> int | None:
+    plain = [word.strip(",").lower() for word in words]
+    wanted = [part.lower() for part in parts]
+    places = range(len(plain) - len(wanted) + 1)
+    return next((place for place in places if plain[place : place + len(wanted)] == wanted), None)

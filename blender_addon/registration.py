@@ -8,6 +8,7 @@ from bpy.app.handlers import persistent
 
 from . import changes, controls, operators, panels, projection_operators, properties, quiet, scene_copy
 from .preferences import Preferences
+from .report import problem_from
 from .studio import close_studio, studio
 
 BUSY_S = 0.01
@@ -57,10 +58,13 @@ def _tick() -> float:
     global _drawn
     here = studio()
     here.tick()
-    said = panels.summary()
-    if said != _drawn:
-        _drawn = said
-        _redraw_sidebars()
+    try:
+        said = panels.summary()
+        if said != _drawn:
+            _drawn = said
+            _redraw_sidebars()
+    except Exception as error:  # as in ``Studio.tick``
+        here.problem = problem_from(error)
     if here.is_busy:
         return BUSY_S
     return CALM_S if here.link.session is not None else ASLEEP_S

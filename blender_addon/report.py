@@ -16,6 +16,9 @@ from ._bridge.errors import BridgeError, Problem
 
 LOG_BYTES = 1_000_000
 
+MOST_LETTERS = 600
+"""Of a message; a panel draws it at every redraw."""
+
 
 def problem_from(error: Exception) -> Problem:
     """Describe an error; one that was not raised on purpose is logged with its traceback."""
@@ -50,14 +53,22 @@ def say(operator: bpy.types.Operator, problem: Problem) -> None:
 
 
 def sentence(problem: Problem) -> str:
-    """Return a problem as text: what happened, and what to do."""
-    text = problem.message[:1].upper() + problem.message[1:]
-    return f"{text}. {problem.hint}" if problem.hint else f"{text}."
+    """Return a problem as text: what happened, and what to do; not more of it than anybody reads."""
+    text, hint = problem.message[:MOST_LETTERS], problem.hint[:MOST_LETTERS]
+    text = text[:1].upper() + text[1:]
+    return f"{text}. {hint}" if hint else f"{text}."
 
 
 def log_file() -> str:
     """Return where the add-on's log is."""
     return str(state_folder() / "blender.log")
+
+
+class _QuietHandler(RotatingFileHandler):
+    """Writes where it can: a log that cannot be written is no reason for a traceback on the console."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
+        """Say nothing."""
 
 
 @functools.cache
@@ -66,9 +77,7 @@ def _log() -> logging.Logger:
     logger.propagate = False
     try:
         state_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
-        handler: logging.Handler = RotatingFileHandler(
-            log_file(), maxBytes=LOG_BYTES, backupCount=1, delay=True
-        )
+        handler: logging.Handler = _QuietHandler(log_file(), maxBytes=LOG_BYTES, backupCount=1, delay=True)
     except OSError:  # no place to write: the message itself must do
         handler = logging.NullHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))

@@ -12,6 +12,9 @@ from ._bridge.errors import BridgeError
 from .display import LIVE, RESULT, SLOT, picture_rows, recipe_of
 from .png import encode_png, write_file
 
+MOST_TRIES = 1000
+"""Numbers in a row that another program may have taken meanwhile."""
+
 RECIPE_TEXT = "framebridge"
 """The PNG text that holds the recipe."""
 
@@ -49,8 +52,15 @@ def show_behind_camera(image: bpy.types.Image, camera: bpy.types.Object | None) 
         )
     ours = [entry for entry in lens.background_images if entry.image is not None and is_ours(entry.image)]
     entry = ours[0] if ours else lens.background_images.new()
-    entry.image, entry.alpha, entry.frame_method = image, 1.0, "FIT"
-    lens.show_background_images = True
+    # Blender takes every write for a change of the scene, which would wake the live view.
+    for owner, name, value in (
+        (entry, "image", image),
+        (entry, "alpha", 1.0),
+        (entry, "frame_method", "FIT"),
+        (lens, "show_background_images", True),
+    ):
+        if getattr(owner, name) != value:
+            setattr(owner, name, value)
 
 
 def save_numbered(image: bpy.types.Image, folder: str) -> Path:
@@ -64,8 +74,15 @@ def save_numbered(image: bpy.types.Image, folder: str) -> Path:
         BridgeError: ``file_not_saved`` or ``folder_unwritable``.
     """
     home = folder_path(folder)
-    name = f"framebridge_{_next_number(home):04}.png"
-    return save_picture(image, home / name)
+    data = _png_of(image)
+    number = _next_number(home)
+    for later in range(MOST_TRIES):
+        try:
+            return write_picture(home / f"framebridge_{number + later:04}.png", data, replaces=False)
+        except BridgeError as error:
+            if not isinstance(error.__cause__, FileExistsError) or not home.is_dir():
+                raise
+    raise BridgeError(f"{home} has no free number", code="folder_unwritable", hint="Choose another folder.")
 
 
 def save_picture(image: bpy.types.Image, file: Path) -> Path:
@@ -74,18 +91,17 @@ def save_picture(image: bpy.types.Image, file: Path) -> Path:
     Raises:
         BridgeError: ``folder_unwritable``.
     """
-    data = encode_png(picture_rows(image), {RECIPE_TEXT: recipe_of(image).to_json()})
-    return write_picture(file, data)
+    return write_picture(file, _png_of(image))
 
 
-def write_picture(file: Path, data: bytes) -> Path:
-    """Write a file whole or not at all.
+def write_picture(file: Path, data: bytes, replaces: bool = True) -> Path:
+    """Write a file whole or not at all; see ``write_file``.
 
     Raises:
         BridgeError: ``folder_unwritable``, with the system's reason.
     """
     try:
-        write_file(file, data)
+        write_file(file, data, replaces)
     except OSError as error:
         raise BridgeError(
             f"{file} cannot be written: {error.strerror or error}",
@@ -109,12 +125,31 @@ def folder_path(folder: str) -> Path:
             code="file_not_saved",
             hint="Save the file, or choose a folder with its full path.",
         )
-    return Path(bpy.path.abspath(folder))
+    try:
+        path = Path(bpy.path.abspath(folder)).expanduser()
+    except RuntimeError:  # ~ of an unknown user
+        path = Path(folder)
+    if not path.is_absolute():
+        raise BridgeError(
+            f"{folder} is no full path",
+            code="bad_folder",
+            hint="Choose the folder with its full path, or begin with // for the folder of this file.",
+        )
+    return path
 
 
 def is_ours(image: bpy.types.Image) -> bool:
     """Tell whether an image is a result, or the live view's."""
     return image.get(SLOT) in (LIVE, RESULT)
+
+
+def _png_of(image: bpy.types.Image) -> bytes:
+    """Return a result as PNG, with its recipe if that can still be read."""
+    try:
+        texts = {RECIPE_TEXT: recipe_of(image).to_json()}
+    except BridgeError:
+        texts = {}
+    return encode_png(picture_rows(image), texts)
 
 
 def _next_number(folder: Path) -> int:

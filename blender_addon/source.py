@@ -25,7 +25,7 @@ NEEDS_SURFACES = frozenset({"normal", "edges"})
 
 
 def viewport_of(context: bpy.types.Context) -> Viewport:
-    """Return the 3D viewport that an operator was called in, else the largest one.
+    """Return the 3D viewport that an operator was called in, else the largest, looking at its scene.
 
     Raises:
         CaptureError: ``no_viewport``.
@@ -34,17 +34,25 @@ def viewport_of(context: bpy.types.Context) -> Viewport:
     if area is not None and area.type == "VIEW_3D":
         region = next(region for region in area.regions if region.type == "WINDOW")
         return Viewport(area.spaces.active, region, context.scene, context.view_layer)
-    return find_viewport()
+    return _looking_at(find_viewport(), context.scene)
 
 
 def viewport_again(space_pointer: int, scene_name: str) -> Viewport:
     """Find a viewport that was found before, by what survives undo and changes of the screen.
 
+    Args:
+        space_pointer: What its ``space.as_pointer()`` was. If it is gone, another is taken.
+        scene_name: Of the scene that it looked at, and is to look at.
+
     Raises:
-        CaptureError: ``no_viewport`` if there is none at all.
+        CaptureError: ``no_viewport`` if there is none at all, ``no_scene`` if the scene is gone.
     """
-    found = shown_viewport(space_pointer)
-    return found if found is not None and found.scene.name == scene_name else find_viewport()
+    scene = bpy.data.scenes.get(scene_name)
+    if scene is None:
+        raise CaptureError(
+            f'the scene "{scene_name}" is gone', code="no_scene", hint="Generate again in another."
+        )
+    return _looking_at(shown_viewport(space_pointer) or find_viewport(), scene)
 
 
 def shown_viewport(space_pointer: int) -> Viewport | None:
@@ -141,6 +149,13 @@ class Take:
             with changes.muted():
                 self._render.discard()
             self._render, self.was_cancelled = None, True
+
+
+def _looking_at(viewport: Viewport, scene: bpy.types.Scene) -> Viewport:
+    """Return a viewport of a scene: itself if it shows that, else its space with the scene in it."""
+    if viewport.scene == scene:
+        return viewport
+    return Viewport(viewport.space, viewport.region, scene, scene.view_layers[0])
 
 
 def needs_surfaces(preset: Preset, recipe: Recipe) -> bool:

@@ -6,6 +6,7 @@ Rules:
    timers run (``blender --background``), ``wait`` calls it.
 2. A tick spends a few milliseconds at most, besides the drawing of a capture.
 3. Nothing of Blender's is held from one tick to the next: undo and loading a file would leave it dangling.
+   A viewport is known by its pointer, a scene by its name.
 4. What fails becomes ``problem``, which the panel shows; nothing is raised out of a tick.
 """
 
@@ -18,22 +19,21 @@ import bpy
 
 from . import display, maps, projection, results
 from ._bridge import protocol
+from ._bridge.client import error_from
 from ._bridge.errors import BridgeError, Problem
 from .animation import Animation
-from .capture import Capture, Capturer
-from .controls import preset_of
+from .capture import Capturer
 from .diagnosis import Diagnosis
 from .link import Link
 from .live import LiveView
 from .overlay import Overlay
-from .preset import Preset
-from .recipe import Recipe, advance_seed, current_recipe, draw_seed, sized
+from .picture import Picture, keep
 from .report import problem_from
 from .session import frame_of
-from .source import Take, needs_surfaces, viewport_again, viewport_of, wanted_view
+from .source import Take, viewport_again, viewport_of, wanted_view
 from .tasks import Task, Tasks
 from .thumbnails import Thumbnails
-from .viewport import View, Viewport
+from .viewport import Viewport
 
 BUDGET_S = 0.004
 """Of one tick, for taking in what has arrived."""
@@ -41,16 +41,13 @@ BUDGET_S = 0.004
 START_S = 60.0
 """How long a daemon may take to start, and to tell its presets."""
 
-ASPECT_TOLERANCE = 0.1
-"""How far the proportions of a result may be from its capture's before it is worth a word."""
+SILENCE_S = 600.0
+"""How long to wait, by default, without a word from the daemon."""
 
 DISCONNECTED = Problem(
     "disconnected", "the connection was closed before the picture was made", "Generate again."
 )
 NO_ANSWER = Problem("timeout", "the daemon did not answer in time", "Diagnose says more.")
-NO_PICTURE = Problem(
-    "no_picture", "the preset ran and sent no picture", "Its workflow needs a SendToHost node."
-)
 
 _studio: Studio | None = None
 
@@ -79,6 +76,7 @@ class Studio:
         is_rendering: Whether Blender renders for itself; nothing is captured for the live view meanwhile.
         problem: What went wrong last.
         notice: What is worth knowing, and no fault.
+        picture: The picture that is being made, if one is.
         live: The live view, while it is on.
         animation: The frame range that is being rendered, if one is.
         diagnosis: The last one, under way or over.
@@ -94,21 +92,15 @@ class Studio:
         self.is_rendering = False
         self.problem: Problem | None = None
         self.notice = ""
+        self.picture: Picture | None = None
         self.live: LiveView | None = None
         self.animation: Animation | None = None
         self.diagnosis: Diagnosis | None = None
-        self._picture: Task | None = None
-        self._steps: object = None
         self._maps: Task | None = None
-        self._take: tuple[Take, Callable[[Capture], None], Callable[[Problem | None], None]] | None = None
         self._waiting: tuple[Callable[[], None], float] | None = None
+        self._heard_at = time.monotonic()
 
     # ---- for the panel ---------------------------------------------------------------------------
-
-    @property
-    def words(self) -> str:
-        """How things stand, for a status line."""
-        return self.link.words
 
     @property
     def trouble(self) -> Problem | None:
@@ -117,18 +109,16 @@ class Studio:
             return self.problem
         if self.live is not None and self.live.problem is not None:
             return self.live.problem
-        if self.animation is not None and self.animation.problem is not None:
-            return self.animation.problem
         return self.link.trouble or self.overlay.problem
 
     @property
     def is_generating(self) -> bool:
-        """Whether a picture is being made, or waits for the daemon."""
-        return self._picture is not None or self._take is not None or self._waiting is not None
+        """Whether a picture is being made, or something waits for the daemon."""
+        return self.picture is not None or self._waiting is not None
 
     @property
     def is_mapping(self) -> bool:
-        """Whether control maps are being made, or wait for the daemon."""
+        """Whether control maps are being made, or something waits for the daemon."""
         return self._maps is not None or self._waiting is not None
 
     @property
@@ -142,22 +132,10 @@ class Studio:
         is_diagnosing = self.diagnosis is not None and not self.diagnosis.is_over
         return self.is_generating or bool(len(self.tasks) or self.live or self.animation or is_diagnosing)
 
-    def progress(self, preset: Preset | None) -> tuple[float, str]:
-        """Return how far the picture is, 0..1, and in words."""
-        if self._waiting is not None:
-            return 0.0, self.words
-        if self._take is not None:
-            return 0.0, "Rendering the frame…"
-        task = self._picture
-        if task is None:
-            return 0.0, ""
-        if task.state == "sent":
-            return 0.0, "Sending…"
-        if task.state == "queued":
-            return 0.0, f"Waiting, {task.position} ahead" if task.position else "Waiting…"
-        if preset is None:
-            return task.fraction, f"{task.node} {task.fraction:.0%}"
-        return task.fraction, preset.progress_words(task.node, task.value, task.maximum, self._steps)
+    @property
+    def progress(self) -> tuple[float, str]:
+        """How far the picture is, 0..1, and in words."""
+        return self.picture.progress if self.picture is not None else (0.0, self.link.words)
 
     def dismiss(self) -> None:
         """Forget the last fault."""
@@ -174,21 +152,26 @@ class Studio:
         except Exception as error:  # a timer's last boundary: Blender would print it and end the timer
             self.problem = problem_from(error)
 
-    def wait(self, is_over: Callable[[], bool], timeout_s: float = 3600.0) -> None:
+    def wait(self, is_over: Callable[[], bool], silence_s: float = SILENCE_S) -> None:
         """Tick until something is over; for scripts and ``blender --background``.
+
+        Args:
+            is_over: Asked after every tick.
+            silence_s: How long to go on without a word from the daemon.
 
         Raises:
             BridgeError: ``timeout``.
         """
-        deadline = time.monotonic() + timeout_s
+        began = time.monotonic()
         while not is_over():
-            if time.monotonic() > deadline:
-                raise BridgeError(NO_ANSWER.message, code=NO_ANSWER.code, hint=NO_ANSWER.hint)
+            if time.monotonic() - max(began, self._heard_at) > silence_s:
+                raise error_from([NO_ANSWER])
             self.tick()
             time.sleep(0.002)
 
     def receive(self, message: protocol.Message) -> None:
         """Pass a message on to whom it is about."""
+        self._heard_at = time.monotonic()
         self.link.receive(message)
         if self.live is not None:
             self.live.receive(message)
@@ -203,39 +186,51 @@ class Studio:
                 self.receive(message)
         elif self.is_looked_at and self.link.problem is None:
             self.link.connect()
+        if self.is_rendering and not bpy.app.background and not bpy.app.is_job_running("RENDER"):
+            self.is_rendering = False  # a render that fails at its start does not say that it has ended
         self._do_what_waits()
-        self._take_in_capture()
-        if self.live is not None and not self.is_rendering and self._take is None:
+        self._tick_picture()
+        self._tick_animation()
+        if self.live is not None and not (self.is_rendering or self.picture or self.animation):
             self.live.tick()
+        if self.diagnosis is not None:
+            self.diagnosis.tick()
+        scene = bpy.context.scene
+        if scene is not None and projection.MATCHED in scene and not self.is_rendering:
+            projection.match_colors(scene)  # the artist may have chosen another view transform
+
+    def _tick_picture(self) -> None:
+        if self.picture is not None:
+            self.picture.tick()
+            if self.picture.is_over:
+                self.problem, self.notice = self.picture.problem, self.picture.notice
+                self.picture = None
+
+    def _tick_animation(self) -> None:
         if self.animation is not None:
             self.animation.tick()
             if self.animation.is_over:
                 self.problem, self.notice = self.animation.problem, self.animation.words
                 self.animation = None
-        if self.diagnosis is not None:
-            self.diagnosis.tick()
-        scene = bpy.context.scene
-        if scene is not None and projection.MATCHED in scene:
-            projection.match_colors(scene)  # the artist may have chosen another view transform
 
     # ---- when connected --------------------------------------------------------------------------
 
-    def when_ready(self, action: Callable[[], None]) -> None:
-        """Do something as soon as the daemon is there, which is started if need be."""
+    def connect(self) -> None:
+        """Connect, and start the daemon if need be; what waits for it goes on waiting."""
         self.dismiss()
-        self._connect()
-        self._waiting = action, time.monotonic() + START_S
-        self._do_what_waits()
-
-    def _connect(self) -> None:
-        """Connect, and start the daemon if need be."""
         if self.link.connect(starts_daemon=True):
             self.tasks.lose_all(DISCONNECTED)
+
+    def when_ready(self, action: Callable[[], None]) -> None:
+        """Do something as soon as the daemon is there, which is started if need be."""
+        self.connect()
+        self._waiting = action, time.monotonic() + START_S
+        self._do_what_waits()
 
     def disconnect(self) -> None:
         """Close the connection; what is being made is not heard of any more."""
         self.stop_live()
-        self._waiting = None
+        self.cancel()
         self.link.disconnect()
         self.tasks.lose_all(DISCONNECTED)
         self.is_looked_at = False
@@ -246,56 +241,15 @@ class Studio:
         action, deadline = self._waiting
         if self.link.is_ready:
             self._waiting = None
-            self._attempt(action)
+            try:
+                action()
+            except BridgeError as error:
+                self.problem = error.problem
         elif self.link.is_hopeless or time.monotonic() > deadline:
             self._waiting = None
             self.problem = self.link.trouble or NO_ANSWER
 
-    def _attempt(self, action: Callable[[], object]) -> None:
-        """Do something; what goes wrong becomes the ``problem``."""
-        try:
-            action()
-        except BridgeError as error:
-            self.problem = error.problem
-
-    # ---- captures --------------------------------------------------------------------------------
-
-    def take(
-        self,
-        viewport: Viewport,
-        with_surfaces: bool,
-        on_capture: Callable[[Capture], None],
-        on_failure: Callable[[Problem | None], None],
-    ) -> None:
-        """Capture what the scene's settings ask for: at once, or when a final render is done.
-
-        Args:
-            viewport: Where.
-            with_surfaces: Whether normals and object ids are needed.
-            on_capture: Gets the capture.
-            on_failure: Gets the reason why there is none; ``None`` if the artist ended the render.
-        """
-        self._take = Take(self.capturer, viewport, with_surfaces), on_capture, on_failure
-        self._take_in_capture()
-
-    def _take_in_capture(self) -> None:
-        if self._take is None:
-            return
-        take, on_capture, on_failure = self._take
-        try:
-            capture = take.result()
-            if capture is None and not take.was_cancelled:
-                return
-            self._take = None
-            if capture is None:
-                on_failure(None)
-            else:
-                on_capture(capture)
-        except BridgeError as error:
-            self._take = None
-            on_failure(error.problem)
-
-    # ---- one picture -----------------------------------------------------------------------------
+    # ---- pictures, control maps, animation, diagnosis --------------------------------------------
 
     def ask_for_picture(self, context: bpy.types.Context) -> None:
         """Capture what the panel asks for and have it repainted; the result comes by itself.
@@ -303,17 +257,48 @@ class Studio:
         Raises:
             BridgeError: Why it cannot be.
         """
+        self._ask(context, self._begin_picture)
+
+    def ask_for_maps(self, context: bpy.types.Context) -> None:
+        """Capture the view and have the daemon draw its control maps, which become thumbnails.
+
+        Raises:
+            BridgeError: Why it cannot be.
+        """
+        self._ask(context, self._begin_maps)
+
+    def ask_for_animation(self, context: bpy.types.Context, starts_over: bool = False) -> None:
+        """Begin to render the scene's frame range.
+
+        Raises:
+            BridgeError: Why it cannot be.
+        """
+        results.folder_path(context.scene.framebridge.frames_folder)
+        self._ask(context, lambda viewport: self._begin_animation(viewport, starts_over))
+
+    def diagnose(self, context: bpy.types.Context) -> Diagnosis:
+        """Begin to go through the chain.
+
+        Raises:
+            CaptureError: ``no_viewport``.
+        """
         viewport = viewport_of(context)
-        wanted_view(viewport, context.scene.framebridge)
-        if self.link.is_ready:
-            self.dismiss()
-            self._generate(viewport)
-        else:
-            space, scene = viewport.space.as_pointer(), viewport.scene.name
-            self.when_ready(lambda: self._generate(viewport_again(space, scene)))
+        self.dismiss()
+        self.diagnosis = Diagnosis(self, viewport)
+        return self.diagnosis
+
+    def take(self, viewport: Viewport, with_surfaces: bool) -> Take:
+        """Begin to capture what a scene's settings ask for.
+
+        Raises:
+            CaptureError: Why that is not possible.
+        """
+        if viewport.scene.framebridge.source == "RENDER":
+            self.make_room()
+        return Take(self.capturer, viewport, with_surfaces)
 
     def show(self, image: bpy.types.Image, scene: bpy.types.Scene) -> None:
-        """Show a result where the settings say: over the viewport, behind the camera, in Image Editors.
+        """Show a result where the settings say: over the viewport, in Image Editors, behind the camera.
 
         Raises:
             BridgeError: ``no_camera``, ``linked_camera``.
@@ -329,137 +314,46 @@ class Studio:
     def cancel(self) -> None:
         """Give up what is being made, or waits for the daemon."""
         self._waiting = None
-        if self._take is not None:
-            self._take[0].cancel()
-            self._take = None
-        if self._picture is not None:
-            self.tasks.cancel(self._picture, self.link.session)
+        if self.picture is not None:
+            self.picture.cancel()
+        if self._maps is not None:
+            self.tasks.cancel(self._maps, self.link.session)
         if self.animation is not None:
             self.animation.cancel()
+        self._tick_picture()
+        self._tick_animation()
 
-    def _generate(self, viewport: Viewport) -> None:
-        scene = viewport.scene
-        preset = preset_of(scene.framebridge)
-        draw_seed(scene)
-        recipe = current_recipe(scene)
-        scene_name = scene.name
-        advance_seed(scene)
-        self.take(
-            viewport,
-            needs_surfaces(preset, recipe),
-            lambda capture: self._send(capture, recipe, preset, scene_name),
-            self._fail,
-        )
-
-    def _fail(self, problem: Problem | None) -> None:
-        self.problem = problem
-        self.notice = "" if problem else "Cancelled"
-
-    def _send(self, capture: Capture, recipe: Recipe, preset: Preset, scene_name: str) -> None:
-        recipe = sized(recipe, preset, capture.seen.width, capture.seen.height)
-        request = self.link.session.submit(frame_of(capture), recipe)
-        self._steps = recipe.values.get("steps")
-        view = capture.seen
-        self._picture = self.tasks.add(
-            Task(
-                request,
-                on_end=lambda task: self._generated(task, recipe, view, scene_name),
-                on_preview=lambda task: self._preview(task, view, scene_name),
-            )
-        )
-
-    def _generated(self, task: Task, recipe: Recipe, view: View, scene_name: str) -> None:
-        self._picture = None
-        self.thumbnails.drop("preview")
-        self.overlay.clear_preview()
-        scene = bpy.data.scenes.get(scene_name)
-        if task.state == "cancelled":
-            self.notice = "Cancelled"
-        elif task.problems:
-            self.problem = task.problems[0]
-        elif not task.pictures:
-            self.problem = NO_PICTURE
-        elif scene is not None:
-            self._attempt(lambda: self._take_in(task, recipe, view, scene))
-
-    def _take_in(self, task: Task, recipe: Recipe, view: View, scene: bpy.types.Scene) -> None:
-        """Put a job's pictures where the artist wants them."""
-        self.notice = task.warnings[0].message if task.warnings else ""
-        images = [self._keep(plane, recipe, view, scene) for plane in task.pictures]
-        push_undo("Framebridge Result")
-        self.show(images[0], scene)
-        if scene.framebridge.to_folder:
-            for image in images:
-                file = results.save_numbered(image, scene.framebridge.folder)
-                self.notice = f"Saved {file.name}"
-
-    def _keep(
-        self, plane: protocol.Plane, recipe: Recipe, view: View, scene: bpy.types.Scene
-    ) -> bpy.types.Image:
-        height, width = display.rows_of(plane).shape[:2]
-        if abs(width / height / (view.width / view.height) - 1) > ASPECT_TOLERANCE:
-            self.notice = (
-                f"The picture came back as {width} × {height}, "
-                f"not in the proportions of {view.width} × {view.height}"
-            )
-        image = display.keep_result(plane, recipe, view)
-        scene.framebridge.result = image
-        return image
-
-    def _preview(self, task: Task, view: View, scene_name: str) -> None:
-        scene = bpy.data.scenes.get(scene_name)
-        rows = display.rows_of(task.preview)
-        self.thumbnails.set("preview", rows)
-        if scene is not None and scene.framebridge.to_overlay:
-            self.overlay.show_preview(rows, view)
-
-    # ---- control maps, diagnosis, animation ------------------------------------------------------
-
-    def ask_for_maps(self, context: bpy.types.Context) -> None:
-        """Capture the view and have the daemon draw its control maps, which become thumbnails.
-
-        Raises:
-            BridgeError: Why it cannot be.
-        """
+    def _ask(self, context: bpy.types.Context, begin: Callable[[Viewport], None]) -> None:
+        """Begin something at once, or when the daemon is there; what cannot be is raised now."""
         viewport = viewport_of(context)
+        wanted_view(viewport, viewport.scene.framebridge)
         space, scene = viewport.space.as_pointer(), viewport.scene.name
-        self.when_ready(lambda: self._map(viewport_again(space, scene)))
+        if self.link.is_ready:
+            self.dismiss()
+            begin(viewport)
+        else:
+            self.when_ready(lambda: begin(viewport_again(space, scene)))
 
-    def diagnose(self, context: bpy.types.Context) -> Diagnosis:
-        """Begin to go through the chain.
+    def _begin_picture(self, viewport: Viewport) -> None:
+        self.picture = Picture(self, viewport)
+        self._tick_picture()
 
-        Raises:
-            CaptureError: ``no_viewport``.
-        """
-        self.dismiss()
-        self.diagnosis = Diagnosis(self, viewport_of(context))
-        return self.diagnosis
+    def _begin_animation(self, viewport: Viewport, starts_over: bool) -> None:
+        self.animation = Animation(self, viewport, starts_over)
 
-    def ask_for_animation(self, context: bpy.types.Context, starts_over: bool = False) -> None:
-        """Begin to render the scene's frame range.
-
-        Raises:
-            BridgeError: Why it cannot be.
-        """
-        viewport = viewport_of(context)
-        results.folder_path(viewport.scene.framebridge.frames_folder)
-        space, scene = viewport.space.as_pointer(), viewport.scene.name
-        self.when_ready(lambda: self._animate(viewport_again(space, scene), starts_over))
-
-    def _map(self, viewport: Viewport) -> None:
+    def _begin_maps(self, viewport: Viewport) -> None:
         capture = self.capturer.capture(viewport, wanted_view(viewport, viewport.scene.framebridge), True)
         request = self.link.session.submit_workflow(frame_of(capture), maps.workflow())
-        self._maps = self.tasks.add(Task(request, on_end=self._mapped))
+        self._maps = self.tasks.add(Task(request, on_end=self._end_maps))
 
-    def _mapped(self, task: Task) -> None:
+    def _end_maps(self, task: Task) -> None:
         self._maps = None
+        if task.wants_cancel:
+            return
         if task.problems:
             self.problem = task.problems[0]
         for name, plane in maps.maps_in(task.results).items():
             self.thumbnails.set(name, display.rows_of(plane))
-
-    def _animate(self, viewport: Viewport, starts_over: bool) -> None:
-        self.animation = Animation(self, viewport, starts_over)
 
     # ---- live ------------------------------------------------------------------------------------
 
@@ -470,9 +364,8 @@ class Studio:
             BridgeError: ``no_viewport``, or why there is nothing to see.
         """
         viewport = viewport_of(context)
-        wanted_view(viewport, context.scene.framebridge)
-        self.dismiss()
-        self._connect()
+        wanted_view(viewport, viewport.scene.framebridge)
+        self.connect()
         self.live = LiveView(self.link, self.capturer, self.overlay, viewport)
 
     def stop_live(self) -> None:
@@ -491,15 +384,14 @@ class Studio:
             raise BridgeError(
                 "the live view has made no picture yet", code="no_picture", hint="Wait for one."
             )
-        plane, recipe, view = self.live.picture
-        return self._keep(plane, recipe, view, context.scene)
+        return keep(*self.live.picture, context.scene)
 
     # ---- ends ------------------------------------------------------------------------------------
 
     def make_room(self) -> None:
         """Have the daemon give its memory back, unless it is painting for us; a final render wants it."""
         if self.link.is_connected and not len(self.tasks):
-            self._attempt(self.link.session.free)
+            self.link.session.free()
 
     def let_go_of_file(self) -> None:
         """Forget what belongs to a file that is about to be closed."""
@@ -519,11 +411,3 @@ class Studio:
 
 def _mixing(scene: bpy.types.Scene) -> tuple[float, float]:
     return scene.framebridge.overlay_opacity, scene.framebridge.overlay_split
-
-
-def push_undo(message: str) -> None:
-    """Make what a tick did a step of its own for Ctrl-Z; nothing in the background, which has no undo."""
-    windows = bpy.context.window_manager.windows
-    if not bpy.app.background and windows:
-        with bpy.context.temp_override(window=windows[0]):
-            bpy.ops.ed.undo_push(message=message)

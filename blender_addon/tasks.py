@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ._bridge import protocol
+from ._bridge.client.outcome import UNEXPLAINED
 from ._bridge.errors import Problem
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ class Task:
         maximum: How far it has to go; 0 while unknown.
         preview: What the picture looks like so far.
         results: What came back, in order; node ids and planes.
-        outputs: What nodes showed, by id.
         problems: Why it failed.
         warnings: What was odd, and no fault.
     """
@@ -55,7 +55,6 @@ class Task:
     maximum: float = 0.0
     preview: protocol.Plane | None = None
     results: list[protocol.Result] = field(default_factory=list)
-    outputs: dict[str, object] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
     wants_cancel: bool = False
@@ -73,7 +72,7 @@ class Task:
     @property
     def fraction(self) -> float:
         """How far its node is, 0..1."""
-        return min(self.value / self.maximum, 1.0) if self.maximum else 0.0
+        return min(max(self.value / self.maximum, 0.0), 1.0) if self.maximum else 0.0
 
 
 class Tasks:
@@ -95,7 +94,7 @@ class Tasks:
 
     def cancel(self, task: Task, session: Session | None) -> None:
         """Have a task end: when the daemon says so, or at once if it cannot be asked, or is asked again."""
-        if session is None or task.wants_cancel:
+        if session is None or not session.status.is_ready or task.wants_cancel:
             self._end(task, "cancelled")
         elif task.job:
             session.cancel(task.job)
@@ -106,12 +105,12 @@ class Tasks:
         for task in tuple(self._tasks):
             self._end(task, "failed", (problem,))
 
-    def receive(self, message: protocol.Message, session: Session | None) -> bool:
-        """Take note of a message; tells whether it was about a task."""
+    def receive(self, message: protocol.Message, session: Session | None) -> None:
+        """Take note of a message, if it is about a task."""
         task = self._task_of(message)
-        if task is None:
-            return False
         match message:
+            case _ if task is None:
+                return
             case protocol.Accepted(job=job, position=position, warnings=warnings):
                 task.job, task.position, task.warnings, task.state = job, position, warnings, "queued"
                 if task.wants_cancel and session is not None:
@@ -129,10 +128,8 @@ class Tasks:
                 task.results.append(message)
             case protocol.Failure(problems=problems):
                 self._end(task, "failed", problems)
-            case protocol.Finished(state=state, problems=problems, outputs=outputs):
-                task.outputs = dict(outputs)
-                self._end(task, state, problems)
-        return True
+            case protocol.Finished(state=state, problems=problems):
+                self._end(task, state, problems or ((UNEXPLAINED,) if state == "failed" else ()))
 
     def _task_of(self, message: protocol.Message) -> Task | None:
         job, request = getattr(message, "job", ""), getattr(message, "request", "")

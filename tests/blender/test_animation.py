@@ -60,6 +60,18 @@ def test_frames_of_another_recipe_are_not_mixed_in(animated):
     assert found["prompt"] == "clay"
 
 
+def test_starting_over_leaves_no_frame_of_the_older_shot(animated):
+    assert animated["started_over"] == {"ends": ["FINISHED"], "prompts": ["lava"]}
+
+
+def test_depth_range_is_found_though_the_search_was_stopped(animated):
+    assert animated["stopped_early"] == {"sampling": True, "ranges": 1}
+
+
+def test_frames_are_those_of_the_scene_whatever_the_window_shows(animated):
+    assert animated["another_scene_is_shown"] == {"trouble": "None", "files": ALL}
+
+
 @pytest.mark.parametrize(
     ("what", "message"),
     [

@@ -32,6 +32,18 @@ def test_own_pictures_and_captures_do_not_wake_it(live):
     assert live["rests"] == {"captures": 0, "kept": 1}
 
 
+def test_picture_behind_the_camera_does_not_wake_it(live):
+    assert live["rests_behind_the_camera"] == {"captures": 0}
+
+
+def test_change_of_shading_is_seen(live):
+    assert live["shading_is_seen"]
+
+
+def test_picture_is_kept_with_what_it_was_painted_with(live):
+    assert live["kept_recipe"] == "blueprint"
+
+
 def test_one_picture_is_under_way_and_nothing_queues(live):
     found = live["never_queues"]
     assert 1 <= found["captures"] < found["turns"]

@@ -150,6 +150,20 @@ def test_values_of_another_version_of_a_preset_are_noticed(panel):
     assert found["prompt"] == "toon"
 
 
+def test_properties_of_strangers_are_no_fault(panel):
+    found = panel["strangers_file"]
+    assert found["ends"] == ["FINISHED"]
+    assert found["refused"] == 4
+
+
+def test_image_with_a_file_of_its_own_is_not_written_over(panel):
+    assert panel["strangers_file"]["is_new"]
+
+
+def test_one_odd_preset_does_not_keep_the_others_from_working(panel):
+    assert panel["long_names"] == {"long": ["Long"], "code": "bad_preset", "left": ["Long"]}
+
+
 def test_unregistering_leaves_nothing(panel):
     found = panel["cleared"]
     assert found["threads"] == ["MainThread"]

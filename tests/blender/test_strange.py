@@ -45,7 +45,7 @@ def test_daemon_that_goes_away_is_noticed_and_can_be_left(strange):
     found = strange["leaves"]
     assert "trying" in found["words"].lower()
     assert not found["generating"]
-    assert found["code"] == "disconnected"
+    assert found["code"] == ""  # the artist wanted it
     assert found["seconds"] < 1.0
 
 

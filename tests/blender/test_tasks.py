@@ -1,5 +1,6 @@
 """A job's life as the add-on follows it, message by message."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ def protocol(addon_module):
 
 
 class FakeSession:
+    status = SimpleNamespace(is_ready=True)
+
     def __init__(self) -> None:
         self.cancelled: list[str] = []
 
@@ -34,8 +37,9 @@ def life(tasks, protocol):
             self.all = tasks.Tasks()
             self.task = self.all.add(tasks.Task("r1", on_end=self.ended.append))
 
-        def hear(self, *messages: Any) -> list[bool]:
-            return [self.all.receive(message, self.session) for message in messages]
+        def hear(self, *messages: Any) -> None:
+            for message in messages:
+                self.all.receive(message, self.session)
 
     return Life()
 
@@ -56,8 +60,28 @@ def test_whole_life(life, protocol):
 
 
 def test_strangers_messages_are_none_of_its_business(life, protocol):
-    assert life.hear(protocol.Accepted("r2", job="k"), protocol.Finished("done", job="k")) == [False, False]
-    assert not life.task.has_ended
+    life.hear(protocol.Accepted("r2", job="k"), protocol.Finished("failed", job="k"))
+    assert life.task.state == "sent"
+    assert life.task.job == ""
+
+
+def test_failure_without_a_word_is_told_as_one(life, protocol):
+    life.hear(protocol.Accepted("r1", job="j"), protocol.Finished("failed", job="j"))
+    assert life.task.problems[0].code == "node_failed"
+
+
+@pytest.mark.parametrize(("value", "fraction"), [(-1e12, 0.0), (0.5, 0.5), (7.0, 1.0)])
+def test_progress_stays_within_its_bar(life, protocol, value, fraction):
+    life.hear(protocol.Accepted("r1", job="j"), protocol.Progress("3", value, 1.0, job="j"))
+    assert life.task.fraction == fraction
+
+
+def test_cancelling_while_the_connection_is_lost_ends_it_at_once(life, protocol):
+    life.hear(protocol.Accepted("r1", job="j"))
+    life.session.status = SimpleNamespace(is_ready=False)
+    life.all.cancel(life.task, life.session)
+    assert life.task.state == "cancelled"
+    assert life.session.cancelled == []
 
 
 def test_results_of_a_job_that_began_anew_count_once(life, protocol):

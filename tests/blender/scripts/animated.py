@@ -87,6 +87,41 @@ def differs() -> dict:
     return {"refused": refused, "untouched": untouched, "ends": ends, "prompt": recipe(1)["prompt"]}
 
 
+def started_over() -> dict:
+    """Starting over, stopped after a frame and gone on with: no frame of the older shot stays."""
+    prepare("whole")
+    group().p_prompt = "lava"
+    bpy.ops.framebridge.render_animation.poll()
+    studio().ask_for_animation(bpy.context, starts_over=True)
+    studio().wait(lambda: studio().animation is not None and studio().animation.done >= 1, 60)
+    OPS.cancel()
+    studio().wait(lambda: studio().animation is None and not len(studio().tasks), 60)
+    ends = list(OPS.render_animation())
+    return {"ends": ends, "prompts": sorted({recipe(frame)["prompt"] for frame in range(1, 5)})}
+
+
+def stopped_early() -> dict:
+    """Stopped while the depth range is looked for: it is found the next time."""
+    prepare("early")
+    studio().ask_for_animation(bpy.context)
+    studio().tick()
+    sampling = bool(studio().animation._samples)
+    OPS.cancel()
+    OPS.render_animation()
+    return {"sampling": sampling, "ranges": len({recipe(frame).get("depth_near") for frame in range(1, 5)})}
+
+
+def another_scene_is_shown() -> dict:
+    """The artist looks at another scene meanwhile: the frames are those of the first."""
+    prepare("elsewhere")
+    first, other = bpy.context.scene, bpy.data.scenes.new("Other")
+    studio().ask_for_animation(bpy.context)
+    bpy.context.window_manager.windows[0].scene = other
+    studio().wait(lambda: studio().animation is None, 60)
+    bpy.context.window_manager.windows[0].scene = first
+    return {"trouble": str(studio().trouble), "files": names("elsewhere")}
+
+
 def refusals() -> dict:
     found = {}
     prepare("nowhere")
@@ -183,4 +218,14 @@ def told(action) -> str:
 framebridge.register()
 scenes.clear()
 OPS.connect()
-report(rendered, continued, stopped, differs, refusals, loaded)
+report(
+    rendered,
+    continued,
+    stopped,
+    differs,
+    started_over,
+    stopped_early,
+    another_scene_is_shown,
+    refusals,
+    loaded,
+)

@@ -55,6 +55,34 @@ def rests() -> dict:
     return {"captures": CAPTURES.count - before, "kept": len(display.results())}
 
 
+def rests_behind_the_camera() -> dict:
+    """The picture is the camera's background, too: that is no change of the scene."""
+    settings().to_camera = True
+    next_picture(studio().live.picture, CHANGES["camera"])
+    settle()
+    before = CAPTURES.count
+    spin()
+    settings().to_camera = False
+    return {"captures": CAPTURES.count - before}
+
+
+def shading_is_seen() -> bool:
+    """A change of the viewport's shading, of which Blender tells nobody."""
+    settle()
+    before = CAPTURES.count
+    area = next(area for area in bpy.context.window_manager.windows[0].screen.areas if area.type == "VIEW_3D")
+    area.spaces.active.shading.show_cavity = True
+    next_picture(studio().live.picture)
+    return CAPTURES.count > before
+
+
+def kept_recipe() -> str:
+    """What a picture is kept with after a control was changed, the view being the same."""
+    settle()
+    next_picture(studio().live.picture, lambda: setattr(values(), "p_prompt", "blueprint"))
+    return str(display.recipe_of(studio().keep_live(bpy.context)).values["prompt"])
+
+
 def never_queues() -> dict:
     """A view that turns all the time: each capture waits for the picture before it."""
     settings().source = "VIEWPORT"
@@ -219,4 +247,16 @@ CHANGES = {
 }
 framebridge.register()
 CAPTURES = Captures()
-report(begins, follows, rests, never_queues, pauses, mends, ends, file_is_opened)
+report(
+    begins,
+    follows,
+    rests,
+    rests_behind_the_camera,
+    shading_is_seen,
+    kept_recipe,
+    never_queues,
+    pauses,
+    mends,
+    ends,
+    file_is_opened,
+)

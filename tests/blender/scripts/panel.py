@@ -8,7 +8,10 @@ import framebridge
 import numpy as np
 import scenes
 from framebridge import controls, display, maps
+from framebridge._bridge import protocol
+from framebridge._bridge.errors import BridgeError
 from framebridge.png import read_texts
+from framebridge.preset import Control, Preset
 from framebridge.recipe import Recipe
 from framebridge.studio import studio
 from harness import REQUEST, report
@@ -234,6 +237,63 @@ def odd_but_fine() -> dict:
     return found
 
 
+def strangers_file() -> dict:
+    """Properties that somebody else has written where ours are; an image of the user's with our mark."""
+    prepare()
+    for index, (number, text) in enumerate(
+        (
+            (1, "[" * 5000),
+            ("many", "{}"),
+            (2**31 - 1, '{"preset": "x", "values": {"prompt": "\\ud800"}}'),
+            ([1], "7"),
+        )
+    ):
+        image = bpy.data.images.new(f"Odd {index}", 8, 8)
+        image["framebridge_slot"], image["framebridge_number"] = "result", number
+        image["framebridge_recipe"] = text
+        image["framebridge_view"] = '{"view": [1e999], "projection": [], "width": 1e999, "height": 1}'
+    for image in display.results():
+        display.describe(image), display.prompt_of(image)
+    ends = list(OPS.generate())
+    refused = sum(_is_refused(image) for image in display.results()[1:])
+    mine = bpy.data.images.new("Mine", 8, 8)
+    mine.filepath_raw, mine.file_format = str(FOLDER / "mine.png"), "PNG"
+    mine.save()
+    mine["framebridge_slot"] = "live"
+    shown = display.show_picture(protocol.Plane("image", (8, 8, 3), "u8", bytes(192)), display.LIVE)
+    return {
+        "ends": ends,
+        "refused": refused,
+        "is_new": shown != mine,
+    }
+
+
+def _is_refused(image: bpy.types.Image) -> bool:
+    try:
+        OPS.project(image=image.name)
+    except RuntimeError as error:
+        return "was seen from is not known" in str(error)
+    return False
+
+
+def long_names() -> dict:
+    """A preset whose file has a long name, and one that Blender refuses, beside one that is sound."""
+    found = {}
+    control = Control("p" * 90, "Prompt", "text", "")
+    sound = Preset("my long architectural interior workflow, second version", "Long", "", (control,))
+    controls.offer((sound,))
+    found["long"] = [preset.title for preset in controls.presets()]
+    refused = Preset("odd", "Odd", "", (Control("n", "N", "number", 1.0, minimum="one"),))
+    try:
+        controls.offer((refused, sound))
+    except BridgeError as error:
+        found["code"] = error.code
+    found["left"] = [preset.title for preset in controls.presets()]
+    studio().disconnect()
+    OPS.connect()
+    return found
+
+
 def changed_preset() -> dict:
     """A file whose values were set for another version of the preset."""
     prepare()
@@ -401,5 +461,7 @@ report(
     refusals,
     odd_but_fine,
     changed_preset,
+    strangers_file,
+    long_names,
     cleared,
 )

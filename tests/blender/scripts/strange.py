@@ -60,7 +60,7 @@ def garbage() -> dict:
     while time.monotonic() < deadline:
         studio().tick()
         time.sleep(0.01)
-    words, generating = studio().words, studio().is_generating
+    words, generating = studio().link.words, studio().is_generating
     bpy.ops.framebridge.cancel()
     bpy.ops.framebridge.cancel()
     return {"words": words, "generating": generating, "after": studio().is_generating, "images": sizes()}
@@ -77,7 +77,7 @@ def leaves() -> dict:
     while studio().link.is_connected and time.monotonic() < deadline:
         studio().tick()
         time.sleep(0.01)
-    words = studio().words
+    words = studio().link.words
     began = time.monotonic()
     studio().disconnect()
     return {

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One picture: captured, sent, painted, and put where the artist wants it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import bpy
+
+from . import display, results
+from ._bridge import protocol
+from ._bridge.errors import BridgeError, Problem
+from .capture import Capture
+from .controls import preset_of
+from .recipe import Recipe, advance_seed, current_recipe, draw_seed, sized
+from .report import problem_from
+from .session import frame_of
+from .source import Take, needs_surfaces
+from .tasks import Task
+from .viewport import View, Viewport
+
+if TYPE_CHECKING:
+    from .studio import Studio
+
+ASPECT_TOLERANCE = 0.1
+"""How far the proportions of a result may be from its capture's before it is worth a word."""
+
+NO_PICTURE = Problem(
+    "no_picture", "the preset ran and sent no picture", "Its workflow needs a SendToHost node."
+)
+
+
+class Picture:
+    """A picture on its way; the result comes by itself.
+
+    Args:
+        studio: Whose connection is used; ready.
+        viewport: Names the scene, and is captured.
+
+    Attributes:
+        is_over: Whether nothing more will happen.
+        problem: Why there is no result, or why it is not everywhere it was to go.
+        notice: What is worth knowing, and no fault.
+
+    Raises:
+        BridgeError: Why it cannot begin; nothing was changed but a random seed.
+    """
+
+    def __init__(self, studio: Studio, viewport: Viewport) -> None:
+        self.is_over = False
+        self.problem: Problem | None = None
+        self.notice = ""
+        scene = viewport.scene
+        self._studio, self._scene = studio, scene.name
+        self._preset = preset_of(scene.framebridge)
+        draw_seed(scene)
+        self._recipe = current_recipe(scene)
+        self._task: Task | None = None
+        self._view: View | None = None
+        self._take: Take | None = studio.take(viewport, needs_surfaces(self._preset, self._recipe))
+        advance_seed(scene)
+        self.tick()
+
+    @property
+    def progress(self) -> tuple[float, str]:
+        """How far it is, 0..1, and in words."""
+        task = self._task
+        if task is None:
+            return 0.0, "Rendering the frame…"
+        if task.state == "sent":
+            return 0.0, "Sending…"
+        if task.state == "queued":
+            return 0.0, f"Waiting, {task.position} ahead" if task.position else "Waiting…"
+        steps = self._recipe.values.get("steps")
+        return task.fraction, self._preset.progress_words(task.node, task.value, task.maximum, steps)
+
+    def tick(self) -> None:
+        """Go on where a final render has ended; what goes wrong ends it."""
+        if self._take is None or self.is_over:
+            return
+        try:
+            capture = self._take.result()
+            if self._take.was_cancelled:
+                self._end(notice="Cancelled")
+            elif capture is not None:
+                self._take = None
+                self._send(capture)
+        except Exception as error:  # whatever it is, the artist must not wait for a picture that never comes
+            self._end(problem_from(error))
+
+    def cancel(self) -> None:
+        """Give it up; nothing of it comes any more."""
+        if self._take is not None:
+            self._take.cancel()
+            self._end(notice="Cancelled")
+        elif self._task is not None:
+            self._studio.tasks.cancel(self._task, self._studio.link.session)
+
+    def _send(self, capture: Capture) -> None:
+        view = self._view = capture.seen
+        self._recipe = sized(self._recipe, self._preset, view.width, view.height)
+        request = self._studio.link.session.submit(frame_of(capture), self._recipe)
+        task = Task(request, on_end=self._painted, on_preview=self._show_preview)
+        self._task = self._studio.tasks.add(task)
+
+    def _show_preview(self, task: Task) -> None:
+        try:
+            rows = display.rows_of(task.preview)
+        except BridgeError:  # an odd preview is no reason to lose the picture
+            return
+        self._studio.thumbnails.set("preview", rows)
+        scene = bpy.data.scenes.get(self._scene)
+        if scene is not None and scene.framebridge.to_overlay:
+            self._studio.overlay.show_preview(rows, self._view)
+
+    def _painted(self, task: Task) -> None:
+        self._studio.thumbnails.drop("preview")
+        self._studio.overlay.clear_preview()
+        scene = bpy.data.scenes.get(self._scene)
+        if task.state == "cancelled" or task.wants_cancel or scene is None:
+            self._end(notice="Cancelled")
+        elif task.problems:
+            self._end(task.problems[0])
+        elif not task.pictures:
+            self._end(NO_PICTURE)
+        else:
+            self.notice = task.warnings[0].message if task.warnings else ""
+            try:
+                self._take_in(task.pictures, scene)
+                self._end(notice=self.notice)
+            except Exception as error:  # the picture is there; what it is worth depends on being told
+                self._end(problem_from(error))
+
+    def _take_in(self, planes: list[protocol.Plane], scene: bpy.types.Scene) -> None:
+        """Keep the pictures first, then write them, then show the first."""
+        images = [keep(plane, self._recipe, self._view, scene) for plane in planes]
+        self.notice = oddity(planes[0], self._view) or self.notice
+        push_undo("Framebridge Result")
+        if scene.framebridge.to_folder:
+            for image in images:
+                file = results.save_numbered(image, scene.framebridge.folder)
+                self.notice = f"Saved {file.name}"
+        self._studio.show(images[0], scene)
+
+    def _end(self, problem: Problem | None = None, notice: str = "") -> None:
+        self.is_over, self.problem, self.notice = True, problem, notice
+        self._take = None
+
+
+def keep(plane: protocol.Plane, recipe: Recipe, view: View, scene: bpy.types.Scene) -> bpy.types.Image:
+    """Add a picture to the history, and look at it.
+
+    Raises:
+        InputError: ``bad_image``.
+    """
+    image = display.keep_result(plane, recipe, view)
+    scene.framebridge.result = image
+    return image
+
+
+def oddity(plane: protocol.Plane, view: View) -> str:
+    """Say what is odd about a picture's size, if anything is."""
+    height, width = plane.shape[:2]
+    if abs(width / height / (view.width / view.height) - 1) <= ASPECT_TOLERANCE:
+        return ""
+    wanted = f"{view.width} × {view.height}"
+    return f"The picture came back as {width} × {height}, not in the proportions of {wanted}"
+
+
+def push_undo(message: str) -> None:
+    """Make what a tick did a step of its own for Ctrl-Z; nothing in the background, which has no undo."""
+    windows = bpy.context.window_manager.windows
+    if not bpy.app.background and windows:
+        with bpy.context.temp_override(window=windows[0]):
+            bpy.ops.ed.undo_push(message=message)
