@@ -14,6 +14,7 @@ import numpy as np
 
 from .material import OURS, Placed
 from .uv import remove_uv
+from .view import is_view, matrix_of
 
 RECORD = "framebridge_projection"
 
@@ -64,18 +65,17 @@ class Record:
 
 
 def read_record(item: bpy.types.Object) -> Record | None:
-    """Return an object's record, without what somebody has deleted since; ``None`` if it has none."""
-    if RECORD not in item:
+    """Return an object's record, without what somebody has deleted since.
+
+    ``None`` if it has none, or one that cannot be read: a file may hold anything there.
+    """
+    stored = item.get(RECORD)
+    if not hasattr(stored, "to_dict") or not hasattr(item.data, "materials"):
         return None
-    stored = item[RECORD].to_dict()
-    placed = tuple(
-        Placed(each["view"], np.array(each["matrix"]).reshape(4, 4), each["uv_map"])
-        for each in stored.get("placed", ())
-        if each.get("view") is not None
-    )
-    slots = tuple(Slot(each["link"], each.get("shown"), each.get("own")) for each in stored.get("slots", ()))
-    plain = {name: stored[name] for name in _TEXTS} | {name: bool(stored[name]) for name in _FLAGS}
-    return Record(slots, placed, baked=stored.get("baked"), **plain)
+    try:
+        return _record(stored.to_dict())
+    except (KeyError, TypeError):
+        return None
 
 
 def write_record(item: bpy.types.Object, record: Record) -> None:
@@ -99,8 +99,8 @@ def write_record(item: bpy.types.Object, record: Record) -> None:
 
 
 def recorded_objects() -> list[bpy.types.Object]:
-    """Return every projected object of the file."""
-    return [item for item in bpy.data.objects if RECORD in item and not item.library]
+    """Return every projected object of the file whose record can be read."""
+    return [item for item in bpy.data.objects if not item.library and read_record(item)]
 
 
 def new_record(item: bpy.types.Object, is_in_world: bool) -> Record:
@@ -160,6 +160,37 @@ def remove_unused(materials: set[bpy.types.Material | None]) -> None:
 def without_view(record: Record, view: bpy.types.NodeTree) -> Record:
     """Return the record without a view."""
     return replace(record, placed=tuple(each for each in record.placed if each.view != view))
+
+
+def _record(stored: dict[str, Any]) -> Record:
+    """Raises KeyError or TypeError where it is none."""
+    slots = tuple(_slot(_of_type(each, dict)) for each in _of_type(stored.get("slots", []), list))
+    listed = [_of_type(each, dict) for each in _of_type(stored.get("placed", []), list)]
+    placed = tuple(_placed(each) for each in listed if is_view(each.get("view")))
+    baked = _of_type(stored.get("baked"), bpy.types.Image, type(None))
+    texts = {name: _of_type(stored[name], str) for name in _TEXTS}
+    flags = {name: bool(_of_type(stored[name], int)) for name in _FLAGS}
+    flags["shows_bake"] &= baked is not None
+    return Record(slots, placed, baked=baked, **texts, **flags)
+
+
+def _slot(stored: dict[str, Any]) -> Slot:
+    if stored["link"] not in ("DATA", "OBJECT"):
+        raise TypeError(f"no slot is linked to {stored['link']!r}")
+    shown, own = (_of_type(stored.get(name), bpy.types.Material, type(None)) for name in ("shown", "own"))
+    return Slot(stored["link"], shown, own)
+
+
+def _placed(stored: dict[str, Any]) -> Placed:
+    return Placed(
+        stored["view"], _of_type(matrix_of(stored["matrix"]), np.ndarray), _of_type(stored["uv_map"], str)
+    )
+
+
+def _of_type(value: Any, *kinds: type) -> Any:
+    if not isinstance(value, kinds):
+        raise TypeError(f"{value!r} is none of {kinds}")
+    return value
 
 
 def _others_with_mesh(item: bpy.types.Object) -> list[Record]:

@@ -31,6 +31,10 @@ BLEND_GAMMA = 2.2
 _STRENGTH, _EXPOSURE = "Strength", "Exposure"
 _TAPS = ("Picture", "Picture, right", "Picture, above", "Picture, above right")
 _PICTURE, _LAYERS = "framebridge_picture", "framebridge_layers"
+_NODES = {
+    **dict.fromkeys((_STRENGTH, _EXPOSURE), "ShaderNodeValue"),
+    **dict.fromkeys(_TAPS, "ShaderNodeTexImage"),
+}
 
 
 def new_view(
@@ -55,9 +59,30 @@ def new_view(
 
 
 def all_views() -> list[bpy.types.NodeTree]:
-    """Return every view of the file, oldest first."""
-    views = [group for group in bpy.data.node_groups if VIEW in group and not group.library]
-    return sorted(views, key=lambda view: view[VIEW])
+    """Return every view of the file that is whole, oldest first."""
+    return sorted(filter(is_view, bpy.data.node_groups), key=lambda view: view[VIEW])
+
+
+def is_view(group: object) -> bool:
+    """Tell whether something is a view of this file with all that belongs to one: anyone may edit it."""
+    if not isinstance(group, bpy.types.ShaderNodeTree) or group.library or VIEW not in group:
+        return False
+    return (
+        isinstance(group[VIEW], int)
+        and isinstance(group.get("max_angle"), (int, float))
+        and all(matrix_of(group.get(name)) is not None for name in ("view", "projection"))
+        and all(isinstance(group.get(name), bpy.types.Image) for name in (_PICTURE, _LAYERS))
+        and all(getattr(group.nodes.get(name), "bl_idname", "") == kind for name, kind in _NODES.items())
+    )
+
+
+def matrix_of(stored: object) -> np.ndarray | None:
+    """Return the matrix that a custom property holds, float64 (4, 4); ``None`` if it is none."""
+    try:
+        values = np.array(stored, np.float64)
+    except (TypeError, ValueError):
+        return None
+    return values.reshape(4, 4) if values.size == 16 and np.isfinite(values).all() else None
 
 
 def remove_view_data(view: bpy.types.NodeTree) -> None:

@@ -299,6 +299,31 @@ def test_projection_is_undone_and_redone(restored):
     assert restored["undone"] == {"undone": [0, "Black"], "redone": [1, 1], "left": 0}
 
 
+def test_damaged_record_counts_as_none(restored):
+    assert len(restored["damaged_records"]) == 16
+    for name, found in restored["damaged_records"].items():
+        assert found == [True, [], [], False], name
+
+
+def test_damage_goes_with_another_projection(restored):
+    assert restored["damaged_and_projected_anew"] == {"views": 1, "left": [], "shows": "Black"}
+
+
+def test_lost_image_of_a_bake_does_no_harm(restored):
+    assert restored["lost_bake"] == {"shows_bake": False, "matched": True, "left": [], "shows": "Black"}
+
+
+def test_damaged_view_is_passed_over(restored):
+    found = dict(restored["damaged_views"])
+    assert found.pop("left") == []
+    assert found.pop("shows") == "Black"
+    assert found.pop("the one that paints") == [[], True]
+    assert len(found) == 10
+    for name, (views, matched) in found.items():
+        assert views == ["Framebridge View 1"], name
+        assert matched, name
+
+
 @pytest.mark.parametrize("kind", ["perspective", "orthographic"])
 def test_depth_has_two_layers_where_surfaces_overlap(maths, kind):
     found = maths["layers"][kind]

@@ -1,6 +1,7 @@
 """Take projections off again, and look for what is left."""
 
 from collections.abc import Callable
+from operator import setitem
 from typing import Any
 
 import bpy
@@ -9,11 +10,15 @@ from framebridge.projection import (
     all_views,
     bake,
     keep_bake,
+    match_colors,
     project,
     remove_projection,
     remove_view,
+    strength_of,
     views_of,
 )
+from framebridge.projection.record import RECORD, read_record, recorded_objects
+from framebridge.projection.view import VIEW
 from harness import report
 from projection_scene import build, capture, look_from, picture
 
@@ -161,6 +166,107 @@ def undone() -> dict[str, Any]:
     return {"undone": list(undone), "redone": list(redone), "left": len(all_views())}
 
 
+def damaged_records() -> dict[str, Any]:
+    """Whatever stands where a record should: it counts as none, and what runs all the time goes on."""
+    monkey, record = _recorded()
+    placed, slot = record["placed"][0], record["slots"][0]
+    damage = {
+        "number": 5,
+        "text": "x",
+        "empty": {},
+        "array": [1.0, 2.0],
+        "list": [{"a": 1}],
+        "slots": record | {"slots": 5},
+        "slot": record | {"slots": [slot | {"link": "NOWHERE"}]},
+        "material": record | {"slots": [slot | {"shown": monkey.data}]},
+        "placed": record | {"placed": ["x"]},
+        "short matrix": record | {"placed": [placed | {"matrix": [1.0] * 15}]},
+        "text for a matrix": record | {"placed": [placed | {"matrix": "x"}]},
+        "no UV map": record | {"placed": [placed | {"uv_map": 1.0}]},
+        "image": record | {"baked": monkey.data},
+        "name": record | {"active_uv": 1},
+        "flag": record | {"is_lit": "yes"},
+    }
+    found = {}
+    for name, value in damage.items():
+        monkey[RECORD] = value
+        found[name] = [read_record(monkey) is None, views_of(monkey), recorded_objects(), _tick()]
+    empty = bpy.data.objects.new("Empty", None)
+    empty[RECORD] = record
+    found["object without materials"] = [read_record(empty) is None, [], recorded_objects(), _tick()]
+    return found
+
+
+def damaged_and_projected_anew() -> dict[str, Any]:
+    """Damage does not stand in the way of another projection, with which it goes."""
+    monkey, _ = _recorded()
+    remove_projection([monkey])
+    monkey[RECORD] = {"slots": 5}
+    project(picture(), capture(), [monkey])
+    views = len(views_of(monkey))
+    remove_projection([monkey])
+    return {"views": views, "left": [*monkey.keys(), *all_views()], "shows": monkey.active_material.name}
+
+
+def lost_bake() -> dict[str, Any]:
+    """Where somebody has deleted the baked image, the object counts as showing its views."""
+    monkey, _ = _recorded()
+    bpy.data.images.remove(bake([monkey], SMALL).images[0])
+    found = {"shows_bake": read_record(monkey).shows_bake, "matched": _tick()}
+    remove_projection([monkey])
+    return found | {"left": list(monkey.keys()), "shows": monkey.active_material.name}
+
+
+def damaged_views() -> dict[str, Any]:
+    """A node group that is no view any more is passed over; what it painted can still be restored."""
+    monkey, _ = _recorded()
+    [view] = all_views()
+    found = {}
+    for name, damage in _VIEW_DAMAGE.items():
+        broken = view.copy()
+        damage(broken)
+        found[name] = [each.name for each in all_views()], _tick()
+    _VIEW_DAMAGE["no strength"](view)
+    found["the one that paints"] = [each.name for each in (*all_views(), *views_of(monkey))], _tick()
+    remove_projection([monkey])
+    return found | {"left": list(monkey.keys()), "shows": monkey.active_material.name}
+
+
+_VIEW_DAMAGE: dict[str, Callable[[bpy.types.NodeTree], None]] = {
+    "text": lambda view: setitem(view, VIEW, "x"),
+    "array": lambda view: setitem(view, VIEW, [1, 2]),
+    "short matrix": lambda view: setitem(view, "projection", [1.0] * 15),
+    "no camera": lambda view: view.pop("view"),
+    "no angle": lambda view: view.pop("max_angle"),
+    "no picture": lambda view: view.pop("framebridge_picture"),
+    "text for depth": lambda view: setitem(view, "framebridge_layers", "x"),
+    "no strength": lambda view: view.nodes.remove(view.nodes["Strength"]),
+    "no exposure": lambda view: view.nodes.remove(view.nodes["Exposure"]),
+    "another node": lambda view: setattr(view.nodes.new("NodeReroute"), "name", _freed(view, "Picture")),
+}
+
+
+def _freed(view: bpy.types.NodeTree, name: str) -> str:
+    view.nodes.remove(view.nodes[name])
+    return name
+
+
+def _recorded() -> tuple[bpy.types.Object, dict[str, Any]]:
+    build()
+    monkey = bpy.data.objects["Suzanne"]
+    project(picture(), capture(), [monkey])
+    return monkey, monkey[RECORD].to_dict()
+
+
+def _tick() -> bool:
+    """Do what is done all the time, as after a change of the display."""
+    scene = bpy.context.scene
+    scene.view_settings.exposure += 0.5
+    for view in all_views():
+        strength_of(view)
+    return match_colors(scene)
+
+
 def _differences(steps: Callable[[], list[bpy.types.Object]]) -> list[str]:
     _odd_scene()
     capture()  # the first one starts the GPU
@@ -247,4 +353,16 @@ def _digest() -> dict[str, Any]:
     return found
 
 
-report(removed, views_removed, one_of_two, duplicated, kept, user_state, undone)
+report(
+    removed,
+    views_removed,
+    one_of_two,
+    duplicated,
+    kept,
+    user_state,
+    undone,
+    damaged_records,
+    damaged_and_projected_anew,
+    lost_bake,
+    damaged_views,
+)
