@@ -23,7 +23,15 @@ from .._bridge.errors import BridgeError, Problem
 from ..capture import Capture
 from .colors import display_key, remove_picture
 from .material import OURS, Placed
-from .record import new_record, read_record, recorded_objects, restore, without_view, write_record
+from .record import (
+    RECORD,
+    new_record,
+    read_record,
+    recorded_objects,
+    restore,
+    without_view,
+    write_record,
+)
 from .shown import show_baked, show_preview
 from .uv import remove_uv, write_projected_uv
 from .view import (
@@ -159,6 +167,8 @@ def remove_projection(objects: Iterable[bpy.types.Object]) -> None:
             restore(item, record)
             if record.baked and not record.baked.users:
                 remove_picture(record.baked)
+        else:
+            item.pop(RECORD, None)  # a damaged one: nothing tells what to restore
     remove_unused_views()
 
 

@@ -305,6 +305,10 @@ def test_damaged_record_counts_as_none(restored):
         assert found == [True, [], [], False], name
 
 
+def test_damaged_record_is_removed(restored):
+    assert restored["damage_removed"] == []
+
+
 def test_damage_goes_with_another_projection(restored):
     assert restored["damaged_and_projected_anew"] == {"views": 1, "left": [], "shows": "Black"}
 

@@ -197,6 +197,18 @@ def damaged_records() -> dict[str, Any]:
     return found
 
 
+def damage_removed() -> list[str]:
+    """Removal clears whatever stands where a record should."""
+    build()
+    monkey, empty = bpy.data.objects["Suzanne"], bpy.data.objects.new("Empty", None)
+    left = []
+    for value in (5, "x", {}, [1.0, 2.0], {"slots": 5}):
+        monkey[RECORD] = empty[RECORD] = value
+        remove_projection([monkey, empty])
+        left += [*monkey.keys(), *empty.keys()]
+    return left
+
+
 def damaged_and_projected_anew() -> dict[str, Any]:
     """Damage does not stand in the way of another projection, with which it goes."""
     monkey, _ = _recorded()
@@ -362,6 +374,7 @@ report(
     user_state,
     undone,
     damaged_records,
+    damage_removed,
     damaged_and_projected_anew,
     lost_bake,
     damaged_views,
