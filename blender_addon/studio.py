@@ -13,7 +13,8 @@ Rules:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import bpy
 
@@ -273,7 +274,8 @@ class Studio:
         Raises:
             BridgeError: Why it cannot be.
         """
-        results.folder_path(context.scene.framebridge.frames_folder)
+        with self._told():
+            results.folder_path(context.scene.framebridge.frames_folder)
         self._ask(context, lambda viewport: self._begin_animation(viewport, starts_over))
 
     def diagnose(self, context: bpy.types.Context) -> Diagnosis:
@@ -325,14 +327,24 @@ class Studio:
 
     def _ask(self, context: bpy.types.Context, begin: Callable[[Viewport], None]) -> None:
         """Begin something at once, or when the daemon is there; what cannot be is raised now."""
-        viewport = viewport_of(context)
-        wanted_view(viewport, viewport.scene.framebridge)
-        space, scene = viewport.space.as_pointer(), viewport.scene.name
-        if self.link.is_ready:
-            self.dismiss()
-            begin(viewport)
-        else:
-            self.when_ready(lambda: begin(viewport_again(space, scene)))
+        with self._told():
+            viewport = viewport_of(context)
+            wanted_view(viewport, viewport.scene.framebridge)
+            space, scene = viewport.space.as_pointer(), viewport.scene.name
+            if self.link.is_ready:
+                self.dismiss()
+                begin(viewport)
+            else:
+                self.when_ready(lambda: begin(viewport_again(space, scene)))
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Keep what goes wrong for the panel: Blender's own message goes with the pointer."""
+        try:
+            yield
+        except BridgeError as error:
+            self.problem = error.problem
+            raise
 
     def _begin_picture(self, viewport: Viewport) -> None:
         self.picture = Picture(self, viewport)
@@ -363,8 +375,9 @@ class Studio:
         Raises:
             BridgeError: ``no_viewport``, or why there is nothing to see.
         """
-        viewport = viewport_of(context)
-        wanted_view(viewport, viewport.scene.framebridge)
+        with self._told():
+            viewport = viewport_of(context)
+            wanted_view(viewport, viewport.scene.framebridge)
         self.connect()
         self.live = LiveView(self.link, self.capturer, self.overlay, viewport)
 
