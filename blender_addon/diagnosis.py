@@ -16,7 +16,7 @@ from ._bridge.client import error_from
 from ._bridge.errors import BridgeError, Problem
 from .controls import preset_of
 from .recipe import current_recipe, sized
-from .report import problem_from
+from .report import counted, problem_from
 from .session import frame_of
 from .source import viewport_again
 from .tasks import Task
@@ -139,7 +139,8 @@ class Diagnosis:
             raise BridgeError(
                 "the daemon has no checkpoints", code="no_models", hint="Start it with --models FOLDER."
             )
-        return f"{checkpoints} checkpoints, {len(models.get('controlnet', ()))} ControlNets"
+        controlnets = len(models.get("controlnet", ()))
+        return f"{counted(checkpoints, 'checkpoint')}, {counted(controlnets, 'ControlNet')}"
 
     def _until(self, is_over, step: Step) -> Iterator[None]:
         deadline = time.monotonic() + PATIENCE_S[step.name]

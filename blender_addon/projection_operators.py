@@ -6,7 +6,7 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
 
 from . import display, projection
 from ._bridge.errors import BridgeError, Problem
-from .report import reported, say
+from .report import counted, reported, say
 from .source import viewport_of
 from .studio import studio
 
@@ -40,7 +40,7 @@ class Project(bpy.types.Operator):
         done = projection.project(display.picture_rows(image)[..., :3], capture, chosen)
         studio().overlay.clear()  # it would hide what was painted
         _say_all(self, done.warnings)
-        self.report({"INFO"}, f"Painted {_counted(done.objects)}. {SEEN_IN}")
+        self.report({"INFO"}, f"Painted {counted(len(done.objects), 'object')}. {SEEN_IN}")
         return {"FINISHED"}
 
 
@@ -80,7 +80,7 @@ class Bake(bpy.types.Operator):
         options = projection.BakeOptions(int(self.size), self.uv_map, self.is_lit)
         done = projection.bake(_painted(context), options)
         _say_all(self, done.warnings)
-        self.report({"INFO"}, f"Baked {_counted(done.objects)}")
+        self.report({"INFO"}, f"Baked {counted(len(done.objects), 'object')}")
         return {"FINISHED"}
 
 
@@ -175,10 +175,6 @@ def _painted(context: bpy.types.Context) -> list[bpy.types.Object]:
 def _say_all(operator: bpy.types.Operator, warnings: tuple[Problem, ...]) -> None:
     for warning in warnings:
         say(operator, Problem(warning.code, warning.message, warning.hint, is_warning=True))
-
-
-def _counted(objects: tuple[bpy.types.Object, ...]) -> str:
-    return f"{len(objects)} object{'s' if len(objects) != 1 else ''}"
 
 
 CLASSES = (Project, Bake, KeepBake, ViewStrength, RemoveProjection)

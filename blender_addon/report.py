@@ -59,6 +59,11 @@ def sentence(problem: Problem) -> str:
     return f"{text}. {hint}" if hint else f"{text}."
 
 
+def counted(number: int, what: str) -> str:
+    """Return a number of things in words: ``1 object``, ``2 objects``."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def log_file() -> str:
     """Return where the add-on's log is."""
     return str(state_folder() / "blender.log")

@@ -21,6 +21,10 @@ def test_second_view_is_added_to_the_first(painted):
     assert painted["projected"]["views"] == 2
 
 
+def test_paint_is_seen_from_another_side(painted):
+    assert painted["seen_from_aside"]["colors"] > 150  # without it the scene is grey
+
+
 def test_only_the_selected_are_painted_if_wanted(painted):
     assert painted["only_selected"] == {"painted": ["Suzanne"]}
 

@@ -1,11 +1,14 @@
 """Projection by the buttons: a generated result onto the meshes, baked, kept, removed."""
 
+from pathlib import Path
+
 import bpy
 import framebridge
+import numpy as np
 import scenes
-from framebridge import display, projection
+from framebridge import controls, display, projection
 from framebridge.studio import studio
-from harness import report
+from harness import REQUEST, report
 
 OPS = bpy.ops.framebridge
 
@@ -25,6 +28,28 @@ def projected() -> dict:
         "views": len(projection.all_views()),
         "trouble": str(studio().trouble),
     }
+
+
+def seen_from_aside() -> dict:
+    """A result on the meshes, rendered from another side; the picture is kept for the documentation."""
+    prepare()
+    scene().framebridge.longest_side = 512
+    values = controls.values_of(scene().framebridge, controls.preset_of(scene().framebridge))
+    values.p_prompt = "watercolor"
+    OPS.generate()
+    OPS.project()
+    scene().view_settings.view_transform = "Standard"
+    scene().camera.location = (4.0, -7.5, 4.5)
+    scene().camera.rotation_euler = (1.15, 0.0, 0.48)
+    render = scene().render
+    render.engine, render.resolution_x, render.resolution_y = "CYCLES", 480, 270
+    scene().cycles.samples, scene().cycles.use_denoising = 8, False
+    studio().tick()  # matches the colours to the view transform, which may have changed
+    render.filepath, render.image_settings.file_format = str(Path(REQUEST["folder"]) / "aside.png"), "PNG"
+    bpy.ops.render.render(write_still=True)
+    image = bpy.data.images.load(render.filepath)
+    pixels = np.array(image.pixels).reshape(-1, 4)[:, :3]
+    return {"colors": len(np.unique((pixels * 31).astype(int), axis=0))}
 
 
 def only_selected() -> dict:
@@ -111,4 +136,4 @@ def datablocks() -> set[str]:
 
 
 framebridge.register()
-report(projected, only_selected, strengths, baked, removed, refusals)
+report(projected, seen_from_aside, only_selected, strengths, baked, removed, refusals)
