@@ -342,7 +342,7 @@ def _draw_trouble(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
             )
             row.operator("preferences.addon_show", text="Preferences").module = __package__
         row.operator("framebridge.diagnose")
-        if studio().problem is not None:
+        if problem != studio().link.trouble:
             row.operator("framebridge.dismiss", text="", icon="X")
     elif studio().notice:
         _draw_text(layout, context, studio().notice, "INFO")
