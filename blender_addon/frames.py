@@ -11,6 +11,7 @@ import bpy
 
 from ._bridge.errors import BridgeError
 from .png import read_texts
+from .screens import shown_areas
 
 _SHOT_TEXT = "framebridge shot"
 _NAME = re.compile(r"frame_(\d{4,}|-\d{3,})\.png")
@@ -40,14 +41,13 @@ def load_images(folder: Path) -> bpy.types.Image:
     numbers = list(_frames_in(folder))
     image = bpy.data.images.load(str(frame_file(folder, numbers[0])), check_existing=False)
     image.source = "SEQUENCE"
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            space = area.spaces.active
-            if area.type == "IMAGE_EDITOR" and space.image is None:
-                space.image = image
-                user = space.image_user
-                user.frame_start, user.frame_duration = numbers[0], numbers[-1] - numbers[0] + 1
-                user.frame_offset, user.use_auto_refresh = numbers[0] - 1, True
+    for area in shown_areas("IMAGE_EDITOR"):
+        space = area.spaces.active
+        if space.image is None:
+            space.image = image
+            user = space.image_user
+            user.frame_start, user.frame_duration = numbers[0], numbers[-1] - numbers[0] + 1
+            user.frame_offset, user.use_auto_refresh = numbers[0] - 1, True
     return image
 
 

@@ -29,6 +29,7 @@ from mathutils import Matrix
 
 from ._bridge.errors import Problem
 from .report import problem_from
+from .screens import shown_areas
 from .viewport import View, Viewport, picture_rectangle
 
 STALE_BRIGHTNESS = 0.6
@@ -199,12 +200,10 @@ class Overlay:
 
     def _redraw(self) -> None:
         """Have all viewports drawn again."""
-        for window in bpy.context.window_manager.windows:
-            for area in window.screen.areas:
-                if area.type == "VIEW_3D":
-                    area.tag_redraw()
-                    if self._asked_at is None and self._handler is not None:
-                        self._asked_at = time.monotonic()
+        for area in shown_areas("VIEW_3D"):
+            area.tag_redraw()
+            if self._asked_at is None and self._handler is not None:
+                self._asked_at = time.monotonic()
 
     def _draw_safely(self) -> None:
         region = bpy.context.region

@@ -87,7 +87,7 @@ class _Controls(_Panel):
         layout.use_property_decorate = False
         preset = _preset(settings)
         group = values_of(settings, preset)
-        for control in _plain_controls(preset):
+        for control in _listed_controls(preset, is_advanced=False):
             if control.name == "seed":
                 row = layout.row(align=True)
                 row.prop(group, attribute_of("seed"))
@@ -241,9 +241,8 @@ class _Advanced(_Panel):
             column.use_property_split = True
             column.use_property_decorate = False
             group = values_of(settings, preset)
-            for control in preset.controls:
-                if control.advanced and control.name not in FROM_CAPTURE | FROM_SHOT | preset.unit_controls:
-                    column.prop(group, attribute_of(control.name))
+            for control in _listed_controls(preset, is_advanced=True):
+                column.prop(group, attribute_of(control.name))
         row = layout.row(align=True)
         if studio().link.session is None:
             row.operator("framebridge.connect", icon="LINKED")
@@ -445,9 +444,14 @@ def _draw_text(layout: bpy.types.UILayout, context: bpy.types.Context, text: str
         column.label(text=line, icon=icon if index == 0 else "BLANK1" if icon != "NONE" else "NONE")
 
 
-def _plain_controls(preset: Preset) -> list[Control]:
+def _listed_controls(preset: Preset, is_advanced: bool) -> list[Control]:
+    """Return the controls that have no place of their own in the panel."""
     elsewhere = FROM_CAPTURE | FROM_SHOT | preset.unit_controls | {"prompt", "negative_prompt", "strength"}
-    return [control for control in preset.controls if control.name not in elsewhere and not control.advanced]
+    return [
+        control
+        for control in preset.controls
+        if control.name not in elsewhere and control.advanced == is_advanced
+    ]
 
 
 def _preset(settings: Settings) -> Preset | None:

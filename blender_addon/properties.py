@@ -4,6 +4,7 @@
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
+from .screens import shown_areas
 from .viewport import MAX_SIDE
 
 SOURCES = (
@@ -15,10 +16,8 @@ SOURCES = (
 
 
 def _redraw_views(_: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
-    for window in context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                area.tag_redraw()
+    for area in shown_areas("VIEW_3D"):
+        area.tag_redraw()
 
 
 def _result_index(settings: "Settings") -> int:

@@ -9,6 +9,7 @@ from bpy.app.handlers import persistent
 from . import changes, controls, operators, panels, projection_operators, properties, quiet, scene_copy
 from .preferences import Preferences
 from .report import problem_from
+from .screens import shown_areas
 from .studio import close_studio, studio
 
 BUSY_S = 0.01
@@ -71,12 +72,10 @@ def _tick() -> float:
 
 
 def _redraw_sidebars() -> None:
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type in {"VIEW_3D", "IMAGE_EDITOR"}:
-                for region in area.regions:
-                    if region.type == "UI":
-                        region.tag_redraw()
+    for area in shown_areas("VIEW_3D", "IMAGE_EDITOR"):
+        for region in area.regions:
+            if region.type == "UI":
+                region.tag_redraw()
 
 
 def _handlers() -> tuple[tuple[list, object], ...]:

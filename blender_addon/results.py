@@ -11,6 +11,7 @@ import bpy
 from ._bridge.errors import BridgeError
 from .display import LIVE, RESULT, SLOT, picture_rows, recipe_of
 from .png import encode_png, write_file
+from .screens import shown_areas
 
 MOST_TRIES = 1000
 """Numbers in a row that another program may have taken meanwhile."""
@@ -21,14 +22,11 @@ RECIPE_TEXT = "framebridge"
 
 def show_in_editors(image: bpy.types.Image) -> None:
     """Show an image in all open Image Editors that show none, or one of ours; pinned ones keep theirs."""
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            space = area.spaces.active
-            if area.type != "IMAGE_EDITOR" or space.use_image_pin:
-                continue
-            if space.image is None or is_ours(space.image):
-                space.image = image
-                area.tag_redraw()
+    for area in shown_areas("IMAGE_EDITOR"):
+        space = area.spaces.active
+        if not space.use_image_pin and (space.image is None or is_ours(space.image)):
+            space.image = image
+            area.tag_redraw()
 
 
 def show_behind_camera(image: bpy.types.Image, camera: bpy.types.Object | None) -> None:
