@@ -73,7 +73,8 @@ def addon(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "blender" in metafunc.fixturenames:
+    chosen = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    if "blender" in metafunc.fixturenames and "blender" not in chosen:
         versions = metafunc.config.getoption("blender") or VERSIONS
         metafunc.parametrize("blender", versions, indirect=True, scope="session")
 
