@@ -245,7 +245,8 @@ def test_image_editor_has_the_same_panel_and_shows_results(window):
 
 def test_final_render_is_made_beside_the_window(window):
     """The render is Blender's own job: the add-on ticks on meanwhile, and the window answers."""
-    window.run("settings().source = 'RENDER'; bpy.context.scene.render.engine = 'BLENDER_WORKBENCH'")
+    window.run("settings().source = 'RENDER'; settings().longest_side = 256")
+    window.run("bpy.context.scene.render.engine = 'BLENDER_WORKBENCH'")
     window.run("bpy.context.scene.render.resolution_x, bpy.context.scene.render.resolution_y = 400, 300")
     scenes = window.run("len(bpy.data.scenes)")
     before = window.run("len(display.results())")
