@@ -1,8 +1,9 @@
 """Make ``bridge/builtin/demo_frame.npz``: a toy landscape, captured by the add-on in a real Blender.
 
-Run it with a Python that has Blender as a module (``bpy`` 5.0), from anywhere:
+Stage the add-on with the project's Python, then run this with one that has Blender as a module (``bpy`` 5.0):
 
-    python tests/blender/scripts/make_demo_frame.py [--out FILE.npz] [--size 512] [--preview FILE.png]
+    python -c "import pathlib, bridge.packaging as p; p.stage_blender(pathlib.Path('out'))"
+    python tests/blender/scripts/make_demo_frame.py --addon out [--out FILE.npz] [--size 512] [--preview PNG]
 
 The scene is made here from Blender's primitives; nothing is downloaded and nothing is random.
 """
@@ -12,7 +13,6 @@ import json
 import math
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 import bpy
@@ -29,6 +29,7 @@ def main() -> None:
     options = _arguments()
     _reset()
     build_scene()
+    sys.path[:0] = [str(ROOT), str(options.addon)]
     captured = capture(options.size)
     write_frame(captured, options.out)
     if options.preview:
@@ -119,11 +120,6 @@ def look_from(eye: Vector, target: Vector, lens: float) -> None:
 
 def capture(size: int):
     """Capture it as the viewport shows it with object colours, soft light and shadows."""
-    folder = tempfile.mkdtemp()
-    sys.path[:0] = [str(ROOT), folder]
-    from bridge.packaging import stage_blender
-
-    stage_blender(Path(folder))
     from framebridge.capture import Capturer
     from framebridge.viewport import camera_view, find_viewport
 
@@ -184,6 +180,7 @@ def _reset() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--addon", type=Path, required=True, help="where the add-on was staged")
     parser.add_argument("--out", type=Path, default=ROOT / "bridge/builtin/demo_frame.npz")
     parser.add_argument("--size", type=int, default=512, help="pixels a side")
     parser.add_argument("--preview", type=Path, help="also write the planes as a picture")
