@@ -72,7 +72,8 @@ class _Shown:
         view: What it is a picture of.
         region: The region that it stays in while its view moves; 0 is none.
         texture: The same on the GPU, from the first time that it is drawn.
-        place: Where it was drawn last in that region.
+        place: Where it, or the live picture before it, was drawn last in that region.
+        is_through_camera: Whether that region looked through the camera then.
     """
 
     rows: np.ndarray
@@ -80,6 +81,7 @@ class _Shown:
     region: int = 0
     texture: gpu.types.GPUTexture | None = None
     place: Rectangle | None = None
+    is_through_camera: bool = False
 
 
 class Overlay:
@@ -118,7 +120,10 @@ class Overlay:
             view: What it is a picture of: ``Capture.seen``.
             viewport: The one in which it stays while the view moves; by default it is gone then.
         """
-        self._picture = _Shown(rows, view, _key(viewport))
+        before, self._picture = self._picture, _Shown(rows, view, _key(viewport))
+        if before is not None and before.region == self._picture.region:
+            # The view may have moved on since the capture, so that it is not known where this one belongs.
+            self._picture.place, self._picture.is_through_camera = before.place, before.is_through_camera
         self._is_stale = False
         self._begin()
 
@@ -265,9 +270,10 @@ def _placed(
     place = picture_rectangle(region, region_3d, shown.view)
     if region.as_pointer() != shown.region:
         return place, False
+    is_through_camera = region_3d.view_perspective == "CAMERA"
     if place is None:
-        return shown.place, True
-    shown.place = place
+        return shown.place if shown.is_through_camera == is_through_camera else None, True
+    shown.place, shown.is_through_camera = place, is_through_camera
     return place, False
 
 

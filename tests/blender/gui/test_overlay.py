@@ -175,6 +175,19 @@ def test_live_picture_stays_dimmed_while_the_view_turns(window, rows):
     assert furthest(seen(window, "overlay-live-back")[MIDDLE], rows[MIDDLE]) <= EXACT
 
 
+def test_live_picture_that_comes_late_is_dimmed_where_the_last_one_was(window, rows):
+    window.run(
+        "kept, turned = region_3d.view_rotation.copy(), region_3d.view_rotation @ Quaternion((0, 0, 1), 0.2)"
+    )
+    window.run("captured = natural_view(); overlay.show(rows, captured, viewport)")
+    window.wait_drawn()
+    window.run("region_3d.view_rotation = turned; overlay.show(rows[::-1].copy(), captured, viewport)")
+    assert is_dimmed(seen(window, "overlay-late"), rows[::-1])
+    window.run("region_3d.view_perspective = 'CAMERA'")
+    assert not is_dimmed(seen(window, "overlay-late-camera"), rows[::-1])
+    window.run("overlay.mark_current(); region_3d.view_rotation = kept")
+
+
 def test_views_that_look_elsewhere_show_nothing(window, picture):
     window.run("bpy.ops.screen.region_quadview()")
     window.wait_drawn()
