@@ -35,6 +35,11 @@ class Link:
         return self.is_connected and self._has_presets
 
     @property
+    def can_paint(self) -> bool:
+        """Whether the daemon's worker is there, too, so that a picture is begun at once."""
+        return self.is_ready and self.state is not None and self.state.worker in ("ready", "busy")
+
+    @property
     def is_connected(self) -> bool:
         """Whether messages pass."""
         return self.session is not None and self.session.status.is_ready

@@ -56,20 +56,13 @@ class _Main(_Panel):
         studio().is_looked_at = True
         _draw_state(layout)
         preset = _preset(settings)
-        _draw_trouble(layout, context)
-        if preset is None:
-            _draw_generate(layout)
-            return
-        layout.menu("FRAMEBRIDGE_MT_presets", text=preset.title, icon="PRESET")
-        if settings.preset_digest and settings.preset_digest != preset.digest:
-            _draw_text(
-                layout, context, "This preset has changed since its values were set: check them.", "INFO"
-            )
-        _draw_prompts(layout, settings, preset)
+        if preset is not None:
+            _draw_preset(layout, context, settings, preset)
         _draw_generate(layout)
         preview = studio().thumbnails.icon("preview")
-        if preview and not settings.to_overlay:  # else it is seen in the viewport
+        if preview and not _shows_overlay(context):
             layout.template_icon(preview, scale=8.0)
+        _draw_trouble(layout, context)  # below what is clicked, which must not move away from the pointer
 
 
 class _Controls(_Panel):
@@ -296,7 +289,8 @@ class History(bpy.types.UIList):
     ) -> None:
         """Draw a result with its picture."""
         thumbnail = item.preview_ensure().icon_id
-        layout.label(text=f"{item.name}  {display.prompt_of(item)}", icon_value=thumbnail or icon)
+        name = item.name.removeprefix(f"{CATEGORY} ")  # a sidebar is narrow, and the prompt says more
+        layout.label(text=f"{name}  {display.prompt_of(item)}", icon_value=thumbnail or icon)
 
     def filter_items(self, context, data, name) -> tuple[list[int], list[int]]:
         """Show our results only, newest first."""
@@ -320,7 +314,7 @@ class History(bpy.types.UIList):
 def _draw_state(layout: bpy.types.UILayout) -> None:
     link = studio().link
     row = layout.row()
-    icon = "CHECKMARK" if link.is_ready else "UNLINKED" if link.session is None else "TIME"
+    icon = "CHECKMARK" if link.can_paint else "UNLINKED" if link.session is None else "TIME"
     row.label(text=studio().link.words, icon=icon)
     if link.session is None or link.is_hopeless:
         row.operator("framebridge.connect", text="Connect")
@@ -369,6 +363,15 @@ CONNECTION_CODES = frozenset(
 """Problems that another attempt, or the preferences, may mend."""
 
 
+def _draw_preset(
+    layout: bpy.types.UILayout, context: bpy.types.Context, settings: Settings, preset: Preset
+) -> None:
+    layout.menu("FRAMEBRIDGE_MT_presets", text=preset.title, icon="PRESET")
+    if settings.preset_digest and settings.preset_digest != preset.digest:
+        _draw_text(layout, context, "This preset has changed since its values were set: check them.", "INFO")
+    _draw_prompts(layout, settings, preset)
+
+
 def _draw_prompts(layout: bpy.types.UILayout, settings: Settings, preset: Preset) -> None:
     group = values_of(settings, preset)
     column = layout.column(align=True)
@@ -399,6 +402,13 @@ def _draw_generate(layout: bpy.types.UILayout) -> None:
     if live is not None:
         row.operator("framebridge.keep_live", icon="FILE_TICK")
         layout.label(text=live.words)
+
+
+def _shows_overlay(context: bpy.types.Context) -> bool:
+    """Tell whether the artist sees the steps of a picture in the viewport, where they belong."""
+    settings, space = context.scene.framebridge, context.space_data
+    is_wanted = settings.to_overlay and settings.source == "VIEWPORT"
+    return is_wanted and space.type == "VIEW_3D" and space.overlay.show_overlays
 
 
 def _draw_progress(layout: bpy.types.UILayout, fraction: float, words: str) -> None:

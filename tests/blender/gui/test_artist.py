@@ -81,6 +81,9 @@ def test_prompt_is_typed_and_a_word_is_picked(window):
     window.click_at(ui.x + ui.width - 57, field.middle[1])  # the arrow at the end of the field
     window.click("sunset", "")
     window.wait("values().p_prompt == 'ink sketch sunset'")
+    window.click_at(*field.middle, times=2)
+    window.paste("Straße über Köln, 水彩 🎨")
+    window.wait("values().p_prompt == 'Straße über Köln, 水彩 🎨'")
     window.run("values().p_prompt = 'watercolor'")
 
 
@@ -109,7 +112,7 @@ def test_result_lies_over_the_view_and_in_the_history(window):
     result = window.photograph("blender-result", "WINDOW")
     assert np.abs(result.astype(int) - scene).mean() > 20
     fold(window, "Results")
-    window.find("Framebridge 001", nth=0)
+    window.find("001  watercolor", nth=0)
     scroll_to(window, "Use These Settings Again")
     window.rest()
     window.photograph("blender-history", "UI")

@@ -215,6 +215,11 @@ class Window:
         self.screen.type(text)
         self.screen.press("Return")
 
+    def paste(self, text: str) -> None:
+        """Do as ``enter`` does with what no keyboard here can type."""
+        self.run("bpy.context.window_manager.clipboard = text", text=text)
+        self.screen.press("ctrl+a", "ctrl+v", "Return")
+
     def rest(self) -> None:
         """Move the pointer to where it changes nothing: into the status bar."""
         self.screen.move(SIZE[0] - 2, SIZE[1] - 2)
