@@ -287,7 +287,7 @@ class DeleteResult(_OfResult, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Delete it; the newest of the others is looked at."""
         image = self.result(context)
-        studio().overlay.clear()
+        studio().shown_result.hide(image)
         bpy.data.images.remove(image)
         return {"FINISHED"}
 
@@ -323,7 +323,7 @@ class ClearOverlay(bpy.types.Operator):
     @reported
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Hide it; it stays in the history."""
-        studio().overlay.clear()
+        studio().shown_result.hide()
         return {"FINISHED"}
 
 

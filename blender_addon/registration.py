@@ -85,6 +85,8 @@ def _handlers() -> tuple[tuple[list, object], ...]:
         (handlers.load_post, _scene_copies_go),
         (handlers.undo_post, _scene_copies_go),
         (handlers.redo_post, _scene_copies_go),
+        (handlers.undo_post, _history_changes),
+        (handlers.redo_post, _history_changes),
         (handlers.render_init, _render_begins),
         (handlers.render_complete, _render_ends),
         (handlers.render_cancel, _render_ends),
@@ -100,6 +102,11 @@ def _file_closes(*_: object) -> None:
 def _scene_copies_go(*_: object) -> None:
     """Remove what undo, or a file saved in the middle of a render, brought back of a capture's own scene."""
     scene_copy.remove_leftover_scenes()
+
+
+@persistent
+def _history_changes(*_: object) -> None:
+    studio().shown_result.note_undo()
 
 
 @persistent

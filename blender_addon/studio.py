@@ -31,6 +31,7 @@ from .overlay import Overlay
 from .picture import Picture, keep
 from .report import problem_from
 from .session import frame_of
+from .shown_result import ShownResult
 from .source import Take, viewport_again, viewport_of, wanted_view
 from .tasks import Task, Tasks
 from .thumbnails import Thumbnails
@@ -88,6 +89,7 @@ class Studio:
         self.tasks = Tasks()
         self.capturer = Capturer()
         self.overlay = Overlay(_mixing)
+        self.shown_result = ShownResult(self.overlay)
         self.thumbnails = Thumbnails()
         self.is_looked_at = False
         self.is_rendering = False
@@ -197,6 +199,8 @@ class Studio:
         if self.diagnosis is not None:
             self.diagnosis.tick()
         scene = bpy.context.scene
+        if scene is not None and self.live is None:
+            self.shown_result.tick(scene)
         if scene is not None and projection.MATCHED in scene and not self.is_rendering:
             projection.match_colors(scene)  # the artist may have chosen another view transform
 
@@ -307,7 +311,7 @@ class Studio:
         """
         settings = scene.framebridge
         if settings.to_overlay:
-            self.overlay.show(display.picture_rows(image), display.view_of(image))
+            self.shown_result.show(image)
         if settings.to_image_editor:
             results.show_in_editors(image)
         if settings.to_camera:
@@ -386,6 +390,7 @@ class Studio:
         if self.live is not None:
             self.live.stop()
             self.live = None
+            self.shown_result.forget()
 
     def keep_live(self, context: bpy.types.Context) -> bpy.types.Image:
         """Put the live view's newest picture into the history.
@@ -410,7 +415,7 @@ class Studio:
         """Forget what belongs to a file that is about to be closed."""
         self.stop_live()
         self.cancel()
-        self.overlay.clear()
+        self.shown_result.hide()
         self.thumbnails.clear()
         self.problem, self.notice, self.diagnosis = None, "", None
 

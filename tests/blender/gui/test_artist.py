@@ -136,14 +136,26 @@ def test_split_shows_the_scene_beside_the_picture(window):
 
 
 def test_undo_takes_a_result_away_and_redo_brings_it_back(window):
+    """With its picture over the viewport: what is seen is the state that the file is in."""
     view = window.region("WINDOW").middle
+    first = window.photograph("first result", "WINDOW").astype(int)
+    window.run("bpy.ops.ed.undo_push(message='As it is now')")
+    window.run("values().p_prompt = 'lava'")
     generate(window)
-    assert window.run("len(display.results())") == 2
-    window.point(*view)
-    window.screen.press("ctrl+z")
-    window.wait("len(display.results()) == 1")
-    window.screen.press("ctrl+shift+z")
-    window.wait("len(display.results()) == 2")
+    second = window.photograph("second result", "WINDOW").astype(int)
+    assert np.abs(second - first).mean() > 10
+    for keys, count, expected in (
+        ("ctrl+z", 1, first),
+        ("ctrl+shift+z", 2, second),
+        ("ctrl+z", 1, first),
+    ):
+        window.point(*view)
+        window.screen.press(keys)
+        window.wait(
+            "len(display.results()) == count and not studio().shown_result._has_to_follow", count=count
+        )
+        window.rest()
+        assert np.abs(window.photograph(f"after {keys}", "WINDOW").astype(int) - expected).mean() < 1
     assert window.run("str(studio().trouble)") == "None"
 
 
