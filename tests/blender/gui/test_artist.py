@@ -273,6 +273,26 @@ def test_final_render_is_made_beside_the_window(window):
     window.run("settings().source = 'VIEWPORT'")
 
 
+def test_final_render_lets_the_window_live_and_ends_with_escape(window):
+    window.run("settings().source = 'RENDER'; bpy.context.scene.render.engine = 'CYCLES'")
+    window.run("bpy.context.scene.cycles.use_denoising, bpy.context.scene.cycles.samples = False, 100_000")
+    window.run("ticks = []; tick = studio().tick; studio().tick = lambda: (ticks.append(1), tick())")
+    scenes, results = window.run("[len(bpy.data.scenes), len(display.results())]")
+    window.rest()
+    window.click("Generate", nth=0)
+    window.wait("bpy.app.is_job_running('RENDER')")
+    window.rest()  # the pointer would lie on the words
+    window.find("Rendering the frame", nth=0)
+    ticks = window.run("len(ticks)")
+    window.wait("len(ticks) > before + 5", before=ticks)
+    window.screen.press("Escape")
+    window.wait("not studio().is_generating and not bpy.app.is_job_running('RENDER')", 20)
+    window.find("Cancelled", nth=0)
+    assert window.run("[len(bpy.data.scenes), len(display.results())]") == [scenes, results]
+    window.run("del studio().tick; settings().source = 'VIEWPORT'")
+    window.run("bpy.context.scene.render.engine = 'BLENDER_WORKBENCH'")
+
+
 def test_animation_runs_and_stops_from_the_panel(window, tmp_path):
     window.run("settings().frames_folder = folder", folder=str(tmp_path))
     window.run("bpy.context.scene.frame_start, bpy.context.scene.frame_end = 1, 3")

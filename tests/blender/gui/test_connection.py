@@ -82,7 +82,7 @@ def test_killed_daemon_is_noticed_while_live_is_on(first, home):
     first.click("Live", nth=0)
     first.wait("studio().live is not None and studio().live.picture is not None", 60)
     end_daemon(home)
-    first.wait("not studio().link.is_connected", 5)
+    first.wait("not studio().link.is_connected", 2)
     first.find("The daemon is not running")
     assert first.run("studio().live is not None")
     first.run("bpy.data.objects['Suzanne'].location.z += 0.5")  # the scene goes on changing meanwhile
