@@ -212,7 +212,9 @@ class _Animation(_Panel):
         layout.label(text=frames if scene.frame_step == 1 else f"{frames}, every {scene.frame_step}.")
         running = studio().animation
         if running is not None:
-            _draw_progress(layout, running.done / max(1, len(running.frames)), running.words)
+            row = layout.row()
+            row.scale_y = 1.5
+            _draw_progress(row, running.done / max(1, len(running.frames)), running.words)
             layout.operator("framebridge.cancel", text="Stop", icon="X")
             return
         row = layout.row(align=True)
