@@ -79,7 +79,9 @@ def placed() -> dict:
     """Where the picture is drawn when the region has moved on, and when it is another region."""
     viewport, rows = SimpleNamespace(region=REGION), noise(3, 6)
     elsewhere = SimpleNamespace(
-        view_matrix=Matrix.Rotation(0.1, 4, "Y") @ VIEW.view, window_matrix=VIEW.projection
+        view_perspective="PERSP",
+        view_matrix=Matrix.Rotation(0.1, 4, "Y") @ VIEW.view,
+        window_matrix=VIEW.projection,
     )
     other_region = SimpleNamespace(width=WIDTH, height=HEIGHT, as_pointer=lambda: 2)
     live, single = shown(rows), shown(rows)
@@ -152,7 +154,7 @@ def captures() -> dict:
 
 VIEW = View(Matrix.Translation((0, 0, -5)), Matrix.Diagonal((1, 1, -0.1, 1)), WIDTH, HEIGHT)
 REGION = SimpleNamespace(width=WIDTH, height=HEIGHT, as_pointer=lambda: 1)
-LOOKS = SimpleNamespace(view_matrix=VIEW.view, window_matrix=VIEW.projection)
+LOOKS = SimpleNamespace(view_matrix=VIEW.view, window_matrix=VIEW.projection, view_perspective="PERSP")
 
 
 def shown(rows: np.ndarray, mixing: tuple[float, float] = WHOLE) -> Overlay:
