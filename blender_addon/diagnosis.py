@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -90,28 +91,28 @@ class Diagnosis:
     def _walk(self) -> Iterator[None]:
         daemon, token, models, captured, picture, written = self.steps
         link = self._studio.link
-        with _Running(daemon):
+        with _running(daemon):
             self._studio.connect()
             yield from self._until(lambda: link.is_connected or link.is_hopeless, daemon)
             trouble = link.trouble
             if trouble is not None and trouble.code != "not_allowed":
                 raise error_from([trouble])
             daemon.words = "answers" if trouble is None else "is there"
-        with _Running(token):
+        with _running(token):
             if trouble is not None:
                 raise error_from([trouble])
             token.words = "is accepted"
-        with _Running(models):
+        with _running(models):
             yield from self._until(lambda: link.is_ready or link.is_hopeless, models)
             if link.trouble is not None:
                 raise error_from([link.trouble])
             models.words = yield from self._models(models)
-        with _Running(captured):
+        with _running(captured):
             viewport = viewport_again(*self._place)
             recipe, preset = current_recipe(viewport.scene), preset_of(viewport.scene.framebridge)
             capture = self._studio.capturer.capture(viewport, region_view(viewport, SIDE, SIDE))
             captured.words = f"{SIDE} × {SIDE} pixels" + (", nothing but sky" if capture.is_all_sky else "")
-        with _Running(picture):
+        with _running(picture):
             recipe = sized(recipe, preset, SIDE, SIDE)
             recipe = recipe.with_values(steps=1) if preset.find("steps") else recipe
             began = time.monotonic()
@@ -123,7 +124,7 @@ class Diagnosis:
             if not task.pictures:
                 raise BridgeError("the preset sent no picture", code="no_picture")
             picture.words = f"made in {time.monotonic() - began:.1f} s"
-        with _Running(written):
+        with _running(written):
             _write_back(task.pictures[0])
             written.words = "every pixel came back"
 
@@ -164,18 +165,12 @@ class Diagnosis:
             self._studio.tasks.cancel(self._task, self._studio.link.session)
 
 
-class _Running:
-    """Marks a step while it runs and when it has gone well."""
-
-    def __init__(self, step: Step) -> None:
-        self._step = step
-
-    def __enter__(self) -> None:
-        self._step.state = "running"
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self._step.state = "good"
+@contextmanager
+def _running(step: Step) -> Iterator[None]:
+    """Mark a step while it runs, and when it has gone well."""
+    step.state = "running"
+    yield
+    step.state = "good"
 
 
 def _write_back(picture: protocol.Plane) -> None:

@@ -133,9 +133,8 @@ class LiveView:
                 self._pace.answered(now)  # it is tried again after the next change
                 raise
             self._pace.captured(seen, now, time.monotonic())
-        if self._is_fresh and not self._pace.is_current:
-            self._is_fresh = False
-            self._overlay.mark_stale()
+        if not self._pace.is_current:
+            self._dim()
 
     def receive(self, message: protocol.Message) -> None:
         """Take note of a message that is about the live stream."""
@@ -171,9 +170,13 @@ class LiveView:
             self._set = recipe, self._link.session.set_live(recipe)
             # The daemon paints the newest frame again under its number.
             self._views = {number: (view, recipe) for number, (view, _) in self._views.items()}
-            if self._is_fresh:
-                self._is_fresh = False
-                self._overlay.mark_stale()
+            self._dim()
+
+    def _dim(self) -> None:
+        """Show that the picture is older than what it is to show."""
+        if self._is_fresh:
+            self._is_fresh = False
+            self._overlay.mark_stale()
 
     def _note_progress(self, message: protocol.Progress) -> None:
         """Say what is going on while there is no picture, or while a model is read."""
