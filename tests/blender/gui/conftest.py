@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from ..daemon import running_daemon
 from .window import Window, window
 
 PROGRAMS = ("blender", "Xvfb", "xdotool")
@@ -30,14 +29,6 @@ def programs() -> None:
         pytest.fail(f"not installed: {', '.join(missing)}")
     if missing:
         pytest.skip(f"a Blender with a window needs {', '.join(missing)}")
-
-
-@pytest.fixture(scope="module")
-def daemon_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A daemon with the built-in model, and the folder where clients find it."""
-    home = tmp_path_factory.mktemp("home")
-    with running_daemon(home):
-        yield home
 
 
 @pytest.fixture(scope="module")

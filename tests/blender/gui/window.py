@@ -22,6 +22,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ..environments import clean_environment
 from .screen import Screen, screen, wait_for
 
 HERE = Path(__file__).parent
@@ -297,7 +298,7 @@ def window(
         }
         process = subprocess.Popen(
             [*command, json.dumps({"socket": str(ear), "addon": addon})],
-            env=_clean_environment() | inside | (environment or {}),
+            env=clean_environment() | inside | (environment or {}),
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -321,7 +322,3 @@ def faults_in(log: Path) -> list[str]:
     """Return the lines of a log that no user should see."""
     lines = log.read_text(errors="replace").splitlines()
     return [line for line in lines if FAULT.search(line) and not HARMLESS.search(line)]
-
-
-def _clean_environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COV_"))}

@@ -91,12 +91,16 @@ def removed() -> dict:
     """Taken off again: nothing of it stays, and each object has its own materials."""
     prepare()
     OPS.generate()
-    before = datablocks()
+    before = scenes.datablocks()
     OPS.project()
-    added = len(datablocks() - before)
+    added = len(scenes.datablocks() - before)
     bpy.ops.object.select_all(action="DESELECT")
     OPS.remove_projection()
-    return {"added": added > 3, "left": sorted(datablocks() - before), "lost": sorted(before - datablocks())}
+    return {
+        "added": added > 3,
+        "left": sorted(scenes.datablocks() - before),
+        "lost": sorted(before - scenes.datablocks()),
+    }
 
 
 def refusals() -> dict:
@@ -128,11 +132,6 @@ def told(action) -> str:
 
 def scene() -> bpy.types.Scene:
     return bpy.context.scene
-
-
-def datablocks() -> set[str]:
-    kinds = scenes.collections()
-    return {f"{kind}/{item.name}" for kind in kinds for item in getattr(bpy.data, kind)}
 
 
 framebridge.register()

@@ -23,11 +23,11 @@ FOLDER = Path(REQUEST["folder"])
 def generated() -> dict:
     """The first picture: nothing is connected yet."""
     prepare()
-    before = datablocks()
+    before = scenes.datablocks()
     ends = list(OPS.generate())
     image = display.looked_at(scene())
     rows = display.picture_rows(image)
-    size, added = list(image.size), datablocks() - before
+    size, added = list(image.size), scenes.datablocks() - before
     path = str(FOLDER / "generated.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
     scenes.clear()
@@ -51,12 +51,12 @@ def final_render() -> dict:
     scene().framebridge.source = "RENDER"
     scene().render.engine = "BLENDER_WORKBENCH"
     scene().render.resolution_x, scene().render.resolution_y = 800, 600
-    before = datablocks()
+    before = scenes.datablocks()
     ends = list(OPS.generate())
     return {
         "ends": ends,
         "size": list(display.looked_at(scene()).size),
-        "added": sorted(name for name in datablocks() - before if "Render Result" not in name),
+        "added": sorted(name for name in scenes.datablocks() - before if "Render Result" not in name),
         "engine": scene().render.engine,
     }
 
@@ -175,13 +175,13 @@ def mapped() -> dict:
 
 def diagnosed() -> dict:
     prepare()
-    before = datablocks()
+    before = scenes.datablocks()
     ends = list(OPS.diagnose())
     return {
         "ends": ends,
         "steps": [[step.name, step.state] for step in studio().diagnosis.steps],
         "words": [step.words for step in studio().diagnosis.steps],
-        "left": sorted(datablocks() - before),
+        "left": sorted(scenes.datablocks() - before),
     }
 
 
@@ -190,7 +190,7 @@ def orphans() -> dict:
     prepare()
     settings = scene().framebridge
     scene().frame_start, scene().frame_end, settings.frames_folder = 1, 2, str(FOLDER / "orphans")
-    before, kept = unused(), datablocks()
+    before, kept = unused(), scenes.datablocks()
     ran = [
         OPS.connect(),
         OPS.generate(),
@@ -212,7 +212,7 @@ def orphans() -> dict:
     return {
         "ran": [list(ends) for ends in ran],
         "unused": sorted(unused() - before),
-        "added": sorted(datablocks() - kept),
+        "added": sorted(scenes.datablocks() - kept),
     }
 
 
@@ -351,13 +351,13 @@ def generated_image() -> bpy.types.Image:
 def told(action) -> dict:
     """Return what the operator that fails reports."""
     prepare()
-    before = datablocks()
+    before = scenes.datablocks()
     try:
         ends = list(action())
         message = ""
     except RuntimeError as error:
         ends, message = ["CANCELLED"], str(error)
-    return {"ends": ends, "message": message, "left": sorted(datablocks() - before)}
+    return {"ends": ends, "message": message, "left": sorted(scenes.datablocks() - before)}
 
 
 def _no_camera():
@@ -439,11 +439,6 @@ def used(name: str = "seed"):
 def unused() -> set[str]:
     kinds = scenes.collections()
     return {f"{kind}/{item.name}" for kind in kinds for item in getattr(bpy.data, kind) if not item.users}
-
-
-def datablocks() -> set[str]:
-    kinds = scenes.collections()
-    return {f"{kind}/{item.name}" for kind in kinds for item in getattr(bpy.data, kind)}
 
 
 framebridge.register()

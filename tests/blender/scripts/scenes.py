@@ -29,6 +29,11 @@ def collections() -> list[str]:
     return [name for name in lists if name != "all_ids"]  # Blender 5.2's list of all of them
 
 
+def datablocks() -> set[str]:
+    """Return the kind and name of each datablock of the file."""
+    return {f"{kind}/{item.name}" for kind in collections() for item in getattr(bpy.data, kind)}
+
+
 def solids() -> None:
     """A floor with a monkey, a torus, a cone, a curve, and one mesh shown by two instances."""
     clear()
