@@ -16,11 +16,9 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
 from ._bridge.errors import BridgeError
-from .preset import FROM_CAPTURE, FROM_SHOT, Control, Preset, Unit
+from ._bridge.host.preset import FROM_CAPTURE, FROM_SHOT, Control, Preset, Unit
+from ._bridge.host.recipe import LARGEST_SEED as LARGEST
 from .properties import Settings
-
-LARGEST = 2**31 - 1
-"""The greatest integer a Blender property holds."""
 
 LONGEST_NAME = 24
 """Of a preset or control within an attribute's name: Blender takes 63 letters, prefixes included."""
@@ -65,6 +63,12 @@ def presets() -> tuple[Preset, ...]:
     return tuple(preset for preset, _ in _registered.values())
 
 
+def preset_named(name: str) -> Preset | None:
+    """Return the preset of that name, if the daemon has it."""
+    entry = _registered.get(attribute_of(name))
+    return entry[0] if entry is not None else None
+
+
 def preset_of(settings: Settings) -> Preset:
     """Return the preset that a scene has chosen.
 
@@ -77,14 +81,14 @@ def preset_of(settings: Settings) -> Preset:
             code="not_connected",
             hint="Connect to the daemon first.",
         )
-    entry = _registered.get(attribute_of(settings.preset))
-    if entry is None:
+    preset = preset_named(settings.preset)
+    if preset is None:
         raise BridgeError(
             f'the daemon has no preset "{settings.preset}"',
             code="unknown_preset",
             hint=f"Choose another: {', '.join(preset.title for preset in presets())}.",
         )
-    return entry[0]
+    return preset
 
 
 def values_of(settings: Settings, preset: Preset) -> Any:

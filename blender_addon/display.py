@@ -17,8 +17,9 @@ import numpy as np
 from mathutils import Matrix
 
 from ._bridge.errors import BridgeError, InputError
+from ._bridge.host.recipe import Recipe, recipe_from_json
+from ._bridge.host.words import summary_of
 from ._bridge.protocol import Plane
-from .recipe import Recipe, recipe_from_json
 from .viewport import CaptureError, View
 
 SLOT = "framebridge_slot"
@@ -120,15 +121,11 @@ def prompt_of(image: bpy.types.Image) -> str:
 
 def describe(image: bpy.types.Image) -> str:
     """Return what is worth knowing of a result, for people."""
-    size = f"{image.size[0]} × {image.size[1]}"
+    width, height = image.size
     try:
-        recipe = recipe_of(image)
+        return summary_of(recipe_of(image), width, height)
     except BridgeError as error:
-        return f"{size}; {error.message}"
-    shown = [
-        f"{name} {recipe.values[name]}" for name in ("seed", "steps", "strength") if name in recipe.values
-    ]
-    return ", ".join([size, recipe.preset, *shown])
+        return f"{width} × {height}; {error.message}"
 
 
 def recipe_of(image: bpy.types.Image) -> Recipe:

@@ -1,35 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The frames of an animation as files, and as what Blender makes of them."""
+"""The frames of an animation as what Blender makes of them."""
 
 from __future__ import annotations
 
-import re
 from itertools import pairwise
 from pathlib import Path
 
 import bpy
 
-from ._bridge.errors import BridgeError
-from .png import read_texts
+from ._bridge.host.shot import frame_file, frames_in
 from .screens import shown_areas
-
-_SHOT_TEXT = "framebridge shot"
-_NAME = re.compile(r"frame_(\d{4,}|-\d{3,})\.png")
-
-
-def frame_file(folder: Path, frame: int) -> Path:
-    """Return the file of a frame."""
-    return folder / f"frame_{frame:04}.png"
-
-
-def shot_text(shot: str) -> dict[str, str]:
-    """Return the PNG text that says which shot a frame is of."""
-    return {_SHOT_TEXT: shot}
-
-
-def is_frame_of(folder: Path, frame: int, shot: str) -> bool:
-    """Tell whether a frame of this shot is there and sound."""
-    return read_texts(frame_file(folder, frame)).get(_SHOT_TEXT) == shot
 
 
 def load_images(folder: Path) -> bpy.types.Image:
@@ -38,7 +18,7 @@ def load_images(folder: Path) -> bpy.types.Image:
     Raises:
         BridgeError: ``no_frames``.
     """
-    numbers = list(_frames_in(folder))
+    numbers = frames_in(folder)
     image = bpy.data.images.load(str(frame_file(folder, numbers[0])), check_existing=False)
     image.source = "SEQUENCE"
     for area in shown_areas("IMAGE_EDITOR"):
@@ -59,7 +39,7 @@ def load_strip(scene: bpy.types.Scene, folder: Path) -> None:
     Raises:
         BridgeError: ``no_frames``.
     """
-    numbers = list(_frames_in(folder))
+    numbers = frames_in(folder)
     editor = scene.sequence_editor or scene.sequence_editor_create()
     strips = editor.strips if hasattr(editor, "strips") else editor.sequences  # renamed in Blender 4.4
     channel = 1 + max((strip.channel for strip in strips), default=0)
@@ -68,19 +48,3 @@ def load_strip(scene: bpy.types.Scene, folder: Path) -> None:
         for _ in range(following - number - 1):
             strip.elements.append(frame_file(folder, number).name)
         strip.elements.append(frame_file(folder, following).name)
-
-
-def _frames_in(folder: Path) -> list[int]:
-    """Return the numbers of the frames in a folder, in order.
-
-    Raises:
-        BridgeError: ``no_frames``.
-    """
-    try:
-        found = [_NAME.fullmatch(file.name) for file in folder.iterdir()]
-    except OSError:
-        found = []
-    numbers = sorted(int(match[1]) for match in found if match)
-    if not numbers:
-        raise BridgeError(f"{folder} holds no frames", code="no_frames", hint="Render the animation first.")
-    return numbers

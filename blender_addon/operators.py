@@ -10,6 +10,8 @@ from bpy_extras.io_utils import ExportHelper
 
 from . import display, frames, recipe, results
 from ._bridge.client import error_from
+from ._bridge.host.recipe import with_word
+from ._bridge.host.settings import ACTIONS
 from .controls import attribute_of, preset_of, values_of
 from .report import reported, say
 from .studio import studio
@@ -22,7 +24,7 @@ class Connect(bpy.types.Operator):
     """Connect to the daemon; it is started if none runs"""
 
     bl_idname = "framebridge.connect"
-    bl_label = "Connect"
+    bl_label, bl_description = ACTIONS["connect"]
 
     @reported
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -38,7 +40,7 @@ class Disconnect(bpy.types.Operator):
     """Close the connection; the daemon and its jobs go on"""
 
     bl_idname = "framebridge.disconnect"
-    bl_label = "Disconnect"
+    bl_label, bl_description = ACTIONS["disconnect"]
 
     @reported
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -51,7 +53,7 @@ class Generate(bpy.types.Operator):
     """Capture the view and have it repainted"""
 
     bl_idname = "framebridge.generate"
-    bl_label = "Generate"
+    bl_label, bl_description = ACTIONS["generate"]
     bl_options = {"REGISTER"}
 
     @classmethod
@@ -70,7 +72,7 @@ class Cancel(bpy.types.Operator):
     """Give up what is being made; pictures and frames that are there stay"""
 
     bl_idname = "framebridge.cancel"
-    bl_label = "Cancel"
+    bl_label, bl_description = ACTIONS["cancel"]
 
     @reported
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -83,7 +85,7 @@ class Live(bpy.types.Operator):
     """Repaint this viewport whenever the view, the scene or a control changes"""
 
     bl_idname = "framebridge.live"
-    bl_label = "Live"
+    bl_label, bl_description = ACTIONS["live"]
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -104,7 +106,7 @@ class KeepLive(bpy.types.Operator):
     """Keep the picture that Live shows, as a result of its own"""
 
     bl_idname = "framebridge.keep_live"
-    bl_label = "Keep"
+    bl_label, bl_description = ACTIONS["keep_live"]
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
@@ -151,7 +153,7 @@ class AddWord(bpy.types.Operator):
         preset = preset_of(context.scene.framebridge)
         group = values_of(context.scene.framebridge, preset)
         prompt = getattr(group, attribute_of(PROMPT))
-        setattr(group, attribute_of(PROMPT), recipe.with_word(prompt, self.word))
+        setattr(group, attribute_of(PROMPT), with_word(prompt, self.word))
         return {"FINISHED"}
 
 
@@ -159,7 +161,7 @@ class ShowMaps(bpy.types.Operator):
     """Capture the view and see the control maps that are made of it"""
 
     bl_idname = "framebridge.show_maps"
-    bl_label = "Preview Maps"
+    bl_label, bl_description = ACTIONS["show_maps"]
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -177,7 +179,7 @@ class Diagnose(bpy.types.Operator):
     """Try every link from the daemon to a picture in this file, and say which one breaks"""
 
     bl_idname = "framebridge.diagnose"
-    bl_label = "Diagnose"
+    bl_label, bl_description = ACTIONS["diagnose"]
 
     @reported
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -197,7 +199,7 @@ class FreeMemory(bpy.types.Operator):
     """Have the daemon give the graphics memory back; models load again with the next picture"""
 
     bl_idname = "framebridge.free_memory"
-    bl_label = "Free Graphics Memory"
+    bl_label, bl_description = ACTIONS["free_memory"]
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -216,7 +218,7 @@ class Dismiss(bpy.types.Operator):
     """Take this message away"""
 
     bl_idname = "framebridge.dismiss"
-    bl_label = "Dismiss"
+    bl_label, bl_description = ACTIONS["dismiss"]
     bl_options = {"INTERNAL"}
 
     @reported
@@ -249,7 +251,7 @@ class UseAgain(_OfResult, bpy.types.Operator):
     """Set preset, prompt, seed and all other controls to what this result was made with"""
 
     bl_idname = "framebridge.use_again"
-    bl_label = "Use These Settings Again"
+    bl_label, bl_description = ACTIONS["use_again"]
     bl_options = {"REGISTER", "UNDO"}
 
     @reported
@@ -280,7 +282,7 @@ class DeleteResult(_OfResult, bpy.types.Operator):
     """Delete this result; materials and others that use it lose it"""
 
     bl_idname = "framebridge.delete_result"
-    bl_label = "Delete Result"
+    bl_label, bl_description = ACTIONS["delete_result"]
     bl_options = {"REGISTER", "UNDO"}
 
     @reported
@@ -313,7 +315,7 @@ class ClearOverlay(bpy.types.Operator):
     """Show the viewport without a result over it"""
 
     bl_idname = "framebridge.clear_overlay"
-    bl_label = "Hide Result"
+    bl_label, bl_description = ACTIONS["clear_overlay"]
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -331,7 +333,7 @@ class RenderAnimation(bpy.types.Operator):
     """Repaint every frame of the scene's range and write it to the folder; goes on where it was stopped"""
 
     bl_idname = "framebridge.render_animation"
-    bl_label = "Render Animation"
+    bl_label, bl_description = ACTIONS["render_animation"]
 
     starts_over: BoolProperty(
         name="Start Over", description="Make all frames anew, also those that are there", default=False

@@ -5,14 +5,15 @@ import textwrap
 
 import bpy
 
-from . import display, maps, projection
+from . import display, projection
 from ._bridge.errors import BridgeError, Problem
+from ._bridge.host import maps
+from ._bridge.host.preset import FROM_CAPTURE, FROM_SHOT, Control, Preset
+from ._bridge.host.recipe import has_word
+from ._bridge.host.words import sentence
 from .controls import attribute_of, preset_of, presets, use_attribute_of, values_of
 from .preferences import may_go_online
-from .preset import FROM_CAPTURE, FROM_SHOT, Control, Preset
 from .properties import Settings
-from .recipe import has_word
-from .report import sentence
 from .studio import studio
 
 CATEGORY = "Framebridge"
@@ -443,8 +444,7 @@ def _draw_result(layout: bpy.types.UILayout, context: bpy.types.Context, image: 
 def _draw_diagnosis(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     icons = {"waiting": "RADIOBUT_OFF", "running": "TIME", "good": "CHECKMARK", "broken": "ERROR"}
     for step in studio().diagnosis.steps:
-        found = sentence(step.problem) if step.problem is not None else step.words
-        _draw_text(layout, context, f"{step.name}: {found}" if found else step.name, icons[step.state])
+        _draw_text(layout, context, step.line, icons[step.state])
 
 
 def _draw_text(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:

@@ -10,24 +10,19 @@ import bpy
 from . import display, results
 from ._bridge import protocol
 from ._bridge.errors import BridgeError, Problem
+from ._bridge.host.recipe import Recipe, sized
+from ._bridge.host.tasks import Task
+from ._bridge.host.words import NO_PICTURE, oddity, progress_of
 from .capture import Capture
 from .controls import preset_of
-from .recipe import Recipe, advance_seed, current_recipe, draw_seed, sized
+from .recipe import advance_seed, current_recipe, draw_seed
 from .report import problem_from
-from .session import frame_of
 from .source import Take, needs_surfaces
-from .tasks import Task
 from .viewport import View, Viewport
+from .wire import frame_of
 
 if TYPE_CHECKING:
     from .studio import Studio
-
-ASPECT_TOLERANCE = 0.1
-"""How far the proportions of a result may be from its capture's before it is worth a word."""
-
-NO_PICTURE = Problem(
-    "no_picture", "the preset ran and sent no picture", "Its workflow needs a SendToHost node."
-)
 
 
 class Picture:
@@ -67,12 +62,7 @@ class Picture:
         task = self._task
         if task is None:
             return 0.0, "Rendering the frame…"
-        if task.state == "sent":
-            return 0.0, "Sending…"
-        if task.state == "queued":
-            return 0.0, f"Waiting, {task.position} ahead" if task.position else "Waiting…"
-        steps = self._recipe.values.get("steps")
-        return task.fraction, self._preset.progress_words(task.node, task.value, task.maximum, steps)
+        return progress_of(task, self._preset, self._recipe)
 
     def tick(self) -> None:
         """Go on where a final render has ended; what goes wrong ends it."""
@@ -134,7 +124,7 @@ class Picture:
     def _take_in(self, planes: list[protocol.Plane], scene: bpy.types.Scene) -> None:
         """Keep the pictures first, then write them, then show the first."""
         images = [keep(plane, self._recipe, self._view, scene) for plane in planes]
-        self.notice = oddity(planes[0], self._view) or self.notice
+        self.notice = oddity(planes[0].shape, self._view.width, self._view.height) or self.notice
         push_undo("Framebridge Result")
         if scene.framebridge.to_folder:
             for image in images:
@@ -156,15 +146,6 @@ def keep(plane: protocol.Plane, recipe: Recipe, view: View, scene: bpy.types.Sce
     image = display.keep_result(plane, recipe, view)
     scene.framebridge.result = image
     return image
-
-
-def oddity(plane: protocol.Plane, view: View) -> str:
-    """Say what is odd about a picture's size, if anything is."""
-    height, width = plane.shape[:2]
-    if abs(width / height / (view.width / view.height) - 1) <= ASPECT_TOLERANCE:
-        return ""
-    wanted = f"{view.width} × {view.height}"
-    return f"The picture came back as {width} × {height}, not in the proportions of {wanted}"
 
 
 def push_undo(message: str) -> None:

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The add-on's preferences: which daemon, and how it is started."""
 
-import shlex
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import bpy
 from bpy.props import BoolProperty, StringProperty
 
-from ._bridge.client import Locator, default_command, parse_address
+from ._bridge.client import Locator, parse_address
 from ._bridge.errors import BridgeError
+from ._bridge.host import daemon_choice
+from ._bridge.host.daemon_choice import DaemonChoice
 
 
 class Preferences(bpy.types.AddonPreferences):
@@ -19,27 +19,26 @@ class Preferences(bpy.types.AddonPreferences):
 
     address: StringProperty(
         name="Address",
-        description="Of a daemon elsewhere, as in 192.168.0.7:8189; empty for the one on this machine",
+        description=daemon_choice.ADDRESS,
     )
     token: StringProperty(
         name="Token",
-        description="That the daemon asks for; empty for the one of your own daemon",
+        description=daemon_choice.TOKEN,
         subtype="PASSWORD",
     )
     starts_daemon: BoolProperty(
         name="Start the Daemon When Needed",
-        description="Start the daemon on this machine when a picture is asked for and none runs",
+        description=daemon_choice.STARTS_DAEMON,
         default=True,
     )
     program: StringProperty(
         name="Program",
-        description="The framebridge command, or the Python that Framebridge is installed in; "
-        "empty to look for framebridge on the path",
+        description=daemon_choice.PROGRAM,
         subtype="FILE_PATH",
     )
     arguments: StringProperty(
         name="Arguments",
-        description="Added when the daemon is started, as in --models ~/ComfyUI --device cuda",
+        description=daemon_choice.ARGUMENTS,
     )
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -74,9 +73,9 @@ def locator(starts_daemon: bool) -> Locator:
         return Locator(starts_daemon=starts_daemon)
     if chosen.address.strip():
         _check_online(chosen.address)
-    address, may_start = chosen.address.strip(), starts_daemon and chosen.starts_daemon
-    command = _command(chosen.program.strip(), chosen.arguments) if may_start and not address else None
-    return Locator(address, _checked_token(chosen.token), may_start, command)
+    program = bpy.path.abspath(chosen.program) if chosen.program.startswith("//") else chosen.program
+    choice = DaemonChoice(chosen.address, chosen.token, chosen.starts_daemon, program, chosen.arguments)
+    return choice.locator(starts_daemon)
 
 
 def may_go_online() -> bool:
@@ -99,40 +98,3 @@ def _check_online(address: str) -> None:
             hint="Allow Online Access in Preferences > System, or leave the address empty: a daemon on this "
             "machine (loopback) needs no Online Access.",
         )
-
-
-def _checked_token(token: str) -> str:
-    if not token.isascii() or not token.isprintable():
-        raise BridgeError(
-            "the token holds what no token has, such as a line break",
-            code="bad_token",
-            hint="Copy it again from the other daemon, or empty it in the add-on's preferences.",
-        )
-    return token.strip()
-
-
-def _command(program: str, arguments: str) -> list[str] | None:
-    """Return how to start the daemon; ``None`` to look for it."""
-    try:
-        extra = shlex.split(arguments)
-    except ValueError as error:
-        raise BridgeError(
-            f"the daemon's arguments cannot be read: {error}",
-            code="bad_arguments",
-            hint="Close the quotes in the add-on's preferences.",
-        ) from error
-    if not program:
-        return [*default_command(), *extra] if extra else None
-    try:
-        path = Path(bpy.path.abspath(program)).expanduser()
-        is_program = path.is_file()
-    except (OSError, RuntimeError):  # too long a name, an unknown user, a folder that may not be searched
-        path, is_program = Path(program), False
-    if not is_program:
-        raise BridgeError(
-            f"{path} is not a program",
-            code="daemon_not_found",
-            hint="Choose the framebridge command, or its Python, in the add-on's preferences.",
-        )
-    is_python = path.stem.lower().startswith("python")
-    return [str(path), *(["-m", "bridge"] if is_python else []), "serve", *extra]

@@ -6,7 +6,8 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
 
 from . import display, projection
 from ._bridge.errors import BridgeError, Problem
-from .report import counted, reported, say
+from ._bridge.host.words import counted
+from .report import reported, say
 from .source import viewport_of
 from .studio import studio
 

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the add-on keeps with a scene: everything under ``scene.framebridge``, undone and saved by Blender."""
 
+from typing import Any
+
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
+from ._bridge.host.settings import SETTINGS
 from .screens import shown_areas
-from .viewport import MAX_SIDE
 
 SOURCES = (
     ("VIEWPORT", "Viewport", "What the 3D viewport shows, from where it is looked at"),
@@ -29,6 +31,14 @@ def _set_result_index(settings: "Settings", index: int) -> None:
         settings.result = bpy.data.images[index]
 
 
+def _named(name: str) -> dict[str, Any]:
+    """Return a setting that all hosts have, as the arguments of a property."""
+    setting = SETTINGS[name]
+    bounds = {"min": setting.minimum, "max": setting.maximum, "items": setting.choices or None}
+    given = {key: value for key, value in bounds.items() if value is not None}
+    return {"name": setting.label, "description": setting.help, "default": setting.default, **given}
+
+
 _RELATIVE = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (5, 0) else set()
 """Blender 5.0 wants to be told that ``//`` may begin a path, which 4.x and older do not understand."""
 
@@ -36,41 +46,17 @@ _RELATIVE = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (5, 0) else s
 class Settings(bpy.types.PropertyGroup):
     """What a scene keeps; the values of each preset's controls are added beside these."""
 
-    preset: StringProperty(name="Preset", description="What is done with the picture", default="stylize")
+    preset: StringProperty(**_named("preset"))
     preset_digest: StringProperty(options={"HIDDEN"})
 
     source: EnumProperty(
         name="Capture", description="What is sent to be repainted", items=SOURCES, default="VIEWPORT"
     )
-    longest_side: IntProperty(
-        name="Size",
-        description="Pixels of the picture's longer side; the other follows from the view. "
-        "Half of it takes a quarter of the time",
-        default=512,
-        min=64,
-        max=MAX_SIDE,
-        step=64,
-        subtype="PIXEL",
-    )
-    has_own_size: BoolProperty(
-        name="Own Size", description="Choose width and height instead of the longer side", default=False
-    )
-    width: IntProperty(
-        name="Width", description="Pixels", default=512, min=64, max=MAX_SIDE, step=64, subtype="PIXEL"
-    )
-    height: IntProperty(
-        name="Height", description="Pixels", default=512, min=64, max=MAX_SIDE, step=64, subtype="PIXEL"
-    )
-    seed_mode: EnumProperty(
-        name="Seed",
-        description="What happens to the seed at each Generate",
-        items=(
-            ("FIXED", "Fixed", "Keep it: the same view gives the same picture"),
-            ("INCREMENT", "Increment", "Add 1 after each picture"),
-            ("RANDOM", "Random", "Draw another one before each picture"),
-        ),
-        default="FIXED",
-    )
+    longest_side: IntProperty(**_named("longest_side"), step=64, subtype="PIXEL")
+    has_own_size: BoolProperty(**_named("has_own_size"))
+    width: IntProperty(**_named("width"), step=64, subtype="PIXEL")
+    height: IntProperty(**_named("height"), step=64, subtype="PIXEL")
+    seed_mode: EnumProperty(**_named("seed_mode"))
 
     to_overlay: BoolProperty(
         name="In the Viewport",
@@ -95,24 +81,8 @@ class Settings(bpy.types.PropertyGroup):
         subtype="DIR_PATH",
         options=_RELATIVE,
     )
-    overlay_opacity: FloatProperty(
-        name="Opacity",
-        description="Of the result over the viewport",
-        default=1.0,
-        min=0.0,
-        max=1.0,
-        subtype="FACTOR",
-        update=_redraw_views,
-    )
-    overlay_split: FloatProperty(
-        name="Before / After",
-        description="Where the result begins, from left to right: the scene is seen before it",
-        default=0.0,
-        min=0.0,
-        max=1.0,
-        subtype="FACTOR",
-        update=_redraw_views,
-    )
+    overlay_opacity: FloatProperty(**_named("overlay_opacity"), subtype="FACTOR", update=_redraw_views)
+    overlay_split: FloatProperty(**_named("overlay_split"), subtype="FACTOR", update=_redraw_views)
     result: PointerProperty(
         name="Result", description="The result that is looked at", type=bpy.types.Image, options={"HIDDEN"}
     )
@@ -121,18 +91,11 @@ class Settings(bpy.types.PropertyGroup):
     )
 
     frames_folder: StringProperty(
-        name="Frames",
-        description="Where the frames of an animation are written",
-        default="//framebridge/shot",
+        **_named("frames_folder") | {"default": "//framebridge/shot"},
         subtype="DIR_PATH",
         options=_RELATIVE,
     )
-    freezes_depth: BoolProperty(
-        name="Steady Depth",
-        description="Use one depth range for all frames, found by a look through the shot, "
-        "so that brightness does not pump",
-        default=True,
-    )
+    freezes_depth: BoolProperty(**_named("freezes_depth"))
 
 
 def register() -> None:

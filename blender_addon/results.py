@@ -9,15 +9,14 @@ from pathlib import Path
 import bpy
 
 from ._bridge.errors import BridgeError
+from ._bridge.host.png import write_file
+from ._bridge.host.recipe import RECIPE_TEXT
 from .display import LIVE, RESULT, SLOT, picture_rows, recipe_of
-from .png import encode_png, write_file
+from .png import encode_png
 from .screens import shown_areas
 
 MOST_TRIES = 1000
 """Numbers in a row that another program may have taken meanwhile."""
-
-RECIPE_TEXT = "framebridge"
-"""The PNG text that holds the recipe."""
 
 
 def show_in_editors(image: bpy.types.Image) -> None:

@@ -6,11 +6,11 @@ from __future__ import annotations
 import bpy
 
 from . import changes
+from ._bridge.host.preset import Preset
+from ._bridge.host.recipe import Recipe
 from ._bridge.protocol import MAX_MESSAGE_BYTES
 from .capture import Capture, Capturer
-from .preset import Preset
 from .properties import Settings
-from .recipe import Recipe
 from .render import RenderCapture, render_capture
 from .viewport import CaptureError, View, Viewport, camera_view, find_viewport, natural_size, region_view
 

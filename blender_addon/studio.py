@@ -18,24 +18,29 @@ from contextlib import contextmanager
 
 import bpy
 
-from . import display, maps, projection, results
+from . import display, projection, results
 from ._bridge import protocol
 from ._bridge.client import error_from
 from ._bridge.errors import BridgeError, Problem
+from ._bridge.host import maps
+from ._bridge.host.diagnosis import Diagnosis
+from ._bridge.host.link import Link
+from ._bridge.host.tasks import Task, Tasks
+from ._bridge.host.words import DISCONNECTED, NO_ANSWER
 from .animation import Animation
 from .capture import Capturer
-from .diagnosis import Diagnosis
-from .link import Link
+from .controls import offer
+from .diagnosis import BlenderTrial
 from .live import LiveView
 from .overlay import Overlay
 from .picture import Picture, keep
+from .preferences import locator
 from .report import problem_from
-from .session import frame_of
 from .shown_result import ShownResult
 from .source import Take, viewport_again, viewport_of, wanted_view
-from .tasks import Task, Tasks
 from .thumbnails import Thumbnails
 from .viewport import Viewport
+from .wire import frame_of
 
 BUDGET_S = 0.004
 """Of one tick, for taking in what has arrived."""
@@ -45,11 +50,6 @@ START_S = 60.0
 
 SILENCE_S = 600.0
 """How long to wait, by default, without a word from the daemon."""
-
-DISCONNECTED = Problem(
-    "disconnected", "the connection was closed before the picture was made", "Generate again."
-)
-NO_ANSWER = Problem("timeout", "the daemon did not answer in time", "Diagnose says more.")
 
 _studio: Studio | None = None
 
@@ -85,7 +85,7 @@ class Studio:
     """
 
     def __init__(self) -> None:
-        self.link = Link()
+        self.link = Link(locator, offer, name="blender", version=bpy.app.version_string)
         self.tasks = Tasks()
         self.capturer = Capturer()
         self.overlay = Overlay(_mixing)
@@ -290,7 +290,7 @@ class Studio:
         """
         viewport = viewport_of(context)
         self.dismiss()
-        self.diagnosis = Diagnosis(self, viewport)
+        self.diagnosis = Diagnosis(self.link, self.tasks, BlenderTrial(self, viewport))
         return self.diagnosis
 
     def take(self, viewport: Viewport, with_surfaces: bool) -> Take:

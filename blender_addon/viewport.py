@@ -11,13 +11,8 @@ import numpy as np
 from mathutils import Matrix
 
 from ._bridge.errors import BridgeError
+from ._bridge.host.settings import MAX_SIDE, MIN_SIDE, STEP
 from .geometry import cropped, placement
-
-MIN_SIDE, MAX_SIDE = 64, 8192
-"""Pixels; a picture wider or higher than the latter is beyond what any image model takes."""
-
-STEP = 8
-"""Image models want sides that are multiples of this many pixels."""
 
 _SENSOR = 36.0
 """Millimetres: the sensor behind the focal length of a viewport, across its longer side."""

@@ -17,7 +17,7 @@ hypothesis.settings.load_profile("shared-machine")
 
 TESTS = Path(__file__).parent
 TIERS = {
-    "unit": "protocol, graph, imaging, models: no process, no model",
+    "unit": "protocol, graph, imaging, models, host: no process, no model",
     "model": "small models on the CPU, parity with reference latents",
     "process": "client, daemon, worker and command line as real processes",
     "blender": "a real Blender (bpy), one environment a version",

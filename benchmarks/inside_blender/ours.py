@@ -5,10 +5,11 @@ from typing import Any
 
 from framebridge import capture, display
 from framebridge._bridge import protocol
+from framebridge._bridge.host.recipe import Recipe
+from framebridge._bridge.host.session import Session
 from framebridge.overlay import Overlay
-from framebridge.recipe import Recipe
-from framebridge.session import Session
 from framebridge.viewport import find_viewport, region_view
+from framebridge.wire import frame_of
 from stopwatch import Stopwatch
 from view import finish_drawing, turn
 
@@ -24,7 +25,7 @@ class Ours:
         self._stopwatch.watch(capture, "_draw", "draw")
         self._stopwatch.watch(capture, "_read_color", "read")
         self._stopwatch.watch(capture, "_read_depth", "read")
-        self._capturer, self._overlay, self._session = capture.Capturer(), Overlay(), Session()
+        self._capturer, self._overlay, self._session = capture.Capturer(), Overlay(), Session(name="blender")
         self._pushed: dict[str, tuple[dict[str, float], float, float]] = {}
         self._session.start()
         self._await(lambda: self._session.status.is_ready)
@@ -40,7 +41,8 @@ class Ours:
         viewport = find_viewport()
         captured = self._capturer.capture(viewport, region_view(viewport, size, size))
         shot = time.monotonic()
-        number = self._session.push_live(captured)
+        number = self._session.next_number()
+        self._session.push_live(frame_of(captured, number))
         sent = time.monotonic()
         result = self._wait_for(lambda message: isinstance(message, protocol.Result))
         came = time.monotonic()

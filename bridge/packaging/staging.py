@@ -14,7 +14,7 @@ from bridge.errors import BridgeError
 PACKAGE = Path(__file__).resolve().parents[1]
 """The installed ``bridge`` package."""
 
-VENDORED = ("__init__.py", "errors.py", "protocol", "client")
+VENDORED = ("__init__.py", "errors.py", "protocol", "client", "host")
 """What an add-on carries of it; these import each other relatively and need ``websockets`` only."""
 
 PURE = "py3-none-any.whl"

@@ -51,7 +51,7 @@ def allowed(module: Path) -> set[str]:
 
 
 def test_there_are_modules():
-    assert {"__init__.py", "capture.py", "display.py", "session.py"} <= {path.name for path in MODULES}
+    assert {"__init__.py", "capture.py", "display.py", "wire.py"} <= {path.name for path in MODULES}
 
 
 def test_no_module_imports_what_is_forbidden(tree, allowed):

@@ -9,8 +9,8 @@ import framebridge
 import scenes
 from digest import differences, digest
 from framebridge import animation, controls
+from framebridge._bridge.host.png import read_texts
 from framebridge.boot import start_gpu
-from framebridge.png import read_texts
 from framebridge.studio import studio
 from harness import REQUEST, report
 

@@ -212,7 +212,7 @@ def next_picture(before, change=lambda: None):
 def settle() -> None:
     """Tick until nothing is under way."""
     deadline = time.monotonic() + WAIT_S
-    while studio().live._pace.is_waiting or not studio().live._pace.is_current:
+    while studio().live._stream._pace.is_waiting or not studio().live._stream.is_current:
         assert time.monotonic() < deadline, "it never comes to rest"
         tick()
         time.sleep(0.005)

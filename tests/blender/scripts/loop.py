@@ -6,14 +6,15 @@ import time
 import numpy as np
 import scenes
 from framebridge._bridge import protocol
+from framebridge._bridge.host.recipe import Recipe
+from framebridge._bridge.host.session import Session
 from framebridge.capture import Capture, Capturer
-from framebridge.recipe import Recipe
-from framebridge.session import Session, frame_of
 from framebridge.viewport import camera_view, find_viewport
+from framebridge.wire import frame_of
 from harness import REQUEST, report
 
 PRESET = REQUEST["preset"]
-SESSION = Session()
+SESSION = Session(name="blender")
 WAIT_S = 120
 
 
@@ -39,7 +40,9 @@ def live() -> dict:
     SESSION.set_live(Recipe(PRESET, {"prompt": "neon", "width": 128}))
     _pumped(lambda message: isinstance(message, protocol.Accepted))
     captured = _captured(128, 96)
-    numbers = [SESSION.push_live(captured) for _ in range(12)]
+    numbers = [SESSION.next_number() for _ in range(12)]
+    for number in numbers:
+        SESSION.push_live(frame_of(captured, number))
     messages = _pumped(
         lambda message: isinstance(message, protocol.Finished) and message.frame == numbers[-1]
     )

@@ -7,12 +7,13 @@ import bpy
 import framebridge
 import numpy as np
 import scenes
-from framebridge import controls, display, maps
+from framebridge import controls, display
 from framebridge._bridge import protocol
 from framebridge._bridge.errors import BridgeError
-from framebridge.png import read_texts
-from framebridge.preset import Control, Preset
-from framebridge.recipe import Recipe
+from framebridge._bridge.host import maps
+from framebridge._bridge.host.png import read_texts
+from framebridge._bridge.host.preset import Control, Preset
+from framebridge._bridge.host.recipe import Recipe
 from framebridge.studio import studio
 from harness import REQUEST, report
 

@@ -7,6 +7,7 @@ import framebridge
 import numpy as np
 import scenes
 from framebridge._bridge.errors import BridgeError
+from framebridge._bridge.host.recipe import Recipe
 from framebridge._bridge.protocol import Plane
 from framebridge.display import (
     describe,
@@ -19,7 +20,6 @@ from framebridge.display import (
     show_picture,
     view_of,
 )
-from framebridge.recipe import Recipe
 from framebridge.viewport import View
 from harness import REQUEST, report
 from mathutils import Matrix

@@ -7,9 +7,10 @@ import framebridge
 import numpy as np
 import scenes
 from framebridge._bridge import client, protocol
+from framebridge._bridge.host.session import Session
 from framebridge.capture import Capturer
-from framebridge.session import Session, frame_of
 from framebridge.viewport import camera_view, find_viewport
+from framebridge.wire import frame_of
 from harness import REQUEST, report
 
 
@@ -35,7 +36,7 @@ def frame() -> dict:
 
 def closing() -> dict:
     """A session that searches for a daemon in vain, closed while it does."""
-    session = Session(client.Locator(address=REQUEST["nowhere"], token="none"))
+    session = Session(client.Locator(address=REQUEST["nowhere"], token="none"), name="blender")
     session.start()
     during = [thread.name for thread in threading.enumerate()]
     deadline = time.monotonic() + 10

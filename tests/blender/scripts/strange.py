@@ -8,11 +8,10 @@ from typing import Any
 import bpy
 import framebridge
 import scenes
-from framebridge import diagnosis as diagnosis_module
-from framebridge import link as link_module
 from framebridge import preferences
 from framebridge._bridge import client, protocol
 from framebridge._bridge.errors import BridgeError
+from framebridge._bridge.host import diagnosis as diagnosis_module
 from framebridge.studio import studio
 from harness import REQUEST, report
 from websockets.sync.server import Server, ServerConnection, serve
@@ -213,7 +212,7 @@ def locate(locator: client.Locator) -> None:
     scenes.solids()
     scenes.camera("perspective")
     bpy.context.scene.framebridge.source, bpy.context.scene.framebridge.longest_side = "CAMERA", 64
-    link_module.locator = lambda starts_daemon: locator
+    studio().link._locate = lambda starts_daemon: locator
 
 
 def told(action: Callable[[], Any]) -> str:

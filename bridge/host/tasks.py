@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What was asked of the daemon and has not ended: one task a job, from sending to its last word.
 
 Rules:
@@ -9,16 +8,14 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any
 
-from ._bridge import protocol
-from ._bridge.client.outcome import UNEXPLAINED
-from ._bridge.errors import Problem
-
-if TYPE_CHECKING:
-    from .session import Session
+from .. import protocol
+from ..client.outcome import UNEXPLAINED
+from ..errors import Problem
+from .session import Session
 
 ENDS = ("done", "failed", "cancelled")
 
@@ -40,6 +37,7 @@ class Task:
         maximum: How far it has to go; 0 while unknown.
         preview: What the picture looks like so far.
         results: What came back, in order; node ids and planes.
+        outputs: What its nodes showed: node id → JSON data.
         problems: Why it failed.
         warnings: What was odd, and no fault.
     """
@@ -55,6 +53,7 @@ class Task:
     maximum: float = 0.0
     preview: protocol.Plane | None = None
     results: list[protocol.Result] = field(default_factory=list)
+    outputs: Mapping[str, Any] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
     wants_cancel: bool = False
@@ -108,9 +107,9 @@ class Tasks:
     def receive(self, message: protocol.Message, session: Session | None) -> None:
         """Take note of a message, if it is about a task."""
         task = self._task_of(message)
+        if task is None:
+            return
         match message:
-            case _ if task is None:
-                return
             case protocol.Accepted(job=job, position=position, warnings=warnings):
                 task.job, task.position, task.warnings, task.state = job, position, warnings, "queued"
                 if task.wants_cancel and session is not None:
@@ -128,7 +127,8 @@ class Tasks:
                 task.results.append(message)
             case protocol.Failure(problems=problems):
                 self._end(task, "failed", problems)
-            case protocol.Finished(state=state, problems=problems):
+            case protocol.Finished(state=state, problems=problems, outputs=outputs):
+                task.outputs = outputs
                 self._end(task, state, problems or ((UNEXPLAINED,) if state == "failed" else ()))
 
     def _task_of(self, message: protocol.Message) -> Task | None:

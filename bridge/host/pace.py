@@ -1,5 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
-"""When a live view captures: no Blender here, and no clock of its own.
+"""When a live view captures; no clock of its own.
 
 Rules:
 1. Nothing is captured unless what would be seen has changed since the last capture.

@@ -2,14 +2,11 @@
 
 import pytest
 
-
-@pytest.fixture
-def module(addon_module):
-    return addon_module("pace")
+from bridge.host import pace as module
 
 
 @pytest.fixture
-def pace(module):
+def pace():
     return module.Pace()
 
 
@@ -54,7 +51,7 @@ def test_going_back_to_what_is_shown_needs_no_capture(pace):
     assert not pace.wants("a", 0.3)
 
 
-def test_slow_pictures_wait_until_the_view_stands_still(pace, module):
+def test_slow_pictures_wait_until_the_view_stands_still(pace):
     pace.wants("a", 0.0)
     made(pace, "a", 0.0, 4.0)
     assert not pace.wants("b", 5.0)
@@ -63,14 +60,14 @@ def test_slow_pictures_wait_until_the_view_stands_still(pace, module):
     assert pace.wants("c", 5.2 + module.STILL_S)
 
 
-def test_slow_pictures_do_not_wait_for_ever(pace, module):
+def test_slow_pictures_do_not_wait_for_ever(pace):
     pace.wants("a", 0.0)
     made(pace, "a", 0.0, 4.0)
     wanted = [pace.wants(str(moment), 5.0 + moment / 10) for moment in range(60)]
     assert wanted.index(True) / 10 == pytest.approx(module.PATIENCE_S, abs=0.11)
 
 
-def test_captures_take_a_share_of_the_time_only(pace, module):
+def test_captures_take_a_share_of_the_time_only(pace):
     pace.wants("a", 0.0)
     pace.captured("a", 0.0, 0.2)  # the capture took 200 ms
     pace.answered(0.3)

@@ -1,5 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
-"""The one connection of this Blender: made when first wanted, and what it knows of the daemon, in words.
+"""The one connection of a host: made when first wanted, and what it knows of the daemon, in words.
 
 Rules:
 1. Nothing runs, and no thread exists, until somebody looks at the panel or asks for a picture.
@@ -9,16 +8,24 @@ Rules:
 
 from __future__ import annotations
 
-from ._bridge import protocol
-from ._bridge.errors import BridgeError, Problem
-from .controls import offer
-from .preferences import locator
-from .preset import read_presets
+from collections.abc import Callable
+
+from .. import protocol
+from ..client import Locator
+from ..errors import BridgeError, Problem
+from .preset import Preset, read_presets
 from .session import Session
 
 
 class Link:
-    """The connection to the daemon, if there is one."""
+    """The connection to the daemon, if there is one.
+
+    Args:
+        locate: Returns how to find the daemon, given whether it may be started.
+        offer: Takes the presets that the daemon has told; raises ``BridgeError`` for those it cannot.
+        name: Of the host: ``blender``, ``unreal``.
+        version: Of the host, for people.
+    """
 
     session: Session | None = None
     problem: Problem | None = None
@@ -28,6 +35,17 @@ class Link:
     _may_start = False
     _presets_request = ""
     _has_presets = False
+
+    def __init__(
+        self,
+        locate: Callable[[bool], Locator],
+        offer: Callable[[tuple[Preset, ...]], None],
+        *,
+        name: str,
+        version: str = "",
+    ) -> None:
+        self._locate, self._offer = locate, offer
+        self._name, self._version = name, version
 
     @property
     def is_ready(self) -> bool:
@@ -66,8 +84,8 @@ class Link:
             return False
         self.disconnect()
         try:
-            found = locator(starts_daemon)
-            self.session = Session(found)
+            found = self._locate(starts_daemon)
+            self.session = Session(found, name=self._name, version=self._version)
             self.session.start()
             self._may_start = found.starts_daemon and not found.address
         except BridgeError as error:
@@ -83,7 +101,7 @@ class Link:
 
     def tick(self) -> None:
         """Ask for what is not known yet; to be called often."""
-        if not self.is_connected:
+        if self.session is None or not self.is_connected:
             self._forget()
             return
         self._may_start = False  # whoever stops the daemon from now on means it
@@ -145,7 +163,7 @@ class Link:
         try:
             found = read_presets(answer.data)
             self._has_presets = True
-            offer(found)
+            self._offer(found)
         except BridgeError as error:
             self.problem = error.problem
 

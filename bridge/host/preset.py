@@ -1,5 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
-"""What the daemon says about its presets, checked as anything from outside is: no Blender here."""
+"""What the daemon says about its presets, checked as anything from outside is."""
 
 from __future__ import annotations
 
@@ -7,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ._bridge.errors import BridgeError
+from ..errors import BridgeError
 
 CONTROL_TYPES = ("text", "integer", "number", "choice", "boolean", "model")
 
@@ -168,12 +167,14 @@ def _control(entry: Mapping[str, Any]) -> Control:
         raise ValueError(f"control {control.name} is a {control.type}, not a {FIXED_TYPES[control.name]}")
     if control.type == "choice" and control.default not in control.choices:
         raise ValueError(f"control {control.name} has the default {control.default!r}, which is no choice")
-    expected: type | tuple[type, ...] = {
-        "integer": int, "number": (int, float), "boolean": bool
-    }.get(control.type, str)  # fmt: skip
+    expected = _DEFAULTS.get(control.type, (str,))
     if not isinstance(control.default, expected):
         raise ValueError(f"control {control.name} has a default of another type")
     return control
+
+
+_DEFAULTS: Mapping[str, tuple[type, ...]] = {"integer": (int,), "number": (int, float), "boolean": (bool,)}
+"""What the default of a control is, where it is no text."""
 
 
 def _bad_answer(reason: str) -> BridgeError:

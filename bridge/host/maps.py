@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """See the control maps as the ControlNets will see them: drawn by the daemon, from a capture of now."""
 
 from __future__ import annotations
@@ -6,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ._bridge import protocol
+from .. import protocol
 
 MAPS = ("depth", "canny", "normal", "edges")
 """In the order of the panel."""

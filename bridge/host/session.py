@@ -1,54 +1,33 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
-"""The add-on's conversation with the daemon: captures go out, messages come back.
+"""A host's conversation with the daemon: captures go out, messages come back.
 
-Nothing here waits. The client's thread moves bytes and touches nothing of Blender's; what arrived is taken
-by ``pump``, on the main thread: from a timer, or from a loop where no timers run.
+Nothing here waits. The client's thread moves bytes and touches nothing of the host's; what arrived is taken
+by ``pump``, on the host's main thread: from a timer, or from a loop where no timers run.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import bpy
-import numpy as np
-
-from ._bridge import client, protocol
-from .capture import Capture
+from .. import client, protocol
 from .recipe import Recipe
 
 LIVE = "live"
 """Names the stream of the live view."""
 
 
-def frame_of(capture: Capture, number: int = 0) -> protocol.Frame:
-    """Turn a capture into a frame as it travels; the arrays must not change afterwards."""
-    planes = [_plane("color", "u8", capture.color), _plane("depth", "f32", capture.depth)]
-    if capture.normal is not None:
-        rounded = capture.normal * np.float32(127.5)
-        rounded += np.float32(127.5 + 0.5)
-        planes.append(_plane("normal", "u8", rounded.astype(np.uint8)))
-    if capture.object_id is not None:
-        planes.append(_plane("object_id", "u16", capture.object_id))
-    camera = protocol.Camera(
-        view=tuple(capture.view.ravel().tolist()),
-        projection=tuple(capture.projection.ravel().tolist()),
-        near=capture.near,
-        far=capture.far,
-    )
-    return protocol.Frame({plane.name: plane for plane in planes}, camera, number)
-
-
 class Session:
-    """One Blender's connection to the daemon.
+    """One host's connection to the daemon.
 
     Args:
         locator: How to find the daemon; by default the one of this user that runs.
+        name: Of the host: ``blender``, ``unreal``.
+        version: Of the host, for people.
     """
 
-    def __init__(self, locator: client.Locator | None = None) -> None:
-        self._client = client.Client(locator, name="blender", version=bpy.app.version_string)
+    def __init__(self, locator: client.Locator | None = None, *, name: str, version: str = "") -> None:
+        self._client = client.Client(locator, name=name, version=version)
         self._numbers = itertools.count(1)
 
     @property
@@ -110,22 +89,19 @@ class Session:
             lambda request: protocol.SetStream(request, LIVE, preset=recipe.preset, values=recipe.values)
         )
 
-    def push_live(self, capture: Capture) -> int:
-        """Send the live view's newest capture, which replaces one that waits; returns its number."""
-        number = next(self._numbers)
-        self._client.send(protocol.StreamFrame(LIVE, frame_of(capture, number)))
-        return number
+    def push_live(self, frame: protocol.Frame) -> None:
+        """Send the live view's newest frame, which replaces one that waits."""
+        self._client.send(protocol.StreamFrame(LIVE, frame))
+
+    def next_number(self) -> int:
+        """Return the number of the next frame of the live view."""
+        return next(self._numbers)
 
     def end_live(self) -> None:
         """End the live view."""
         self._client.send(protocol.CloseStream(LIVE))
 
-    def _send(self, message: Any) -> str:
+    def _send(self, message: Callable[[str], protocol.Message]) -> str:
         request = self._client.new_request()
         self._client.send(message(request))
         return request
-
-
-def _plane(name: str, dtype: str, array: np.ndarray) -> protocol.Plane:
-    data = memoryview(np.ascontiguousarray(array)).cast("B")
-    return protocol.Plane(name, array.shape, dtype, data)

@@ -5,15 +5,9 @@ from typing import Any
 
 import pytest
 
-
-@pytest.fixture
-def tasks(addon_module):
-    return addon_module("tasks")
-
-
-@pytest.fixture
-def protocol(addon_module):
-    return addon_module("_bridge.protocol")
+from bridge import protocol
+from bridge.errors import Problem
+from bridge.host import tasks
 
 
 class FakeSession:
@@ -27,7 +21,7 @@ class FakeSession:
 
 
 @pytest.fixture
-def life(tasks, protocol):
+def life():
     """A task that was sent, and a way to tell it things."""
 
     class Life:
@@ -44,39 +38,39 @@ def life(tasks, protocol):
     return Life()
 
 
-def picture(protocol, value: int = 0):
+def picture(value: int = 0):
     return protocol.Plane("image", (1, 1, 3), "u8", bytes([value] * 3))
 
 
-def test_whole_life(life, protocol):
+def test_whole_life(life):
     life.hear(protocol.Accepted("r1", job="j", position=2))
     assert (life.task.state, life.task.position) == ("queued", 2)
     life.hear(protocol.Started(job="j"), protocol.Progress("3", 2.0, 8.0, job="j"))
     assert (life.task.state, life.task.node, life.task.fraction) == ("running", "3", 0.25)
-    life.hear(protocol.Result("9", (picture(protocol),), job="j"), protocol.Finished("done", job="j"))
+    life.hear(protocol.Result("9", (picture(),), job="j"), protocol.Finished("done", job="j"))
     assert life.ended == [life.task]
     assert len(life.task.pictures) == 1
     assert len(life.all) == 0
 
 
-def test_strangers_messages_are_none_of_its_business(life, protocol):
+def test_strangers_messages_are_none_of_its_business(life):
     life.hear(protocol.Accepted("r2", job="k"), protocol.Finished("failed", job="k"))
     assert life.task.state == "sent"
     assert life.task.job == ""
 
 
-def test_failure_without_a_word_is_told_as_one(life, protocol):
+def test_failure_without_a_word_is_told_as_one(life):
     life.hear(protocol.Accepted("r1", job="j"), protocol.Finished("failed", job="j"))
     assert life.task.problems[0].code == "node_failed"
 
 
 @pytest.mark.parametrize(("value", "fraction"), [(-1e12, 0.0), (0.5, 0.5), (7.0, 1.0)])
-def test_progress_stays_within_its_bar(life, protocol, value, fraction):
+def test_progress_stays_within_its_bar(life, value, fraction):
     life.hear(protocol.Accepted("r1", job="j"), protocol.Progress("3", value, 1.0, job="j"))
     assert life.task.fraction == fraction
 
 
-def test_cancelling_while_the_connection_is_lost_ends_it_at_once(life, protocol):
+def test_cancelling_while_the_connection_is_lost_ends_it_at_once(life):
     life.hear(protocol.Accepted("r1", job="j"))
     life.session.status = SimpleNamespace(is_ready=False)
     life.all.cancel(life.task, life.session)
@@ -84,24 +78,23 @@ def test_cancelling_while_the_connection_is_lost_ends_it_at_once(life, protocol)
     assert life.session.cancelled == []
 
 
-def test_results_of_a_job_that_began_anew_count_once(life, protocol):
+def test_results_of_a_job_that_began_anew_count_once(life):
     life.hear(protocol.Accepted("r1", job="j"), protocol.Started(job="j"))
-    life.hear(protocol.Result("9", (picture(protocol, 1),), job="j"), protocol.Started(job="j"))
-    life.hear(protocol.Result("9", (picture(protocol, 1),), job="j"))
-    life.hear(protocol.Result("9", (picture(protocol, 1),), job="j"))  # told again after a reconnect
+    life.hear(protocol.Result("9", (picture(1),), job="j"), protocol.Started(job="j"))
+    life.hear(protocol.Result("9", (picture(1),), job="j"))
+    life.hear(protocol.Result("9", (picture(1),), job="j"))  # told again after a reconnect
     assert len(life.task.pictures) == 1
 
 
-def test_refusal_ends_it_with_every_problem(life, protocol, addon_module):
-    problem = addon_module("_bridge.errors").Problem
-    problems = (problem("a", "first"), problem("b", "second"))
+def test_refusal_ends_it_with_every_problem(life):
+    problems = (Problem("a", "first"), Problem("b", "second"))
     life.hear(protocol.Failure(problems, "r1"))
     assert life.task.state == "failed"
     assert life.task.problems == problems
     assert life.ended == [life.task]
 
 
-def test_cancelling_before_the_daemon_has_named_the_job(life, protocol):
+def test_cancelling_before_the_daemon_has_named_the_job(life):
     life.all.cancel(life.task, life.session)
     assert not life.task.has_ended
     life.hear(protocol.Accepted("r1", job="j"))
@@ -116,7 +109,7 @@ def test_cancelling_without_a_connection_ends_it_at_once(life):
     assert life.ended == [life.task]
 
 
-def test_cancelling_twice_does_not_wait_for_a_silent_daemon(life, protocol):
+def test_cancelling_twice_does_not_wait_for_a_silent_daemon(life):
     life.hear(protocol.Accepted("r1", job="j"))
     life.all.cancel(life.task, life.session)
     life.all.cancel(life.task, life.session)
@@ -125,16 +118,16 @@ def test_cancelling_twice_does_not_wait_for_a_silent_daemon(life, protocol):
     assert life.session.cancelled == ["j"]
 
 
-def test_lost_connection_ends_all_once(life, addon_module):
-    problem = addon_module("_bridge.errors").Problem("disconnected", "gone")
+def test_lost_connection_ends_all_once(life):
+    problem = Problem("disconnected", "gone")
     life.all.lose_all(problem)
     life.all.lose_all(problem)
     assert life.ended == [life.task]
     assert life.task.problems == (problem,)
 
 
-def test_preview_is_told_while_it_runs(tasks, life, protocol):
+def test_preview_is_told_while_it_runs(life):
     seen = []
     life.task.on_preview = lambda task: seen.append(task.preview.data)
-    life.hear(protocol.Accepted("r1", job="j"), protocol.Preview("3", (picture(protocol, 7),), job="j"))
+    life.hear(protocol.Accepted("r1", job="j"), protocol.Preview("3", (picture(7),), job="j"))
     assert [bytes(data) for data in seen] == [bytes([7, 7, 7])]

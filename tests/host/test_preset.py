@@ -4,7 +4,9 @@ import copy
 
 import pytest
 
+from bridge import errors
 from bridge.builtin import load_preset, preset_names
+from bridge.host import preset
 
 SOUND = {
     "name": "p",
@@ -17,17 +19,7 @@ SOUND = {
 }
 
 
-@pytest.fixture
-def preset(addon_module):
-    return addon_module("preset")
-
-
-@pytest.fixture
-def errors(addon_module):
-    return addon_module("_bridge.errors")
-
-
-def test_our_own_presets_are_understood(preset):
+def test_our_own_presets_are_understood():
     data = [load_preset(name).to_json(lambda folder: ["a model"]) for name in preset_names()]
     found = preset.read_presets({"presets": data})
     assert [entry.name for entry in found] == preset_names()
@@ -48,12 +40,12 @@ def test_our_own_presets_are_understood(preset):
         ("99", 1, 2, "50%"),
     ],
 )
-def test_progress_in_words(preset, node, value, maximum, words):
+def test_progress_in_words(node, value, maximum, words):
     (stylize, *_) = preset.read_presets({"presets": [load_preset("stylize").to_json(lambda folder: [])]})
     assert stylize.progress_words(node, value, maximum, steps=8) == words
 
 
-def test_unknown_fields_of_a_newer_daemon_are_ignored(preset):
+def test_unknown_fields_of_a_newer_daemon_are_ignored():
     data = copy.deepcopy(SOUND)
     data["colour"] = "red"
     data["controls"][0]["shape"] = "round"
@@ -77,7 +69,7 @@ def test_unknown_fields_of_a_newer_daemon_are_ignored(preset):
     ],
     ids=str,
 )
-def test_nonsense_is_one_clear_error(preset, errors, nonsense):
+def test_nonsense_is_one_clear_error(nonsense):
     with pytest.raises(errors.BridgeError) as caught:
         preset.read_presets(nonsense)
     assert caught.value.code == "bad_answer"

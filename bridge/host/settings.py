@@ -1,0 +1,104 @@
+"""What a panel asks for besides a preset's controls: names, help texts and ranges, alike in every host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting.
+
+    Args:
+        label: For people.
+        help: For a tooltip.
+        default: Its type is the setting's.
+        minimum: Of a number.
+        maximum: Likewise.
+        choices: Value, label and help of each choice, where it is one.
+    """
+
+    label: str
+    help: str
+    default: str | int | float | bool
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[tuple[str, str, str], ...] = ()
+
+
+MIN_SIDE, MAX_SIDE = 64, 8192
+"""Pixels; a picture wider or higher than the latter is beyond what any image model takes."""
+
+STEP = 8
+"""Image models want sides that are multiples of this many pixels."""
+
+SETTINGS = {
+    "preset": Setting("Preset", "What is done with the picture", "stylize"),
+    "longest_side": Setting(
+        "Size",
+        "Pixels of the picture's longer side; the other follows from the view. "
+        "Half of it takes a quarter of the time",
+        512,
+        MIN_SIDE,
+        MAX_SIDE,
+    ),
+    "has_own_size": Setting("Own Size", "Choose width and height instead of the longer side", False),
+    "width": Setting("Width", "Pixels", 512, MIN_SIDE, MAX_SIDE),
+    "height": Setting("Height", "Pixels", 512, MIN_SIDE, MAX_SIDE),
+    "seed_mode": Setting(
+        "Seed",
+        "What happens to the seed at each Generate",
+        "FIXED",
+        choices=(
+            ("FIXED", "Fixed", "Keep it: the same view gives the same picture"),
+            ("INCREMENT", "Increment", "Add 1 after each picture"),
+            ("RANDOM", "Random", "Draw another one before each picture"),
+        ),
+    ),
+    "overlay_opacity": Setting("Opacity", "Of the result over the viewport", 1.0, 0.0, 1.0),
+    "overlay_split": Setting(
+        "Before / After",
+        "Where the result begins, from left to right: the scene is seen before it",
+        0.0,
+        0.0,
+        1.0,
+    ),
+    "frames_folder": Setting("Frames", "Where the frames of an animation are written", ""),
+    "freezes_depth": Setting(
+        "Steady Depth",
+        "Use one depth range for all frames, found by a look through the shot, "
+        "so that brightness does not pump",
+        True,
+    ),
+}
+"""By name; what only one host has is said there."""
+
+ACTIONS = {
+    "connect": ("Connect", "Connect to the daemon; it is started if none runs"),
+    "disconnect": ("Disconnect", "Close the connection; the daemon and its jobs go on"),
+    "generate": ("Generate", "Capture the view and have it repainted"),
+    "cancel": ("Cancel", "Give up what is being made; pictures and frames that are there stay"),
+    "live": ("Live", "Repaint this viewport whenever the view, the scene or a control changes"),
+    "keep_live": ("Keep", "Keep the picture that Live shows, as a result of its own"),
+    "show_maps": ("Preview Maps", "Capture the view and see the control maps that are made of it"),
+    "diagnose": (
+        "Diagnose",
+        "Try every link from the daemon to a picture in this file, and say which one breaks",
+    ),
+    "free_memory": (
+        "Free Graphics Memory",
+        "Have the daemon give the graphics memory back; models load again with the next picture",
+    ),
+    "dismiss": ("Dismiss", "Take this message away"),
+    "use_again": (
+        "Use These Settings Again",
+        "Set preset, prompt, seed and all other controls to what this result was made with",
+    ),
+    "delete_result": ("Delete Result", "Delete this result; materials and others that use it lose it"),
+    "clear_overlay": ("Hide Result", "Show the viewport without a result over it"),
+    "render_animation": (
+        "Render Animation",
+        "Repaint every frame of the range and write it to the folder; goes on where it was stopped",
+    ),
+}
+"""Label and help of what buttons do."""

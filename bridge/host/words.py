@@ -1,0 +1,65 @@
+"""What is said to artists, alike in every host."""
+
+from __future__ import annotations
+
+from ..errors import Problem
+from .preset import Preset
+from .recipe import Recipe
+from .tasks import Task
+
+MOST_LETTERS = 600
+"""Of a message; a panel draws it at every redraw."""
+
+ASPECT_TOLERANCE = 0.1
+"""How far the proportions of a result may be from its capture's before it is worth a word."""
+
+DISCONNECTED = Problem(
+    "disconnected", "the connection was closed before the picture was made", "Generate again."
+)
+NO_ANSWER = Problem("timeout", "the daemon did not answer in time", "Diagnose says more.")
+NO_PICTURE = Problem(
+    "no_picture", "the preset ran and sent no picture", "Its workflow needs a SendToHost node."
+)
+
+
+def sentence(problem: Problem) -> str:
+    """Return a problem as text: what happened, and what to do; not more of it than anybody reads."""
+    text, hint = problem.message[:MOST_LETTERS], problem.hint[:MOST_LETTERS]
+    text = text[:1].upper() + text[1:]
+    return f"{text}. {hint}" if hint else f"{text}."
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number of things in words: ``1 object``, ``2 objects``."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def progress_of(task: Task, preset: Preset, recipe: Recipe) -> tuple[float, str]:
+    """Return how far a picture is, 0..1, and in words."""
+    if task.state == "sent":
+        return 0.0, "Sending…"
+    if task.state == "queued":
+        return 0.0, f"Waiting, {task.position} ahead" if task.position else "Waiting…"
+    steps = recipe.values.get("steps")
+    return task.fraction, preset.progress_words(task.node, task.value, task.maximum, steps)
+
+
+def summary_of(recipe: Recipe, width: int, height: int) -> str:
+    """Return what is worth knowing of a result, for people."""
+    shown = [
+        f"{name} {recipe.values[name]}" for name in ("seed", "steps", "strength") if name in recipe.values
+    ]
+    return ", ".join([f"{width} × {height}", recipe.preset, *shown])
+
+
+def oddity(shape: tuple[int, ...], width: int, height: int) -> str:
+    """Say what is odd about a picture's size, if anything is.
+
+    Args:
+        shape: Of the picture: (H, W, C).
+        width: Of its capture, pixels.
+        height: Likewise.
+    """
+    if abs(shape[1] / shape[0] / (width / height) - 1) <= ASPECT_TOLERANCE:
+        return ""
+    return f"The picture came back as {shape[1]} × {shape[0]}, not in the proportions of {width} × {height}"
