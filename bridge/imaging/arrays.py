@@ -5,6 +5,8 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bridge.protocol import ITEM_BYTES
+
 Array = NDArray[Any]
 """An array whose docstring at the place of use says the rest."""
 
@@ -27,3 +29,6 @@ Normals = Annotated[
 
 ObjectIds = Annotated[NDArray[np.int64], "(H, W), equal where the object is the same"]
 """Which object a pixel shows."""
+
+DTYPES: dict[str, np.dtype[Any]] = {name: np.dtype(f"<{name[0]}{size}") for name, size in ITEM_BYTES.items()}
+"""Plane dtypes as numpy knows them."""

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from bridge.errors import InputError
-from bridge.imaging.arrays import Array
-from bridge.imaging.planes import DTYPES, to_plane
-from bridge.protocol import CODECS, Camera, Frame, Plane
+from bridge.imaging.arrays import DTYPES, Array
+from bridge.imaging.planes import to_plane
+from bridge.protocol import CODECS, TURNED_BY, Camera, Frame, Plane
 
 MAX_FRAME_BYTES = 1024**3
 """Of all arrays of a file, unpacked."""
@@ -115,20 +115,22 @@ def _note_on(plane: Plane) -> dict[str, Any]:
         note |= {"codec": plane.codec, "shape": list(plane.shape), "dtype": plane.dtype}
     if plane.near is not None or plane.far is not None:
         note |= {"near": plane.near, "far": plane.far}
-    return note
+    turned_by = {name: getattr(plane, name) for name in TURNED_BY}
+    return note | {name: value for name, value in turned_by.items() if value is not None}
 
 
 def _plane_of(key: str, array: Array, note: Any, name: str) -> Plane:
     """Turn a member into a plane; a note says that it is packed, or where its depth begins and ends."""
-    near, far = note.get("near"), note.get("far")
-    if not all(end is None or isinstance(end, int | float) for end in (near, far)):
-        raise _bad(name, f"holds {key!r} with near {near!r} and far {far!r}")
+    near, far, scale, sky = (note.get(number) for number in ("near", "far", "scale", "sky"))
+    if not all(number is None or isinstance(number, int | float) for number in (near, far, scale, sky)):
+        raise _bad(name, f"holds {key!r} with near {near!r}, far {far!r}, scale {scale!r}, sky {sky!r}")
     if "codec" not in note:
         try:
             return to_plane(key, array, near, far)
         except InputError as error:
             raise _bad(name, f"holds what is no plane: {error.message}") from error
     shape, dtype, codec = note.get("shape"), note.get("dtype"), note["codec"]
+    rotation = note.get("rotation")
     is_sound = (
         array.ndim == 1
         and array.dtype == np.uint8
@@ -137,10 +139,17 @@ def _plane_of(key: str, array: Array, note: Any, name: str) -> Plane:
         and all(isinstance(side, int) and side > 0 for side in shape)
         and dtype in list(DTYPES)
         and codec in list(CODECS)
+        and (rotation is None or _is_rotation(rotation))
     )
     if not is_sound:
         raise _bad(name, f"holds {key!r} packed as {codec!r}, which cannot be read")
-    return Plane(key, tuple(shape), dtype, array.tobytes(), codec, near, far)
+    turned_by = scale, sky, None if rotation is None else tuple(map(float, rotation))
+    return Plane(key, tuple(shape), dtype, array.tobytes(), codec, near, far, *turned_by)
+
+
+def _is_rotation(value: Any) -> bool:
+    is_list = isinstance(value, list) and len(value) == 9
+    return is_list and all(isinstance(part, int | float) and math.isfinite(part) for part in value)
 
 
 def _members(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[str, Array]]:

@@ -93,7 +93,7 @@ def open_picture(data: Buffer, formats: tuple[str, ...], what: str) -> PillowIma
         with warnings.catch_warnings():
             warnings.simplefilter("error", PillowImage.DecompressionBombWarning)
             picture = PillowImage.open(io.BytesIO(data), formats=formats)
-            _check_size(picture.size, what)
+            check_size(picture.size, what)
             picture.load()
     except (PillowImage.DecompressionBombError, PillowImage.DecompressionBombWarning) as error:
         raise InputError(f"{what} exceeds {MAX_PIXELS / 1e6:.0f} Mpx", code="image_too_large") from error
@@ -104,7 +104,12 @@ def open_picture(data: Buffer, formats: tuple[str, ...], what: str) -> PillowIma
     return picture
 
 
-def _check_size(size: tuple[int, int], what: str) -> None:
+def check_size(size: tuple[int, int], what: str) -> None:
+    """Refuse a picture that is too large to be decoded, or too small to be one.
+
+    Raises:
+        InputError: ``image_too_large`` or ``image_too_small``.
+    """
     width, height = size
     if width * height > MAX_PIXELS or max(size) > MAX_SIDE:
         raise InputError(

@@ -1,16 +1,12 @@
 """Planes of the wire and arrays of numpy, both ways."""
 
-from typing import Any
-
 import numpy as np
 
 from bridge.errors import InputError
-from bridge.imaging.arrays import Array
+from bridge.imaging.arrays import DTYPES, Array
+from bridge.imaging.exr_plane import unpack_exr
 from bridge.imaging.picture import open_picture
-from bridge.protocol import ITEM_BYTES, Plane
-
-DTYPES: dict[str, np.dtype[Any]] = {name: np.dtype(f"<{name[0]}{size}") for name, size in ITEM_BYTES.items()}
-"""Plane dtypes as numpy knows them."""
+from bridge.protocol import Plane
 
 _FORMATS = {"jpeg": "JPEG", "png": "PNG", "webp": "WEBP"}
 
@@ -27,6 +23,8 @@ def decode_plane(plane: Plane) -> Array:
     """
     if plane.codec == "raw":
         return _raw(plane)
+    if plane.codec == "exr":
+        return unpack_exr(plane)
     picture = open_picture(plane.data, (_FORMATS[plane.codec],), f"plane {plane.name!r}")
     height, width = plane.shape[:2]
     if picture.size != (width, height):
@@ -35,6 +33,8 @@ def decode_plane(plane: Plane) -> Array:
             f"plane {plane.name!r} is described as {width}×{height}, its {plane.codec} is {found}",
             code="size_mismatch",
         )
+    if picture.mode == "RGBA" and plane.shape[2:] == (3,):  # a captured alpha that means nothing
+        picture = picture.convert("RGB")
     pixels = np.asarray(picture)
     if pixels.shape != plane.shape or pixels.dtype != DTYPES[plane.dtype]:
         raise InputError(

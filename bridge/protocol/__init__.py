@@ -33,7 +33,7 @@ from .messages import (
     Submit,
     Welcome,
 )
-from .planes import CODECS, FORMS, ITEM_BYTES, MAX_SIDE, Form
+from .planes import CODECS, FORMS, ITEM_BYTES, MAX_SIDE, TURNED_BY, Form
 from .session import ClientSession, CloseCode, Phase, ServerSession
 from .waiting import picture_bytes, place_of
 
@@ -50,6 +50,7 @@ __all__ = [
     "MAX_SIDE",
     "MESSAGES",
     "PREFIX",
+    "TURNED_BY",
     "VERSION",
     "VERSIONS",
     "Accepted",

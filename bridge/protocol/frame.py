@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from .planes import MAX_PLANES, Description, unpacked_bytes
+from .planes import MAX_PLANES, TURNED_BY, Description, unpacked_bytes
 from .schema import Length, Place, read_fields
 
 Buffer = bytes | bytearray | memoryview
@@ -33,6 +33,9 @@ class Plane:
         near: For ``depth`` as u16: metres of the value 65535. Value v > 0 stands for the distance z with
             1/z = 1/far + (v − 1) / 65534 · (1/near − 1/far); value 0 is sky.
         far: For ``depth`` as u16: metres of the value 1.
+        scale: For ``depth`` as exr: metres of one unit of the file.
+        sky: For ``depth`` as exr: numbers of the file from here on, and those that are none, are sky.
+        rotation: For ``normal`` as exr: the row-major 3×3 matrix from the file's axes to the camera's.
     """
 
     name: str
@@ -42,6 +45,9 @@ class Plane:
     codec: str = "raw"
     near: float | None = None
     far: float | None = None
+    scale: float | None = None
+    sky: float | None = None
+    rotation: tuple[float, ...] | None = None
 
     @property
     def raw_bytes(self) -> int:
@@ -60,7 +66,8 @@ class Plane:
         }
         if self.near is not None and self.far is not None:
             entry |= {"near": self.near, "far": self.far}
-        return entry
+        turned_by = {name: getattr(self, name) for name in TURNED_BY}
+        return entry | {name: _listed(value) for name, value in turned_by.items() if value is not None}
 
     to_json = describe
 
@@ -73,7 +80,8 @@ class Plane:
         """
         entry = Description.read(value, place)
         data = place.body.take(entry.bytes, place)
-        return cls(entry.name, entry.shape, entry.dtype, data, entry.codec, entry.near, entry.far)
+        turned_by = (getattr(entry, name) for name in TURNED_BY)
+        return cls(entry.name, entry.shape, entry.dtype, data, entry.codec, entry.near, entry.far, *turned_by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +191,10 @@ class _Entry:
     planes: Annotated[tuple[Plane, ...], Length(1, MAX_PLANES)]
     camera: Camera | None = None
     number: int = 0
+
+
+def _listed(value: float | tuple[float, ...]) -> float | list[float]:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _size(plane: Plane) -> str:

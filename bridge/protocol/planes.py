@@ -8,16 +8,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from .schema import Length, OneOf, Place, quoted, read_fields
+from .schema import Bounds, Length, OneOf, Place, quoted, read_fields
 
 ITEM_BYTES: Mapping[str, int] = {"u8": 1, "u16": 2, "u32": 4, "f16": 2, "f32": 4}
 """Plane dtypes, all little-endian, and their size."""
 
-CODECS = frozenset({"raw", "jpeg", "png", "webp"})
-"""How the bytes of a plane are packed; ``raw`` is C-contiguous."""
+CODECS = frozenset({"raw", "exr", "jpeg", "png", "webp"})
+"""How the bytes of a plane are packed; ``raw`` is C-contiguous, ``exr`` is an OpenEXR file."""
 
 LOCATIONS = frozenset({"inline"})
 """Where the bytes of a plane lie; ``inline`` is in the envelope itself."""
+
+TURNED_BY: Mapping[str, str] = {"scale": "depth", "sky": "depth", "rotation": "normal"}
+"""What turns an engine's own numbers into those of the wire, and the plane that it is for."""
 
 MAX_SIDE = 16_384
 """Pixels; the largest width or height."""
@@ -69,6 +72,7 @@ class Description:
         bytes: As packed.
         near: Metres; see ``Plane``.
         far: Metres; see ``Plane``.
+        scale: See ``Plane``; likewise the rest.
     """
 
     name: Annotated[str, Length(1, 64)]
@@ -79,6 +83,9 @@ class Description:
     bytes: int
     near: float | None = None
     far: float | None = None
+    scale: Annotated[float, Bounds(1e-9, 1e9)] | None = None
+    sky: Annotated[float, Bounds(1e-9, 1e38)] | None = None
+    rotation: Annotated[tuple[float, ...], Length(9, 9)] | None = None
 
     @classmethod
     def read(cls, value: Any, place: Place) -> "Description":
@@ -106,6 +113,9 @@ class Description:
             return fault
         if self.name == "depth" and self.dtype == "u16" and not 0 < (self.near or 0) < (self.far or 0):
             return "depth as u16 needs 0 < near < far, in metres"
+        for field, name in TURNED_BY.items():
+            if getattr(self, field) is not None and (self.codec != "exr" or self.name != name):
+                return f"{field} is for {name} as exr only"
         return ""
 
     def _size_fault(self) -> str:

@@ -69,6 +69,12 @@ def test_lossless_codecs_keep_pixels(format):
     np.testing.assert_array_equal(decode_plane(plane), COLOUR)
 
 
+def test_alpha_that_is_not_described_is_dropped():
+    transparent = np.dstack((COLOUR, np.zeros(COLOUR.shape[:2], np.uint8)))
+    plane = Plane("color", COLOUR.shape, "u8", encoded(transparent, "PNG"), "png")
+    np.testing.assert_array_equal(decode_plane(plane), COLOUR)
+
+
 def test_jpeg_and_grey_and_sixteen_bits_are_decoded():
     assert decode_plane(Plane("color", (24, 32, 3), "u8", encoded(COLOUR, "JPEG"), "jpeg")).shape == (
         24,

@@ -1,6 +1,10 @@
 import pytest
 
-from bridge.protocol.planes import find_form_fault, unpacked_bytes
+from bridge.errors import RemoteProtocolError
+from bridge.protocol.planes import Description, find_form_fault, unpacked_bytes
+from bridge.protocol.schema import Body, Place
+
+PLACE = Place("plane", Body(memoryview(b"")))
 
 
 @pytest.mark.parametrize(
@@ -40,3 +44,31 @@ def test_fault_is_named(name: str, dtype: str, shape: tuple[int, ...], codec: st
 
 def test_unpacked_bytes() -> None:
     assert unpacked_bytes((3, 5, 2), "f16") == 60
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "field"),
+    [
+        ("depth", "raw", {"scale": 0.01}),
+        ("normal", "exr", {"scale": 0.01}),
+        ("depth", "exr", {"rotation": [1.0] * 9}),
+        ("depth", "exr", {"scale": 0.0}),
+        ("depth", "exr", {"sky": -1.0}),
+        ("normal", "exr", {"rotation": [1.0] * 8}),
+    ],
+)
+def test_what_turns_an_engines_numbers_is_for_its_plane_only(name, codec, field) -> None:
+    shape = [2, 2, 3] if name == "normal" else [2, 2]
+    size = 16 if name == "depth" else 48
+    entry = {
+        "name": name,
+        "location": "inline",
+        "dtype": "f32",
+        "shape": shape,
+        "codec": codec,
+        "bytes": size,
+    }
+    with pytest.raises(RemoteProtocolError) as caught:
+        Description.read(entry | field, PLACE)
+    assert caught.value.code == "bad_message"
+    assert Description.read(entry, PLACE).codec == codec

@@ -46,6 +46,20 @@ CAMERA = Camera(
 COLOR = Plane("color", (2, 3, 3), "u8", bytes(range(18)))
 DEPTH = Plane("depth", (2, 3), "f32", struct.pack("<6f", 1.5, 2.0, 2.5, 4.0, 8.0, float("inf")))
 DEPTH_16 = Plane("depth", (2, 3), "u16", struct.pack("<6H", 65535, 40000, 20000, 2, 1, 0), near=0.5, far=50.0)
+EXR_FRAME = Frame(
+    {
+        "depth": Plane("depth", (2, 3), "f32", b"v/1\x01 as OpenEXR", "exr", scale=0.01, sky=65504.0),
+        "normal": Plane(
+            "normal",
+            (2, 3, 3),
+            "f32",
+            b"v/1\x01 too",
+            "exr",
+            rotation=(0.0, 1.0, 0.0, 0.0, 0.0, 1.0, -1.0, 0.0, 0.0),
+        ),
+    },
+    CAMERA,
+)
 WORKFLOW = {
     "1": {"class_type": "ViewportFrame", "inputs": {}},
     "2": {"class_type": "SendToHost", "inputs": {"images": ["1", 0]}, "_meta": {"title": "Ergebnis 結果"}},
@@ -57,6 +71,7 @@ GOLDEN: dict[str, Message] = {
     "submit.json": Submit(
         "r1", workflow=WORKFLOW, values={"2.seed": 18446744073709551615}, extra={"workflow": {}}
     ),
+    "exr.bin": StreamFrame("viewport", EXR_FRAME),
     "submit.bin": Submit(
         "r2",
         preset="Stylize",
