@@ -37,6 +37,7 @@ class View:
         field_of_view: Degrees from left to right; 0 for an orthographic view.
         ortho_width: Centimetres from left to right, of an orthographic view.
         near: Centimetres to the near clipping plane.
+        exposure: EV100; what the level says if ``None``.
     """
 
     location: Vector
@@ -46,6 +47,7 @@ class View:
     field_of_view: float = 90.0
     ortho_width: float = 0.0
     near: float = 10.0
+    exposure: float | None = None
 
     @property
     def is_perspective(self) -> bool:
@@ -124,7 +126,7 @@ def normal_rotation(view: View) -> tuple[float, ...]:
 
 
 def _row(axis: Vector, location: Vector) -> tuple[float, float, float, float]:
-    """Return a row of the view matrix: an axis of the camera in the wire's world, and its offset in metres."""
+    """Return a row of the view matrix: an axis of the camera in the wire's world, its offset in metres."""
     offset = -sum(part * place for part, place in zip(axis, location, strict=True)) * CM
     return axis[0], -axis[1], axis[2], offset
 

@@ -9,6 +9,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -33,6 +34,7 @@ class Source:
         field_of_view: Degrees from left to right, for a viewport that cannot tell its own.
         longest_side: Pixels; the other side follows from what is looked from.
         size: Pixels, width and height; overrides ``longest_side``.
+        exposure: EV100 that the picture is exposed for; what the level says if ``None``.
     """
 
     kind: str = VIEWPORT
@@ -40,6 +42,7 @@ class Source:
     field_of_view: float = 90.0
     longest_side: int = 512
     size: tuple[int, int] | None = None
+    exposure: float | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,13 @@ class Eye(Protocol):
 
     def cameras(self) -> Sequence[str]:
         """Return the labels of the level's camera actors, sorted."""
+
+    def level(self) -> str:
+        """Return the path of the level that is open.
+
+        Raises:
+            BridgeError: ``no_level``.
+        """
 
     def view(self, source: Source) -> View:
         """Return where a capture would look from.
@@ -208,7 +218,10 @@ class Reel(Protocol):
     """Renders sequences with Movie Render Queue, and takes their frames back."""
 
     def sequences(self) -> Sequence[str]:
-        """Return the paths of the level sequences of this project; the one that is open comes first."""
+        """Return the paths of the project's level sequences, sorted; cheap, for a panel that is drawn."""
+
+    def open_sequence(self) -> str:
+        """Return the path of the sequence that is open in Sequencer; empty if none is."""
 
     def frames(self, sequence: str) -> tuple[range, float]:
         """Return the playback range, in frames of the display rate, and frames a second.
@@ -221,7 +234,8 @@ class Reel(Protocol):
         """Begin to render colour as PNG and depth as OpenEXR into a folder.
 
         Raises:
-            BridgeError: ``mrq_missing`` if the plugin is off, ``mrq_busy``, ``no_sequence``, ``level_not_saved``.
+            BridgeError: ``mrq_missing`` if the plugin is off, ``mrq_busy``, ``no_sequence``,
+                ``level_not_saved``.
         """
 
     def progress(self) -> tuple[bool, float, str]:
@@ -252,6 +266,9 @@ class Editor(Protocol):
     @property
     def version(self) -> str:
         """Of the engine: ``5.6.0``."""
+
+    def transaction(self, words: str) -> AbstractContextManager[object]:
+        """Make one step of undo of all that is done within; transactions within it are part of it."""
 
     def tell(self, problem: Problem) -> None:
         """Tell the artist what happened and what to do, as editors do, and write it to the log."""

@@ -1,8 +1,8 @@
 """What a panel is made of, as data: any toolkit can draw it, and a test can read it.
 
-An item that holds a value names it; whoever draws the item calls ``Panel.set(name, value)`` when the artist has
-changed it, and ``Panel.do(action)`` when a button was pressed. Items are compared: what has not changed need
-not be drawn again.
+An item that holds a value names it; whoever draws the item calls ``Panel.set(name, value)`` when the artist
+has changed it, and ``Panel.do(action)`` when a button was pressed. Items are compared: what has not changed
+need not be drawn again.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture: the path of a PNG file, whose ``serial`` changes when its content does, or of a texture asset."""
+    """A picture: the path of a PNG file, whose ``serial`` changes when its content does, or of a texture."""
 
     path: str
     serial: int = 0

@@ -1,0 +1,97 @@
+"""One picture: captured, sent, painted, and put where the artist wants it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._bridge import protocol
+from .._bridge.errors import BridgeError, Problem
+from .._bridge.host.recipe import sized
+from .._bridge.host.tasks import Task
+from .._bridge.host.words import NO_PICTURE, oddity, progress_of
+from .capture import frame_of
+from .placing import Scenery, keep, passes_for, place
+
+if TYPE_CHECKING:
+    from .studio import Studio
+
+
+class Picture:
+    """A picture on its way; the result comes by itself.
+
+    Args:
+        studio: Whose connection and editor are used; connected.
+
+    Attributes:
+        is_over: Whether nothing more will happen.
+        problem: Why there is no result, or why it is not everywhere it was to go.
+        notice: What is worth knowing, and no fault.
+
+    Raises:
+        BridgeError: Why it cannot begin; nothing was changed but a random seed.
+    """
+
+    def __init__(self, studio: Studio) -> None:
+        self.is_over = False
+        self.problem: Problem | None = None
+        self.notice = ""
+        choices, eye = studio.choices, studio.editor.eye
+        choices.draw_seed()
+        view = eye.view(choices.look)
+        self._studio, self._preset = studio, choices.preset
+        self._scenery = Scenery(eye.level(), view)
+        self._recipe = sized(choices.recipe, self._preset, view.width, view.height)
+        files = eye.capture(view, passes_for(choices))
+        request = studio.session.submit(frame_of(files), self._recipe)
+        self._task = studio.tasks.add(Task(request, on_end=self._painted, on_preview=self._show_preview))
+        choices.advance_seed()
+
+    @property
+    def progress(self) -> tuple[float, str]:
+        """How far it is, 0..1, and in words."""
+        return progress_of(self._task, self._preset, self._recipe)
+
+    def cancel(self) -> None:
+        """Give it up; nothing of it comes any more."""
+        self._studio.tasks.cancel(self._task, self._studio.link.session)
+
+    def _show_preview(self, task: Task) -> None:
+        if task.preview is not None:
+            self._studio.gallery.show("preview", task.preview)
+
+    def _painted(self, task: Task) -> None:
+        self._studio.gallery.drop("preview")
+        if task.state == "cancelled" or task.wants_cancel:
+            self._end(notice="Cancelled")
+        elif task.problems:
+            self._end(task.problems[0])
+        elif not task.pictures:
+            self._end(NO_PICTURE)
+        else:
+            self.notice = task.warnings[0].message if task.warnings else ""
+            try:
+                self._take_in(task.pictures)
+                self._end(notice=self.notice)
+            except Exception as error:  # the picture is there; what it is worth depends on being told
+                self._end(self._studio.problem_from(error))
+
+    def _take_in(self, planes: list[protocol.Plane]) -> None:
+        """Keep the pictures first, then show the first, unless the artist has gone to another level."""
+        editor, view = self._studio.editor, self._scenery.view
+        with editor.transaction("Framebridge Result"):
+            assets = [keep(editor, plane, self._recipe, self._preset, view) for plane in planes]
+            self._studio.chosen = assets[0]
+            self.notice = oddity(planes[0].shape, view.width, view.height) or self.notice
+            if self._is_elsewhere():
+                self.notice = "Another level was opened meanwhile: the result is in the content browser"
+            else:
+                place(editor, self._studio.choices, assets[0], view)
+
+    def _is_elsewhere(self) -> bool:
+        try:
+            return self._studio.editor.eye.level() != self._scenery.level
+        except BridgeError:
+            return True
+
+    def _end(self, problem: Problem | None = None, notice: str = "") -> None:
+        self.is_over, self.problem, self.notice = True, problem, notice

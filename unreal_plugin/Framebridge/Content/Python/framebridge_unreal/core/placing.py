@@ -1,0 +1,92 @@
+"""Where a finished picture goes: to the content browser, and wherever else the artist wants to see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .._bridge import protocol
+from .._bridge.errors import BridgeError
+from .._bridge.host.preset import Preset
+from .._bridge.host.recipe import RECIPE_TEXT, Recipe
+from .axes import View, view_from_json
+from .choices import Choices
+from .editor import NORMAL, OBJECT_ID, Editor, Kept
+from .pixels import png_of_picture
+
+SURFACE_MAPS = frozenset({"normal", "edges"})
+"""Maps that are drawn better from the engine's normals than from depth alone."""
+
+
+@dataclass(frozen=True)
+class Scenery:
+    """Where a picture belongs.
+
+    Args:
+        level: Path of the level that was captured.
+        view: Where it was seen from.
+    """
+
+    level: str
+    view: View
+
+
+def passes_for(choices: Choices) -> frozenset[str]:
+    """Return what a capture needs besides colour and depth.
+
+    Raises:
+        BridgeError: See ``Choices.preset``.
+    """
+    units = (unit for unit in choices.preset.units if choices.is_used(unit))
+    needs_normals = any(unit.map in SURFACE_MAPS for unit in units)
+    return frozenset({NORMAL} if needs_normals else ()) | frozenset({OBJECT_ID} if choices["masks"] else ())
+
+
+def keep(editor: Editor, picture: protocol.Plane, recipe: Recipe, preset: Preset | None, view: View) -> str:
+    """Add a picture to the history; returns its asset.
+
+    Raises:
+        BridgeError: See ``Shelf.keep``; ``bad_image``.
+    """
+    png = png_of_picture(picture, {RECIPE_TEXT: recipe.to_json()})
+    workflow = preset.title if preset is not None else recipe.preset
+    return editor.shelf.keep(png, recipe.to_json(), view.to_json(), workflow)
+
+
+def place(editor: Editor, choices: Choices, asset: str, view: View) -> None:
+    """Show a result where the settings say.
+
+    Raises:
+        BridgeError: See ``Stage``.
+    """
+    if choices["to_blend"]:
+        editor.stage.show_blend(asset, choices["overlay_opacity"], choices["overlay_split"])
+    if choices["to_plate"]:
+        editor.stage.show_plate(asset, view)
+    if choices["to_decal"]:
+        editor.stage.show_decal(asset, view)
+
+
+def result_named(editor: Editor, asset: str = "") -> Kept:
+    """Return the result of this path, or the newest.
+
+    Raises:
+        BridgeError: ``no_result``.
+    """
+    results = editor.shelf.results()
+    found = next((kept for kept in results if asset in ("", kept.asset)), None)
+    if found is None:
+        raise BridgeError(
+            f"{asset} is no result" if asset else "there is no result yet",
+            code="no_result",
+            hint="Generate a picture first.",
+        )
+    return found
+
+
+def view_of(kept: Kept) -> View:
+    """Return where a result was seen from.
+
+    Raises:
+        BridgeError: ``bad_view``.
+    """
+    return view_from_json(kept.view)

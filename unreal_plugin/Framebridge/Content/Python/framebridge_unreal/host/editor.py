@@ -1,0 +1,54 @@
+"""Unreal as ``Editor``: its parts, where it keeps files, and how it speaks to the artist."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import unreal
+
+from .._bridge.errors import Problem
+from .._bridge.host.words import sentence
+from .eye import UnrealEye
+from .reel import UnrealReel
+from .shelf import UnrealShelf
+from .stage import UnrealStage
+
+LOG = "[Framebridge]"
+"""Before every line of ours in the Output Log: Python has one category for all."""
+
+
+class UnrealEditor:
+    """The editor that this Python runs in."""
+
+    def __init__(self) -> None:
+        self.eye = UnrealEye(self.saved_folder / "Capture")
+        self.shelf = UnrealShelf(self.saved_folder / "Results")
+        self.stage = UnrealStage(self.shelf, self.saved_folder / "Projections")
+        self.reel = UnrealReel()
+
+    @property
+    def saved_folder(self) -> Path:
+        """The project's ``Saved/Framebridge``."""
+        saved = unreal.Paths.convert_relative_path_to_full(unreal.Paths.project_saved_dir())
+        return Path(str(saved)) / "Framebridge"
+
+    @property
+    def version(self) -> str:
+        """Of the engine: ``5.6.0``."""
+        return str(unreal.SystemLibrary.get_engine_version()).partition("-")[0]
+
+    def transaction(self, words: str) -> AbstractContextManager[object]:
+        """Make one step of undo of all that is done within."""
+        return unreal.ScopedEditorTransaction(words)
+
+    def tell(self, problem: Problem) -> None:
+        """Tell the artist in a dialog, which waits for them, and write it to the log."""
+        words = sentence(problem)
+        unreal.log_error(f"{LOG} {words} ({problem.code})")
+        if not unreal.SystemLibrary.is_unattended():
+            unreal.EditorDialog.show_message("Framebridge", words, unreal.AppMsgType.OK)
+
+    def note(self, words: str) -> None:
+        """Write a line to the log."""
+        unreal.log(f"{LOG} {words}")

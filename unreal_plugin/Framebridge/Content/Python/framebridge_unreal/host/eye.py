@@ -1,0 +1,100 @@
+"""Looks at the level: ``Eye``."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+
+import unreal
+
+from ..core.axes import View
+from ..core.editor import BASE_COLOR, NORMAL, OBJECT_ID, Files, Source
+from .drawing import WARM_UP, Drawing, drawing
+from .level import actors, level_path, selected_actors
+from .materials import stencil_material
+from .numbering import chosen, numbered
+from .viewpoint import cameras, view_from
+
+LOOKED_AT = 100
+"""Actors whose place is compared in one call of ``seen``; the rest has its turn later."""
+
+_RGBA8 = unreal.TextureRenderTargetFormat.RTF_RGBA8_SRGB
+_RGBA16F = unreal.TextureRenderTargetFormat.RTF_RGBA16F
+
+
+class UnrealEye:
+    """Looks at the level that is open.
+
+    Args:
+        folder: For files that are gone again afterwards.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: dict[str, Hashable] = {}
+        self._changes = 0
+        self._place = 0
+
+    def cameras(self) -> Sequence[str]:
+        """Return the labels of the level's camera actors, sorted."""
+        return [str(camera.get_actor_label()) for camera in cameras()]
+
+    def level(self) -> str:
+        """Return the path of the level that is open."""
+        return level_path()
+
+    def view(self, source: Source) -> View:
+        """Return where a capture would look from."""
+        return view_from(source)
+
+    def seen(self, view: View) -> Hashable:
+        """Return what changes when the view or an actor does: the selected ones, and the rest by turns.
+
+        The engine tells Python of no change in the level, so places are compared. Changes of materials and
+        lights are not noticed.
+        """
+        found = actors()
+        self._place = self._place % max(len(found), 1)
+        turn = itertools.islice(found, self._place, self._place + LOOKED_AT)
+        self._place += LOOKED_AT
+        for actor in (*selected_actors(), *turn):
+            self._compare(actor)
+        return view, len(found), self._changes
+
+    def capture(self, view: View, passes: frozenset[str] = frozenset(), labels: Sequence[str] = ()) -> Files:
+        """Draw the level, with exposure settled and streaming finished."""
+        sources = unreal.SceneCaptureSource
+        counted = chosen(labels) if OBJECT_ID in passes else []
+        material = stencil_material() if counted else None
+        with drawing(view, self._folder) as draw:
+            color = draw.draw(sources.SCS_FINAL_COLOR_LDR, _RGBA8, WARM_UP)
+            depth = draw.draw(sources.SCS_SCENE_DEPTH, _RGBA16F)
+            normal = draw.draw(sources.SCS_NORMAL, _RGBA16F) if NORMAL in passes else None
+            base_color = draw.draw(sources.SCS_BASE_COLOR, _RGBA8) if BASE_COLOR in passes else None
+            object_id = _ids(draw, counted, material) if material is not None else None
+        return Files(view, color, depth, normal, object_id, base_color)
+
+    def _compare(self, actor: unreal.Actor) -> None:
+        place = actor.get_actor_transform()
+        path, hidden = str(actor.get_path_name()), bool(actor.is_temporarily_hidden_in_editor())
+        now = (*_numbers(place.translation), *_turn(place.rotation), *_numbers(place.scale3d), hidden)
+        before = self._known.get(path)
+        self._known[path] = now
+        if before is not None and before != now:
+            self._changes += 1
+
+
+def _ids(draw: Drawing, counted: Sequence[unreal.Actor], material: unreal.MaterialInterface) -> bytes:
+    with numbered(counted):
+        return draw.draw(
+            unreal.SceneCaptureSource.SCS_FINAL_COLOR_HDR, _RGBA16F, warm_up=1, material=material
+        )
+
+
+def _numbers(vector: unreal.Vector) -> tuple[float, ...]:
+    return round(vector.x, 3), round(vector.y, 3), round(vector.z, 3)
+
+
+def _turn(turn: unreal.Quat) -> tuple[float, ...]:
+    return round(turn.x, 5), round(turn.y, 5), round(turn.z, 5), round(turn.w, 5)

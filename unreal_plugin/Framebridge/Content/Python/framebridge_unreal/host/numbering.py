@@ -1,0 +1,76 @@
+"""Number actors for the length of a capture, with the custom stencil; what they had before comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+import unreal
+
+from .._bridge.errors import BridgeError
+from .level import actors, labelled, primitives_of, selected_actors
+
+MOST = 255
+"""A stencil has 8 bits, and 0 is for the rest."""
+
+_NAMES = ("render_custom_depth", "custom_depth_stencil_value")
+
+
+def chosen(labels: Sequence[str]) -> list[unreal.Actor]:
+    """Return the actors of these labels, or the selected ones without any.
+
+    Raises:
+        BridgeError: ``no_selection``, ``unknown_actor`` or ``too_many_actors``.
+    """
+    found = selected_actors()
+    if labels:
+        everyone = actors()
+        named = {label: labelled(label, everyone) for label in labels}
+        missing = [label for label, actor in named.items() if actor is None]
+        if missing:
+            raise BridgeError(
+                f"there is no actor {', '.join(missing)} in the level",
+                code="unknown_actor",
+                hint="It may have been renamed or deleted: choose again.",
+            )
+        found = [actor for actor in named.values() if actor is not None]
+    if not found:
+        raise BridgeError(
+            "no actor is selected for the masks",
+            code="no_selection",
+            hint="Select actors in the level, or turn Actor Masks off.",
+        )
+    if len(found) > MOST:
+        raise BridgeError(
+            f"{len(found)} actors are selected; masks tell {MOST} apart",
+            code="too_many_actors",
+            hint="Select fewer actors.",
+        )
+    return found
+
+
+@contextmanager
+def numbered(found: Sequence[unreal.Actor]) -> Iterator[None]:
+    """Give actors the numbers 1, 2, 3 … and all others none, and put everything back."""
+    with ExitStack() as undo:
+        numbers = {actor.get_path_name(): number for number, actor in enumerate(found, start=1)}
+        for actor in actors():
+            number = numbers.get(actor.get_path_name())
+            for component in primitives_of(actor):
+                if number is not None or component.get_editor_property("render_custom_depth"):
+                    _number(component, number, undo)
+        yield
+
+
+def _number(component: unreal.PrimitiveComponent, number: int | None, undo: ExitStack) -> None:
+    for name in _NAMES:
+        undo.callback(_set, component, name, component.get_editor_property(name))
+    component.set_render_custom_depth(number is not None)
+    component.set_custom_depth_stencil_value(number or 0)
+
+
+def _set(component: unreal.PrimitiveComponent, name: str, value: object) -> None:
+    if name == "render_custom_depth":
+        component.set_render_custom_depth(bool(value))
+    elif isinstance(value, int):
+        component.set_custom_depth_stencil_value(value)
