@@ -1,0 +1,32 @@
+"""The plugin as it ships, and the engines' API that it is held against.
+
+Where an engine's stub cannot be fetched, what needs it is skipped with the reason, which fails in CI.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from .checking import stage
+from .facts import Stub
+from .stubs import NEWEST, Unavailable, ensure_stub
+
+
+def stub_or_skip(engine: str) -> Stub:
+    """Return what an engine has, or skip the test."""
+    try:
+        return Stub(ensure_stub(engine), engine)
+    except Unavailable as reason:
+        pytest.skip(f"no contract of Unreal {engine}: {reason}")
+
+
+@pytest.fixture(scope="session")
+def newest_stub() -> Stub:
+    """The newest engine's API."""
+    return stub_or_skip(NEWEST)
+
+
+@pytest.fixture(scope="session")
+def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The plugin's package, with what it vendors."""
+    return stage(tmp_path_factory.mktemp("plugin"))
