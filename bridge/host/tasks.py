@@ -93,6 +93,8 @@ class Tasks:
 
     def cancel(self, task: Task, session: Session | None) -> None:
         """Have a task end: when the daemon says so, or at once if it cannot be asked, or is asked again."""
+        if task.has_ended:
+            return
         if session is None or not session.status.is_ready or task.wants_cancel:
             self._end(task, "cancelled")
         elif task.job:

@@ -131,3 +131,10 @@ def test_preview_is_told_while_it_runs(life):
     life.task.on_preview = lambda task: seen.append(task.preview.data)
     life.hear(protocol.Accepted("r1", job="j"), protocol.Preview("3", (picture(7),), job="j"))
     assert [bytes(data) for data in seen] == [bytes([7, 7, 7])]
+
+
+def test_cancelling_what_has_ended_changes_nothing(life):
+    life.hear(protocol.Accepted("r1", job="j"), protocol.Finished("done", job="j"))
+    life.all.cancel(life.task, None)
+    assert life.ended == [life.task]
+    assert life.task.state == "done"

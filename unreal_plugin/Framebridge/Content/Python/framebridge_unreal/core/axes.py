@@ -88,11 +88,19 @@ def view_from_json(text: str) -> View:
     """
     try:
         data = json.loads(text)
-        places = {name: tuple(float(part) for part in data[name]) for name in ("location", "rotation")}
-        lens = {name: float(data[name]) for name in ("field_of_view", "ortho_width", "near")}
-        view = View(**places, width=int(data["width"]), height=int(data["height"]), **lens)
-        if len(view.location) != 3 or len(view.rotation) != 3 or view.width < 1 or view.height < 1:
-            raise ValueError("it has no place or no size")
+        x, y, z = map(float, data["location"])
+        roll, pitch, yaw = map(float, data["rotation"])
+        view = View(
+            (x, y, z),
+            (roll, pitch, yaw),
+            int(data["width"]),
+            int(data["height"]),
+            float(data["field_of_view"]),
+            float(data["ortho_width"]),
+            float(data["near"]),
+        )
+        if min(view.width, view.height) < 1 or (view.is_perspective and not 0 < view.field_of_view < 180):
+            raise ValueError("it has no size or no angle")
         return view
     except (ValueError, TypeError, KeyError) as error:
         raise BridgeError(

@@ -57,8 +57,9 @@ class Number:
     @property
     def is_slider(self) -> bool:
         """Whether it is better dragged than typed."""
-        is_bounded = self.minimum is not None and self.maximum is not None
-        return is_bounded and (self.maximum - self.minimum) / (self.step or 1) <= 1000
+        if self.minimum is None or self.maximum is None:
+            return False
+        return (self.maximum - self.minimum) / (self.step or 1) <= 1000
 
 
 @dataclass(frozen=True)

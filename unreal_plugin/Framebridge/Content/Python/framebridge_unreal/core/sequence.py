@@ -5,7 +5,7 @@ Rules:
    ``source.json`` says what the rendered frames are of; frames of something else are not mixed in.
 2. Files, and what they have in common: see ``_bridge.host.shot``. The seed is that of the first frame.
 3. Two frames are under way; they are written in order, each whole, when its picture is there.
-4. A connection that is lost is waited for, and what was under way is sent again; a frame, a few times at most.
+4. A connection that is lost is waited for, and what was under way is sent again, a few times at most.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from .._bridge.client import error_from
 from .._bridge.errors import BridgeError, Problem
+from .._bridge.host.maps import range_in, range_workflow
 from .._bridge.host.png import write_file
 from .._bridge.host.recipe import RECIPE_TEXT, Recipe, sized
 from .._bridge.host.shot import (
@@ -62,8 +63,6 @@ LOST = frozenset({"connection_lost", "job_not_found", DISCONNECTED.code})
 
 DAMAGED = frozenset({"bad_image", "capture_failed", "size_mismatch"})
 """Why a frame failed whose rendered files are worth making anew."""
-
-_SAMPLE = "frame"
 
 
 class Sequence:
@@ -253,7 +252,8 @@ class Sequence:
         if self._sampling is None:
             number = self._samples[0]
             self.words = f"Looking for the depth range, frame {number}"
-            request = self._studio.session.submit_workflow(self._frame(number), _looking(self._shot))
+            looking = range_workflow(*_small(self._shot))
+            request = self._studio.session.submit_workflow(self._frame(number), looking)
             self._sampling = self._studio.tasks.add(Task(request, on_end=self._sampled))
 
     def _sampled(self, task: Task) -> None:
@@ -273,8 +273,7 @@ class Sequence:
             self._samples.popleft()
         elif not task.problems:
             self._samples.popleft()
-            near, far = task.outputs[_SAMPLE]["depth_range"]
-            self._ranges.append((float(near), float(far)))
+            self._ranges.append(range_in(task.outputs))
         if not self._samples and self._ranges:
             self._shot = self._shot.with_range(self._ranges)
             self._write(self.folder / SHOT_FILE, self._shot.to_json().encode("utf-8"))
@@ -396,14 +395,10 @@ def _wide(longest_side: int) -> tuple[int, int]:
     return longest_side // 8 * 8, max(8, round(longest_side * 9 / 16 / 8) * 8)
 
 
-def _looking(shot: Shot) -> dict[str, object]:
-    """Return a workflow that tells the depth range of a frame."""
+def _small(shot: Shot) -> tuple[int, int]:
+    """Return the size in which frames are looked at for the depth range."""
     scale = min(1.0, SAMPLE_SIDE / max(shot.width, shot.height))
-    width, height = (max(8, round(side * scale / 8) * 8) for side in (shot.width, shot.height))
-    return {
-        _SAMPLE: {"class_type": "ViewportFrame", "inputs": {"width": width, "height": height}},
-        "send": {"class_type": "SendToHost", "inputs": {"images": [_SAMPLE, 1]}},
-    }
+    return max(8, round(shot.width * scale / 8) * 8), max(8, round(shot.height * scale / 8) * 8)
 
 
 def _of_frame(number: int, problem: Problem) -> BridgeError:

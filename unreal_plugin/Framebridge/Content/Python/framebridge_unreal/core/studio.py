@@ -190,6 +190,7 @@ class Studio:
         self.cancel()
         self.link.disconnect()
         self.tasks.lose_all(DISCONNECTED)
+        self._look_after_picture()
         self.is_looked_at = False
 
     def when_ready(self, action: Callable[[], None]) -> None:

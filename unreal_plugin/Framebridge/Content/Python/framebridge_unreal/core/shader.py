@@ -1,0 +1,123 @@
+"""``Projector.paint`` as HLSL: the body of a custom expression, which a material runs at every pixel.
+
+Only functions are used that GLSL has under another name, so that the same text runs in a test.
+"""
+
+from __future__ import annotations
+
+from .axes import FAR_CM
+from .projection import (
+    BORDER,
+    EDGE_QUALITY,
+    LEAST_DEPTH,
+    LEAST_QUALITY,
+    MAX_VIEWS,
+    RELATIVE_TOLERANCE,
+    STEEPEST,
+    angle_range,
+)
+
+NORMAL_INPUT = "Normal"
+"""The shader's input that belongs to no view: the surface's normal in the world, unit length."""
+
+WAY = "Way"
+"""From the camera to the point, in single precision: worlds are larger than that, so it is taken before."""
+
+VECTORS = ("Across", "Up", "Forward", "Frame")
+"""float3: the axes of ``Projector``; width, height, and 1 in perspective, else 0."""
+
+STRENGTH = "Strength"
+"""0 where a view is not in use."""
+
+TEXTURES = ("Picture", "Depth")
+
+
+def inputs(views: int = MAX_VIEWS) -> tuple[str, ...]:
+    """Return the names of the shader's inputs, in the order of the expression."""
+    kinds = (WAY, *VECTORS, STRENGTH, *TEXTURES)
+    return (NORMAL_INPUT, *(f"{kind}{view}" for view in range(views) for kind in kinds))
+
+
+def projection_shader(views: int = MAX_VIEWS) -> str:
+    """Return the body: it returns a float4, the blended colour, linear, and how much of the surface it covers."""
+    limit, full = angle_range()
+    numbers = {
+        "far": FAR_CM,
+        "relative": RELATIVE_TOLERANCE,
+        "steepest": STEEPEST,
+        "limit": limit,
+        "full": full,
+        "border": BORDER,
+        "edge": EDGE_QUALITY,
+        "least": LEAST_QUALITY,
+        "nearest": LEAST_DEPTH,
+    }
+    constants = {name: f"{value:.9f}" for name, value in numbers.items()}
+    return _BEGIN + "".join(_view(view, constants) for view in range(views)) + _END
+
+
+def _view(view: int, constants: dict[str, str]) -> str:
+    text = _VIEW
+    for name in (WAY, *VECTORS, STRENGTH, *TEXTURES):
+        text = text.replace(f"${name}", f"{name}{view}")
+    for name, value in constants.items():
+        text = text.replace(f"@{name}", value)
+    return text
+
+
+_BEGIN = """\
+float3 color = float3(0.0, 0.0, 0.0);
+float total = 0.0;
+float bare = 1.0;
+"""
+
+_END = """\
+return float4(color / max(total, 0.000000001), 1.0 - bare);
+"""
+
+# Depth is taken in the middles of its pixels, so that no filter mixes two surfaces.
+_VIEW = """\
+if ($Strength > 0.0)
+{
+    float depth = dot($Way, $Forward);
+    float divisor = $Frame.z > 0.5 ? max(depth, @nearest) : 1.0;
+    float2 uv = float2(0.5, 0.5) + float2(0.5, -0.5) * float2(dot($Way, $Across), dot($Way, $Up)) / divisor;
+    float2 rim = min(uv, float2(1.0, 1.0) - uv);
+    if (depth > @nearest && min(rim.x, rim.y) > 0.0)
+    {
+        float2 pixel = float2(1.0, 1.0) / $Frame.xy;
+        float2 middle = (floor(uv * $Frame.xy) + float2(0.5, 0.5)) * pixel;
+        float first = Texture2DSampleLevel($Depth, $DepthSampler, middle, 0.0).r;
+        float4 sides = float4(
+            Texture2DSampleLevel($Depth, $DepthSampler, middle + float2(pixel.x, 0.0), 0.0).r,
+            Texture2DSampleLevel($Depth, $DepthSampler, middle - float2(pixel.x, 0.0), 0.0).r,
+            Texture2DSampleLevel($Depth, $DepthSampler, middle + float2(0.0, pixel.y), 0.0).r,
+            Texture2DSampleLevel($Depth, $DepthSampler, middle - float2(0.0, pixel.y), 0.0).r);
+        float4 steps = abs(sides - float4(first, first, first, first));
+        float slope = min(steps.x, steps.y) + min(steps.z, steps.w);
+        float furthest = max(max(steps.x, steps.y), max(steps.z, steps.w));
+        bool isEdge = furthest > 2.0 * slope + 4.0 * @relative * first;
+        float second = first;
+        float2 offset = float2(0.0, 0.0);
+        if (isEdge)
+        {
+            if (steps.x >= furthest) { second = sides.x; offset = float2(pixel.x, 0.0); }
+            else if (steps.y >= furthest) { second = sides.y; offset = float2(-pixel.x, 0.0); }
+            else if (steps.z >= furthest) { second = sides.z; offset = float2(0.0, pixel.y); }
+            else { second = sides.w; offset = float2(0.0, -pixel.y); }
+        }
+        bool isSecond = abs(depth - second) < abs(depth - first);
+        float seen = isSecond ? second : first;
+        float2 place = isEdge ? middle + (isSecond ? offset : float2(0.0, 0.0)) : uv;
+        float tolerance = @relative * seen + min(slope, @steepest * seen);
+        float visible = seen < @far ? saturate(2.0 - (depth - seen) / max(tolerance, 0.000001)) : 0.0;
+        float facing = $Frame.z > 0.5 ? -dot($Way, Normal) / length($Way) : -dot($Forward, Normal);
+        float cover = visible * smoothstep(@limit, @full, facing) * $Strength;
+        float quality = pow(max(facing, 0.0), 4.0) * saturate(min(rim.x, rim.y) / @border) * (isEdge ? @edge : 1.0);
+        float weight = cover * max(quality, @least);
+        color += weight * Texture2DSampleLevel($Picture, $PictureSampler, place, 0.0).rgb;
+        total += weight;
+        bare *= 1.0 - cover;
+    }
+}
+"""
