@@ -1,0 +1,68 @@
+"""What is said to artists."""
+
+import pytest
+
+from bridge.errors import Problem
+from bridge.host import maps
+from bridge.host.preset import Preset
+from bridge.host.recipe import Recipe
+from bridge.host.settings import ACTIONS, SETTINGS
+from bridge.host.tasks import Task
+from bridge.host.words import MOST_LETTERS, counted, oddity, progress_of, sentence, summary_of
+
+PRESET = Preset("p", "P", "", (), titles={"3": "Sampler"})
+
+
+def test_a_sentence_begins_large_and_says_what_to_do():
+    assert sentence(Problem("c", "the daemon is gone", "Start it.")) == "The daemon is gone. Start it."
+    assert sentence(Problem("c", "it failed")) == "It failed."
+    assert len(sentence(Problem("c", "x" * 5000, "y" * 5000))) <= 2 * MOST_LETTERS + 2
+
+
+def test_things_are_counted():
+    assert [counted(number, "frame") for number in (0, 1, 2)] == ["0 frames", "1 frame", "2 frames"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, (0.0, "Sending…")),
+        ({"state": "queued", "position": 2}, (0.0, "Waiting, 2 ahead")),
+        ({"state": "queued"}, (0.0, "Waiting…")),
+        ({"state": "running", "node": "3", "value": 2.0, "maximum": 8.0}, (0.25, "Sampler 2 of 8")),
+    ],
+)
+def test_progress_in_words(changes, expected):
+    task = Task("r", on_end=lambda task: None)
+    for name, value in changes.items():
+        setattr(task, name, value)
+    assert progress_of(task, PRESET, Recipe("p", {"steps": 8})) == expected
+
+
+def test_a_result_in_a_line():
+    assert (
+        summary_of(Recipe("p", {"seed": 3, "steps": 8, "prompt": "x"}), 64, 32)
+        == "64 × 32, p, seed 3, steps 8"
+    )
+
+
+def test_other_proportions_are_worth_a_word():
+    assert oddity((96, 128, 3), 640, 480) == ""
+    assert "128 × 128" in oddity((128, 128, 3), 640, 360)
+
+
+def test_all_settings_and_actions_say_what_they_are():
+    for setting in SETTINGS.values():
+        assert setting.label
+        assert setting.help
+        if setting.choices:
+            assert setting.default in [value for value, _, _ in setting.choices]
+        if setting.minimum is not None:
+            assert setting.minimum <= setting.default <= setting.maximum
+    assert all(label and about for label, about in ACTIONS.values())
+
+
+def test_map_workflows_ask_for_every_map():
+    assert set(maps.MAPS) <= set(maps.workflow())
+    assert set(maps.TITLES) == set(maps.MAPS)
+    assert maps.range_in({"frame": {"depth_range": [0.5, 20]}}) == (0.5, 20.0)
