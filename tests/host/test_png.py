@@ -46,3 +46,22 @@ def test_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
         png.write_file(file, b"second")
     assert file.read_bytes() == b"first"
     assert [entry.name for entry in file.parent.iterdir()] == ["a.png"]
+
+
+def test_what_may_not_be_replaced_is_not(tmp_path, monkeypatch):
+    file = tmp_path / "a.png"
+    png.write_file(file, b"first", replaces=False)
+    with pytest.raises(FileExistsError):
+        png.write_file(file, b"second", replaces=False)
+    monkeypatch.setattr(png.os, "link", lambda *_: (_ for _ in ()).throw(OSError("no hard links here")))
+    with pytest.raises(FileExistsError):
+        png.write_file(file, b"third", replaces=False)
+    assert file.read_bytes() == b"first"
+    png.write_file(tmp_path / "b.png", b"new", replaces=False)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.png", "b.png"]
+
+
+def test_a_folder_is_not_replaced_by_a_file(tmp_path):
+    (tmp_path / "a.png").mkdir()
+    with pytest.raises(FileExistsError, match="no plain file"):
+        png.write_file(tmp_path / "a.png", b"x")
