@@ -154,8 +154,8 @@ class FakeStruct(_Holder):
         return tuple(self._plain().values())
 
     def _plain(self) -> dict[str, Any]:
-        names = self._fields or tuple(self._values)
-        return {name: self._get(name, self._member(name)[0]) for name in names}
+        fields = {name: self._get(name, self._member(name)[0]) for name in self._fields}
+        return fields | self._values
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and self._plain() == other._plain()  # type: ignore[attr-defined]
@@ -180,7 +180,9 @@ class FakeObject(_Holder):
 
     def _require(self) -> None:
         if not self._is_alive:
-            raise Exception(f"{type(self).__name__}: Internal Error - '{self._name}' is null or was destroyed")
+            raise Exception(
+                f"{type(self).__name__}: Internal Error - '{self._name}' is null or was destroyed"
+            )
 
     def _told(self, name: str, before: Any) -> None:
         for watcher in self._unreal.scripts.watchers:
