@@ -22,7 +22,7 @@ from .conversion import Conversion
 from .facts import ClassFacts, Contract, Method, Parameter, Stub, Written
 from .fake_objects import FakeEnum, FakeObject, FakeStruct, Member
 from .fake_values import Array, Delegate, Map, Name, Set, Text
-from .scripts import NotScripted, Scripts
+from .scripts import Scripts
 from .stubs import NEWEST, Unavailable, ensure_stub
 
 ROOTS: dict[str, type] = {
