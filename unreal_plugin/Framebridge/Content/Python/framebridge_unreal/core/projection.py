@@ -20,13 +20,13 @@ MAX_VIEWS = 4
 """Views that one material blends: each takes two textures, and a material has sixteen, some the engine's."""
 
 RELATIVE_TOLERANCE = 2e-3
-"""Of the depth: how far behind the captured surface a point may lie and still be on it; half floats have 11 bits."""
-
-STEEPEST = 0.2
-"""Of the depth: how much it may change within a pixel of one surface."""
+"""Of the depth: how far behind the captured surface a point may lie; half floats have 11 bits."""
 
 MAX_ANGLE = 80.0
 """Degrees between the surface's normal and the camera beyond which nothing is painted."""
+
+STEEPEST = math.sqrt(2.0) / math.cos(math.radians(MAX_ANGLE))
+"""Widths of a pixel: the most that depth changes from one to the next on what is painted."""
 
 SOFT_ANGLE = 5.0
 """Degrees before that over which paint fades out."""
@@ -123,20 +123,32 @@ class Projector:
         column, row = int(u * width), int(v * height)
         first = depth_at(column, row)
         sides = [depth_at(column + dx, row + dy) for dx, dy in NEIGHBOURS]
-        steps = [abs(side - first) for side in sides]
+        level = self._level(first)
+        steps = [abs(self._level(side) - level) for side in sides]
         slope = min(steps[0], steps[1]) + min(steps[2], steps[3])
         furthest = steps.index(max(steps))
-        is_edge = steps[furthest] > 2.0 * slope + 4.0 * RELATIVE_TOLERANCE * first
+        floor = RELATIVE_TOLERANCE * max(level, self._level(sides[furthest]))
+        is_edge = steps[furthest] > 2.0 * slope + 4.0 * floor
         second = sides[furthest] if is_edge else first
         is_second = abs(depth - second) < abs(depth - first)
         seen = second if is_second else first
         if seen >= FAR_CM:
             return 0.0, is_edge, (u, v)
-        tolerance = RELATIVE_TOLERANCE * seen + min(slope, STEEPEST * seen)
+        per_pixel = slope * seen * seen if self.is_perspective else slope
+        tolerance = RELATIVE_TOLERANCE * seen + min(per_pixel, STEEPEST * self._pixel(seen))
         if is_edge:
             dx, dy = NEIGHBOURS[furthest] if is_second else (0, 0)
             u, v = (column + 0.5 + dx) / width, (row + 0.5 + dy) / height
         return min(max(2.0 - (depth - seen) / max(tolerance, 1e-6), 0.0), 1.0), is_edge, (u, v)
+
+    def _level(self, depth: float) -> float:
+        """Return what is linear in the picture over a plane."""
+        return 1.0 / max(depth, LEAST_DEPTH) if self.is_perspective else depth
+
+    def _pixel(self, depth: float) -> float:
+        """Return the width of a pixel there."""
+        width = 2.0 / (math.sqrt(_dot(self.across, self.across)) * self.size[0])
+        return width * depth if self.is_perspective else width
 
     def _facing(self, way: Vector, normal: Vector) -> float:
         """Return the cosine between the surface's normal and the way to the camera."""

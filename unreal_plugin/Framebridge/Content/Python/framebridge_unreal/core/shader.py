@@ -39,7 +39,7 @@ def inputs(views: int = MAX_VIEWS) -> tuple[str, ...]:
 
 
 def projection_shader(views: int = MAX_VIEWS) -> str:
-    """Return the body: it returns a float4, the blended colour, linear, and how much of the surface it covers."""
+    """Return the body: its float4 is the blended colour, linear, and how much of the surface it covers."""
     limit, full = angle_range()
     numbers = {
         "far": FAR_CM,
@@ -93,27 +93,32 @@ if ($Strength > 0.0)
             Texture2DSampleLevel($Depth, $DepthSampler, middle - float2(pixel.x, 0.0), 0.0).r,
             Texture2DSampleLevel($Depth, $DepthSampler, middle + float2(0.0, pixel.y), 0.0).r,
             Texture2DSampleLevel($Depth, $DepthSampler, middle - float2(0.0, pixel.y), 0.0).r);
-        float4 steps = abs(sides - float4(first, first, first, first));
+        float4 nearest = float4(@nearest, @nearest, @nearest, @nearest);
+        float level = $Frame.z > 0.5 ? 1.0 / max(first, @nearest) : first;
+        float4 levels = $Frame.z > 0.5 ? float4(1.0, 1.0, 1.0, 1.0) / max(sides, nearest) : sides;
+        float4 steps = abs(levels - float4(level, level, level, level));
         float slope = min(steps.x, steps.y) + min(steps.z, steps.w);
         float furthest = max(max(steps.x, steps.y), max(steps.z, steps.w));
-        bool isEdge = furthest > 2.0 * slope + 4.0 * @relative * first;
-        float second = first;
-        float2 offset = float2(0.0, 0.0);
-        if (isEdge)
-        {
-            if (steps.x >= furthest) { second = sides.x; offset = float2(pixel.x, 0.0); }
-            else if (steps.y >= furthest) { second = sides.y; offset = float2(-pixel.x, 0.0); }
-            else if (steps.z >= furthest) { second = sides.z; offset = float2(0.0, pixel.y); }
-            else { second = sides.w; offset = float2(0.0, -pixel.y); }
-        }
-        bool isSecond = abs(depth - second) < abs(depth - first);
+        float second = sides.w;
+        float otherLevel = levels.w;
+        float2 offset = float2(0.0, -pixel.y);
+        if (steps.x >= furthest) { second = sides.x; otherLevel = levels.x; offset = float2(pixel.x, 0.0); }
+        else if (steps.y >= furthest)
+        { second = sides.y; otherLevel = levels.y; offset = float2(-pixel.x, 0.0); }
+        else if (steps.z >= furthest)
+        { second = sides.z; otherLevel = levels.z; offset = float2(0.0, pixel.y); }
+        bool isEdge = furthest > 2.0 * slope + 4.0 * @relative * max(level, otherLevel);
+        bool isSecond = isEdge && abs(depth - second) < abs(depth - first);
         float seen = isSecond ? second : first;
         float2 place = isEdge ? middle + (isSecond ? offset : float2(0.0, 0.0)) : uv;
-        float tolerance = @relative * seen + min(slope, @steepest * seen);
+        float perPixel = $Frame.z > 0.5 ? slope * seen * seen : slope;
+        float width = 2.0 / (length($Across) * $Frame.x) * ($Frame.z > 0.5 ? seen : 1.0);
+        float tolerance = @relative * seen + min(perPixel, @steepest * width);
         float visible = seen < @far ? saturate(2.0 - (depth - seen) / max(tolerance, 0.000001)) : 0.0;
         float facing = $Frame.z > 0.5 ? -dot($Way, Normal) / length($Way) : -dot($Forward, Normal);
         float cover = visible * smoothstep(@limit, @full, facing) * $Strength;
-        float quality = pow(max(facing, 0.0), 4.0) * saturate(min(rim.x, rim.y) / @border) * (isEdge ? @edge : 1.0);
+        float border = saturate(min(rim.x, rim.y) / @border);
+        float quality = pow(max(facing, 0.0), 4.0) * border * (isEdge ? @edge : 1.0);
         float weight = cover * max(quality, @least);
         color += weight * Texture2DSampleLevel($Picture, $PictureSampler, place, 0.0).rgb;
         total += weight;
