@@ -212,6 +212,20 @@ def package_blender(
     _run("package", "blender", out, as_json)
 
 
+@package_app.command("unreal")
+def package_unreal(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the zip is written.")] = Path(
+        "dist"
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Build and check the Unreal plugin, for UE 5.4 and later.
+
+    Unpack the zip into the Plugins folder of a project, and enable Framebridge under Edit ▸ Plugins.
+    """
+    _run("package", "unreal", out, as_json)
+
+
 def _run(module: str, function: str, *arguments: Any) -> None:
     """Import a command's module and call its function; what it raises becomes a message and an exit code."""
     try:

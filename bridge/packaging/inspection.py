@@ -4,27 +4,28 @@ The rules of the manifest are those of Blender's manual, "Extensions › Getting
 1.0.0, and of ``blender --command extension validate``, which not every machine has.
 """
 
-import ast
 import hashlib
 import re
 import tomllib
-import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from bridge.errors import BridgeError, Problem
+from bridge.packaging.contents import (
+    Check,
+    Contents,
+    Faults,
+    Rule,
+    assigned,
+    inspected,
+    misplaced,
+    unreadable,
+)
 from bridge.packaging.staging import PURE
 from bridge.packaging.wheels import SUMS, read_sums
 
 ROOT = "framebridge"
-MAX_BYTES = 16 << 20
-MAX_PATH = 150
-"""Letters; Windows allows 260, of which Blender's own folders under a user's take about 100."""
-
 MAX_TAGLINE = 64
-OLDEST_PYTHON = (3, 11)
 OLDEST_EXTENSIONS = (4, 2, 0)
 """The first Blender with extensions."""
 
@@ -48,119 +49,33 @@ TAGS = {
 _NUMBER = r"(?:0|[1-9]\d*)"
 _VERSION = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?")
 _WHEEL = re.compile(r"\./wheels/[^/\\\"]+-[^/\\\"]+\.whl")
-_FORBIDDEN = re.compile(
-    r"(?:^|/)(?:\.|__pycache__/|__MACOSX/|Thumbs\.db$)|\.(?:pyc|pyo|orig|rej|zip|blend\d)$|\\|^/"
-)
-
-
-class InvalidPackage(BridgeError):
-    """A packed add-on with faults, and every one that was found."""
-
-    code = "package_invalid"
-
-    def __init__(self, archive: str, faults: list[str]) -> None:
-        super().__init__(f"{archive}: {'; '.join(faults)}")
-        self.faults = tuple(faults)
-
-    @property
-    def problems(self) -> tuple[Problem, ...]:
-        """One for each fault."""
-        return tuple(Problem(self.code, fault) for fault in self.faults)
-
-
-@dataclass(frozen=True)
-class Check:
-    """Something that was looked at.
-
-    Args:
-        name: What: ``licences``.
-        finding: What was seen, in a few words.
-        was_run: Nothing stood in the way of looking.
-    """
-
-    name: str
-    finding: str
-    was_run: bool = True
-
-
-@dataclass(frozen=True)
-class Contents:
-    """A packed add-on: its files by their path within the add-on's folder."""
-
-    size: int
-    names: list[str]
-    files: Mapping[str, bytes] = field(repr=False)
-
-    @property
-    def manifest(self) -> Mapping[str, Any]:
-        """The manifest; empty if there is none that can be read."""
-        try:
-            return tomllib.loads(self.text("blender_manifest.toml"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-            return {}
-
-    def text(self, name: str) -> str:
-        """Return a file's text; empty if there is no such file."""
-        return self.files.get(name, b"").decode()
-
-
-Faults = Iterator[str]
 
 
 def inspect_archive(archive: Path) -> list[Check]:
     """Check the files, manifest, versions, wheels, licences and sources of a packed add-on.
 
-    Returns:
-        What was checked; all of it is in order.
-
     Raises:
         InvalidPackage: With every fault.
     """
+    return inspected(archive, ROOT, CHECKS)
+
+
+def manifest_of(contents: Contents) -> Mapping[str, Any]:
+    """Return the manifest; empty if there is none that can be read."""
     try:
-        contents = _open(archive)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise InvalidPackage(archive.name, [f"cannot be read: {error}"]) from error
-    checks: list[Check] = []
-    faults: list[str] = []
-    for name, (look, finding) in CHECKS.items():
-        found = list(look(contents))
-        faults += found
-        checks.append(Check(name, finding(contents)))
-    if faults:
-        raise InvalidPackage(archive.name, faults)
-    return checks
-
-
-def _open(archive: Path) -> Contents:
-    with zipfile.ZipFile(archive) as packed:
-        if damaged := packed.testzip():
-            raise zipfile.BadZipFile(f"{damaged} is damaged")
-        files = {
-            name.removeprefix(f"{ROOT}/"): packed.read(name)
-            for name in packed.namelist()
-            if name.startswith(f"{ROOT}/") and not name.endswith("/")
-        }
-        return Contents(archive.stat().st_size, packed.namelist(), files)
+        return tomllib.loads(contents.text("blender_manifest.toml"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return {}
 
 
 def _files(contents: Contents) -> Faults:
-    for name in contents.names:
-        if not name.startswith(f"{ROOT}/"):
-            yield f"{name} lies outside the folder {ROOT}"
-        elif _FORBIDDEN.search(name) or ".." in PurePosixPath(name).parts:
-            yield f"{name} does not belong in a package"
-        elif len(name) > MAX_PATH:
-            yield f"{name} is too long a path for Windows"
-    if len({name.casefold() for name in contents.names}) < len(contents.names):
-        yield "two files differ in upper and lower case only, or not at all"
+    yield from misplaced(contents)
     if "__init__.py" not in contents.files:
         yield "__init__.py is missing"
-    if contents.size > MAX_BYTES:
-        yield f"{contents.size / 1e6:.1f} MB is too large; {MAX_BYTES / 1e6:.1f} MB are allowed"
 
 
 def _manifest(contents: Contents) -> Faults:
-    manifest = contents.manifest
+    manifest = manifest_of(contents)
     if not manifest:
         yield "blender_manifest.toml is missing or no TOML"
         return
@@ -174,9 +89,9 @@ def _manifest(contents: Contents) -> Faults:
 
 def _versions(contents: Contents) -> Faults:
     named = {
-        "blender_manifest.toml": str(contents.manifest.get("version")),
+        "blender_manifest.toml": str(manifest_of(contents).get("version")),
         "bl_info": _legacy_version(contents.text("__init__.py")),
-        "_bridge": _assigned(contents.text("_bridge/__init__.py"), "__version__"),
+        "_bridge": assigned(contents.text("_bridge/__init__.py"), "__version__"),
     }
     if len(set(named.values())) > 1:
         yield "versions differ: " + ", ".join(f"{place} {version}" for place, version in named.items())
@@ -185,7 +100,7 @@ def _versions(contents: Contents) -> Faults:
 def _wheels(contents: Contents) -> Faults:
     pinned = read_sums(contents.text(f"wheels/{SUMS}"))
     packed = {name.removeprefix("wheels/") for name in contents.files if name.endswith(".whl")}
-    listed = {PurePosixPath(path).name for path in contents.manifest.get("wheels", ())}
+    listed = {PurePosixPath(path).name for path in manifest_of(contents).get("wheels", ())}
     for name in sorted(pinned.keys() | packed | listed):
         data = contents.files.get(f"wheels/{name}")
         if data is None:
@@ -204,37 +119,13 @@ def _licences(contents: Contents) -> Faults:
     for name, phrase in LICENCES.items():
         if phrase not in contents.text(name):
             yield f"{name} is missing or not the licence it should be"
-    for name in _sources(contents):
+    for name in contents.sources:
         if not name.startswith("_bridge/") and not contents.text(name).startswith(SPDX):
             yield f"{name} does not begin with its licence: {SPDX}"
 
 
-def _syntax(contents: Contents) -> Faults:
-    for name in _sources(contents):
-        try:
-            ast.parse(contents.files[name], feature_version=OLDEST_PYTHON)
-        except (SyntaxError, ValueError) as error:
-            yield f"{name} is no Python {'.'.join(map(str, OLDEST_PYTHON))}: {error}"
-
-
-def _sources(contents: Contents) -> list[str]:
-    return [name for name in contents.files if name.endswith(".py")]
-
-
-def _assigned(source: str, name: str) -> Any:
-    """Return the literal that a module assigns to a name, or None."""
-    try:
-        statements = ast.parse(source).body
-    except (SyntaxError, ValueError):
-        return None
-    for statement in statements:
-        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == name:
-            return ast.literal_eval(statement.value)
-    return None
-
-
 def _legacy_version(source: str) -> str:
-    header = _assigned(source, "bl_info") or {}
+    header = assigned(source, "bl_info") or {}
     return ".".join(map(str, header.get("version", ())))
 
 
@@ -292,15 +183,15 @@ FIELDS: dict[str, tuple[Callable[[Any], Any], str]] = {
 }
 OPTIONAL = {"blender_version_max", "website", "copyright", "permissions", "tags", "platforms", "wheels"}
 
-CHECKS: dict[str, tuple[Callable[[Contents], Faults], Callable[[Contents], str]]] = {
+CHECKS: dict[str, Rule] = {
     "files": (_files, lambda contents: f"{len(contents.files)} files, {contents.size / 1e6:.1f} MB"),
-    "manifest": (_manifest, lambda contents: f"{len(contents.manifest)} fields, as the platform demands"),
-    "versions": (_versions, lambda contents: f"{contents.manifest.get('version')} everywhere"),
+    "manifest": (_manifest, lambda contents: f"{len(manifest_of(contents))} fields, as the platform demands"),
+    "versions": (_versions, lambda contents: f"{manifest_of(contents).get('version')} everywhere"),
     "wheels": (
         _wheels,
         lambda contents: f"{sum(name.endswith('.whl') for name in contents.files)}, unmodified",
     ),
     "licences": (_licences, lambda contents: "texts complete, every source names its own"),
-    "sources": (_syntax, lambda contents: f"{len(_sources(contents))} modules of Python 3.11"),
+    "sources": (unreadable, lambda contents: f"{len(contents.sources)} modules of Python 3.11"),
 }
 """Name → what yields the faults, and what says what was looked at."""

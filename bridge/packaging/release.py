@@ -1,10 +1,7 @@
 """Build, check and write a release of the Blender add-on."""
 
-import errno
 import hashlib
-import os
 import re
-import secrets
 import shutil
 import subprocess
 import tempfile
@@ -13,28 +10,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.daemon import make_folders
-from bridge.errors import BridgeError
 from bridge.packaging.archive import write_archive
-from bridge.packaging.inspection import Check, InvalidPackage, inspect_archive
+from bridge.packaging.contents import Check, InvalidPackage
+from bridge.packaging.inspection import inspect_archive
 from bridge.packaging.repository import write_index
 from bridge.packaging.staging import stage_blender
 from bridge.packaging.wheels import fetch_wheels
+from bridge.packaging.writing import cannot_build, place
 
 BLENDERS_CHECK = "Blender's own check"
 FIRST_WITH_EXTENSIONS = (4, 2)
 BLENDER_S = 120.0
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)
 class Package:
-    """A release of an add-on, as it was written."""
+    """A release of an add-on, as it was written; the Blender add-on has a repository listing beside it."""
 
     archive: Path
-    index: Path
     size: int
     sha256: str
     checks: list[Check]
+    index: Path | None = None
 
 
 def package_blender(out: Path) -> Package:
@@ -54,49 +51,16 @@ def package_blender(out: Path) -> Package:
             built = write_archive(addon, Path(folder) / f"framebridge-{version}.zip")
             checks = [*inspect_archive(built), _ask_blender(built)]
             listing = write_index(built)
-            archive, index = _place(built, out), _place(listing, out)
+            archive, index = place(built, out), place(listing, out)
     except OSError as error:
-        raise _cannot_build(error) from error
+        raise cannot_build(error) from error
+    return written(archive, checks, index)
+
+
+def written(archive: Path, checks: list[Check], index: Path | None = None) -> Package:
+    """Return what there is to say of an archive that is in its place."""
     data = archive.read_bytes()
-    return Package(archive, index, len(data), hashlib.sha256(data).hexdigest(), checks)
-
-
-def _place(built: Path, out: Path) -> Path:
-    """Copy a file into a folder so that a reader finds the old one or the new one, never a part.
-
-    Links that somebody put there are replaced, never written through.
-    """
-    placed = out / built.name
-    part = out / f".{built.name}.{secrets.token_hex(8)}.part"
-    try:
-        with built.open("rb") as source, part.open("xb") as target:
-            shutil.copyfileobj(source, target)
-        os.replace(part, placed)
-    except OSError as error:
-        raise _failed_write("write", placed, error, "choose another folder with --out") from error
-    finally:
-        part.unlink(missing_ok=True)
-    return placed
-
-
-def _cannot_build(error: OSError) -> BridgeError:
-    folder = tempfile.tempdir or "a temporary folder"  # none where Python found none that it can write to
-    return _failed_write("build the add-on in", folder, error, "name another folder in TMPDIR")
-
-
-def _failed_write(what: str, place: Path | str, error: OSError, way_out: str) -> BridgeError:
-    # The text, too: copying a folder, Python keeps that of each file, but no number.
-    if any(number == error.errno or os.strerror(number) in str(error) for number in _FULL):
-        reason, hint = f"no room to {what} {place}", f"Make room there, or {way_out}."
-        return BridgeError(f"{reason}: {_reason(error)}", code="disk_full", hint=hint)
-    hint = f"{way_out[0].upper()}{way_out[1:]}."
-    return BridgeError(f"cannot {what} {place}: {_reason(error)}", code="write_failed", hint=hint)
-
-
-def _reason(error: OSError) -> str:
-    if isinstance(error, shutil.Error) and isinstance(error.args[0], list):
-        return str(error.args[0][0][-1])  # the first file's: source, target, why
-    return error.strerror or str(error)
+    return Package(archive, len(data), hashlib.sha256(data).hexdigest(), checks, index)
 
 
 def _ask_blender(archive: Path) -> Check:

@@ -6,6 +6,7 @@ and ``client`` as a private subpackage, ``_bridge``, and the wheels of ``websock
 
 import re
 import shutil
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -52,6 +53,35 @@ def stage_blender(target: Path, wheels: Iterable[Path] = ()) -> Path:
         shutil.copy(wheel, addon / "wheels" / wheel.name)
     _list_wheels(addon / "blender_manifest.toml", [wheel.name for wheel in bundled])
     return addon
+
+
+def stage_unreal(target: Path, wheels: Iterable[Path] = ()) -> Path:
+    """Assemble the Unreal plugin as it ships, in ``target/Framebridge``; what was there is replaced.
+
+    The engine adds ``Content/Python/Lib/site-packages`` to its Python's path, so ``websockets`` lies there,
+    unpacked from its pure wheel: the editor needs no pip, and one plugin serves every platform.
+
+    Args:
+        target: A folder.
+        wheels: What to unpack; without any, the plugin runs where ``websockets`` can be imported.
+
+    Returns:
+        The plugin's folder.
+
+    Raises:
+        BridgeError: ``sources_missing`` if they came neither with the package nor with a checkout.
+    """
+    plugin = target / "Framebridge"
+    if plugin.exists():
+        shutil.rmtree(plugin)
+    shutil.copytree(addon_sources("unreal_plugin") / "Framebridge", plugin, ignore=_IGNORED)
+    python = plugin / "Content" / "Python"
+    _vendor(python / "framebridge_unreal" / "_bridge")
+    shutil.copy(addon_sources("LICENSE"), plugin / "LICENSE")
+    for wheel in wheels:
+        with zipfile.ZipFile(wheel) as packed:
+            packed.extractall(python / "Lib" / "site-packages")
+    return plugin
 
 
 def addon_sources(name: str) -> Path:

@@ -32,8 +32,11 @@ def read_sums(text: str) -> dict[str, str]:
     return {name.strip(): digest for digest, name in pairs}
 
 
-def fetch_wheels() -> list[Path]:
-    """Return every pinned wheel from the user's cache folder, where missing or damaged ones are downloaded.
+def fetch_wheels(ending: str = ".whl") -> list[Path]:
+    """Return pinned wheels from the user's cache folder, where missing or damaged ones are downloaded.
+
+    Args:
+        ending: Of the file names of those that are wanted.
 
     Raises:
         BridgeError: ``download_failed``, or ``cache_unwritable``.
@@ -42,7 +45,8 @@ def fetch_wheels() -> list[Path]:
     wheels = []
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        for name, digest in pinned_wheels().items():
+        wanted = {name: digest for name, digest in pinned_wheels().items() if name.endswith(ending)}
+        for name, digest in wanted.items():
             wheel = cache / name
             if not _is_intact(wheel, digest):
                 _download(wheel, digest)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.packaging import InvalidPackage, inspect_archive, inspection
+from bridge.packaging import InvalidPackage, contents, inspect_archive, inspection
 
 from .conftest import Pack
 
@@ -130,7 +130,7 @@ def test_names_that_differ_in_case_only_are_refused(archive: Path, tmp_path: Pat
 
 
 def test_too_large_a_package_is_refused(archive: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(inspection, "MAX_BYTES", 1 << 20)
+    monkeypatch.setattr(contents, "MAX_BYTES", 1 << 20)
     assert any("MB is too large" in fault for fault in faults(archive))
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from bridge import __version__
 from bridge.errors import BridgeError
-from bridge.packaging import InvalidPackage, fetch_wheels, package_blender, release, staging
+from bridge.packaging import InvalidPackage, fetch_wheels, package_blender, release, staging, writing
 
 NO_PROGRAM = os.strerror(errno.ENOEXEC)
 
@@ -140,7 +140,7 @@ def test_failed_write_is_told_and_leaves_no_part(
     def fail(source: Path, target: Path) -> None:
         raise OSError(number, os.strerror(number), str(target))
 
-    monkeypatch.setattr(release.os, "replace", fail)
+    monkeypatch.setattr(writing.os, "replace", fail)
     with pytest.raises(BridgeError, match="write") as caught:
         package_blender(tmp_path / "dist")
     assert caught.value.code == code
@@ -176,8 +176,8 @@ def test_full_disk_of_the_output_is_named(tmp_path: Path, monkeypatch: pytest.Mo
         with files_no_larger_than(1000):
             return place_as_ever(built, out)
 
-    place_as_ever = release._place
-    monkeypatch.setattr(release, "_place", place)
+    place_as_ever = release.place
+    monkeypatch.setattr(release, "place", place)
     with pytest.raises(BridgeError) as caught:
         package_blender(tmp_path / "dist")
     placed = tmp_path / "dist" / f"framebridge-{__version__}.zip"
