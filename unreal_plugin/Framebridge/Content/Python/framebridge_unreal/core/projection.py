@@ -118,7 +118,7 @@ class Projector:
     def _look_up(
         self, u: float, v: float, depth: float, depth_at: DepthAt
     ) -> tuple[float, bool, tuple[float, float]]:
-        """Return how surely a point is seen, 0..1, whether that is at a silhouette, and its colour's place."""
+        """Return how surely a point is seen, whether that is at a silhouette, and its colour's place."""
         width, height = self.size
         column, row = int(u * width), int(v * height)
         first = depth_at(column, row)

@@ -1,5 +1,6 @@
-"""``Projector.paint`` as HLSL: the body of a custom expression, which a material runs at every pixel.
+"""What our materials do, as HLSL: bodies of custom expressions. ``Projector.paint`` is one of them.
 
+A body returns a float4: colour and how much it covers. The names of its inputs say what feeds them.
 Only functions are used that GLSL has under another name, so that the same text runs in a test.
 """
 
@@ -19,6 +20,9 @@ from .projection import (
 
 NORMAL_INPUT = "Normal"
 """The shader's input that belongs to no view: the surface's normal in the world, unit length."""
+
+SCREEN_INPUT, SIZE_INPUT, SCENE_INPUT, STENCIL_INPUT = "Screen", "Size", "Scene", "Stencil"
+"""float2: place in the viewport from the top left, 0..1, and its size, pixels; float4: what is there."""
 
 WAY = "Way"
 """From the camera to the point, in single precision: worlds are larger than that, so it is taken before."""
@@ -54,6 +58,30 @@ def projection_shader(views: int = MAX_VIEWS) -> str:
     }
     constants = {name: f"{value:.9f}" for name, value in numbers.items()}
     return _BEGIN + "".join(_view(view, constants) for view in range(views)) + _END
+
+
+def thrown_inputs() -> tuple[str, ...]:
+    """Return the names of the inputs of ``thrown_shader``."""
+    return (f"{WAY}0", *(f"{name}0" for name in VECTORS), f"{STRENGTH}0", "Picture0")
+
+
+def thrown_shader() -> str:
+    """Return the body that throws a picture through a view, onto whatever is there."""
+    return _THROWN.replace("@nearest", f"{LEAST_DEPTH:.9f}")
+
+
+def blend_inputs() -> tuple[str, ...]:
+    """Return the names of the inputs of ``blend_shader``."""
+    return (SCREEN_INPUT, SIZE_INPUT, SCENE_INPUT, "Opacity", "Split", "Aspect", "Picture0")
+
+
+def blend_shader() -> str:
+    """Return the body that lays a picture over the viewport, after tone mapping.
+
+    There colours are display-referred, while a texture in sRGB is read as linear: it is encoded again. The
+    editor keeps the angle from left to right, so a picture of other proportions keeps its width.
+    """
+    return _BLEND
 
 
 def _view(view: int, constants: dict[str, str]) -> str:
@@ -125,4 +153,23 @@ if ($Strength > 0.0)
         bare *= 1.0 - cover;
     }
 }
+"""
+
+_THROWN = """\
+float depth = dot(Way0, Forward0);
+float divisor = Frame0.z > 0.5 ? max(depth, @nearest) : 1.0;
+float2 uv = float2(0.5, 0.5) + float2(0.5, -0.5) * float2(dot(Way0, Across0), dot(Way0, Up0)) / divisor;
+float2 rim = min(uv, float2(1.0, 1.0) - uv);
+float cover = depth > @nearest && min(rim.x, rim.y) > 0.0 ? Strength0 : 0.0;
+return float4(Texture2DSampleLevel(Picture0, Picture0Sampler, uv, 0.0).rgb, cover);
+"""
+
+_BLEND = """\
+float2 uv = float2(Screen.x, 0.5 + (Screen.y - 0.5) * Aspect * Size.y / Size.x);
+float3 linearColor = Texture2DSampleLevel(Picture0, Picture0Sampler, uv, 0.0).rgb;
+float3 dark = float3(0.0031308, 0.0031308, 0.0031308);
+float3 bright = 1.055 * pow(max(linearColor, dark), float3(1.0, 1.0, 1.0) / 2.4) - float3(0.055, 0.055, 0.055);
+float3 encoded = lerp(linearColor * 12.92, bright, step(dark, linearColor));
+float inside = step(0.0, uv.y) * step(uv.y, 1.0) * step(Split, Screen.x);
+return float4(lerp(Scene.rgb, encoded, Opacity * inside), 1.0);
 """

@@ -66,7 +66,7 @@ class UnrealEye:
         """Draw the level, with exposure settled and streaming finished."""
         sources = unreal.SceneCaptureSource
         counted = chosen(labels) if OBJECT_ID in passes else []
-        material = stencil_material() if counted else None
+        material = stencil_material(self._folder) if counted else None
         with drawing(view, self._folder) as draw:
             color = draw.draw(sources.SCS_FINAL_COLOR_LDR, _RGBA8, WARM_UP)
             depth = draw.draw(sources.SCS_SCENE_DEPTH, _RGBA16F)

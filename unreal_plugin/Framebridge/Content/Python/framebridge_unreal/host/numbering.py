@@ -8,10 +8,13 @@ from contextlib import ExitStack, contextmanager
 import unreal
 
 from .._bridge.errors import BridgeError
-from .level import actors, labelled, primitives_of, selected_actors
+from .level import actors, labelled, open_world, primitives_of, selected_actors
 
 MOST = 255
 """A stencil has 8 bits, and 0 is for the rest."""
+
+_SWITCH, WITH_STENCIL = "r.CustomDepth", 3
+"""The project's "Custom Depth-Stencil Pass", as a console variable."""
 
 _NAMES = ("render_custom_depth", "custom_depth_stencil_value")
 
@@ -53,6 +56,7 @@ def chosen(labels: Sequence[str]) -> list[unreal.Actor]:
 def numbered(found: Sequence[unreal.Actor]) -> Iterator[None]:
     """Give actors the numbers 1, 2, 3 … and all others none, and put everything back."""
     with ExitStack() as undo:
+        _switch_on(undo)
         numbers = {actor.get_path_name(): number for number, actor in enumerate(found, start=1)}
         for actor in actors():
             number = numbers.get(actor.get_path_name())
@@ -60,6 +64,15 @@ def numbered(found: Sequence[unreal.Actor]) -> Iterator[None]:
                 if number is not None or component.get_editor_property("render_custom_depth"):
                     _number(component, number, undo)
         yield
+
+
+def _switch_on(undo: ExitStack) -> None:
+    """Have stencils drawn, which projects do not by default."""
+    former = int(unreal.SystemLibrary.get_console_variable_int_value(_SWITCH))
+    if former != WITH_STENCIL:
+        world = open_world()
+        undo.callback(unreal.SystemLibrary.execute_console_command, world, f"{_SWITCH} {former}")
+        unreal.SystemLibrary.execute_console_command(world, f"{_SWITCH} {WITH_STENCIL}")
 
 
 def _number(component: unreal.PrimitiveComponent, number: int | None, undo: ExitStack) -> None:

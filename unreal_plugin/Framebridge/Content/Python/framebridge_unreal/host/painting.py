@@ -1,0 +1,180 @@
+"""Projects results onto meshes: an overlay over whatever material they have, shared by all that is painted.
+
+An overlay is drawn over a mesh whose own materials stay, and lets them through where no view paints. The
+level has one instance of the projection's material, and its parameters are the record of its views. What a
+component had as overlay before, a tag on it remembers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import unreal
+
+from .._bridge.errors import BridgeError
+from ..core.axes import View
+from ..core.frustum import may_see
+from ..core.projection import MAX_VIEWS
+from .assets import find
+from .instances import INSTANCES, Slot, emptied, finish, instance, read_slot, write_slot
+from .level import actors, labelled, level_path
+from .materials import PROJECTION
+from .thrown import no_mesh
+
+FORMER = "Framebridge.Overlay="
+"""On a painted component, before the path of the overlay that it had."""
+
+
+def painted_components() -> list[unreal.MeshComponent]:
+    """Return the components of the level that are painted."""
+    return [component for actor in actors() for component in _meshes(actor) if _former_tag(component)]
+
+
+def meshes_for(view: View, labels: Sequence[str]) -> list[unreal.MeshComponent]:
+    """Return what to paint: the meshes of these actors, or all that the view may see.
+
+    Raises:
+        BridgeError: ``no_mesh``, ``unknown_actor``.
+    """
+    everyone = actors()
+    chosen = [labelled(label, everyone) for label in labels]
+    if None in chosen:
+        missing = next(label for label, actor in zip(labels, chosen, strict=True) if actor is None)
+        raise BridgeError(
+            f'there is no actor "{missing}" in the level',
+            code="unknown_actor",
+            hint="It may have been renamed or deleted: choose again.",
+        )
+    found = [actor for actor in chosen if actor is not None] if labels else everyone
+    meshes = [component for actor in found for component in _meshes(actor) if component.is_visible()]
+    if not labels:
+        meshes = [component for component in meshes if _may_see(view, component)]
+    if not meshes:
+        raise no_mesh()
+    return meshes
+
+
+def slots() -> list[Slot]:
+    """Return the views that are projected in this level, oldest first."""
+    look = find(_instance_path())
+    if not isinstance(look, unreal.MaterialInstanceConstant) or not painted_components():
+        return []
+    found = (read_slot(look, index) for index in range(MAX_VIEWS))
+    return [slot for slot in found if slot.strength > 0.0 and slot.picture is not None]
+
+
+def paint(slot: Slot, components: Sequence[unreal.MeshComponent], folder: Path) -> int:
+    """Add a view to what is projected, or change it if it is there, and paint components with all views.
+
+    Returns:
+        How many components are painted now.
+
+    Raises:
+        BridgeError: ``too_many_views``, ``content_unwritable``, ``material_failed``.
+    """
+    before = slots()
+    after = [slot if old.asset == slot.asset else old for old in before]
+    if slot not in after:
+        after.append(slot)
+    if len(after) > MAX_VIEWS:
+        raise BridgeError(
+            f"{MAX_VIEWS} views are projected already",
+            code="too_many_views",
+            hint="Remove one of them first.",
+        )
+    look = instance(_instance_name(), PROJECTION, folder)
+    with _undone(look, before):
+        _write(look, after)
+    for component in components:
+        _cover(component, look)
+    return len(painted_components())
+
+
+def unpaint(asset: str = "") -> None:
+    """Take a view away, or all; without any left, components get back what they had.
+
+    Raises:
+        BridgeError: ``no_result`` if this view is not projected; ``content_unwritable``.
+    """
+    before = slots()
+    after = [slot for slot in before if asset and slot.asset != asset]
+    if asset and len(after) == len(before):
+        raise BridgeError(f"{asset} is not projected", code="no_result", hint="See the list of views.")
+    look = find(_instance_path())
+    if isinstance(look, unreal.MaterialInstanceConstant) and before:
+        with _undone(look, before):
+            _write(look, after)
+    if not after:
+        for component in painted_components():
+            _uncover(component)
+
+
+def _write(look: unreal.MaterialInstanceConstant, wanted: Sequence[Slot]) -> None:
+    """Set the views of an instance; those not in use keep their numbers and lose their strength."""
+    look.modify()
+    unused = [emptied(read_slot(look, index)) for index in range(len(wanted), MAX_VIEWS)]
+    for index, slot in enumerate((*wanted, *unused)):
+        write_slot(look, index, slot)
+    finish(look)
+
+
+@contextmanager
+def _undone(look: unreal.MaterialInstanceConstant, before: Sequence[Slot]) -> Iterator[None]:
+    """Set the views back if the instance cannot be saved."""
+    try:
+        yield
+    except BridgeError:
+        for index in range(MAX_VIEWS):
+            slot = before[index] if index < len(before) else emptied(read_slot(look, index))
+            write_slot(look, index, slot)
+        unreal.MaterialEditingLibrary.update_material_instance(look)
+        raise
+
+
+def _cover(component: unreal.MeshComponent, look: unreal.MaterialInterface) -> None:
+    if not _former_tag(component):
+        former = component.get_editor_property("overlay_material")
+        path = former.get_path_name() if isinstance(former, unreal.MaterialInterface) else ""
+        component.modify()
+        tags = [str(tag) for tag in component.component_tags]
+        component.set_editor_property("component_tags", [*tags, f"{FORMER}{path}"])
+    component.set_editor_property("overlay_material", look)
+
+
+def _uncover(component: unreal.MeshComponent) -> None:
+    path = _former_tag(component).removeprefix(FORMER)
+    former = find(path) if path else None
+    tags = [str(tag) for tag in component.component_tags if not str(tag).startswith(FORMER)]
+    component.modify()
+    component.set_editor_property(
+        "overlay_material", former if isinstance(former, unreal.MaterialInterface) else None
+    )
+    component.set_editor_property("component_tags", tags)
+
+
+def _former_tag(component: unreal.MeshComponent) -> str:
+    tags = (str(tag) for tag in component.component_tags)
+    return next((tag for tag in tags if tag.startswith(FORMER)), "")
+
+
+def _meshes(actor: unreal.Actor) -> list[unreal.MeshComponent]:
+    found = actor.get_components_by_class(unreal.MeshComponent)
+    return [component for component in found if isinstance(component, unreal.MeshComponent)]
+
+
+def _may_see(view: View, component: unreal.MeshComponent) -> bool:
+    middle, half, _ = unreal.SystemLibrary.get_component_bounds(component)
+    return may_see(view, ((middle.x, middle.y, middle.z), (half.x, half.y, half.z)))
+
+
+def _instance_name() -> str:
+    """Return a name that only this level has: its path, in the letters that assets may have."""
+    level = re.sub(r"[^A-Za-z0-9]+", "_", level_path().partition(".")[0]).strip("_")
+    return f"MI_Projection_{level}"
+
+
+def _instance_path() -> str:
+    return f"{INSTANCES}/{_instance_name()}"

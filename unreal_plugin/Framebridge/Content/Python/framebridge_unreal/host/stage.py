@@ -1,0 +1,100 @@
+"""Shows results in the level: ``Stage``. Each method is one step of undo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import unreal
+
+from ..core.axes import View
+from ..core.editor import Files
+from .assets import delete, exact_depth, import_data
+from .instances import slot_of
+from .level import FOLDER, open_world, our_actors
+from .painting import meshes_for, paint, slots, unpaint
+from .shelf import UnrealShelf
+from .thrown import BLEND_ACTOR, DECAL_ACTOR, PLATE_ACTOR, put_blend, put_decal, put_plate, remove, shown_by
+
+DEPTHS = f"{FOLDER}/Projections"
+"""Depth of the views that are projected."""
+
+
+class UnrealStage:
+    """The level that is open.
+
+    Args:
+        shelf: Where results are.
+        folder: For files that are gone again afterwards.
+    """
+
+    def __init__(self, shelf: UnrealShelf, folder: Path) -> None:
+        self._shelf, self._folder = shelf, folder
+        shelf.is_shown = self._shows
+
+    def show_plate(self, asset: str, view: View) -> None:
+        """Put a result on a plane that fills its view, behind everything that is there."""
+        open_world()
+        texture = self._shelf.texture(asset)
+        with unreal.ScopedEditorTransaction("Framebridge Plate"):
+            put_plate(texture, asset, view, self._folder)
+
+    def show_blend(self, asset: str, opacity: float, split: float) -> None:
+        """Lay a result over the level viewport."""
+        open_world()
+        texture = self._shelf.texture(asset)
+        with unreal.ScopedEditorTransaction("Framebridge Blend"):
+            put_blend(texture, asset, opacity, split, self._folder)
+
+    def hide_blend(self) -> None:
+        """See the level as it is."""
+        open_world()
+        if our_actors(BLEND_ACTOR):
+            with unreal.ScopedEditorTransaction("Hide Framebridge Blend"):
+                remove([BLEND_ACTOR])
+
+    def show_decal(self, asset: str, view: View) -> None:
+        """Throw a result onto what its view sees."""
+        open_world()
+        texture = self._shelf.texture(asset)
+        with unreal.ScopedEditorTransaction("Framebridge Decal"):
+            put_decal(texture, asset, view, self._folder)
+
+    def project(self, asset: str, files: Files, actors: Sequence[str] = (), strength: float = 1.0) -> int:
+        """Paint a result onto what its view sees, blended with the views that are painted already."""
+        open_world()
+        texture = self._shelf.texture(asset)
+        components = meshes_for(files.view, actors)
+        is_new = all(slot.asset != asset for slot in slots())
+        name = f"{asset.rpartition('/')[2]}_Depth"
+        path = f"{DEPTHS}/{name}"
+        with unreal.ScopedEditorTransaction("Framebridge Projection"):
+            depth = import_data(files.depth, f"{name}.exr", path, exact_depth(), self._folder)
+            try:
+                return paint(slot_of(files.view, texture, depth, strength), components, self._folder)
+            except Exception:
+                if is_new:
+                    delete(path)
+                raise
+
+    def views(self) -> Sequence[tuple[str, float]]:
+        """Return what is projected now: asset and strength, oldest first."""
+        open_world()
+        return [(slot.asset, slot.strength) for slot in slots()]
+
+    def remove_projection(self, asset: str = "") -> None:
+        """Take one view away, or all; what the components had before comes back."""
+        open_world()
+        with unreal.ScopedEditorTransaction("Remove Framebridge Projection"):
+            unpaint(asset)
+
+    def clear(self) -> None:
+        """Take everything of ours out of the level."""
+        open_world()
+        with unreal.ScopedEditorTransaction("Clear Framebridge"):
+            unpaint()
+            remove([PLATE_ACTOR, DECAL_ACTOR, BLEND_ACTOR])
+
+    def _shows(self, asset: str) -> bool:
+        projected = {slot.asset for slot in slots()}
+        return asset in projected or any(shown_by(actor) == asset for actor in our_actors())
