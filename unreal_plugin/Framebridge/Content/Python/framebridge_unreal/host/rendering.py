@@ -17,6 +17,7 @@ layers has been seen with damaged channel names on Linux: each pass has its own 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeVar
@@ -108,7 +109,7 @@ class Rendering:
             self._heard_at = now
         if now - self._looked_at >= LOOK_S:
             self._looked_at = now
-            self.fraction = written(self._folder, self._frames) / len(self._frames)
+            self._count()
         if self._is_finished or now - self._heard_at >= SILENT_S:
             self._end()
 
@@ -119,8 +120,12 @@ class Rendering:
             self._undo.close()
         finally:
             self._held = None
+            self._count()
             self.is_over = True
             delete_leftovers(self._folder)
+
+    def _count(self) -> None:
+        self.fraction = written(self._folder, self._frames) / len(self._frames)
 
 
 def _configure(
@@ -167,20 +172,23 @@ def _start(executor: unreal.MoviePipelinePIEExecutor, queue: unreal.MoviePipelin
 
 def _hide_ours(undo: ExitStack) -> None:
     """Hide what is ours from the played level, without making the level one that has to be saved."""
+    hidden = [actor for actor in our_actors() if not actor.hidden]
+    off = [actor for actor in our_actors() if isinstance(actor, unreal.PostProcessVolume) and actor.enabled]
+    undo.callback(_show_again, _paths(hidden), _paths(off))
+    for actor in hidden:
+        actor.set_actor_hidden_in_game(True)
+    for volume in off:
+        volume.enabled = False
+
+
+def _show_again(hidden: frozenset[str], off: frozenset[str]) -> None:
+    """Put back what was hidden, by path: something of it may have been deleted meanwhile."""
     for actor in our_actors():
-        if isinstance(actor, unreal.PostProcessVolume) and actor.enabled:
-            actor.enabled = False
-            undo.callback(_enable, actor)
-        if not actor.hidden:
-            actor.set_actor_hidden_in_game(True)
-            undo.callback(_show, actor)
+        if actor.get_path_name() in hidden:
+            actor.set_actor_hidden_in_game(False)
+        if isinstance(actor, unreal.PostProcessVolume) and actor.get_path_name() in off:
+            actor.enabled = True
 
 
-def _enable(volume: unreal.PostProcessVolume) -> None:
-    if unreal.SystemLibrary.is_valid(volume):
-        volume.enabled = True
-
-
-def _show(actor: unreal.Actor) -> None:
-    if unreal.SystemLibrary.is_valid(actor):
-        actor.set_actor_hidden_in_game(False)
+def _paths(found: Iterable[unreal.Actor]) -> frozenset[str]:
+    return frozenset(actor.get_path_name() for actor in found)
