@@ -11,14 +11,13 @@ import unreal
 
 from .._bridge.errors import BridgeError
 from .._bridge.host.shot import frame_file
+from .assets import create, delete, find, save
 from .level import FOLDER
 
 SEQUENCES = f"{FOLDER}/Sequences"
 
 MOST_PARTS = 1001
 """Of a second: 23.976 frames a second are 24000 in 1001."""
-
-_WORDS = "Framebridge: Load Painted Sequence"
 
 Asset = TypeVar("Asset", bound=unreal.Object)
 
@@ -30,56 +29,44 @@ def take_in(folder: Path, first: int, frames_per_second: float, name: str) -> st
         The path of the source.
 
     Raises:
-        BridgeError: ``content_unwritable``; what was made until then is gone again.
+        BridgeError: ``content_unwritable``, ``in_use``; what was made until then is gone again.
     """
-    name = re.sub(r"\W", "_", name)
+    path = f"{SEQUENCES}/" + re.sub(r"\W", "_", name)
     made: list[str] = []
     try:
-        with unreal.ScopedEditorTransaction(_WORDS):
-            source = _asset(name, unreal.ImgMediaSource, unreal.ImgMediaSourceFactoryNew(), made)
-            player = _asset(f"{name}_Player", unreal.MediaPlayer, unreal.MediaPlayerFactoryNew(), made)
-            texture = _asset(f"{name}_Texture", unreal.MediaTexture, unreal.MediaTextureFactoryNew(), made)
+        with unreal.ScopedEditorTransaction("Framebridge: Load Painted Sequence"):
+            source = _asset(path, unreal.ImgMediaSource, unreal.ImgMediaSourceFactoryNew(), made)
+            player = _asset(f"{path}_Player", unreal.MediaPlayer, unreal.MediaPlayerFactoryNew(), made)
+            texture = _asset(f"{path}_Texture", unreal.MediaTexture, unreal.MediaTextureFactoryNew(), made)
             source.modify()
             source.set_sequence_path(frame_file(folder, first).as_posix())
             source.set_editor_property("frame_rate_override", _rate(frames_per_second))
             player.set_editor_property("loop", True)
             texture.set_editor_property("media_player", player)
             for asset in (source, player, texture):
-                _save(asset)
+                save(asset)
     except BaseException:
-        for path in made:
-            unreal.EditorAssetLibrary.delete_asset(path)
+        for one in made:
+            delete(one)
         raise
-    return f"{SEQUENCES}/{name}"
+    return path
 
 
-def _asset(name: str, kind: type[Asset], factory: unreal.Factory, made: list[str]) -> Asset:
-    """Return the asset of this name, made if need be; its path is added to what was made."""
-    path = f"{SEQUENCES}/{name}"
-    if unreal.EditorAssetLibrary.does_asset_exist(path):
-        asset = unreal.EditorAssetLibrary.load_asset(path)
-        hint = f"Rename or delete {path}: it is something else."
-    else:
-        asset = unreal.AssetToolsHelpers.get_asset_tools().create_asset(name, SEQUENCES, kind, factory)
-        hint = "Make the project's Content folder writable, or check it out."
-        if asset is not None:
-            made.append(path)
+def _asset(path: str, kind: type[Asset], factory: unreal.Factory, made: list[str]) -> Asset:
+    """Return an asset, made if need be; its path is added to what was made."""
+    asset = find(path)
+    if asset is None:
+        asset = create(path, kind, factory)
+        made.append(path)
     if not isinstance(asset, kind):
-        raise _unwritable(path, hint)
-    return asset
-
-
-def _save(asset: unreal.Object) -> None:
-    if not unreal.EditorAssetLibrary.save_loaded_asset(asset, only_if_is_dirty=False):
-        raise _unwritable(
-            asset.get_path_name(), "Make the project's Content folder writable, or check it out."
+        raise BridgeError(
+            f"{path} is something else already",
+            code="in_use",
+            hint="Rename or delete it in the content browser.",
         )
+    return asset
 
 
 def _rate(frames_per_second: float) -> unreal.FrameRate:
     rate = Fraction(frames_per_second).limit_denominator(MOST_PARTS)
     return unreal.FrameRate(rate.numerator, rate.denominator)
-
-
-def _unwritable(path: str, hint: str) -> BridgeError:
-    return BridgeError(f"{path} cannot be written", code="content_unwritable", hint=hint)
