@@ -20,6 +20,7 @@ TIERS = {
     "unit": "protocol, graph, imaging, models, host: no process, no model",
     "model": "small models on the CPU, parity with reference latents",
     "process": "client, daemon, worker and command line as real processes",
+    "unreal": "the plugin against the engine's generated API, an imitation of it, and a real daemon",
     "blender": "a real Blender (bpy), one environment a version",
 }
 FOLDERS = {
@@ -35,6 +36,7 @@ FOLDERS = {
     "packaging": "process",
     "training": "model",
     "blender": "blender",
+    "unreal": "unreal",
 }
 
 
