@@ -1,4 +1,4 @@
-# ruff: noqa: F821, N801 (it is read together with the stub, whose names it uses)
+# ruff: noqa: F821, N801
 # Movie Render Queue, written by hand: the generated stubs were made without that plugin.
 #
 # Only members that the plugin or its tests use. After each class, in brackets, where its facts are from:

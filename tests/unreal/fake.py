@@ -363,15 +363,15 @@ def _scopes(unreal: FakeUnreal) -> dict[str, type]:
             self._words = str(unreal.convert("Text", desc, "ScopedEditorTransaction()"))
 
         def __enter__(self) -> ScopedEditorTransaction:
-            scripts.transactions.append(("begin", self._words))
+            scripts.transact("begin", self._words)
             return self
 
         def __exit__(self, *_: Any) -> bool:
-            scripts.transactions.append(("end", self._words))
+            scripts.transact("end", self._words)
             return False
 
         def cancel(self) -> None:
-            scripts.transactions.append(("cancel", self._words))
+            scripts.transact("cancel", self._words)
 
     class ScopedSlowTask:
         def __init__(self, work: float, desc: Any = "", enabled: bool = True) -> None:

@@ -40,6 +40,7 @@ class Scripts:
     transactions: list[tuple[str, Any]] = field(default_factory=list)
     """``("begin" | "end" | "cancel", words)``."""
 
+    on_transaction: Callable[[str, str], None] | None = None
     tasks: list[str] = field(default_factory=list)
     is_cancelled: bool = False
     """What ``ScopedSlowTask.should_cancel`` says."""
@@ -80,6 +81,12 @@ class Scripts:
             raise NotScripted(f"{name}: the world of this test does not say what it does")
         first = [] if target is None else [target]
         return function(*_taken(function, [*first, *arguments]))
+
+    def transact(self, kind: str, words: str) -> None:
+        """Record a transaction's begin, end or cancel, and let the world know."""
+        self.transactions.append((kind, words))
+        if self.on_transaction:
+            self.on_transaction(kind, words)
 
     def called(self, name: str) -> list[Call]:
         """Return the calls of this name."""
