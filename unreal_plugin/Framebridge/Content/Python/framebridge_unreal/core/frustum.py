@@ -27,7 +27,7 @@ def frame_at(view: View, distance: float) -> tuple[Vector, float, float]:
 
 
 def reach(view: View, found: Iterable[Bounds]) -> float:
-    """Return how far along the view the level reaches, without skies, which are larger than depth can tell."""
+    """Return how far along the view the level reaches, without skies, which no depth can tell."""
     forward = view.basis()[0]
     furthest = LEAST_REACH
     for middle, half in found:

@@ -21,8 +21,11 @@ from .projection import (
 NORMAL_INPUT = "Normal"
 """The shader's input that belongs to no view: the surface's normal in the world, unit length."""
 
-SCREEN_INPUT, SIZE_INPUT, SCENE_INPUT, STENCIL_INPUT = "Screen", "Size", "Scene", "Stencil"
+SCREEN_INPUT, SIZE_INPUT, SCENE_INPUT = "Screen", "Size", "Scene"
 """float2: place in the viewport from the top left, 0..1, and its size, pixels; float4: what is there."""
+
+STENCIL_INPUT, DEPTH_INPUT = "Stencil", "SceneDepth"
+"""float4: custom stencil, and distance along the view axis in centimetres, of what is drawn there."""
 
 WAY = "Way"
 """From the camera to the point, in single precision: worlds are larger than that, so it is taken before."""
@@ -168,7 +171,8 @@ _BLEND = """\
 float2 uv = float2(Screen.x, 0.5 + (Screen.y - 0.5) * Aspect * Size.y / Size.x);
 float3 linearColor = Texture2DSampleLevel(Picture0, Picture0Sampler, uv, 0.0).rgb;
 float3 dark = float3(0.0031308, 0.0031308, 0.0031308);
-float3 bright = 1.055 * pow(max(linearColor, dark), float3(1.0, 1.0, 1.0) / 2.4) - float3(0.055, 0.055, 0.055);
+float3 power = pow(max(linearColor, dark), float3(1.0, 1.0, 1.0) / 2.4);
+float3 bright = 1.055 * power - float3(0.055, 0.055, 0.055);
 float3 encoded = lerp(linearColor * 12.92, bright, step(dark, linearColor));
 float inside = step(0.0, uv.y) * step(uv.y, 1.0) * step(Split, Screen.x);
 return float4(lerp(Scene.rgb, encoded, Opacity * inside), 1.0);

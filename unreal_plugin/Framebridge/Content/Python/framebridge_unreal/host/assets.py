@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import unreal
 
@@ -108,7 +109,7 @@ def unwritable(what: str) -> BridgeError:
 
 
 def exact_picture() -> dict[str, object]:
-    """Return the settings of a picture whose pixels stay as they are: sRGB, uncompressed, all of it loaded."""
+    """Return the settings of a picture whose pixels stay as they are: sRGB, uncompressed, loaded whole."""
     return {
         "srgb": True,
         "compression_settings": unreal.TextureCompressionSettings.TC_EDITOR_ICON,
@@ -129,7 +130,7 @@ def exact_depth() -> dict[str, object]:
     }
 
 
-def blank(name: str, data: bytes, settings: dict[str, object], folder: Path) -> unreal.Texture2D:
+def blank(name: str, data: bytes, settings: dict[str, object]) -> unreal.Texture2D:
     """Return the texture that a material has before it has another; made when first needed.
 
     Raises:
@@ -140,7 +141,8 @@ def blank(name: str, data: bytes, settings: dict[str, object], folder: Path) -> 
     if isinstance(there, unreal.Texture2D):
         return there
     suffix = ".exr" if data.startswith(b"v/1\x01") else ".png"
-    return import_data(data, f"{name}{suffix}", path, settings, folder)
+    with TemporaryDirectory() as folder:
+        return import_data(data, f"{name}{suffix}", path, settings, Path(folder))
 
 
 def import_data(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import time
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 
@@ -11,13 +11,17 @@ import unreal
 from ..core.axes import View
 from ..core.editor import BASE_COLOR, NORMAL, OBJECT_ID, Files, Source
 from .drawing import WARM_UP, Drawing, drawing
-from .level import actors, level_path, selected_actors
+from .level import actors as level_actors
+from .level import level_path, selected_actors
 from .materials import stencil_material
 from .numbering import chosen, numbered
 from .viewpoint import cameras, view_from
 
 LOOKED_AT = 100
 """Actors whose place is compared in one call of ``seen``; the rest has its turn later."""
+
+LISTED_S = 2.0
+"""How long a list of the level's actors is good for."""
 
 _RGBA8 = unreal.TextureRenderTargetFormat.RTF_RGBA8_SRGB
 _RGBA16F = unreal.TextureRenderTargetFormat.RTF_RGBA16F
@@ -35,6 +39,8 @@ class UnrealEye:
         self._known: dict[str, Hashable] = {}
         self._changes = 0
         self._place = 0
+        self._actors: Sequence[unreal.Actor] = ()
+        self._listed_of, self._listed_at = "", 0.0
 
     def cameras(self) -> Sequence[str]:
         """Return the labels of the level's camera actors, sorted."""
@@ -54,19 +60,20 @@ class UnrealEye:
         The engine tells Python of no change in the level, so places are compared. Changes of materials and
         lights are not noticed.
         """
-        found = actors()
+        found = self._listed()
         self._place = self._place % max(len(found), 1)
-        turn = itertools.islice(found, self._place, self._place + LOOKED_AT)
+        turn = found[self._place : self._place + LOOKED_AT]
         self._place += LOOKED_AT
         for actor in (*selected_actors(), *turn):
-            self._compare(actor)
+            if unreal.SystemLibrary.is_valid(actor):
+                self._compare(actor)
         return view, len(found), self._changes
 
-    def capture(self, view: View, passes: frozenset[str] = frozenset(), labels: Sequence[str] = ()) -> Files:
+    def capture(self, view: View, passes: frozenset[str] = frozenset(), actors: Sequence[str] = ()) -> Files:
         """Draw the level, with exposure settled and streaming finished."""
         sources = unreal.SceneCaptureSource
-        counted = chosen(labels) if OBJECT_ID in passes else []
-        material = stencil_material(self._folder) if counted else None
+        counted = chosen(actors) if OBJECT_ID in passes else []
+        material = stencil_material() if counted else None
         with drawing(view, self._folder) as draw:
             color = draw.draw(sources.SCS_FINAL_COLOR_LDR, _RGBA8, WARM_UP)
             depth = draw.draw(sources.SCS_SCENE_DEPTH, _RGBA16F)
@@ -74,6 +81,15 @@ class UnrealEye:
             base_color = draw.draw(sources.SCS_BASE_COLOR, _RGBA8) if BASE_COLOR in passes else None
             object_id = _ids(draw, counted, material) if material is not None else None
         return Files(view, color, depth, normal, object_id, base_color)
+
+    def _listed(self) -> Sequence[unreal.Actor]:
+        """Return the level's actors; listing those of a large level takes milliseconds, so not each time."""
+        level, now = level_path(), time.monotonic()
+        if level != self._listed_of:
+            self._known.clear()
+        if level != self._listed_of or now - self._listed_at > LISTED_S:
+            self._actors, self._listed_of, self._listed_at = level_actors(), level, now
+        return self._actors
 
     def _compare(self, actor: unreal.Actor) -> None:
         place = actor.get_actor_transform()

@@ -7,7 +7,6 @@ the editor cannot part the two.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import unreal
 
@@ -61,13 +60,13 @@ def emptied(slot: Slot) -> Slot:
     return replace(slot, strength=0.0)
 
 
-def instance(name: str, master: Master, folder: Path) -> unreal.MaterialInstanceConstant:
+def instance(name: str, master: Master) -> unreal.MaterialInstanceConstant:
     """Return an instance of a material, made if need be and not saved yet.
 
     Raises:
         BridgeError: ``content_unwritable``, ``material_failed``.
     """
-    parent = material(master, folder)
+    parent = material(master)
     path = f"{INSTANCES}/{name}"
     there = find(path)
     if there is None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import unreal
 
@@ -119,17 +118,28 @@ STENCIL = Master(
 )
 
 
-def stencil_material(folder: Path) -> unreal.Material:
+DEPTH = Master(
+    "M_Depth",
+    f"return {shader.DEPTH_INPUT}.rrrr;",
+    (shader.DEPTH_INPUT,),
+    _POST_PROCESS,
+    is_exposed=False,
+    covers=False,
+)
+
+
+def stencil_material() -> unreal.Material:
     """Return the material that draws custom stencils as they are."""
-    return material(STENCIL, folder)
+    return material(STENCIL)
 
 
-def material(master: Master, folder: Path) -> unreal.Material:
+def depth_material() -> unreal.Material:
+    """Return the material that draws the distance along the view axis, centimetres."""
+    return material(DEPTH)
+
+
+def material(master: Master) -> unreal.Material:
     """Return a material, made if need be.
-
-    Args:
-        master: What is wanted.
-        folder: For files that are gone again afterwards.
 
     Raises:
         BridgeError: ``content_unwritable``, ``material_failed``.
@@ -143,7 +153,7 @@ def material(master: Master, folder: Path) -> unreal.Material:
     if not isinstance(made, unreal.Material):
         raise _failed(master, "another asset has its name")
     try:
-        _build(made, master, folder)
+        _build(made, master)
         library.set_metadata_tag(made, VERSION_TAG, master.version)
         save(made)
     except BridgeError:
@@ -153,12 +163,12 @@ def material(master: Master, folder: Path) -> unreal.Material:
     return made
 
 
-def _build(made: unreal.Material, master: Master, folder: Path) -> None:
+def _build(made: unreal.Material, master: Master) -> None:
     editing = unreal.MaterialEditingLibrary
     editing.delete_all_material_expressions(made)
     for name, value in master.settings.items():
         made.set_editor_property(name, value)
-    graph = _Graph(made, master, folder)
+    graph = _Graph(made, master)
     custom = graph.custom()
     color = graph.mask(custom, "rgb")
     if master.is_exposed:
@@ -181,8 +191,8 @@ def _build(made: unreal.Material, master: Master, folder: Path) -> None:
 class _Graph:
     """The expressions of a material that is being made."""
 
-    def __init__(self, made: unreal.Material, master: Master, folder: Path) -> None:
-        self._made, self._master, self._folder = made, master, folder
+    def __init__(self, made: unreal.Material, master: Master) -> None:
+        self._made, self._master = made, master
 
     def add(self, kind: type[Expression], **properties: object) -> Expression:
         """Add an expression."""
@@ -236,7 +246,7 @@ class _Graph:
         return expression
 
     def _source(self, name: str) -> Expression:
-        """Add what feeds an input, by its name."""
+        """Add what feeds an input, by its name; a name that says nothing is that of a number."""
         stem, view = (
             name.rstrip("0123456789"),
             name.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"),
@@ -255,6 +265,8 @@ class _Graph:
             return self.add(unreal.MaterialExpressionViewSize)
         if stem == shader.SCENE_INPUT:
             return self._scene(unreal.SceneTextureId.PPI_POST_PROCESS_INPUT0)
+        if stem == shader.DEPTH_INPUT:
+            return self._scene(unreal.SceneTextureId.PPI_SCENE_DEPTH)
         if stem == shader.STENCIL_INPUT:
             return self._scene(unreal.SceneTextureId.PPI_CUSTOM_STENCIL)
         return self.add(unreal.MaterialExpressionScalarParameter, parameter_name=name)
@@ -275,9 +287,9 @@ class _Graph:
     def _texture(self, name: str, *, is_depth: bool) -> Expression:
         types = unreal.MaterialSamplerType
         texture = (
-            blank(_DEPTH, blank_exr(), exact_depth(), self._folder)
+            blank(_DEPTH, blank_exr(), exact_depth())
             if is_depth
-            else blank(_BLACK, blank_png(), exact_picture(), self._folder)
+            else blank(_BLACK, blank_png(), exact_picture())
         )
         return self.add(
             unreal.MaterialExpressionTextureObjectParameter,

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import unreal
 
@@ -66,7 +65,7 @@ def slots() -> list[Slot]:
     return [slot for slot in found if slot.strength > 0.0 and slot.picture is not None]
 
 
-def paint(slot: Slot, components: Sequence[unreal.MeshComponent], folder: Path) -> int:
+def paint(slot: Slot, components: Sequence[unreal.MeshComponent]) -> int:
     """Add a view to what is projected, or change it if it is there, and paint components with all views.
 
     Returns:
@@ -85,7 +84,7 @@ def paint(slot: Slot, components: Sequence[unreal.MeshComponent], folder: Path) 
             code="too_many_views",
             hint="Remove one of them first.",
         )
-    look = instance(_instance_name(), PROJECTION, folder)
+    look = instance(_instance_name(), PROJECTION)
     with _undone(look, before):
         _write(look, after)
     for component in components:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import unreal
 
+from .._bridge.errors import BridgeError
 from ..core.axes import View
 from ..core.editor import Files
 from .assets import delete, exact_depth, import_data
@@ -37,14 +38,14 @@ class UnrealStage:
         open_world()
         texture = self._shelf.texture(asset)
         with unreal.ScopedEditorTransaction("Framebridge Plate"):
-            put_plate(texture, asset, view, self._folder)
+            put_plate(texture, asset, view)
 
     def show_blend(self, asset: str, opacity: float, split: float) -> None:
         """Lay a result over the level viewport."""
         open_world()
         texture = self._shelf.texture(asset)
         with unreal.ScopedEditorTransaction("Framebridge Blend"):
-            put_blend(texture, asset, opacity, split, self._folder)
+            put_blend(texture, asset, opacity, split)
 
     def hide_blend(self) -> None:
         """See the level as it is."""
@@ -58,7 +59,7 @@ class UnrealStage:
         open_world()
         texture = self._shelf.texture(asset)
         with unreal.ScopedEditorTransaction("Framebridge Decal"):
-            put_decal(texture, asset, view, self._folder)
+            put_decal(texture, asset, view)
 
     def project(self, asset: str, files: Files, actors: Sequence[str] = (), strength: float = 1.0) -> int:
         """Paint a result onto what its view sees, blended with the views that are painted already."""
@@ -68,14 +69,16 @@ class UnrealStage:
         is_new = all(slot.asset != asset for slot in slots())
         name = f"{asset.rpartition('/')[2]}_Depth"
         path = f"{DEPTHS}/{name}"
+        painted = 0
         with unreal.ScopedEditorTransaction("Framebridge Projection"):
             depth = import_data(files.depth, f"{name}.exr", path, exact_depth(), self._folder)
             try:
-                return paint(slot_of(files.view, texture, depth, strength), components, self._folder)
-            except Exception:
+                painted = paint(slot_of(files.view, texture, depth, strength), components)
+            except BridgeError:
                 if is_new:
                     delete(path)
                 raise
+        return painted
 
     def views(self) -> Sequence[tuple[str, float]]:
         """Return what is projected now: asset and strength, oldest first."""

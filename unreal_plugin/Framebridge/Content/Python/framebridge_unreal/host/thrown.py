@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import unreal
 
@@ -26,13 +25,13 @@ PICTURE_TAG = "Framebridge.Picture="
 """On an actor, before the path of the result that it shows."""
 
 
-def put_plate(texture: unreal.Texture2D, asset: str, view: View, folder: Path) -> None:
+def put_plate(texture: unreal.Texture2D, asset: str, view: View) -> None:
     """Put a picture on a plane behind all that a view sees; a plate that was there goes.
 
     Raises:
         BridgeError: ``content_unwritable``, ``material_failed``, ``spawn_failed``.
     """
-    look = instance(f"MI_Plate_{_name(asset)}", PLATE, folder)
+    look = instance(f"MI_Plate_{_name(asset)}", PLATE)
     write_slot(look, 0, slot_of(view, texture))
     finish(look)
     distance = reach(view, map(bounds_of, actors()))
@@ -53,7 +52,7 @@ def put_plate(texture: unreal.Texture2D, asset: str, view: View, folder: Path) -
     destroy(before)
 
 
-def put_decal(texture: unreal.Texture2D, asset: str, view: View, folder: Path) -> None:
+def put_decal(texture: unreal.Texture2D, asset: str, view: View) -> None:
     """Throw a picture onto all that a view sees; a decal that was there goes.
 
     The box of the decal encloses what the view spans; where in it the picture goes, the material computes
@@ -62,7 +61,7 @@ def put_decal(texture: unreal.Texture2D, asset: str, view: View, folder: Path) -
     Raises:
         BridgeError: ``content_unwritable``, ``material_failed``, ``spawn_failed``.
     """
-    look = instance(f"MI_Decal_{_name(asset)}", DECAL, folder)
+    look = instance(f"MI_Decal_{_name(asset)}", DECAL)
     write_slot(look, 0, slot_of(view, texture))
     finish(look)
     distance = reach(view, map(bounds_of, actors()))
@@ -77,13 +76,13 @@ def put_decal(texture: unreal.Texture2D, asset: str, view: View, folder: Path) -
     destroy(before)
 
 
-def put_blend(texture: unreal.Texture2D, asset: str, opacity: float, split: float, folder: Path) -> None:
+def put_blend(texture: unreal.Texture2D, asset: str, opacity: float, split: float) -> None:
     """Lay a picture over every viewport of the level, by a volume that is never saved with it.
 
     Raises:
         BridgeError: ``content_unwritable``, ``material_failed``, ``spawn_failed``.
     """
-    look = instance(f"MI_Blend_{_name(asset)}", BLEND, folder)
+    look = instance(f"MI_Blend_{_name(asset)}", BLEND)
     unreal.MaterialEditingLibrary.set_material_instance_texture_parameter_value(look, "Picture0", texture)
     width, height = texture.blueprint_get_size_x(), texture.blueprint_get_size_y()
     values = {"Opacity": opacity, "Split": split, "Aspect": width / max(height, 1)}
