@@ -172,7 +172,7 @@ class _Cutter:
         if name == "get_editor_property":
             returns = "_t.Any"
         marks = f"{indent}@classmethod\n" if method.is_class and indent else ""
-        if name == "__init__" and "type" in (one.name for one in method.parameters):
+        if name == "__init__" and method.parameters and method.parameters[0].name == "type":
             parts[1] = "type: _type[_ElemType]"
         if name == "get_default_object" or (name == "cast" and "_T" in method.returns):
             parts[0], returns = "cls: _type[_T]", "_T"
