@@ -53,7 +53,7 @@ def plugin(film: Film, package: Path) -> Iterator[Any]:
     root, host = ModuleType(PACKAGE), ModuleType(f"{PACKAGE}.host")
     root.__path__, host.__path__ = [str(package)], [str(package / "host")]
     materials = ModuleType(f"{PACKAGE}.host.materials")
-    material = film.unreal.Material(None, "M_FramebridgeDepth")
+    material = film.unreal.Material(None, "M_Depth")
     materials.depth_material = lambda: material  # type: ignore[attr-defined]
     sys.modules |= {one.__name__: one for one in (root, host, materials)}
     yield lambda name: importlib.import_module(f"{PACKAGE}.{name}")
@@ -133,6 +133,11 @@ def test_a_frame_is_one_that_the_daemon_opens(reel, film, folder, plugin):
     opened = open_frame(Frame({plane.name: plane for plane in planes}))
     assert opened.size == SIZE
     assert np.max(opened.depth) == pytest.approx(12.0), "1200 cm"
+
+
+def test_the_material_is_called_as_its_files_are_looked_for(plugin):
+    del sys.modules[f"{PACKAGE}.host.materials"]
+    assert plugin("core.renders").DEPTH in plugin("host.materials").DEPTH.name.lower()
 
 
 def test_only_what_is_needed_stays_on_the_disk(reel, film, folder):
@@ -233,7 +238,7 @@ def test_a_fault_is_told(reel, film, folder):
     film.fault = "the disk is full"
     reel.begin(SEQUENCE, RANGE, SIZE, folder)
     film.tick()
-    assert not reel.progress()[0]
+    assert reel.progress() == (False, 0.0, ""), "not before all is as it was"
     film.is_playing_level = False
     film.tick()
     assert reel.progress() == (True, 0.0, "the disk is full")
