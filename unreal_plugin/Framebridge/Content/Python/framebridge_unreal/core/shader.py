@@ -24,8 +24,8 @@ NORMAL_INPUT = "Normal"
 SCREEN_INPUT, SIZE_INPUT, SCENE_INPUT = "Screen", "Size", "Scene"
 """float2: place in the viewport from the top left, 0..1, and its size, pixels; float4: what is there."""
 
-STENCIL_INPUT, DEPTH_INPUT = "Stencil", "SceneDepth"
-"""float4: custom stencil, and distance along the view axis in centimetres, of what is drawn there."""
+STENCIL_INPUT, DEPTH_INPUT, CUSTOM_DEPTH_INPUT = "Stencil", "SceneDepth", "CustomDepth"
+"""float4: custom stencil; distance along the view axis of what is there, and of what has a stencil, cm."""
 
 WAY = "Way"
 """From the camera to the point, in single precision: worlds are larger than that, so it is taken before."""
@@ -85,6 +85,18 @@ def blend_shader() -> str:
     editor keeps the angle from left to right, so a picture of other proportions keeps its width.
     """
     return _BLEND
+
+
+def stencil_inputs() -> tuple[str, ...]:
+    """Return the names of the inputs of ``stencil_shader``."""
+    return (STENCIL_INPUT, DEPTH_INPUT, CUSTOM_DEPTH_INPUT)
+
+
+def stencil_shader() -> str:
+    """Return the body that shows custom stencils where nothing is in front: they are drawn through walls."""
+    return (
+        f"return CustomDepth.r <= SceneDepth.r * {1.0 + RELATIVE_TOLERANCE} ? Stencil.rrrr : 0.0 * Stencil;"
+    )
 
 
 def _view(view: int, constants: dict[str, str]) -> str:

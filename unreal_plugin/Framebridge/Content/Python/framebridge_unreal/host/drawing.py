@@ -16,7 +16,7 @@ import unreal
 
 from .._bridge.errors import BridgeError
 from ..core.axes import View
-from .level import destroy, open_world, our_actors, spawn
+from .level import destroy, open_world, our_actors, selection_kept, spawn
 
 WARM_UP = 2
 """Draws before the one that counts: exposure and temporal history settle."""
@@ -112,6 +112,7 @@ def drawing(view: View, folder: Path) -> Iterator[Drawing]:
             hint="Make the project's Saved folder writable.",
         ) from error
     with ExitStack() as undo:
+        undo.enter_context(selection_kept())
         undo.enter_context(_hidden(our_actors()))
         actor = spawn(unreal.SceneCapture2D, _placed(view), "Capture", transient=True)
         undo.callback(destroy, [actor])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 import unreal
@@ -109,6 +110,19 @@ def destroy(found: Iterable[unreal.Actor]) -> None:
     for actor in found:
         if unreal.SystemLibrary.is_valid(actor):
             subsystem.destroy_actor(actor)
+
+
+@contextmanager
+def selection_kept() -> Iterator[None]:
+    """Select afterwards what was selected before: adding and removing actors changes the selection."""
+    subsystem = service(unreal.EditorActorSubsystem)
+    before = list(subsystem.get_selected_level_actors())
+    try:
+        yield
+    finally:
+        kept = [actor for actor in before if unreal.SystemLibrary.is_valid(actor)]
+        if list(subsystem.get_selected_level_actors()) != kept:
+            subsystem.set_selected_level_actors(kept)
 
 
 def labelled(label: str, found: Iterable[unreal.Actor]) -> unreal.Actor | None:

@@ -110,8 +110,8 @@ BLEND = Master(
 
 STENCIL = Master(
     "M_Stencil",
-    f"return {shader.STENCIL_INPUT};",
-    (shader.STENCIL_INPUT,),
+    shader.stencil_shader(),
+    shader.stencil_inputs(),
     _POST_PROCESS,
     is_exposed=False,
     covers=False,
@@ -129,7 +129,7 @@ DEPTH = Master(
 
 
 def stencil_material() -> unreal.Material:
-    """Return the material that draws custom stencils as they are."""
+    """Return the material that draws the custom stencils of what is seen."""
     return material(STENCIL)
 
 
@@ -267,6 +267,8 @@ class _Graph:
             return self._scene(unreal.SceneTextureId.PPI_POST_PROCESS_INPUT0)
         if stem == shader.DEPTH_INPUT:
             return self._scene(unreal.SceneTextureId.PPI_SCENE_DEPTH)
+        if stem == shader.CUSTOM_DEPTH_INPUT:
+            return self._scene(unreal.SceneTextureId.PPI_CUSTOM_DEPTH)
         if stem == shader.STENCIL_INPUT:
             return self._scene(unreal.SceneTextureId.PPI_CUSTOM_STENCIL)
         return self.add(unreal.MaterialExpressionScalarParameter, parameter_name=name)

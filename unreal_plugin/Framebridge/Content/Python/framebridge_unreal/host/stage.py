@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import unreal
@@ -12,7 +13,7 @@ from ..core.axes import View
 from ..core.editor import Files
 from .assets import delete, exact_depth, import_data
 from .instances import slot_of
-from .level import FOLDER, open_world, our_actors
+from .level import FOLDER, open_world, our_actors, selection_kept
 from .painting import meshes_for, paint, slots, unpaint
 from .shelf import UnrealShelf
 from .thrown import BLEND_ACTOR, DECAL_ACTOR, PLATE_ACTOR, put_blend, put_decal, put_plate, remove, shown_by
@@ -37,28 +38,28 @@ class UnrealStage:
         """Put a result on a plane that fills its view, behind everything that is there."""
         open_world()
         texture = self._shelf.texture(asset)
-        with unreal.ScopedEditorTransaction("Framebridge Plate"):
+        with _step("Framebridge Plate"):
             put_plate(texture, asset, view)
 
     def show_blend(self, asset: str, opacity: float, split: float) -> None:
         """Lay a result over the level viewport."""
         open_world()
         texture = self._shelf.texture(asset)
-        with unreal.ScopedEditorTransaction("Framebridge Blend"):
+        with _step("Framebridge Blend"):
             put_blend(texture, asset, opacity, split)
 
     def hide_blend(self) -> None:
         """See the level as it is."""
         open_world()
         if our_actors(BLEND_ACTOR):
-            with unreal.ScopedEditorTransaction("Hide Framebridge Blend"):
+            with _step("Hide Framebridge Blend"):
                 remove([BLEND_ACTOR])
 
     def show_decal(self, asset: str, view: View) -> None:
         """Throw a result onto what its view sees."""
         open_world()
         texture = self._shelf.texture(asset)
-        with unreal.ScopedEditorTransaction("Framebridge Decal"):
+        with _step("Framebridge Decal"):
             put_decal(texture, asset, view)
 
     def project(self, asset: str, files: Files, actors: Sequence[str] = (), strength: float = 1.0) -> int:
@@ -70,7 +71,7 @@ class UnrealStage:
         name = f"{asset.rpartition('/')[2]}_Depth"
         path = f"{DEPTHS}/{name}"
         painted = 0
-        with unreal.ScopedEditorTransaction("Framebridge Projection"):
+        with _step("Framebridge Projection"):
             depth = import_data(files.depth, f"{name}.exr", path, exact_depth(), self._folder)
             try:
                 painted = paint(slot_of(files.view, texture, depth, strength), components)
@@ -88,16 +89,23 @@ class UnrealStage:
     def remove_projection(self, asset: str = "") -> None:
         """Take one view away, or all; what the components had before comes back."""
         open_world()
-        with unreal.ScopedEditorTransaction("Remove Framebridge Projection"):
+        with _step("Remove Framebridge Projection"):
             unpaint(asset)
 
     def clear(self) -> None:
         """Take everything of ours out of the level."""
         open_world()
-        with unreal.ScopedEditorTransaction("Clear Framebridge"):
+        with _step("Clear Framebridge"):
             unpaint()
             remove([PLATE_ACTOR, DECAL_ACTOR, BLEND_ACTOR])
 
     def _shows(self, asset: str) -> bool:
         projected = {slot.asset for slot in slots()}
         return asset in projected or any(shown_by(actor) == asset for actor in our_actors())
+
+
+@contextmanager
+def _step(words: str) -> Iterator[None]:
+    """Make one step of undo, and leave the selection to the artist."""
+    with unreal.ScopedEditorTransaction(words), selection_kept():
+        yield

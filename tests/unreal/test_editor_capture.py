@@ -1,0 +1,168 @@
+"""Captures of a scripted level: what is drawn, and that nothing of it stays."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import OpenEXR
+import pytest
+from PIL import Image
+
+from .checking import stage
+from .editing import plugged, with_console
+from .facts import Contract
+from .fake import contract
+from .world import World
+
+SIZE = (96, 64)
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return stage(tmp_path_factory.mktemp("plugin"))
+
+
+@pytest.fixture(scope="module")
+def known() -> Contract:
+    return contract()
+
+
+@pytest.fixture
+def world(tmp_path: Path, known: Contract) -> World:
+    made = World(tmp_path / "Project", known=known)
+    with_console(made)
+    return made
+
+
+@pytest.fixture
+def plugin(package: Path, world: World) -> Iterator[Any]:
+    with plugged(package, world) as imported:
+        yield imported
+
+
+@pytest.fixture
+def eye(plugin: Any, tmp_path: Path) -> Any:
+    return plugin("host.eye").UnrealEye(tmp_path / "Capture")
+
+
+def source(plugin: Any, **settings: Any) -> Any:
+    return plugin("core.editor").Source(**{"size": SIZE, **settings})
+
+
+def exr(data: bytes, folder: Path) -> np.ndarray:
+    file = folder / "read.exr"
+    file.write_bytes(data)
+    with OpenEXR.File(str(file), separate_channels=True) as opened:
+        return np.stack([np.asarray(opened.channels()[name].pixels, float) for name in "RGB"], axis=-1)
+
+
+def refusal(plugin: Any, code: str) -> Any:
+    return pytest.raises(plugin("_bridge.errors").BridgeError, check=lambda error: error.code == code)
+
+
+def state(world: World) -> Any:
+    """All that a capture must leave as it is."""
+    components = [
+        (component.get_name(), component.render_custom_depth, component.custom_depth_stencil_value)
+        for actor in world.actors
+        for component in actor._components
+        if isinstance(component, world.unreal.PrimitiveComponent)
+    ]
+    return len(world.actors), components, list(world.selected)
+
+
+def test_capture_has_the_size_and_kinds_that_were_asked_for(plugin: Any, eye: Any, tmp_path: Path) -> None:
+    view = eye.view(source(plugin))
+    files = eye.capture(view, frozenset({"normal", "base_color"}))
+    assert Image.open(io.BytesIO(files.color)).size == Image.open(io.BytesIO(files.base_color)).size == SIZE
+    assert exr(files.depth, tmp_path).shape == exr(files.normal, tmp_path).shape == (64, 96, 3)
+    assert files.object_id is None
+
+
+def test_depth_is_where_the_projection_says(plugin: Any, eye: Any, tmp_path: Path) -> None:
+    """The middle of the ground's nearer half, seen by the engine and computed from the view."""
+    view = eye.view(source(plugin))
+    depth = exr(eye.capture(view).depth, tmp_path)[..., 0]
+    projector = plugin("core.projection").projector(view)
+    for point in ((-150.0, 60.0, 0.0), (-200.0, -80.0, 0.0), (-100.0, 0.0, 0.0)):
+        u, v, distance = projector.project(point)
+        assert depth[int(v * 64), int(u * 96)] == pytest.approx(distance, rel=0.03)
+
+
+def test_ids_count_the_chosen_actors_and_only_where_they_are_seen(
+    plugin: Any, eye: Any, world: World, tmp_path: Path
+) -> None:
+    view = eye.view(source(plugin))
+    ids = exr(eye.capture(view, frozenset({"object_id"}), ["Ball", "Box"]).object_id, tmp_path)[..., 0]
+    assert set(np.unique(ids)) == {0.0, 1.0, 2.0}
+    world.select("Box")
+    ids = exr(eye.capture(view, frozenset({"object_id"})).object_id, tmp_path)[..., 0]
+    assert set(np.unique(ids)) == {0.0, 1.0}
+
+
+def test_capture_leaves_the_level_as_it_was(plugin: Any, eye: Any, world: World, tmp_path: Path) -> None:
+    world.select("Ball")
+    box = world.actor("Box").static_mesh_component
+    box.set_render_custom_depth(True)
+    box.set_custom_depth_stencil_value(77)
+    plugin("host.materials").stencil_material()
+    before, dirty, steps = state(world), set(world.dirty), len(world.history)
+    eye.capture(eye.view(source(plugin)), frozenset({"object_id", "normal"}))
+    assert state(world) == before
+    assert world.dirty == dirty
+    assert len(world.history) == steps
+    assert not list((tmp_path / "Capture").iterdir())
+
+
+@pytest.mark.parametrize("fault", ["refuses_render_targets", "exports_nothing", "exports_png_always"])
+def test_refused_capture_is_told_and_leaves_nothing(
+    plugin: Any, eye: Any, world: World, tmp_path: Path, fault: str
+) -> None:
+    world.select("Ball")
+    plugin("host.materials").stencil_material()
+    before = state(world)
+    setattr(world.faults, fault, True)
+    with refusal(plugin, "capture_failed"):
+        eye.capture(eye.view(source(plugin)), frozenset({"object_id"}))
+    assert state(world) == before
+    assert not list((tmp_path / "Capture").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [("has_no_level", "no_level"), ("is_playing", "no_level"), ("has_no_viewport", "no_viewport")],
+)
+def test_nothing_to_look_at_is_told(plugin: Any, eye: Any, world: World, fault: str, code: str) -> None:
+    setattr(world.faults, fault, True)
+    with refusal(plugin, code):
+        eye.view(source(plugin))
+
+
+def test_deleted_camera_is_told(plugin: Any, eye: Any, world: World) -> None:
+    assert eye.cameras() == ["Camera"]
+    wanted = source(plugin, kind="Camera", camera="Camera")
+    assert eye.view(wanted).location == (-300.0, 0.0, 120.0)
+    world.level.remove(world.actor("Camera"))
+    with refusal(plugin, "no_camera"):
+        eye.view(wanted)
+
+
+def test_masks_without_a_selection_are_told(plugin: Any, eye: Any) -> None:
+    with refusal(plugin, "no_selection"):
+        eye.capture(eye.view(source(plugin)), frozenset({"object_id"}))
+
+
+def test_what_is_seen_changes_with_an_actor_and_a_view_only(plugin: Any, eye: Any, world: World) -> None:
+    view = eye.view(source(plugin))
+    eye.seen(view)
+    before = eye.seen(view)
+    assert eye.seen(view) == before
+    box = world.actor("Box")
+    box.set_actor_location(world.unreal.Vector(0.0, 0.0, 200.0), False, False)
+    moved = eye.seen(view)
+    assert moved != before
+    assert eye.seen(view) == moved
+    world.viewport = ((0.0, 0.0, 300.0), (0.0, 0.0, 0.0))
+    assert eye.seen(eye.view(source(plugin))) != moved
