@@ -54,14 +54,14 @@ class ContractMissing(UserWarning):
 
 
 def contract(engine: str = NEWEST) -> Contract:
-    """Return what an engine has; what was written down before, with a loud warning, if it cannot be fetched."""
+    """Return what an engine has; if that cannot be fetched, what was written down, with a loud warning."""
     try:
         return Stub(ensure_stub(engine), engine)
     except Unavailable as reason:
         written = Written()
         warnings.warn(
-            f"NO STUB of Unreal {engine}: {reason}. The fake knows only what {written.engine} had of what the "
-            "plugin used when contract.json was written.",
+            f"NO STUB of Unreal {engine}: {reason}. The fake knows only what {written.engine} had of what "
+            "the plugin used when contract.json was written.",
             ContractMissing,
             stacklevel=2,
         )
@@ -123,10 +123,10 @@ class FakeUnreal(ModuleType):
         return self._conversion.zero(kind)
 
     def bound(self, name: str, owner: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        """Bind the arguments of a struct's constructor to its fields, converted; only those that are given."""
+        """Bind the arguments of a struct's constructor to its fields, converted."""
         method = _constructor(owner)
         if method is None:
-            fields = {one: Parameter(one, owner._member(one)[0]) for one in kwargs}  # type: ignore[attr-defined]
+            fields = {one: Parameter(one, _member(owner, one)) for one in kwargs}
             if args:
                 raise TypeError(f"{name}() takes keyword arguments only")
             return {one: self.convert(fields[one].type, value, name) for one, value in kwargs.items()}
@@ -225,6 +225,10 @@ class FakeUnreal(ModuleType):
             else:
                 result[one.name] = self._conversion.default(one)
         return result
+
+
+def _member(owner: Any, name: str) -> str:
+    return str(owner._member(name)[0])
 
 
 def _signature(method: Method) -> inspect.Signature:

@@ -1,4 +1,4 @@
-"""What all classes of the fake ``unreal`` are derived from: objects, structs and enums that know their facts."""
+"""What the classes of the fake ``unreal`` are derived from: objects, structs and enums with their facts."""
 
 from __future__ import annotations
 
@@ -107,11 +107,12 @@ class _Holder:
         for name, value in properties.items():
             self.set_editor_property(name, value)
 
-    def _member(self, name: str) -> tuple[str, bool]:
-        for owner in type(self).__mro__:
+    @classmethod
+    def _member(cls, name: str) -> tuple[str, bool]:
+        for owner in cls.__mro__:
             if name in (found := owner.__dict__.get("_members", {})):
                 return found[name]
-        raise Exception(f"{type(self).__name__}: Failed to find property '{name}' for attribute '{name}'")
+        raise Exception(f"{cls.__name__}: Failed to find property '{name}' for attribute '{name}'")
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not name.startswith("_") and not isinstance(getattr(type(self), name, None), Member | property):

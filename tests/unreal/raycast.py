@@ -1,7 +1,7 @@
 """What the scripted level looks like: rays against planes, spheres and boxes, by Unreal's own conventions.
 
-X forward, Y right, Z up, left-handed, centimetres; a positive yaw turns X towards Y, a positive pitch X towards
-Z, a positive roll Y towards −Z. Written from these words alone, so that the plugin's maths is held against it.
+X forward, Y right, Z up, left-handed, centimetres; a positive yaw turns X towards Y, a positive pitch X
+towards Z, a positive roll Y towards −Z. Written from these words alone: the plugin is held against it.
 """
 
 from __future__ import annotations
@@ -73,12 +73,10 @@ def turned(rotation: Sequence[float]) -> Floats:
 
 
 def pixel_of(lens: Lens, point: Sequence[float]) -> tuple[float, float, float]:
-    """Return where a point of the world is in the picture, x and y in pixels from the top left, and its depth."""
+    """Return where a point of the world is in the picture, pixels from the top left, and its depth."""
     ahead, right, up = turned(lens.rotation).T @ (np.asarray(point) - lens.location)
-    if lens.ortho_width:
-        reach = lens.ortho_width / 2
-    else:
-        reach = ahead * np.tan(np.radians(lens.field_of_view) / 2)
+    wide = np.tan(np.radians(lens.field_of_view) / 2)
+    reach = lens.ortho_width / 2 if lens.ortho_width else ahead * wide
     x = (right / reach + 1) * lens.width / 2
     y = (1 - up / reach * lens.width / lens.height) * lens.height / 2
     return float(x), float(y), float(ahead)

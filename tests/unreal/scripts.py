@@ -1,8 +1,9 @@
 """What the fake ``unreal`` does: behaviour by name, and a record of every call.
 
-``script("EditorActorSubsystem.destroy_actor", function)`` says what a method does; the function gets the object
-(not for class methods), then the arguments in the order of the engine's signature, defaults filled in; it may
-leave out the last ones. ``behave("Actor", holder)`` does so for every public method of an object.
+``script("EditorActorSubsystem.destroy_actor", function)`` says what a method does; the function gets the
+object (not for class methods), then the arguments in the order of the engine's signature, defaults filled
+in; it may leave out the last ones. ``behave("Actor", holder)`` does so for every public method of an
+object.
 """
 
 from __future__ import annotations

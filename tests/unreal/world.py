@@ -7,7 +7,8 @@
         ...
         world.tick()
 
-``world.faults`` makes it fail as editors do. What a test needs besides: ``world.scripts.script(name, function)``.
+``world.faults`` makes it fail as editors do. What a test needs besides:
+``world.scripts.script(name, function)``.
 """
 
 from __future__ import annotations

@@ -155,7 +155,8 @@ class LibraryCalls:
         return True
 
     def delete_directory(self, folder: str) -> bool:
-        return all([self._assets.remove(path) for path in self.list_assets(folder)])
+        gone = [self._assets.remove(path) for path in self.list_assets(folder)]
+        return all(gone)
 
     def delete_asset(self, path: str) -> bool:
         return self._assets.remove(path)
@@ -171,7 +172,8 @@ class LibraryCalls:
         return asset is not None and self._assets.save(asset)
 
     def save_directory(self, folder: str, only_if_is_dirty: bool = True, recursive: bool = True) -> bool:
-        return all([self.save_asset(path) for path in self.list_assets(folder, recursive)])
+        saved = [self.save_asset(path) for path in self.list_assets(folder, recursive)]
+        return all(saved)
 
     def set_metadata_tag(self, asset: Any, tag: Any, value: str) -> None:
         tags = self._assets.tags[id(asset)]
@@ -302,8 +304,8 @@ class RegistryCalls:
 
 
 def read_picture(data: bytes, file: Path) -> Any:
-    """Return a picture's pixels, (H, W, 4): 8 bits of a PNG, floats of an OpenEXR; ``None`` of anything else."""
-    if data.startswith(PNG):
+    """Return a picture's pixels, (H, W, 4): 8 bits of a PNG, floats of an OpenEXR; else ``None``."""
+    if data.startswith(PNG) and file.suffix.lower() == ".png":
         with Image.open(io.BytesIO(data)) as picture:
             return np.asarray(picture.convert("RGBA"))
     if data.startswith(EXR) and file.suffix.lower() == ".exr":

@@ -1,9 +1,9 @@
 """Scene captures and render targets: what is drawn is a ray-cast level, what is written are real files.
 
-Traps of the engine that are kept: an exported target is OpenEXR (half, ZIP) where its format is RGBA16F and PNG
-otherwise, whatever the file is called; a capture component that is in no level draws black; the first draw after
-a spawn is too dark, and grey until streaming was waited for; custom stencil shines through what is in front; a
-target without sRGB holds linear colour.
+Traps of the engine that are kept: an exported target is OpenEXR (half, ZIP) where its format is RGBA16F and
+PNG otherwise, whatever the file is called; a capture component that is in no level draws black; the first
+draw after a spawn is too dark, and grey until streaming was waited for; custom stencil shines through what
+is in front; a target without sRGB holds linear colour.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ class Drawing:
         return next((one.object for one in found if one.weight > 0 and one.object is not None), None)
 
     def _through(self, material: Any, layers: Layers) -> Floats:
-        """Return what a post-process material shows, by the scene textures that its emissive colour comes from."""
+        """Return what a post-process material shows, by the scene textures that its colour comes from."""
         used = self._world.assets.materials.scene_textures(material)
         if "PPI_CUSTOM_STENCIL" in used:
             is_masked = {"PPI_CUSTOM_DEPTH", "PPI_SCENE_DEPTH"} <= used

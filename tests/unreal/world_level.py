@@ -423,7 +423,8 @@ class ActorSubsystem:
         return True
 
     def destroy_actors(self, _: Any, actors: Sequence[Any]) -> bool:
-        return all([self.destroy_actor(_, actor) for actor in list(actors)])
+        gone = [self.destroy_actor(_, actor) for actor in list(actors)]
+        return all(gone)
 
 
 class EditorSubsystem:

@@ -1,8 +1,8 @@
-"""Materials as they are built by script: expressions and connections, recorded, and refused where the editor would.
+"""Materials as scripts build them: expressions and connections, refused where the editor would.
 
-An input is found by the short name that its pin has (``UVs``, ``A``, ``Alpha``), of a custom expression by the
-name it was given, and by an empty name the first; an output by its name or channel, and by an empty name the
-first. What is not there is not connected, and ``False`` comes back.
+An input is found by the short name that its pin has (``UVs``, ``A``, ``Alpha``), of a custom expression by
+the name it was given, and by an empty name the first; an output by its name or channel, and by an empty
+name the first. What is not there is not connected, and ``False`` comes back.
 
 Source of the names: pins in Epic's material expression reference.
 """

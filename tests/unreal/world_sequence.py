@@ -1,7 +1,8 @@
 """Sequencer and Movie Render Queue: a camera that flies, and frames of it that are drawn tick by tick.
 
-Movie Render Queue writes as the engine does: each pass in each format that is set, or all passes as layers of one
-OpenEXR file; the custom range's end is not part of it; the level is being played until a tick after the end.
+Movie Render Queue writes as the engine does: each pass in each format that is set, or all passes as layers
+of one OpenEXR file; the custom range's end is not part of it; the level is being played until a tick after
+the end.
 """
 
 from __future__ import annotations
