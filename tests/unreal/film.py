@@ -21,7 +21,10 @@ LEVEL = "/Game/Maps/Main"
 
 
 class Film:
-    """The project; what it holds can be changed, and ``fault`` makes the renderer fail."""
+    """The project; what it holds can be changed.
+
+    ``fault`` makes the renderer fail, ``stops_playing`` ends the played level a tick after it.
+    """
 
     def __init__(self, unreal: FakeUnreal) -> None:
         self.unreal = unreal
@@ -30,7 +33,7 @@ class Film:
         self.is_read_only = False
         self.actors: list[Any] = []
         self.dirty: list[Any] = []
-        self.is_playing_level = False
+        self.is_playing_level, self.stops_playing = False, False
         self.range, self.rate = (-2, 3), (24, 1)
         self.opened: Any = None
         self.playhead, self.is_playing = 7, False
@@ -66,6 +69,8 @@ class Film:
         for _ in range(times):
             if self.executor is not None and not self.is_silent:
                 self._render()
+            elif self.stops_playing:
+                self.is_playing_level = False
             self.unreal.scripts.tick()
 
     # ---- what the engine does --------------------------------------------------------------------

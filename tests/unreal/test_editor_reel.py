@@ -1,6 +1,7 @@
 """Sequences in the editor: rendered by Movie Render Queue, read where they are seen from, taken back."""
 
 import importlib
+import json
 import sys
 import time
 from collections.abc import Iterator
@@ -15,15 +16,18 @@ import pytest
 from bridge.imaging import open_frame
 from bridge.protocol import Frame, Plane
 
+from ..blender.daemon import running_daemon
 from .checking import stage
 from .facts import Contract
 from .fake import FakeUnreal, contract, installed
 from .film import SEQUENCE, Film
+from .plain import PlainEditor
 
 SIZE = (64, 48)
 RANGE = range(-2, 3)
 OUTPUT = "/Game/Framebridge/Sequences"
 PACKAGE = "framebridge_reel"
+PATIENCE_S = 90
 
 
 @pytest.fixture(scope="module")
@@ -439,3 +443,54 @@ def test_something_else_of_that_name_is_not_touched(reel, film, folder):
 
 def test_a_name_that_assets_cannot_have_is_made_one(reel, film, folder):
     assert reel.take_in(folder, 1, 24.0, "My shot-2") == f"{OUTPUT}/My_shot_2"
+
+
+# ---- all the way -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def studio(plugin: Any, reel: Any, film: Film, tmp_path: Path, monkeypatch: Any) -> Iterator[Any]:
+    """A studio with this reel, connected to a daemon; the sequence is open in Sequencer."""
+    monkeypatch.setenv("FRAMEBRIDGE_HOME", str(tmp_path))
+    film.opened, film.stops_playing = film.sequence, True
+    editor = PlainEditor(plugin, tmp_path)
+    editor.reel = reel
+    with running_daemon(tmp_path):
+        made = plugin("core.studio").Studio(editor)
+        made.choices.set_daemon("starts_daemon", False)
+        made.choices.set("longest_side", 128)
+        made.connect()
+        wait(made, film, lambda: made.link.can_paint)
+        yield made
+        made.close()
+
+
+def wait(studio: Any, film: Film, is_over: Any) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not is_over():
+        assert time.monotonic() < deadline, f"{studio.problem} {studio.notice} {studio.link.words}"
+        film.tick()
+        studio.tick()
+        time.sleep(0.002)
+
+
+def test_a_sequence_is_rendered_painted_and_taken_back(studio, film):
+    studio.choices.set_value("steps", 1)
+    studio.render_sequence()
+    wait(studio, film, lambda: studio.sequence is None)
+    assert studio.problem is None, studio.problem
+    frames = studio.editor.saved_folder / "Sequences" / "Flight"
+    assert sorted(file.name for file in frames.glob("frame_*.png")) == [
+        "frame_-001.png",
+        "frame_-002.png",
+        "frame_0000.png",
+        "frame_0001.png",
+        "frame_0002.png",
+    ]
+    shot = json.loads((frames / "shot.json").read_text())
+    values = shot["recipe"]["values"]
+    assert (values["depth_near"], values["depth_far"]) == pytest.approx((8.0, 12.6)), (
+        "the flat frames of this film have a range of 5 %"
+    )
+    assert studio.load_sequence() == f"{OUTPUT}/Flight"
+    assert film.assets[f"{OUTPUT}/Flight"].sequence_path.path == frames.as_posix()
