@@ -18,7 +18,13 @@ class Difference:
     words: str
 
 
-DIFFERENCES: dict[str, tuple[Difference, ...]] = {OLDEST: (), NEWEST: ()}
+DIFFERENCES: dict[str, tuple[Difference, ...]] = {
+    OLDEST: (
+        Difference("host/tab.py", '"EditorUtilityWidget" has no attribute "find_child_widget_by_name"'),
+        Difference("host/tab.py", '"type[EditorUtilityLibrary]" has no attribute "add_source_widget"'),
+    ),
+    NEWEST: (),
+}
 MISSING: dict[str, set[str]] = {OLDEST: set(), NEWEST: set()}
 """Names right after ``unreal.`` that an engine does not have."""
 

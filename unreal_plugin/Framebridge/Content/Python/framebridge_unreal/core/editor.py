@@ -254,10 +254,21 @@ class Reel(Protocol):
 class Editor(Protocol):
     """Everything together."""
 
-    eye: Eye
-    shelf: Shelf
-    stage: Stage
-    reel: Reel
+    @property
+    def eye(self) -> Eye:
+        """Looks at the level."""
+
+    @property
+    def shelf(self) -> Shelf:
+        """Keeps results."""
+
+    @property
+    def stage(self) -> Stage:
+        """Shows them in the level."""
+
+    @property
+    def reel(self) -> Reel:
+        """Renders sequences."""
 
     @property
     def saved_folder(self) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from .._bridge.errors import BridgeError, Problem
 from .._bridge.host import daemon_choice, maps
@@ -216,9 +216,15 @@ class StudioPanel:
     def _projection(self) -> Iterator[Item]:
         yield self._setting("strength")
         yield self._button("project", is_enabled=bool(self._studio.editor.shelf.results()))
-        for asset, strength in self._studio.editor.stage.views():
+        for asset, strength in self._views():
             yield Text(f"{asset.rpartition('/')[2]}, {strength:.0%}")
         yield self._button("remove_projection")
+
+    def _views(self) -> Sequence[tuple[str, float]]:
+        try:
+            return self._studio.editor.stage.views()
+        except BridgeError:  # no level is open
+            return ()
 
     def _sequence(self) -> Iterator[Item]:
         reel = self._studio.editor.reel

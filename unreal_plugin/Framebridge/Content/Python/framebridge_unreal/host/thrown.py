@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import unreal
 
@@ -38,18 +39,16 @@ def put_plate(texture: unreal.Texture2D, asset: str, view: View) -> None:
     middle, half_width, half_height = frame_at(view, distance)
     plane = unreal.EditorAssetLibrary.load_asset(PLANE)
     assert isinstance(plane, unreal.StaticMesh), "every engine has it"
-    before = our_actors(PLATE_ACTOR)
     scale = 2.0 * half_height / PLANE_CM, 2.0 * half_width / PLANE_CM, 1.0
-    actor = spawn(unreal.StaticMeshActor, placed(middle, plane_rotation(view), scale), PLATE_ACTOR, False)
-    assert isinstance(actor, unreal.StaticMeshActor)
-    actor.set_actor_scale3d(unreal.Vector(*scale))
-    component = actor.static_mesh_component
-    component.set_static_mesh(plane)
-    component.set_material(0, look)
-    component.set_cast_shadow(False)
-    component.set_collision_enabled(unreal.CollisionEnabled.NO_COLLISION)
-    _name_it(actor, PLATE_ACTOR, asset)
-    destroy(before)
+    place = placed(middle, plane_rotation(view), scale)
+    with _replacing(unreal.StaticMeshActor, place, PLATE_ACTOR, asset) as actor:
+        assert isinstance(actor, unreal.StaticMeshActor)
+        actor.set_actor_scale3d(unreal.Vector(*scale))
+        component = actor.static_mesh_component
+        component.set_static_mesh(plane)
+        component.set_material(0, look)
+        component.set_editor_property("cast_shadow", False)
+        component.set_collision_enabled(unreal.CollisionEnabled.NO_COLLISION)
 
 
 def put_decal(texture: unreal.Texture2D, asset: str, view: View) -> None:
@@ -67,13 +66,11 @@ def put_decal(texture: unreal.Texture2D, asset: str, view: View) -> None:
     distance = reach(view, map(bounds_of, actors()))
     _, half_width, half_height = frame_at(view, distance)
     middle, _, _ = frame_at(view, distance / 2)
-    before = our_actors(DECAL_ACTOR)
-    actor = spawn(unreal.DecalActor, placed(middle, view.rotation, (1.0, 1.0, 1.0)), DECAL_ACTOR, False)
-    assert isinstance(actor, unreal.DecalActor)
-    actor.decal.set_editor_property("decal_size", unreal.Vector(distance / 2, half_width, half_height))
-    actor.set_decal_material(look)
-    _name_it(actor, DECAL_ACTOR, asset)
-    destroy(before)
+    place = placed(middle, view.rotation, (1.0, 1.0, 1.0))
+    with _replacing(unreal.DecalActor, place, DECAL_ACTOR, asset) as actor:
+        assert isinstance(actor, unreal.DecalActor)
+        actor.decal.set_editor_property("decal_size", unreal.Vector(distance / 2, half_width, half_height))
+        actor.set_decal_material(look)
 
 
 def put_blend(texture: unreal.Texture2D, asset: str, opacity: float, split: float) -> None:
@@ -91,16 +88,13 @@ def put_blend(texture: unreal.Texture2D, asset: str, opacity: float, split: floa
     finish(look)
     if any(shown_by(actor) == asset for actor in our_actors(BLEND_ACTOR)):
         return
-    before = our_actors(BLEND_ACTOR)
-    volume = spawn(unreal.PostProcessVolume, placed((0, 0, 0), (0, 0, 0), (1, 1, 1)), BLEND_ACTOR, True)
-    assert isinstance(volume, unreal.PostProcessVolume)
     settings = unreal.PostProcessSettings()
     blendable = unreal.WeightedBlendable(weight=1.0, object=look)
     settings.set_editor_property("weighted_blendables", unreal.WeightedBlendables(array=[blendable]))
-    volume.set_editor_property("unbound", True)
-    volume.set_editor_property("settings", settings)
-    _name_it(volume, BLEND_ACTOR, asset)
-    destroy(before)
+    place = placed((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    with _replacing(unreal.PostProcessVolume, place, BLEND_ACTOR, asset, transient=True) as volume:
+        volume.set_editor_property("unbound", True)
+        volume.set_editor_property("settings", settings)
 
 
 def remove(purposes: Sequence[str]) -> None:
@@ -134,7 +128,19 @@ def _name(asset: str) -> str:
     return asset.rpartition("/")[2]
 
 
-def _name_it(actor: unreal.Actor, purpose: str, asset: str) -> None:
-    actor.set_editor_property("tags", [TAG, purpose, f"{PICTURE_TAG}{asset}"])
-    actor.set_actor_label(f"Framebridge {purpose}")
-    actor.set_folder_path(FOLDER.rpartition("/")[2])
+@contextmanager
+def _replacing(
+    kind: type[unreal.Actor], place: unreal.Transform, purpose: str, asset: str, *, transient: bool = False
+) -> Iterator[unreal.Actor]:
+    """Add an actor that shows a result; those before it go when all is well, and itself when it is not."""
+    before = our_actors(purpose)
+    actor = spawn(kind, place, purpose, transient)
+    try:
+        actor.set_editor_property("tags", [TAG, purpose, f"{PICTURE_TAG}{asset}"])
+        actor.set_actor_label(f"Framebridge {purpose}")
+        actor.set_folder_path(FOLDER.rpartition("/")[2])
+        yield actor
+    except Exception:
+        destroy([actor])
+        raise
+    destroy(before)
