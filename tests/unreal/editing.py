@@ -39,3 +39,20 @@ def with_console(world: World) -> dict[str, int]:
     world.scripts.script("SystemLibrary.get_console_variable_int_value", lambda name: variables.get(name, 0))
     world.scripts.script("SystemLibrary.execute_console_command", execute)
     return variables
+
+
+def with_meshes(world: World) -> None:
+    """Let an editor change meshes, and tell the bounds of components as those of their actors."""
+
+    def bounds(component: Any) -> tuple[Any, Any, float]:
+        actor = next(actor for actor in world.actors if component in actor._components)
+        middle, half = actor.get_actor_bounds(False)
+        return middle, half, float(max(half.x, half.y, half.z))
+
+    def set_mesh(component: Any, mesh: Any) -> bool:
+        component.set_editor_property("static_mesh", mesh)
+        return True
+
+    world.scripts.script("PrimitiveComponent.set_collision_enabled", lambda component, kind: None)
+    world.scripts.script("SystemLibrary.get_component_bounds", bounds)
+    world.scripts.script("StaticMeshComponent.set_static_mesh", set_mesh)

@@ -1,0 +1,325 @@
+"""Results in a scripted editor: kept, shown in every way, and taken away again."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from .checking import stage
+from .editing import plugged, with_console, with_meshes
+from .facts import Contract
+from .fake import contract
+from .plain import png_file
+from .world import World
+
+SIZE = (96, 64)
+RECIPE = '{"prompt": "a castle"}'
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return stage(tmp_path_factory.mktemp("plugin"))
+
+
+@pytest.fixture(scope="module")
+def known() -> Contract:
+    return contract()
+
+
+@pytest.fixture
+def world(tmp_path: Path, known: Contract) -> World:
+    made = World(tmp_path / "Project", known=known)
+    with_console(made)
+    with_meshes(made)
+    return made
+
+
+@pytest.fixture
+def plugin(package: Path, world: World) -> Iterator[Any]:
+    with plugged(package, world) as imported:
+        yield imported
+
+
+@pytest.fixture
+def eye(plugin: Any, tmp_path: Path) -> Any:
+    return plugin("host.eye").UnrealEye(tmp_path / "Capture")
+
+
+@pytest.fixture
+def shelf(plugin: Any, tmp_path: Path) -> Any:
+    return plugin("host.shelf").UnrealShelf(tmp_path / "Results")
+
+
+@pytest.fixture
+def on_stage(plugin: Any, shelf: Any, tmp_path: Path) -> Any:
+    return plugin("host.stage").UnrealStage(shelf, tmp_path / "Projections")
+
+
+def refusal(plugin: Any, code: str) -> Any:
+    return pytest.raises(plugin("_bridge.errors").BridgeError, check=lambda error: error.code == code)
+
+
+def kept(plugin: Any, eye: Any, shelf: Any, seed: int = 0, **settings: Any) -> tuple[str, Any]:
+    """A result, and the view that it belongs to."""
+    view = eye.view(plugin("core.editor").Source(size=SIZE, **settings))
+    return shelf.keep(png_file(*SIZE, seed), RECIPE, view.to_json(), "Workflow"), view
+
+
+def ours(world: World) -> list[Any]:
+    return [actor for actor in world.actors if "Framebridge" in map(str, actor.tags)]
+
+
+def overlay_of(world: World, label: str) -> Any:
+    return world.actor(label).static_mesh_component.get_editor_property("overlay_material")
+
+
+def test_result_is_kept_with_its_metadata_and_pixels(plugin: Any, eye: Any, shelf: Any, world: World) -> None:
+    asset, view = kept(plugin, eye, shelf)
+    assert asset == "/Game/Framebridge/Results/FB_0001"
+    (result,) = shelf.results()
+    assert (result.asset, result.recipe, result.view, result.size) == (asset, RECIPE, view.to_json(), SIZE)
+    assert shelf.picture(asset) == png_file(*SIZE)
+    texture = world.assets.find(asset)
+    assert texture.srgb
+    assert texture.compression_settings.name == "TC_EDITOR_ICON"
+    assert asset in world.assets.saved
+
+
+def test_results_are_never_overwritten(
+    plugin: Any, eye: Any, shelf: Any, world: World, tmp_path: Path
+) -> None:
+    there = world.assets.add("/Game/Framebridge/Results/FB_0007", world.unreal.Texture2D)
+    there._pixels = np.zeros((8, 8, 4), np.uint8)
+    assert kept(plugin, eye, shelf)[0].endswith("FB_0008")
+    (tmp_path / "Results" / "FB_0011.png").write_bytes(b"of a deleted asset")
+    assert kept(plugin, eye, shelf)[0].endswith("FB_0012")
+    assert [one.asset[-4:] for one in shelf.results()] == ["0012", "0008", "0007"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"), [("has_readonly_content", "content_unwritable"), ("refuses_imports", "import_failed")]
+)
+def test_result_that_cannot_be_kept_leaves_nothing(
+    plugin: Any, eye: Any, shelf: Any, world: World, tmp_path: Path, fault: str, code: str
+) -> None:
+    setattr(world.faults, fault, True)
+    with refusal(plugin, code):
+        kept(plugin, eye, shelf)
+    assert not list((tmp_path / "Results").glob("*"))
+    assert not [path for path in world.assets.by_path if "FB_" in path]
+
+
+def test_deleted_result_is_gone_but_not_while_it_is_shown(
+    plugin: Any, eye: Any, shelf: Any, on_stage: Any, world: World
+) -> None:
+    asset, view = kept(plugin, eye, shelf)
+    on_stage.show_plate(asset, view)
+    with refusal(plugin, "in_use"):
+        shelf.delete(asset)
+    on_stage.clear()
+    shelf.delete(asset)
+    assert not shelf.results()
+    with refusal(plugin, "no_result"):
+        shelf.picture(asset)
+    assert not [path for path in world.assets.by_path if "FB_0001" in path]
+
+
+@pytest.mark.parametrize("camera", [False, True])
+def test_plate_fills_the_view_behind_everything(
+    plugin: Any, eye: Any, shelf: Any, on_stage: Any, world: World, camera: bool
+) -> None:
+    if camera:
+        world.actor("Camera").set_actor_rotation(world.unreal.Rotator(15.0, -20.0, 40.0), False)
+    asset, view = kept(plugin, eye, shelf, **({"kind": "Camera", "camera": "Camera"} if camera else {}))
+    on_stage.show_plate(asset, view)
+    (plate,) = ours(world)
+    transform = plate.get_actor_transform()
+    projector = plugin("core.projection").projector(view)
+    corners = [
+        projector.project((place.x, place.y, place.z))
+        for x, y in ((-50, -50), (50, -50), (50, 50), (-50, 50))
+        for place in [transform.transform_location(world.unreal.Vector(x, y, 0))]
+    ]
+    assert sorted((round(u, 3), round(v, 3)) for u, v, _ in corners) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    for actor in world.actors:
+        if actor is not plate:
+            middle = actor.get_actor_location()
+            assert projector.project((middle.x, middle.y, middle.z))[2] < corners[0][2]
+    on_stage.show_plate(asset, view)
+    assert len(ours(world)) == 1
+
+
+def test_decal_encloses_what_its_view_sees(
+    plugin: Any, eye: Any, shelf: Any, on_stage: Any, world: World
+) -> None:
+    asset, view = kept(plugin, eye, shelf)
+    on_stage.show_decal(asset, view)
+    (decal,) = ours(world)
+    size = decal.decal.decal_size
+    forward, right, up = (np.array(axis) for axis in view.basis())
+    middle = decal.get_actor_location()
+    for actor in world.actors:
+        if actor is not decal and actor.get_actor_label() in ("Ball", "Box"):
+            place = actor.get_actor_location()
+            way = np.array((place.x - middle.x, place.y - middle.y, place.z - middle.z))
+            limits = (size.x, size.y, size.z)
+            assert all(
+                abs(axis @ way) < limit for axis, limit in zip((forward, right, up), limits, strict=True)
+            )
+    assert size.y / size.x == pytest.approx(2 * math.tan(math.radians(view.field_of_view) / 2))
+
+
+def test_blend_is_set_again_without_another_volume_and_hidden(
+    plugin: Any, eye: Any, shelf: Any, on_stage: Any, world: World
+) -> None:
+    asset, _ = kept(plugin, eye, shelf)
+    on_stage.show_blend(asset, 0.5, 0.25)
+    (volume,) = ours(world)
+    on_stage.show_blend(asset, 0.75, 0.5)
+    assert ours(world) == [volume]
+    look = volume.settings.weighted_blendables.array[0].object
+    read = world.unreal.MaterialEditingLibrary.get_material_instance_scalar_parameter_value
+    assert (read(look, "Opacity"), read(look, "Split")) == (0.75, 0.5)
+    on_stage.hide_blend()
+    assert not ours(world)
+
+
+def test_projection_paints_what_is_seen_and_gives_back_what_was_there(
+    plugin: Any, eye: Any, shelf: Any, on_stage: Any, world: World
+) -> None:
+    former = world.assets.add("/Game/Looks/Frost", world.unreal.MaterialInstanceConstant)
+    world.actor("Ball").static_mesh_component.set_editor_property("overlay_material", former)
+    asset, view = kept(plugin, eye, shelf)
+    assert on_stage.project(asset, eye.capture(view), strength=0.5) == 3
+    assert on_stage.views() == [(asset, 0.5)]
+    look = overlay_of(world, "Box")
+    assert overlay_of(world, "Ball") is overlay_of(world, "Ground") is look is not former
+    depth = world.assets.find("/Game/Framebridge/Projections/FB_0001_Depth")
+    assert (depth.srgb, depth.filter.name, depth.compression_settings.name) == (False, "TF_NEAREST", "TC_HDR")
+    on_stage.remove_projection(asset)
+    assert overlay_of(world, "Ball") is former
+    assert overlay_of(world, "Box") is None
+    assert on_stage.views() == []
+
+
+def test_views_are_blended_until_there_are_too_many(
+    plugin: Any, eye: Any, shelf: Any, on_stage: Any, world: World
+) -> None:
+    assets = []
+    for number in range(5):
+        asset, view = kept(plugin, eye, shelf, number)
+        assets.append(asset)
+        files = eye.capture(view)
+        if number < 4:
+            on_stage.project(asset, files, ["Box"])
+    with refusal(plugin, "too_many_views"):
+        on_stage.project(assets[4], files, ["Box"])
+    assert on_stage.views() == [(asset, 1.0) for asset in assets[:4]]
+    assert world.assets.find("/Game/Framebridge/Projections/FB_0005_Depth") is None
+    on_stage.remove_projection(assets[1])
+    on_stage.project(assets[0], files, ["Box"], 0.3)
+    assert on_stage.views() == [(assets[0], 0.3), (assets[2], 1.0), (assets[3], 1.0)]
+    assert overlay_of(world, "Ball") is None
+
+
+def test_parameters_are_those_of_the_view(
+    plugin: Any, eye: Any, shelf: Any, on_stage: Any, world: World
+) -> None:
+    asset, view = kept(plugin, eye, shelf)
+    on_stage.project(asset, eye.capture(view))
+    look = overlay_of(world, "Box")
+    read = world.unreal.MaterialEditingLibrary.get_material_instance_vector_parameter_value
+    projector = plugin("core.projection").projector(view)
+    wanted = {"Location0": projector.location, "Across0": projector.across, "Up0": projector.up}
+    for name, expected in wanted.items():
+        color = read(look, name)
+        assert (color.r, color.g, color.b) == pytest.approx(expected, rel=1e-5, abs=1e-5)
+
+
+def test_undo_takes_a_projection_back_in_one_step(
+    plugin: Any, eye: Any, shelf: Any, on_stage: Any, world: World
+) -> None:
+    asset, view = kept(plugin, eye, shelf)
+    files = eye.capture(view)
+    steps = len(world.history)
+    on_stage.project(asset, files)
+    assert len(world.history) == steps + 1
+    world.undo()
+    assert overlay_of(world, "Box") is None
+    assert on_stage.views() == []
+
+
+def test_nothing_is_painted_where_content_cannot_be_written(
+    plugin: Any, eye: Any, shelf: Any, on_stage: Any, world: World
+) -> None:
+    asset, view = kept(plugin, eye, shelf)
+    files = eye.capture(view)
+    world.faults.has_readonly_content = True
+    for show in (
+        lambda: on_stage.project(asset, files),
+        lambda: on_stage.show_plate(asset, view),
+        lambda: on_stage.show_decal(asset, view),
+        lambda: on_stage.show_blend(asset, 1.0, 0.0),
+    ):
+        with refusal(plugin, "content_unwritable"):
+            show()
+    assert not ours(world)
+    assert overlay_of(world, "Box") is None
+
+
+def test_clear_takes_everything_out_of_the_level(
+    plugin: Any, eye: Any, shelf: Any, on_stage: Any, world: World
+) -> None:
+    world.select("Ball")
+    asset, view = kept(plugin, eye, shelf)
+    files = eye.capture(view)
+    on_stage.show_plate(asset, view)
+    on_stage.show_decal(asset, view)
+    on_stage.show_blend(asset, 1.0, 0.0)
+    on_stage.project(asset, files)
+    assert len(ours(world)) == 3
+    on_stage.clear()
+    assert not ours(world)
+    assert overlay_of(world, "Box") is None
+    assert world.selected == [world.actor("Ball")]
+
+
+def test_capture_does_not_see_what_we_show(
+    plugin: Any, eye: Any, shelf: Any, on_stage: Any, world: World
+) -> None:
+    asset, view = kept(plugin, eye, shelf)
+    before = eye.capture(view)
+    on_stage.show_plate(asset, view)
+    after = eye.capture(view)
+    assert (after.depth, after.color) == (before.depth, before.color)
+
+
+def test_what_cannot_be_shown_is_told(plugin: Any, eye: Any, shelf: Any, on_stage: Any, world: World) -> None:
+    asset, view = kept(plugin, eye, shelf)
+    files = eye.capture(view)
+    with refusal(plugin, "no_result"):
+        on_stage.show_plate("/Game/Framebridge/Results/FB_9999", view)
+    with refusal(plugin, "unknown_actor"):
+        on_stage.project(asset, files, ["Nobody"])
+    with refusal(plugin, "no_mesh"):
+        on_stage.project(asset, files, ["Camera"])
+    world.faults.refuses_spawns = True
+    with refusal(plugin, "spawn_failed"):
+        on_stage.show_plate(asset, view)
+    world.faults.has_no_level = True
+    with refusal(plugin, "no_level"):
+        on_stage.show_decal(asset, view)
+
+
+def test_material_is_made_anew_when_the_shader_has_changed(plugin: Any, world: World) -> None:
+    materials, library = plugin("host.materials"), world.unreal.EditorAssetLibrary
+    made = materials.material(materials.PROJECTION)
+    calls = len(world.scripts.called("MaterialEditingLibrary.recompile_material"))
+    assert materials.material(materials.PROJECTION) is made
+    assert len(world.scripts.called("MaterialEditingLibrary.recompile_material")) == calls
+    library.set_metadata_tag(made, materials.VERSION_TAG, "older")
+    assert materials.material(materials.PROJECTION) is made
+    assert len(world.scripts.called("MaterialEditingLibrary.recompile_material")) == calls + 1
