@@ -163,7 +163,7 @@ def _setting(config: unreal.MoviePipelinePrimaryConfig, kind: type[Setting]) -> 
 
 def _start(executor: unreal.MoviePipelinePIEExecutor, queue: unreal.MoviePipelineQueue) -> None:
     subsystem = service(unreal.MoviePipelineQueueSubsystem)
-    start = getattr(subsystem, "render_queue_instance_with_executor_instance", None)  # UE 5.6
+    start = getattr(subsystem, "render_queue_instance_with_executor_instance", None)  # newer engines
     if callable(start):
         start(queue, executor)
     else:
