@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from tests.unreal.glsl import Texture, evaluate, software_context
 from tests.unreal.staged import import_core
 
@@ -299,3 +300,64 @@ def test_shader_without_views_paints_nothing(core: Any, context: Any) -> None:
     ways = {f"Way{index}": points for index in range(4)}
     found = evaluate(context, shader.projection_shader(), {"Normal": points, **ways}, constants, textures)
     assert not found[:, 3].any()
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_thrown_picture_is_where_its_view_shows_it(core: Any, context: Any, name: str) -> None:
+    """The plate's and the decal's shader, at any depth and outside of the frame."""
+    shader = core("core.shader")
+    view = view_of(core, name)
+    one = core("core.projection").projector(view)
+    random = np.random.default_rng(11)
+    places = random.uniform((-0.3, -0.3), (1.3, 1.3), (200, 2)) * (view.width, view.height)
+    begin, way = rays(view, places[:, 0], places[:, 1])
+    ways = begin + way * random.uniform(50, 3000, (200, 1)) - one.location
+    frame = (*one.size, 1.0 if one.is_perspective else 0.0)
+    constants = {
+        "Across0": one.across,
+        "Up0": one.up,
+        "Forward0": one.forward,
+        "Frame0": frame,
+        "Strength0": 0.7,
+    }
+    picture = random.uniform(0, 1, (32, 48, 3))
+    found = evaluate(
+        context,
+        shader.thrown_shader(),
+        {"Way0": ways},
+        constants,
+        {"Picture0": Texture(picture, is_filtered=True)},
+    )
+    u, v = (places / (view.width, view.height)).T
+    is_inside = (u > 0) & (u < 1) & (v > 0) & (v < 1)
+    assert 50 < is_inside.sum() < 150
+    assert found[:, 3] == pytest.approx(np.where(is_inside, 0.7, 0.0), abs=1e-6)
+    for at in np.flatnonzero(is_inside):
+        assert found[at, :3] == pytest.approx(bilinear(picture, u[at], v[at]), abs=2e-3)
+
+
+def test_blend_shows_the_picture_as_it_came(core: Any, context: Any) -> None:
+    """Encoded again, from the split on, and letterboxed in a viewport that is higher than the picture."""
+    shader = core("core.shader")
+    screen = np.array(
+        [(x, y, 0.0) for y in np.linspace(0.025, 0.975, 20) for x in np.linspace(0.025, 0.975, 20)]
+    )
+    linear = np.random.default_rng(12).uniform(0, 1, (16, 16, 3)) ** 3
+    body = shader.blend_shader().replace("Scene.rgb", "Scene")
+    constants = {
+        "Size": (800.0, 800.0, 0.0),
+        "Scene": (0.2, 0.3, 0.4),
+        "Opacity": 0.5,
+        "Split": 0.5,
+        "Aspect": 2.0,
+    }
+    found = evaluate(
+        context, body, {"Screen": screen}, constants, {"Picture0": Texture(linear, is_filtered=True)}
+    )
+    for (x, y, _), color in zip(screen, found[:, :3], strict=True):
+        expected = np.array((0.2, 0.3, 0.4))
+        if x >= 0.5 and 0.25 <= y <= 0.75:
+            shown = bilinear(linear, x, 0.5 + (y - 0.5) * 2)
+            encoded = np.where(shown <= 0.0031308, shown * 12.92, 1.055 * shown ** (1 / 2.4) - 0.055)
+            expected = (expected + encoded) / 2
+        assert color == pytest.approx(expected, abs=2e-3)
