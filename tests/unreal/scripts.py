@@ -74,6 +74,10 @@ class Scripts:
         found = (self._scripts.get(f"{base.__name__}.{name}") for base in owner.__mro__)
         return next((one for one in found if one), None)
 
+    def answer(self, name: str) -> Callable[..., Any]:
+        """Return what a script of this name does."""
+        return self._scripts[name]
+
     def run(self, name: str, function: Callable[..., Any] | None, target: Any, arguments: list[Any]) -> Any:
         """Record a call and do it."""
         self.calls.append(Call(name, target, tuple(arguments)))

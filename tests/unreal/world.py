@@ -91,6 +91,9 @@ class World:
         )
         """Where the level viewport looks from: location, then roll, pitch, yaw."""
 
+        self.console: dict[str, str] = {"r.CustomDepth": "1"}
+        """Console variables; custom depth holds a stencil where that one is 3."""
+
         if not has_queue:
             self.unreal.remove(*(name for name in self._names() if name.startswith("MoviePipeline")))
         self.scripts.watchers.append(self._changing)

@@ -27,6 +27,9 @@ Floats = NDArray[np.float64]
 KINDS = {"Plane": PLANE, "Sphere": SPHERE, "Cube": BOX}
 LARGEST_SIDE = 16384
 
+SWITCH = "r.CustomDepth"
+"""The console variable that is 3 where custom depth holds a stencil; 1 in a new project."""
+
 
 class Drawing:
     """Behaviour of scene captures and of RenderingLibrary."""
@@ -82,7 +85,8 @@ class Drawing:
         if kind is None or not component._values.get("visible", True):
             return None
         root = component._outer._values["root_component"]._values
-        is_marked = component._values.get("render_custom_depth", False)
+        has_stencils = self._world.scripts.answer("SystemLibrary.get_console_variable_int_value")(SWITCH) == 3
+        is_marked = has_stencils and component._values.get("render_custom_depth", False)
         return Shape(
             kind,
             parts(root["relative_location"]),

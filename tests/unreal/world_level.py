@@ -518,7 +518,18 @@ class SystemCalls:
         self.opened.append(url)
 
     def execute_console_command(self, context: Any, command: str, player: Any = None) -> None:
-        pass
+        name, _, value = command.partition(" ")
+        if value:
+            self._world.console[name] = value.strip()
+
+    def get_console_variable_int_value(self, name: str) -> int:
+        return int(float(self._world.console.get(name, "0")))
+
+    def get_console_variable_float_value(self, name: str) -> float:
+        return float(self._world.console.get(name, "0"))
+
+    def get_console_variable_string_value(self, name: str) -> str:
+        return self._world.console.get(name, "")
 
 
 class PathCalls:
