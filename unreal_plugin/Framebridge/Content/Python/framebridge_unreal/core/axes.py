@@ -98,11 +98,12 @@ def view_from_json(text: str) -> View:
             float(data["field_of_view"]),
             float(data["ortho_width"]),
             float(data["near"]),
+            None if data.get("exposure") is None else float(data["exposure"]),
         )
         if min(view.width, view.height) < 1 or (view.is_perspective and not 0 < view.field_of_view < 180):
             raise ValueError("it has no size or no angle")
         return view
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise BridgeError(
             "where this picture was seen from cannot be read", code="bad_view", hint="Generate a new one."
         ) from error
