@@ -247,6 +247,11 @@ def test_undo_takes_a_projection_back_in_one_step(
     steps = len(world.history)
     on_stage.project(asset, files)
     assert len(world.history) == steps + 1
+    other, _ = kept(plugin, eye, shelf, 1)
+    on_stage.project(other, files)
+    world.undo()
+    assert on_stage.views() == [(asset, 1.0)]
+    world.undo()  # that the second result was kept
     world.undo()
     assert overlay_of(world, "Box") is None
     assert on_stage.views() == []
