@@ -166,3 +166,38 @@ def test_what_is_seen_changes_with_an_actor_and_a_view_only(plugin: Any, eye: An
     assert eye.seen(view) == moved
     world.viewport = ((0.0, 0.0, 300.0), (0.0, 0.0, 0.0))
     assert eye.seen(eye.view(source(plugin))) != moved
+
+
+def test_camera_cut_is_looked_through_at_the_playhead(plugin: Any, eye: Any, world: World) -> None:
+    cut = source(plugin, kind="Sequencer")
+    with refusal(plugin, "no_sequence"):
+        eye.view(cut)
+
+    def pose(frame: int) -> Any:
+        return (10.0 * frame, 0.0, 150.0), (0.0, -10.0, 0.0)
+
+    sequence = world.sequences.add("/Game/Shot", 0, 20, pose=pose)
+    library = world.unreal.LevelSequenceEditorBlueprintLibrary
+    library.open_level_sequence(sequence)
+    library.set_current_time(7)
+    library.force_update()
+    assert eye.view(cut).location == (70.0, 0.0, 150.0)
+    library.set_current_time(30)
+    with refusal(plugin, "no_camera"):
+        eye.view(cut)
+
+
+def test_field_of_view_is_the_best_that_this_engine_tells(plugin: Any, eye: Any, world: World) -> None:
+    assert eye.view(source(plugin, field_of_view=77.0)).field_of_view == 77.0
+    camera = world.actor("Camera")
+    camera.camera_component.set_editor_property("field_of_view", 35.0)
+    subsystem = world.unreal.get_editor_subsystem(world.unreal.LevelEditorSubsystem)
+    subsystem.pilot_level_actor(camera)
+    assert eye.view(source(plugin)).field_of_view == 35.0
+
+
+@pytest.mark.parametrize(("longest", "size"), [(512, (512, 288)), (200, (200, 112)), (10, (64, 64))])
+def test_sides_are_multiples_of_eight(plugin: Any, eye: Any, longest: int, size: tuple[int, int]) -> None:
+    view = eye.view(plugin("core.editor").Source(longest_side=longest))
+    assert view.width % 8 == view.height % 8 == 0
+    assert (view.width, view.height) == size
