@@ -110,12 +110,23 @@ class Stub:
     def klass(self, name: str) -> ClassFacts | None:
         if name not in self._classes:
             node = self._node(name)
-            self._classes[name] = _class_facts(node) if isinstance(node, ast.ClassDef) else None
+            facts = _class_facts(node) if isinstance(node, ast.ClassDef) else None
+            self._classes[name] = self._qualified(facts) if facts else None
         return self._classes[name]
 
     def function(self, name: str) -> Method | None:
         node = self._node(name)
         return _method(node, is_bound=False) if isinstance(node, ast.FunctionDef) else None
+
+    def _qualified(self, facts: ClassFacts) -> ClassFacts:
+        """Name the delegates of a class in full: the stub's hints leave the class out."""
+
+        def full(one: Property) -> Property:
+            name = f"{facts.name}_{one.type}"
+            is_short = one.type not in self._places and name in self._places
+            return replace(one, type=name) if is_short else one
+
+        return replace(facts, properties={name: full(one) for name, one in facts.properties.items()})
 
     def _node(self, name: str) -> ast.stmt | None:
         start = self._places.get(name)
@@ -156,8 +167,12 @@ def write(contract: Contract, names: Iterable[str], members: set[str], path: Pat
             classes[name] = _trimmed(asdict(facts.only(members)))
         elif function := contract.function(name):
             functions[name] = _trimmed(asdict(function))
-    data = {"engine": contract.engine, "classes": classes, "functions": functions}
-    path.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    parts = {"classes": classes, "functions": functions}
+    texts = [f'"engine": {json.dumps(contract.engine)}']
+    for part, found in parts.items():
+        lines = [f"{json.dumps(name)}: {json.dumps(facts, sort_keys=True)}" for name, facts in found.items()]
+        texts.append(f'"{part}": {{\n' + ",\n".join(lines) + "\n}")
+    path.write_text("{\n" + ",\n".join(texts) + "\n}\n", encoding="utf-8")
 
 
 def _class_facts(node: ast.ClassDef) -> ClassFacts:
@@ -228,10 +243,12 @@ def _literal(default: ast.expr | None) -> Any:
 def _trimmed(data: Any) -> Any:
     """Leave out what is as a dataclass has it anyway."""
     if isinstance(data, dict):
-        return {
-            name: _trimmed(value) for name, value in data.items() if value not in ("", None, False, (), {})
-        }
+        return {name: _trimmed(value) for name, value in data.items() if not _is_usual(name, value)}
     return [_trimmed(part) for part in data] if isinstance(data, list | tuple) else data
+
+
+def _is_usual(name: str, value: Any) -> bool:
+    return value is None or (name != "default" and value in ("", False, (), {}))
 
 
 def _class_from(name: str, data: dict[str, Any]) -> ClassFacts:

@@ -16,7 +16,7 @@ import pytest
 from .checking import check, cut_for, stage
 from .conftest import stub_or_skip
 from .editing import with_meshes
-from .facts import Stub
+from .facts import Contract, Stub
 from .fake import installed
 from .plain import png_file
 from .stubs import NEWEST
@@ -253,7 +253,7 @@ def use(plugin: Callable[[str], Any], world: World, folder: Path) -> None:
     stage_.clear()
 
 
-def run(tmp_path: Path, known: Stub, mistake: Mistake | None) -> None:
+def run(tmp_path: Path, known: Contract, mistake: Mistake | None) -> None:
     package = stage(tmp_path)
     if mistake:
         plant(package, mistake)

@@ -117,6 +117,7 @@ def test_right_uses_are_not_complained_of(tmp_path: Path) -> None:
         ("unreal.TextureRenderTarget2D().size_x = 1", "read-only"),
         ("unreal.new_object(unreal.Button).set_text('x')", "has no attribute"),
         ("unreal.MoviePipelineQueueSubsystem().get_queues()", "has no attribute"),
+        ("unreal.EditableTextBox().on_text_committed.connect(wrong)", "has no attribute"),
     ],
 )
 def test_wrong_use_is_found(tmp_path: Path, wrong: str, words: str) -> None:
@@ -140,3 +141,12 @@ def test_class_that_does_not_parse_is_read_all_the_same(newest_stub: Stub) -> No
 
 def test_unknown_name_is_reported(newest_stub: Stub) -> None:
     assert cut(newest_stub, {"Vector", "NoSuchThing"}, set())[1] == {"NoSuchThing"}
+
+
+def test_both_a_missing_and_a_superfluous_difference_count() -> None:
+    told = [Finding(one.file, 1, one.words) for one in DIFFERENCES[OLDEST]]
+    assert told, "the oldest engine lacks something"
+    assert unexpected(OLDEST, told) == ([], [])
+    assert unexpected(OLDEST, told[1:]) == ([], [DIFFERENCES[OLDEST][0]])
+    another = Finding("host/eye.py", 1, "anything")
+    assert unexpected(OLDEST, [*told, another]) == ([another], [])

@@ -15,6 +15,7 @@ EVERYWHERE = {"World", "Level", "Package", "Transform", "Rotator", "Quat", "Vect
 def main() -> None:
     """Write the file."""
     used, members = used_names([*sources(SOURCES), *HERE.glob("*.py")])
+    members |= {f"override_{name}" for name in members}  # post-process settings are switched on by these
     stub = Stub(ensure_stub(NEWEST), NEWEST)
     names = reached(stub, used | EVERYWHERE | _named_in_strings(stub, members), members)
     write(stub, names, members, OTHER)
