@@ -46,7 +46,7 @@ SETTINGS = {
     "width": Setting("Width", "Pixels", 512, MIN_SIDE, MAX_SIDE),
     "height": Setting("Height", "Pixels", 512, MIN_SIDE, MAX_SIDE),
     "seed_mode": Setting(
-        "Seed",
+        "Seed Mode",
         "What happens to the seed at each Generate",
         "FIXED",
         choices=(

@@ -67,9 +67,14 @@ class Conversion:
             return self.zero(kind) if found and issubclass(found, FakeStruct) else None
         if isinstance(value, list):
             found = self._class(kind)
-            if found and issubclass(found, FakeStruct) and not value:
-                return found()
+            if found and issubclass(found, FakeStruct):
+                return found(*(self._entry(part) for part in value))
         return self.converter(kind)(value, "default")
+
+    def _entry(self, part: Any) -> Any:
+        """Return an entry of an enum for its name, anything else as it is."""
+        is_name = isinstance(part, str) and "." in part
+        return self._literal("", part) if is_name else part
 
     def _make(self, kind: str) -> Converter:
         if not kind or kind in ("Any", "object"):

@@ -116,7 +116,7 @@ def test_views_are_kept_by_frame_and_renewed(core, renders, tmp_path):
     first = view((1.0, 2.0, 3.0), (0.0, 10.0, 20.0), 64, 48, 60.0)
     second = view((4.0, 2.0, 3.0), (0.0, 10.0, 20.0), 64, 48, 60.0)
     renders.keep_views(tmp_path, range(-1, 2), {-1: first, 0: first, 1: first})
-    renders.keep_views(tmp_path, range(0, 2), {0: second})
+    renders.keep_views(tmp_path, range(2), {0: second})
     assert renders.views_in(tmp_path) == {-1: first, 0: second}, "frame 1 is not known any more"
     write_frame(tmp_path, "0000")
     write_frame(tmp_path, "0001")

@@ -8,7 +8,7 @@ In the editor's Python console: ``from framebridge_unreal import selftest; selft
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import unreal
@@ -16,7 +16,7 @@ import unreal
 from ._bridge.client import find_daemon
 from ._bridge.errors import BridgeError
 from ._bridge.host.png import png_of
-from .api import API, OPTIONAL
+from .api import NEEDED, OPTIONAL
 from .core.editor import Source
 from .host.editor import LOG, UnrealEditor
 from .host.tab import PanelTab
@@ -48,25 +48,25 @@ def run() -> dict[str, str]:
     return found
 
 
-def missing_names() -> list[str]:
-    """Return the names that the plugin uses and this engine does not have."""
+def missing_names(api: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """Return the names that this engine does not have."""
     missing = []
-    for name in API:
-        owner, _, member = name.partition(".")
+    for owner, members in api.items():
         found = getattr(unreal, owner, None)
-        if found is None or (member and not hasattr(found, member)):
-            missing.append(name)
+        if found is None:
+            missing.append(owner)
+        else:
+            missing += [f"{owner}.{member}" for member in members if not hasattr(found, member)]
     return missing
 
 
 def _names(_editor: UnrealEditor) -> str:
-    missing = missing_names()
-    needed = [name for name in missing if name not in OPTIONAL]
+    needed, optional = missing_names(NEEDED), missing_names(OPTIONAL)
     if needed:
         return f"FAILED: this engine lacks {', '.join(needed)}"
-    if missing:
-        return f"warning: {len(API)} names, of which this engine lacks {', '.join(missing)}"
-    return f"ok: all {len(API)} names are there"
+    if optional:
+        return f"warning: this engine lacks {', '.join(optional)}, for which there are other ways"
+    return "ok: all names are there"
 
 
 def _panel(_editor: UnrealEditor) -> str:

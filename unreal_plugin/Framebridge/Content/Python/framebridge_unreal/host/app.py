@@ -25,6 +25,9 @@ from .tab import PanelTab
 REFRESH_S = 0.1
 """Between two looks at whether the panel has changed."""
 
+RETRY_S = 30.0
+"""After a look that failed, so that the log is not filled with it."""
+
 
 class Window(Protocol):
     """Where the panel is shown."""
@@ -47,7 +50,7 @@ class App:
         self.studio = Studio(self.editor)
         self.panel = StudioPanel(self.studio, self._open)
         self.window: Window | None = None
-        self._looked_at = 0.0
+        self._look_at = 0.0
         self._on_tick = unreal.register_slate_post_tick_callback(self.tick)
         self._on_shutdown = unreal.register_python_shutdown_callback(self._shut_down)
         if not unreal.SystemLibrary.is_unattended():
@@ -58,9 +61,9 @@ class App:
         """Go on with what is under way, and show what has changed."""
         self.studio.tick()
         now = time.monotonic()
-        if self.window is not None and now - self._looked_at >= REFRESH_S:
-            self._looked_at = now
-            self._guarded(self.window.refresh)
+        if self.window is not None and now >= self._look_at:
+            is_drawn = self._guarded(self.window.refresh)
+            self._look_at = now + (REFRESH_S if is_drawn else RETRY_S)
 
     def close(self) -> None:
         """Take away all that was registered, and end what is under way."""
@@ -78,14 +81,14 @@ class App:
     def _shut_down(self) -> None:
         self._guarded(self.studio.close)
 
-    def _guarded(self, action: Callable[[], None]) -> None:
+    def _guarded(self, action: Callable[[], None]) -> bool:
         try:
             action()
         except Exception as error:  # the engine's boundary
-            problem = self.studio.problem_from(error)
-            if self.studio.problem != problem:  # once, not at every tick
-                self.studio.problem = problem
-                unreal.log_error(f"{LOG} {problem.message} ({problem.code})")
+            self.studio.problem = self.studio.problem_from(error)
+            unreal.log_error(f"{LOG} {self.studio.problem.message} ({self.studio.problem.code})")
+            return False
+        return True
 
 
 class _Log(logging.Handler):
