@@ -1,18 +1,21 @@
 """Type-check the plugin, as it ships, against an engine's API."""
 
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from bridge.packaging import stage_unreal
+
 from .cutting import cut, used_names
 from .facts import Stub
-from .staged import ROOT, SOURCES, VENDORED
 from .stubs import ensure_stub
 
 NAME = "framebridge_unreal"
+START = "init_unreal"
+"""What the editor runs when it starts."""
+
 CHECK_S = 240
 
 _CONFIG = """\
@@ -42,21 +45,14 @@ class Finding:
 
 
 def stage(folder: Path) -> Path:
-    """Copy the plugin's Python with what it vendors; return the package."""
-    package = folder / NAME
-    shutil.copytree(SOURCES, package, ignore=shutil.ignore_patterns("__pycache__"))
-    (package / "_bridge").mkdir(exist_ok=True)
-    for name in VENDORED:
-        source = ROOT / "bridge" / name
-        copy = shutil.copytree if source.is_dir() else shutil.copy
-        copy(source, package / "_bridge" / name)
-    return package
+    """Assemble the plugin as it ships; return its Python package."""
+    return stage_unreal(folder) / "Content" / "Python" / NAME
 
 
 def sources(package: Path) -> list[Path]:
     """Return the files of the plugin that are its own."""
     found = (file for file in package.rglob("*.py") if "_bridge" not in file.parts)
-    return sorted([*found, *package.parent.glob("init_unreal.py")])
+    return sorted([*found, *package.parent.glob(f"{START}.py")])
 
 
 def cut_for(package: Path, engine: str, folder: Path) -> set[str]:
@@ -75,8 +71,9 @@ def check(package: Path, typings: Path, cache: Path) -> list[Finding]:
     """Run mypy, strict, and return what it finds in the plugin's own files."""
     config = typings / "mypy.ini"
     config.write_text(_CONFIG.format(paths=f"{typings}:{package.parent}", cache=cache))
+    started = ["-m", START] if (package.parent / f"{START}.py").exists() else []
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--config-file", str(config), "-p", NAME],
+        [sys.executable, "-m", "mypy", "--config-file", str(config), "-p", NAME, *started],
         capture_output=True,
         text=True,
         timeout=CHECK_S,
