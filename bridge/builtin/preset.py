@@ -46,7 +46,7 @@ class Preset:
         return [node_id for node_id, node in self.workflow.items() if "Loader" in node["class_type"]]
 
     def to_json(self, models: ModelNames) -> dict[str, Any]:
-        """Return what a host needs to build its panel, as JSON data; without the workflow.
+        """Return what a host needs to build its panel, as JSON data.
 
         Args:
             models: Lists the models that can be chosen now.
@@ -60,6 +60,7 @@ class Preset:
             "units": [asdict(unit) for unit in self.units],
             "titles": dict(self.titles),
             "loaders": self.loaders,
+            "workflow": dict(self.workflow),
         }
 
 

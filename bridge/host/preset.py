@@ -73,6 +73,7 @@ class Preset:
         units: Its ControlNets.
         titles: Node id → title, for progress in words.
         loaders: Ids of nodes whose progress is that of reading a model.
+        workflow: What it does, in ComfyUI's API form, with the defaults of its controls.
         digest: Changes when the preset does.
     """
 
@@ -83,6 +84,7 @@ class Preset:
     units: tuple[Unit, ...] = ()
     titles: Mapping[str, str] = field(default_factory=dict)
     loaders: frozenset[str] = frozenset()
+    workflow: Mapping[str, Any] = field(default_factory=dict)
     digest: str = ""
 
     def progress_words(self, node: str, value: float, maximum: float, steps: object) -> str:
@@ -144,6 +146,7 @@ def _preset(entry: Mapping[str, Any]) -> Preset:
         units=units,
         titles={str(node): str(title) for node, title in entry.get("titles", {}).items()},
         loaders=frozenset(str(node) for node in entry.get("loaders", ())),
+        workflow=dict(entry.get("workflow", {})),
         digest=str(entry.get("digest", "")),
     )
 

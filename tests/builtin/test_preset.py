@@ -236,7 +236,7 @@ def test_a_preset_that_is_no_json_says_so(tmp_path):
 def test_a_panel_gets_the_controls_as_json(stylize):
     data = json.loads(json.dumps(stylize.to_json(no_models)))
     assert (data["name"], data["title"]) == ("stylize", "Stylize")
-    assert "workflow" not in data
+    assert data["workflow"] == stylize.workflow
     steps = next(control for control in data["controls"] if control["name"] == "steps")
     assert steps["minimum"] == 1
     assert "choices" not in steps

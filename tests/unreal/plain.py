@@ -195,6 +195,7 @@ class PlainEditor:
         self.eye, self.shelf = PlainEye(core, folder), PlainShelf(core)
         self.stage, self.reel = PlainStage(), PlainReel(core, folder)
         self.told: list[Any] = []
+        self.warned: list[Any] = []
         self.notes: list[str] = []
         self.transactions: list[str] = []
 
@@ -202,6 +203,9 @@ class PlainEditor:
     def transaction(self, words: str) -> Iterator[None]:
         self.transactions.append(words)
         yield
+
+    def warn(self, problem: Any) -> None:
+        self.warned.append(problem)
 
     def tell(self, problem: Any) -> None:
         self.told.append(problem)

@@ -46,13 +46,14 @@ def test_what_was_not_captured_is_not_sent(core, files):  # noqa: F811
     assert set(core("core.capture").frame_of(plain).planes) == {"color", "depth"}
 
 
-def test_ids_and_base_colour_travel(core, files):  # noqa: F811
+def test_unlit_colours_take_the_place_of_lit_ones(core, files):  # noqa: F811
     whole = core("core.editor").Files(
         files.view, files.color, files.depth, None, files.depth, png_file(64, 48, 2)
     )
     frame = core("core.capture").frame_of(whole)
     assert frame.planes["object_id"].dtype == "u16"
-    assert frame.planes["base_color"].shape == (48, 64, 3)
+    assert frame.planes["color"].data == whole.base_color
+    assert "base_color" not in frame.planes
 
 
 @pytest.mark.parametrize("data", [b"", b"GIF89a", b"\x89PNG\r\n\x1a\n"])

@@ -158,6 +158,7 @@ def test_a_full_content_folder_is_told_and_the_next_picture_works(connected, cor
     )
     generated(connected)
     assert connected.problem.code == "content_unwritable"
+    assert [problem.code for problem in connected.editor.warned] == ["content_unwritable"], "once"
     connected.editor.shelf.fault = None
     assert generated(connected) is not None
     assert connected.problem is None

@@ -146,6 +146,9 @@ def test_a_picture_goes_from_the_level_to_the_content_browser_and_back(connected
     texture = world.assets.find(kept.asset)
     assert kept.asset.startswith("/Game/Framebridge/Results/")
     assert json.loads(kept.recipe)["values"]["prompt"] == "neon"
+    tag = world.unreal.EditorAssetLibrary.get_metadata_tag
+    assert str(tag(texture, "Framebridge.Seed")) == str(json.loads(kept.recipe)["values"]["seed"])
+    assert "KSampler" in str(tag(texture, "Framebridge.Workflow"))
     assert kept.size == (128, 72), "the proportions of a viewport that does not tell its own"
     assert texture is not None
     assert kept.asset not in world.dirty, "it is saved"

@@ -180,7 +180,7 @@ def test_live_follows_the_view_and_the_scene(window):
     window.screen.press("KP_4")
     window.screen.press("KP_4")
     window.wait("id(studio().live.picture) != last", 60, last=last)
-    window.wait("studio().live._pace.is_current and not studio().live._pace.is_waiting", 60)
+    window.wait("studio().live._stream.is_current and not studio().live._stream._pace.is_waiting", 60)
     window.wait_drawn()
     window.rest()
     after = window.photograph("blender-live", is_still=False)
@@ -192,7 +192,7 @@ def test_live_follows_the_view_and_the_scene(window):
 
 
 def test_live_rests_when_nothing_changes_and_stops_when_told(window):
-    window.wait("studio().live._pace.is_current and not studio().live._pace.is_waiting", 60)
+    window.wait("studio().live._stream.is_current and not studio().live._stream._pace.is_waiting", 60)
     window.run("pushed = []; push = studio().link.session.push_live")
     window.run("studio().link.session.push_live = lambda capture: (pushed.append(1), push(capture))[1]")
     window.rest()

@@ -12,18 +12,18 @@ from .._bridge.errors import BridgeError
 from .._bridge.host.png import SIGNATURE
 from .._bridge.protocol import Camera, Frame, Plane
 from .axes import CM, FAR_CM, normal_rotation, wire_camera
-from .editor import BASE_COLOR, NORMAL, OBJECT_ID, Files
+from .editor import NORMAL, OBJECT_ID, Files
 
 
 def frame_of(files: Files, number: int = 0) -> Frame:
-    """Turn a capture into a frame.
+    """Turn a capture into a frame; what was captured without light takes the place of the lit picture.
 
     Raises:
         BridgeError: ``capture_failed`` if the picture is no PNG.
     """
     view = files.view
     planes = [
-        color_plane("color", files.color),
+        color_plane("color", files.base_color or files.color),
         depth_plane(files.depth, view.width, view.height),
     ]
     if files.normal is not None:
@@ -31,8 +31,6 @@ def frame_of(files: Files, number: int = 0) -> Frame:
         planes.append(Plane(NORMAL, shape, "f32", files.normal, "exr", rotation=normal_rotation(view)))
     if files.object_id is not None:
         planes.append(Plane(OBJECT_ID, (view.height, view.width), "u16", files.object_id, "exr"))
-    if files.base_color is not None:
-        planes.append(color_plane(BASE_COLOR, files.base_color))
     return Frame({plane.name: plane for plane in planes}, wire_camera(view), number)
 
 

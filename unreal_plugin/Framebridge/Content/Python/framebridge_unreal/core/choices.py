@@ -50,6 +50,7 @@ OWN: Mapping[str, Setting] = {
         False,
     ),
     "exposure": Setting("EV100", "What pictures are exposed for: 0 is dim, 15 a sunny day", 1.0, -10.0, 20.0),
+    "is_unlit": Setting("Base Colour", "Repaint the materials' own colours, without light and shadow", False),
     "masks": Setting(
         "Actor Masks",
         "Send which pixels belong to which of the selected actors, for edges and masks",

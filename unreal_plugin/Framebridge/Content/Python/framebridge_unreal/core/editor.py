@@ -55,7 +55,7 @@ class Files:
         depth: OpenEXR, red is the distance along the view axis in centimetres.
         normal: OpenEXR, red, green and blue are the normal in Unreal's world.
         object_id: OpenEXR, red is the number of the actor, 0 for none of those that were asked for.
-        base_color: PNG.
+        base_color: PNG, the materials' colours without light.
     """
 
     view: View
@@ -126,6 +126,12 @@ class Shelf(Protocol):
 
     def keep(self, png: bytes, recipe: str, view: str, workflow: str) -> str:
         """Import a picture under the next free number, with its metadata, in one transaction.
+
+        Args:
+            png: The picture.
+            recipe: What it was made with, as text.
+            view: Where it was seen from, as text.
+            workflow: ComfyUI's API JSON, as text.
 
         Returns:
             Its path.
@@ -281,8 +287,11 @@ class Editor(Protocol):
     def transaction(self, words: str) -> AbstractContextManager[object]:
         """Make one step of undo of all that is done within; transactions within it are part of it."""
 
+    def warn(self, problem: Problem) -> None:
+        """Write to the log what happened and what to do."""
+
     def tell(self, problem: Problem) -> None:
-        """Tell the artist what happened and what to do, as editors do, and write it to the log."""
+        """Warn, and tell the artist in a dialog, which waits for them: for what they have just clicked."""
 
     def note(self, words: str) -> None:
         """Write a line to the log."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from .._bridge.errors import BridgeError, Problem
 from .._bridge.host import daemon_choice, maps
@@ -16,6 +18,11 @@ from .editor import CAMERA, VIEWPORT, Kept
 from .items import Action, Button, Choice, Entry, Item, Number, Picture, Progress, Row, Section, Text, Toggle
 from .placing import result_named
 from .studio import Studio
+
+LISTED_S = 2.0
+"""How long a list is shown that is slow to make."""
+
+Listed = TypeVar("Listed")
 
 MOST_RESULTS = 50
 """Of the history, in a menu; the content browser has them all."""
@@ -65,8 +72,20 @@ class StudioPanel:
         self._studio = studio
         self._choices = studio.choices
         self._open = open_panel
+        self._lists: dict[str, tuple[float, Sequence[Any]]] = {}
 
     # ---- what there is to see --------------------------------------------------------------------
+
+    def _recent(self, name: str, look: Callable[[], Sequence[Listed]]) -> Sequence[Listed]:
+        """Return a list that is slow to make, as it was a moment ago; an empty one without a level."""
+        until, known = self._lists.get(name, (0.0, ()))
+        if time.monotonic() > until:
+            try:
+                known = look()
+            except BridgeError:
+                known = ()
+            self._lists[name] = time.monotonic() + LISTED_S, known
+        return known
 
     def items(self) -> tuple[Item, ...]:
         """Return the panel as it is now."""
@@ -183,13 +202,11 @@ class StudioPanel:
         yield self._setting("is_exposure_fixed")
         if self._choices["is_exposure_fixed"]:
             yield self._setting("exposure")
+        yield self._setting("is_unlit")
         yield self._setting("masks")
 
     def _cameras(self) -> Item:
-        try:
-            labels = self._studio.editor.eye.cameras()
-        except BridgeError:
-            labels = ()
+        labels = self._recent("cameras", self._studio.editor.eye.cameras)
         choices = tuple((label, label) for label in labels)
         about = ALL["camera"]
         return Choice("setting:camera", about.label, self._choices["camera"], choices, about.help)
@@ -216,21 +233,15 @@ class StudioPanel:
     def _projection(self) -> Iterator[Item]:
         yield self._setting("strength")
         yield self._button("project", is_enabled=bool(self._studio.editor.shelf.results()))
-        for asset, strength in self._views():
+        for asset, strength in self._recent("views", self._studio.editor.stage.views):
             yield Text(f"{asset.rpartition('/')[2]}, {strength:.0%}")
         yield self._button("remove_projection")
-
-    def _views(self) -> Sequence[tuple[str, float]]:
-        try:
-            return self._studio.editor.stage.views()
-        except BridgeError:  # no level is open
-            return ()
 
     def _sequence(self) -> Iterator[Item]:
         reel = self._studio.editor.reel
         choices = (
             ("", "The one that is open"),
-            *((path, path.rpartition("/")[2]) for path in reel.sequences()),
+            *((path, path.rpartition("/")[2]) for path in self._recent("sequences", reel.sequences)),
         )
         about = ALL["sequence"]
         yield Choice("setting:sequence", about.label, self._choices["sequence"], choices, about.help)
@@ -264,6 +275,7 @@ class StudioPanel:
     def set(self, name: str, value: object) -> None:
         """Take note of a value that the artist has changed."""
         kind, _, rest = name.partition(":")
+        self._lists.clear()
         try:
             self._set(kind, rest, value)
         except Exception as error:  # the toolkit's last boundary
@@ -271,6 +283,7 @@ class StudioPanel:
 
     def do(self, action: str) -> None:
         """Do what a button is for; what cannot be done is told."""
+        self._lists.clear()
         try:
             self._actions[action]()
         except Exception as error:  # the toolkit's last boundary
@@ -325,8 +338,7 @@ class StudioPanel:
         }
 
     def _told(self, problem: Problem) -> None:
-        self._studio.problem = problem
-        self._studio.editor.tell(problem)
+        self._studio.tell(problem)
 
     # ---- items -----------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from .._bridge import protocol
@@ -10,7 +11,7 @@ from .._bridge.host.preset import Preset
 from .._bridge.host.recipe import RECIPE_TEXT, Recipe
 from .axes import View, view_from_json
 from .choices import Choices
-from .editor import NORMAL, OBJECT_ID, Editor, Kept
+from .editor import BASE_COLOR, NORMAL, OBJECT_ID, Editor, Kept
 from .pixels import png_of_picture
 
 SURFACE_MAPS = frozenset({"normal", "edges"})
@@ -37,8 +38,12 @@ def passes_for(choices: Choices) -> frozenset[str]:
         BridgeError: See ``Choices.preset``.
     """
     units = (unit for unit in choices.preset.units if choices.is_used(unit))
-    needs_normals = any(unit.map in SURFACE_MAPS for unit in units)
-    return frozenset({NORMAL} if needs_normals else ()) | frozenset({OBJECT_ID} if choices["masks"] else ())
+    wanted = {
+        NORMAL: any(unit.map in SURFACE_MAPS for unit in units),
+        OBJECT_ID: choices["masks"],
+        BASE_COLOR: choices["is_unlit"],
+    }
+    return frozenset(name for name, is_wanted in wanted.items() if is_wanted)
 
 
 def keep(editor: Editor, picture: protocol.Plane, recipe: Recipe, preset: Preset | None, view: View) -> str:
@@ -48,7 +53,7 @@ def keep(editor: Editor, picture: protocol.Plane, recipe: Recipe, preset: Preset
         BridgeError: See ``Shelf.keep``; ``bad_image``.
     """
     png = png_of_picture(picture, {RECIPE_TEXT: recipe.to_json()})
-    workflow = preset.title if preset is not None else recipe.preset
+    workflow = json.dumps(preset.workflow) if preset is not None else ""
     return editor.shelf.keep(png, recipe.to_json(), view.to_json(), workflow)
 
 

@@ -77,6 +77,7 @@ class Studio:
         self.sequence: SequenceRun | None = None
         self.diagnosis: Diagnosis | None = None
         self._maps: Task | None = None
+        self._warned: Problem | None = None
         self._waiting: tuple[Callable[[], None], float] | None = None
 
     # ---- for the panel ---------------------------------------------------------------------------
@@ -124,6 +125,11 @@ class Studio:
         """How far the picture is, 0..1, and in words."""
         return self.picture.progress if self.picture is not None else (0.0, self.link.words)
 
+    def tell(self, problem: Problem) -> None:
+        """Say what became of something that the artist has just asked for."""
+        self.problem = self._warned = problem
+        self.editor.tell(problem)
+
     def dismiss(self) -> None:
         """Forget the last fault."""
         self.problem, self.notice = None, ""
@@ -138,6 +144,14 @@ class Studio:
             self._tick()
         except Exception as error:  # the engine would write a traceback at every tick
             self.problem = self.problem_from(error)
+        self._warn()
+
+    def _warn(self) -> None:
+        """Write a fault to the log, once."""
+        trouble = self.trouble
+        if trouble is not None and trouble != self._warned:
+            self.editor.warn(trouble)
+        self._warned = trouble
 
     def _tick(self) -> None:
         if self.link.session is not None:
@@ -166,8 +180,6 @@ class Studio:
         if self.picture is not None and self.picture.is_over:
             self.problem, self.notice = self.picture.problem, self.picture.notice
             self.picture = None
-            if self.problem is not None:
-                self.editor.note(f"{self.problem.message} ({self.problem.code})")
 
     def _look_after_sequence(self) -> None:
         if self.sequence is not None:

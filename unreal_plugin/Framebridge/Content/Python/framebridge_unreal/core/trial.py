@@ -43,7 +43,7 @@ class UnrealTrial:
     def write_back(self, picture: protocol.Plane) -> None:
         """Keep a picture, compare, and delete it again."""
         shelf, png = self._studio.editor.shelf, png_of_picture(picture)
-        asset = shelf.keep(png, "", "", "Diagnose")
+        asset = shelf.keep(png, "", "", "")
         try:
             if shelf.picture(asset) != png:
                 raise BridgeError("a texture's picture is not the one that was imported", code="bad_image")

@@ -42,12 +42,15 @@ class UnrealEditor:
         """Make one step of undo of all that is done within."""
         return unreal.ScopedEditorTransaction(words)
 
+    def warn(self, problem: Problem) -> None:
+        """Write to the log what happened and what to do."""
+        unreal.log_error(f"{LOG} {sentence(problem)} ({problem.code})")
+
     def tell(self, problem: Problem) -> None:
-        """Tell the artist in a dialog, which waits for them, and write it to the log."""
-        words = sentence(problem)
-        unreal.log_error(f"{LOG} {words} ({problem.code})")
+        """Warn, and tell the artist in a dialog."""
+        self.warn(problem)
         if not unreal.SystemLibrary.is_unattended():
-            unreal.EditorDialog.show_message("Framebridge", words, unreal.AppMsgType.OK)
+            unreal.EditorDialog.show_message("Framebridge", sentence(problem), unreal.AppMsgType.OK)
 
     def note(self, words: str) -> None:
         """Write a line to the log."""

@@ -15,6 +15,7 @@ import unreal
 
 from .._bridge.errors import BridgeError
 from .._bridge.host.png import write_file
+from .._bridge.host.recipe import SEED, recipe_from_json
 from ..core.capture import png_size
 from ..core.editor import Kept
 from .assets import delete, exact_picture, find, import_texture, make_folder, save
@@ -59,7 +60,7 @@ class UnrealShelf:
         try:
             with unreal.ScopedEditorTransaction("Framebridge Result"):
                 texture = import_texture(file, path, exact_picture())
-                tags = {"Recipe": recipe, "View": view, "Workflow": workflow}
+                tags = {"Recipe": recipe, "Seed": _seed_of(recipe), "View": view, "Workflow": workflow}
                 tags |= {"Number": str(number), "File": file.name}
                 for key, value in tags.items():
                     unreal.EditorAssetLibrary.set_metadata_tag(texture, f"{TAG}{key}", value)
@@ -174,13 +175,19 @@ def _read(path: str) -> Kept:
     texture = find(path)
     tags = {
         name: str(library.get_metadata_tag(texture, f"{TAG}{name}")) if texture is not None else ""
-        for name in ("Recipe", "View", "Workflow")
+        for name in ("Recipe", "View")
     }
     size = (0, 0)
     if isinstance(texture, unreal.Texture2D):
         size = int(texture.blueprint_get_size_x()), int(texture.blueprint_get_size_y())
-    name = f"{path.rpartition('/')[2]} {tags['Workflow']}".strip()
-    return Kept(path, name, tags["Recipe"], tags["View"], size)
+    return Kept(path, path.rpartition("/")[2], tags["Recipe"], tags["View"], size)
+
+
+def _seed_of(recipe: str) -> str:
+    try:
+        return str(recipe_from_json(recipe).values.get(SEED, ""))
+    except BridgeError:
+        return ""
 
 
 def _number_of(path: str) -> int:
