@@ -15,6 +15,9 @@ log = logging.getLogger(__name__)
 MAX_CHARACTERS = 300
 """Of a foreign exception's text, in a message."""
 
+MAX_OWN_CHARACTERS = 4000
+"""Of a message of ours: what is in it may come from a file."""
+
 _MEMORY_HINT = "Choose a smaller size or batch, close other programs that use the device, or free its memory."
 _MEMORY_TEXTS = ("out of memory", "can't allocate memory", "not enough memory", "insufficient memory")
 
@@ -35,6 +38,7 @@ def blamed_on(node_id: str, class_type: str) -> Iterator[None]:
         yield
     except BridgeError as error:
         error.node_id = error.node_id or node_id
+        error.message = error.message[:MAX_OWN_CHARACTERS]
         raise
     except asyncio.CancelledError as error:
         task = asyncio.current_task()

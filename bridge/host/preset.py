@@ -22,6 +22,10 @@ FROM_SHOT = frozenset({"depth_near", "depth_far"})
 """Controls that an animation sets for all of its frames."""
 
 
+MOST_PRESETS, MOST_CONTROLS, LONGEST_TEXT = 256, 256, 10_000
+"""What a panel can show; whoever sends more is broken."""
+
+
 @dataclass(frozen=True)
 class Control:
     """One value of a preset that the panel shows; see the daemon's protocol for the fields."""
@@ -127,12 +131,16 @@ def read_presets(data: Mapping[str, Any]) -> tuple[Preset, ...]:
         raise _bad_answer(f"its presets make no sense ({type(error).__name__}: {error})") from error
     if not presets:
         raise _bad_answer("it has no presets")
+    if len(presets) > MOST_PRESETS or len({preset.name for preset in presets}) < len(presets):
+        raise _bad_answer("it has too many presets, or two of one name")
     return presets
 
 
 def _preset(entry: Mapping[str, Any]) -> Preset:
     controls = tuple(_control(control) for control in entry["controls"])
     names = {control.name for control in controls}
+    if len(controls) > MOST_CONTROLS or len(names) < len(controls):
+        raise ValueError("it has too many controls, or two of one name")
     units = tuple(_unit(unit) for unit in entry.get("units", ()))
     for unit in units:
         for name in filter(None, (unit.weight, unit.start, unit.end)):
@@ -161,7 +169,8 @@ def _control(entry: Mapping[str, Any]) -> Control:
     if control.type not in CONTROL_TYPES:
         raise ValueError(f"control {control.name} has the unknown type {control.type}")
     for text in (control.name, control.label, control.help, *control.choices):
-        if not isinstance(text, str) or "\0" in text or (not text and text is not control.help):
+        is_text = isinstance(text, str) and "\0" not in text and len(text) <= LONGEST_TEXT
+        if not is_text or (not text and text is not control.help):
             raise ValueError(f"control {control.name!r} has a name, label or choice that is no text")
     for number in (control.minimum, control.maximum, control.step):
         if number is not None and (isinstance(number, bool) or not isinstance(number, int | float)):

@@ -105,8 +105,11 @@ def planned_shot(
         starts_over: Whether whatever the folder holds is made anew.
 
     Raises:
-        BridgeError: ``shot_differs`` if the folder's frames were made with other settings, ``bad_shot``.
+        BridgeError: ``shot_differs`` if the folder's frames were made with other settings, or by others;
+            ``bad_shot``.
     """
+    if not (folder / SHOT_FILE).exists() and others_in(folder):
+        raise differs(folder, "holds frames that Framebridge did not make", "Choose another folder.")
     is_steady = wants_steady and all(preset.find(name) for name in FROM_SHOT)
     shot = Shot(secrets.token_hex(8), recipe, *size, is_steady)
     known = None if starts_over else read_shot(folder)
@@ -171,13 +174,20 @@ def frames_in(folder: Path) -> list[int]:
     return numbers
 
 
-def differs(folder: Path, what: str) -> BridgeError:
+def others_in(folder: Path) -> list[Path]:
+    """Return the files of a folder that have the names of frames and are none of any shot of ours."""
+    try:
+        files = [frame_file(folder, number) for number in frames_in(folder)]
+    except BridgeError:
+        return []
+    return [file for file in files if _SHOT_TEXT not in read_texts(file)]
+
+
+def differs(
+    folder: Path, what: str, hint: str = "Choose another folder, or start over to make them all anew."
+) -> BridgeError:
     """Return the error for a folder whose frames are others."""
-    return BridgeError(
-        f"{folder} {what}",
-        code="shot_differs",
-        hint="Choose another folder, or start over to make them all anew.",
-    )
+    return BridgeError(f"{folder} {what}", code="shot_differs", hint=hint)
 
 
 def _comparable(shot: Shot) -> Shot:

@@ -8,6 +8,7 @@ Rules:
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,6 +58,16 @@ class Task:
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
     wants_cancel: bool = False
+    _known: set[bytes] = field(default_factory=set)
+
+    def keep(self, result: protocol.Result) -> None:
+        """Add a result, unless it is there: after a reconnect they come again."""
+        digest = hashlib.sha1(result.node.encode(), usedforsecurity=False)
+        for plane in result.planes:
+            digest.update(plane.data)
+        if digest.digest() not in self._known:
+            self._known.add(digest.digest())
+            self.results.append(result)
 
     @property
     def has_ended(self) -> bool:
@@ -119,14 +130,15 @@ class Tasks:
             case protocol.Started():
                 task.state = "running"
                 task.results.clear()  # a worker died, and the job begins anew
+                task._known.clear()
             case protocol.Progress(node=node, value=value, maximum=maximum):
                 task.node, task.value, task.maximum = node, value, maximum
             case protocol.Preview(planes=planes) if planes:
                 task.preview = planes[0]
                 if task.on_preview:
                     task.on_preview(task)
-            case protocol.Result() if message not in task.results:  # after a reconnect they come again
-                task.results.append(message)
+            case protocol.Result():
+                task.keep(message)
             case protocol.Failure(problems=problems):
                 self._end(task, "failed", problems)
             case protocol.Finished(state=state, problems=problems, outputs=outputs):

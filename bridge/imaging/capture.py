@@ -69,7 +69,7 @@ def open_frame(frame: Frame) -> Capture:
         normals=None if normals is None else unpack_normals(normals),
         object_ids=_optional(frame, "object_id", 2),
         canny=None if canny is None else to_floats(canny),
-        mask=None if mask is None else to_floats(mask),
+        mask=None if mask is None else np.clip(np.nan_to_num(to_floats(mask)), 0, 1),
     )
 
 

@@ -5,7 +5,7 @@ Source: "OpenEXR File Layout" and "Technical Introduction to OpenEXR", openexr.c
 
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,15 +28,20 @@ _NAMES = ("NONE", "RLE", "ZIPS", "ZIP", "PIZ", "PXR24", "B44", "B44A", "DWAA", "
 _ROWS = {"NONE": 1, "RLE": 1, "ZIPS": 1, "ZIP": 16}
 """The compressions that are read, and the rows of a chunk."""
 
-_BROKEN = (struct.error, IndexError, KeyError, ValueError, zlib.error, UnicodeDecodeError)
+_BROKEN = (struct.error, IndexError, KeyError, ValueError, OverflowError, zlib.error)
 
 
-def read_exr(data: Buffer, what: str) -> Mapping[str, Array]:
-    """Return the channels of a file.
+Choose = Callable[[Mapping[str, tuple[int, int]]], Collection[str]]
+"""Takes width and height by full name; returns the names of the channels that are wanted."""
+
+
+def read_exr(data: Buffer, what: str, choose: Choose = lambda sizes: sizes) -> Mapping[str, Array]:
+    """Return channels of a file; nothing is unpacked of parts that hold none that is wanted.
 
     Args:
         data: The file's bytes.
         what: Names it in messages: ``plane 'depth'``.
+        choose: Says which channels are wanted; all without it. What it raises is passed on.
 
     Returns:
         By full name (``R``, ``ViewLayer.Depth.Z``): shape (H, W), uint32, float16 or float32, rows downwards.
@@ -47,7 +52,9 @@ def read_exr(data: Buffer, what: str) -> Mapping[str, Array]:
     """
     view = memoryview(data).cast("B")
     try:
-        return _read(view, what)
+        return _read(view, what, choose)
+    except InputError:
+        raise
     except _BROKEN as error:
         raise _bad(what, "is damaged or ends early", "Write it again.") from error
 
@@ -72,6 +79,10 @@ class _Part:
     height: int
     top: int
 
+    def full_name(self, name: str) -> str:
+        prefix = f"{self.name}." if self.name else ""
+        return name if name.startswith(prefix) else prefix + name
+
     @property
     def row_bytes(self) -> int:
         return self.width * sum(dtype.itemsize for _, dtype in self.channels)
@@ -85,7 +96,7 @@ class _Part:
         return -(-self.height // self.chunk_rows)
 
 
-def _read(data: memoryview, what: str) -> Mapping[str, Array]:
+def _read(data: memoryview, what: str, choose: Choose) -> Mapping[str, Array]:
     if bytes(data[:4]) != MAGIC:
         raise _bad(what, "is no OpenEXR file")
     (version,) = struct.unpack_from("<I", data, 4)
@@ -93,13 +104,18 @@ def _read(data: memoryview, what: str) -> Mapping[str, Array]:
         raise _bad(what, "is OpenEXR of tiles or deep pixels", "Write it as scanlines.")
     is_multipart = bool(version & _MULTIPART)
     parts, place = _headers(data, 8, is_multipart, what)
+    sizes = {part.full_name(name): (part.width, part.height) for part in parts for name, _ in part.channels}
+    wanted = set(choose(sizes))
     if sum(part.height * part.row_bytes for part in parts) > MAX_BYTES:
         raise InputError(f"{what} holds more than {MAX_BYTES >> 20} MiB", code="image_too_large")
     channels: dict[str, Array] = {}
+    budget = len(data)  # chunks that lie over one another would be unpacked again and again
     for part in parts:
         offsets = struct.unpack_from(f"<{part.chunks}Q", data, place)
         place += 8 * part.chunks
-        channels |= _channels_of(data, part, offsets, skip=4 if is_multipart else 0)
+        if not wanted.isdisjoint(part.full_name(name) for name, _ in part.channels):
+            found, budget = _channels_of(data, part, offsets, 4 if is_multipart else 0, budget)
+            channels |= {name: array for name, array in found.items() if name in wanted}
     return channels
 
 
@@ -153,15 +169,22 @@ def _channel_list(data: memoryview, what: str) -> Iterator[tuple[str, np.dtype[n
         name, place = _text(data, place)
         kind, _, across, down = struct.unpack_from("<iIii", data, place)
         if (across, down) != (1, 1):
-            raise _bad(what, f"has a channel {name} of fewer pixels", "Write all channels at full size.")
+            raise _bad(
+                what, f"has {name[:40]!r} at fewer pixels", "Write all channels at full size."
+            )
         place, count = place + 16, count + 1
         if count > MAX_CHANNELS:
             raise _bad(what, f"has more than {MAX_CHANNELS} channels")
         yield name, _DTYPES[kind]
 
 
-def _channels_of(data: memoryview, part: _Part, offsets: tuple[int, ...], skip: int) -> dict[str, Array]:
-    """Return the channels of a part; a chunk holds rows, a row holds its channels one after the other."""
+def _channels_of(
+    data: memoryview, part: _Part, offsets: tuple[int, ...], skip: int, budget: int
+) -> tuple[dict[str, Array], int]:
+    """Return the channels of a part, and what is left of the bytes that may be read.
+
+    A chunk holds rows, a row holds its channels one after the other.
+    """
     rows = np.empty((part.height, part.row_bytes), np.uint8)
     seen = np.zeros(part.height, bool)
     for offset in offsets:
@@ -171,21 +194,22 @@ def _channels_of(data: memoryview, part: _Part, offsets: tuple[int, ...], skip: 
         start = offset + skip + 8
         if first < 0 or first % part.chunk_rows or count <= 0 or not 0 <= size <= len(data) - start:
             raise ValueError("a chunk lies outside")
+        budget -= size
+        if size > count * part.row_bytes or budget < 0:
+            raise ValueError("a chunk is larger than its rows, or lies over another")
         packed = data[start : start + size]
         unpacked = _unpacked(packed, count * part.row_bytes, part.compression)
         rows[first : first + count] = unpacked.reshape(count, part.row_bytes)
         seen[first : first + count] = True
     if not seen.all():
         raise ValueError("rows are missing")
-    prefix = f"{part.name}." if part.name else ""
     found: dict[str, Array] = {}
     start = 0
     for name, dtype in part.channels:
         end = start + part.width * dtype.itemsize
-        full = name if name.startswith(prefix) else prefix + name
-        found[full] = np.ascontiguousarray(rows[:, start:end]).view(dtype)
+        found[part.full_name(name)] = np.ascontiguousarray(rows[:, start:end]).view(dtype)
         start = end
-    return found
+    return found, budget
 
 
 def _unpacked(packed: memoryview, size: int, compression: str) -> Array:

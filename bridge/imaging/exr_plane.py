@@ -1,6 +1,6 @@
 """A plane that came as OpenEXR: the channels of an engine's file as the array that the wire means."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -17,6 +17,9 @@ CHANNELS: Mapping[str, tuple[tuple[str, ...], ...]] = {
 }
 """The channels that may hold a plane, by the last part of their names; the first set that is there."""
 
+MOST_SHOWN = 12
+"""Names of channels in a message."""
+
 OTHER: tuple[tuple[str, ...], ...] = (("R", "G", "B"), ("Y",), ("R",))
 
 
@@ -32,16 +35,21 @@ def unpack_exr(plane: Plane) -> Array:
             ``size_mismatch`` where it has another size than described.
     """
     what = f"plane {plane.name!r}"
-    channels = read_exr(plane.data, what)
     wanted = 3 if len(plane.shape) == 3 else 1
-    array = np.stack(_chosen(channels, plane.name, wanted, what), axis=-1)
-    if array.shape[:2] != plane.shape[:2]:
-        height, width = array.shape[:2]
-        raise InputError(
-            f"{what} is described as {plane.shape[1]}×{plane.shape[0]}, its exr is {width}×{height}",
-            code="size_mismatch",
-        )
-    array = array if wanted == 3 else array[..., 0]
+    names: list[str] = []
+
+    def choose(sizes: Mapping[str, tuple[int, int]]) -> list[str]:
+        names.extend(_chosen(sizes, plane.name, wanted, what))
+        for width, height in (sizes[name] for name in names):
+            if (height, width) != plane.shape[:2]:
+                raise InputError(
+                    f"{what} is described as {plane.shape[1]}×{plane.shape[0]}, its exr is {width}×{height}",
+                    code="size_mismatch",
+                )
+        return names
+
+    channels = read_exr(plane.data, what, choose)
+    array = channels[names[0]] if wanted == 1 else np.stack([channels[name] for name in names], axis=-1)
     if array.shape != plane.shape:
         raise InputError(
             f"{what} is described as {plane.shape}, its exr holds {array.shape}", code="size_mismatch"
@@ -49,12 +57,12 @@ def unpack_exr(plane: Plane) -> Array:
     return _turned(array, plane, what)
 
 
-def _chosen(channels: Mapping[str, Array], name: str, count: int, what: str) -> list[Array]:
+def _chosen(channels: Collection[str], name: str, count: int, what: str) -> list[str]:
     """Return the channels of a plane; where several layers have them, of the one that is named after it."""
-    layers: dict[str, dict[str, Array]] = {}
-    for full, array in channels.items():
+    layers: dict[str, dict[str, str]] = {}
+    for full in channels:
         layer, _, last = full.rpartition(".")
-        layers.setdefault(layer, {})[last.upper()] = array
+        layers.setdefault(layer, {})[last.upper()] = full
     sets = [parts for parts in CHANNELS.get(name, OTHER) if len(parts) == count]
     for layer in sorted(layers, key=lambda layer: (name not in layer.lower(), layer)):
         for parts in sets:
@@ -62,10 +70,16 @@ def _chosen(channels: Mapping[str, Array], name: str, count: int, what: str) -> 
                 return [layers[layer][part] for part in parts]
     wanted = " or ".join(", ".join(parts) for parts in sets) or f"{count} channels"
     raise InputError(
-        f"{what} is OpenEXR with the channels {', '.join(sorted(channels)) or 'none'}, and needs {wanted}",
+        f"{what} is OpenEXR with the channels {_listed(channels)}, and needs {wanted}",
         code="bad_image",
         hint="Write it from the pass that the plane is named after.",
     )
+
+
+def _listed(channels: Collection[str]) -> str:
+    shown = [name[:40] if name.isprintable() else repr(name[:40]) for name in sorted(channels)[:MOST_SHOWN]]
+    more = len(channels) - len(shown)
+    return (", ".join(shown) or "none") + (f" and {more} more" if more else "")
 
 
 def _turned(array: Array, plane: Plane, what: str) -> Array:

@@ -7,7 +7,9 @@ A frame read back has the digest of the one written.
 
 import io
 import json
+import lzma
 import math
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -19,7 +21,7 @@ import numpy as np
 from bridge.errors import InputError
 from bridge.imaging.arrays import DTYPES, Array
 from bridge.imaging.planes import to_plane
-from bridge.protocol import CODECS, TURNED_BY, Camera, Frame, Plane
+from bridge.protocol import CODECS, MAX_SIDE, TURNED_BY, Camera, Frame, Plane
 
 MAX_FRAME_BYTES = 1024**3
 """Of all arrays of a file, unpacked."""
@@ -30,7 +32,10 @@ LEVEL = 1
 """zlib's level: a 512² render with depth takes 17 ms and 280 kB of 2 MB."""
 
 _TEXTS = ("camera", "planes")
-_BROKEN = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, NotImplementedError, RuntimeError, KeyError)
+_BROKEN = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, NotImplementedError, RuntimeError),
+    *(ValueError, KeyError, IndexError, OverflowError, MemoryError, tokenize.TokenError),
+)
 """What zipfile and numpy raise over files that are damaged, encrypted, or none of theirs."""
 
 
@@ -122,7 +127,7 @@ def _note_on(plane: Plane) -> dict[str, Any]:
 def _plane_of(key: str, array: Array, note: Any, name: str) -> Plane:
     """Turn a member into a plane; a note says that it is packed, or where its depth begins and ends."""
     near, far, scale, sky = (note.get(number) for number in ("near", "far", "scale", "sky"))
-    if not all(number is None or isinstance(number, int | float) for number in (near, far, scale, sky)):
+    if not all(number is None or _is_length(number) for number in (near, far, scale, sky)):
         raise _bad(name, f"holds {key!r} with near {near!r}, far {far!r}, scale {scale!r}, sky {sky!r}")
     if "codec" not in note:
         try:
@@ -136,7 +141,7 @@ def _plane_of(key: str, array: Array, note: Any, name: str) -> Plane:
         and array.dtype == np.uint8
         and isinstance(shape, list)
         and len(shape) in (2, 3)
-        and all(isinstance(side, int) and side > 0 for side in shape)
+        and all(isinstance(side, int) and 0 < side <= MAX_SIDE for side in shape)
         and dtype in list(DTYPES)
         and codec in list(CODECS)
         and (rotation is None or _is_rotation(rotation))
@@ -147,9 +152,13 @@ def _plane_of(key: str, array: Array, note: Any, name: str) -> Plane:
     return Plane(key, tuple(shape), dtype, array.tobytes(), codec, near, far, *turned_by)
 
 
+def _is_length(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e38
+
+
 def _is_rotation(value: Any) -> bool:
     is_list = isinstance(value, list) and len(value) == 9
-    return is_list and all(isinstance(part, int | float) and math.isfinite(part) for part in value)
+    return is_list and all(isinstance(part, int | float) and -1.001 <= part <= 1.001 for part in value)
 
 
 def _members(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[str, Array]]:
@@ -186,9 +195,9 @@ def _camera(data: Any, name: str) -> Camera:
     try:
         camera = Camera(tuple(data["view"]), tuple(data["projection"]), data["near"], data["far"])
         numbers = (*camera.view, *camera.projection, camera.near, camera.far)
-        if len(numbers) == 34 and all(map(math.isfinite, numbers)):
+        if (len(camera.view), len(camera.projection)) == (16, 16) and all(map(math.isfinite, numbers)):
             return camera
-    except (TypeError, KeyError) as error:
+    except (TypeError, KeyError, OverflowError) as error:
         raise _bad(name, f"holds a camera without {error}") from error
     raise _bad(name, "holds a camera without two 4×4 matrices of numbers")
 

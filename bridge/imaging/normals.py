@@ -55,8 +55,12 @@ def unpack_normals(plane: Array) -> Normals:
     vectors = plane[..., :3].astype(np.float32)
     if plane.dtype == np.uint8:
         vectors = vectors * np.float32(1 / 127.5) - np.float32(1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        length = (vectors * vectors).sum(axis=2)
+    nowhere = ~((length >= 0.25) & np.isfinite(length))
+    vectors[nowhere] = 0
     x, y, z = cv2.split(np.ascontiguousarray(vectors))
-    return _unit(x, y, z, x * x + y * y + z * z < 0.25)
+    return _unit(x, y, z, nowhere)
 
 
 def normals_to_control(normals: Normals) -> Image:

@@ -67,7 +67,7 @@ class Contents:
 
     def text(self, name: str) -> str:
         """Return a file's text; empty if there is no such file."""
-        return self.files.get(name, b"").decode()
+        return self.files.get(name, b"").decode(errors="replace")
 
 
 Faults = Iterator[str]
@@ -147,5 +147,8 @@ def assigned(source: str, name: str) -> Any:
         return None
     for statement in statements:
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == name:
-            return ast.literal_eval(statement.value)
+            try:
+                return ast.literal_eval(statement.value)
+            except ValueError:  # no literal
+                return None
     return None

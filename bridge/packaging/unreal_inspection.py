@@ -6,6 +6,7 @@ lies outside ``Content`` and ``Resources`` unless ``Config/FilterPlugin.ini`` na
 
 import ast
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatch
@@ -43,7 +44,11 @@ ENGINE = (f"{PYTHON}/init_unreal.py", f"{PACKAGE}/__init__.py", f"{PACKAGE}/self
 """Where ``unreal`` may be imported."""
 
 FORBIDDEN_CALLS = {"exec", "eval", "compile", "__import__"}
-FORBIDDEN_MODULES = {"subprocess", "socketserver", "http", "pip", "ctypes"}
+FORBIDDEN_MODULES = {
+    *("subprocess", "multiprocessing", "asyncio", "socket", "socketserver", "http", "urllib", "ftplib"),
+    *("pickle", "marshal", "shelve", "runpy", "code", "builtins", "ctypes", "pip"),
+}
+FORBIDDEN_MEMBERS = re.compile(r"system|popen|exec[lv]\w*|spawn[lv]\w*|execute_python\w*")
 """What ours, besides the shared client, has no use for: the plugin runs nothing and listens nowhere."""
 
 
@@ -121,13 +126,11 @@ def _imports(contents: Contents) -> Faults:
                 yield f"{name} imports {module}, which is neither standard library nor shipped"
             if "/_bridge/" not in name and top in FORBIDDEN_MODULES:
                 yield f"{name} imports {module}, for which the plugin has no use"
-        for node in ast.walk(tree):
-            if (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Name)
-                and node.func.id in FORBIDDEN_CALLS
-            ):
-                yield f"{name} calls {node.func.id}"
+        for call in (node.func for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            if isinstance(call, ast.Name) and call.id in FORBIDDEN_CALLS:
+                yield f"{name} calls {call.id}"
+            if isinstance(call, ast.Attribute) and FORBIDDEN_MEMBERS.fullmatch(call.attr):
+                yield f"{name} calls {call.attr}"
 
 
 def _licences(contents: Contents) -> Faults:

@@ -85,7 +85,7 @@ class Description:
     far: float | None = None
     scale: Annotated[float, Bounds(1e-9, 1e9)] | None = None
     sky: Annotated[float, Bounds(1e-9, 1e38)] | None = None
-    rotation: Annotated[tuple[float, ...], Length(9, 9)] | None = None
+    rotation: Annotated[tuple[Annotated[float, Bounds(-1.001, 1.001)], ...], Length(9, 9)] | None = None
 
     @classmethod
     def read(cls, value: Any, place: Place) -> "Description":

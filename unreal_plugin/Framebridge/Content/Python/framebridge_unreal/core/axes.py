@@ -14,6 +14,7 @@ import math
 from dataclasses import asdict, dataclass
 
 from .._bridge.errors import BridgeError
+from .._bridge.host.settings import MAX_SIDE
 from .._bridge.protocol import Camera
 
 Vector = tuple[float, float, float]
@@ -53,6 +54,14 @@ class View:
     def is_perspective(self) -> bool:
         """Whether things far away look smaller."""
         return self.ortho_width == 0.0
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether something can be seen from there."""
+        numbers = (*self.location, *self.rotation, self.ortho_width, self.exposure or 0.0)
+        has_size = 1 <= self.width <= MAX_SIDE and 1 <= self.height <= MAX_SIDE and 0 < self.near < FAR_CM
+        has_lens = 0 < self.field_of_view < 180 if self.is_perspective else self.ortho_width > 0
+        return all(map(math.isfinite, numbers)) and has_size and has_lens
 
     def basis(self) -> tuple[Vector, Vector, Vector]:
         """Return the camera's forward, right and up in Unreal's world, unit length."""
@@ -100,10 +109,10 @@ def view_from_json(text: str) -> View:
             float(data["near"]),
             None if data.get("exposure") is None else float(data["exposure"]),
         )
-        if min(view.width, view.height) < 1 or (view.is_perspective and not 0 < view.field_of_view < 180):
-            raise ValueError("it has no size or no angle")
+        if not view.is_sound:
+            raise ValueError("it has no place, no size or no angle")
         return view
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise BridgeError(
             "where this picture was seen from cannot be read", code="bad_view", hint="Generate a new one."
         ) from error

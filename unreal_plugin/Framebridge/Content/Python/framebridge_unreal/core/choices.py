@@ -25,6 +25,9 @@ from .editor import CAMERA, CAMERA_CUT, VIEWPORT, Source
 
 FILE = "settings.json"
 
+LARGEST = 2.0**64
+"""Of a number; what is larger was damaged."""
+
 OWN: Mapping[str, Setting] = {
     "source": Setting(
         "Capture",
@@ -361,7 +364,8 @@ def _checked_control(control: Control, value: object) -> Any:
 def _number(
     label: str, value: object, minimum: float | None, maximum: float | None, is_whole: bool
 ) -> int | float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not abs(value) < LARGEST:  # NaN is not below it, either
         raise _bad_value(label, value, "is a number")
     value = min(
         max(value, -math.inf if minimum is None else minimum), math.inf if maximum is None else maximum

@@ -76,7 +76,7 @@ def views_in(folder: Path) -> dict[int, View]:
     try:
         texts = json.loads((folder / VIEWS_FILE).read_text("utf-8"))
         return {int(number): view_from_json(text) for number, text in texts.items()}
-    except (OSError, ValueError, AttributeError, BridgeError):
+    except (OSError, ValueError, AttributeError, RecursionError, BridgeError):
         return {}
 
 
@@ -114,12 +114,14 @@ def is_whole_exr(file: Path) -> bool:
                 return True  # the daemon takes none of these, and says so
             place, rows, compression = _table(head)
             chunks = -(-rows // _ROWS[compression])
+            if place + 8 * chunks > file.stat().st_size:
+                return False
             stream.seek(place)
             offsets: tuple[int, ...] = struct.unpack(f"<{chunks}Q", stream.read(8 * chunks))
             stream.seek(max(offsets) + 4)
             end = max(offsets) + 8 + int.from_bytes(stream.read(4), "little")
             return min(offsets) > 0 and end <= stream.seek(0, 2)
-    except (OSError, struct.error, KeyError, ValueError, OverflowError):
+    except (OSError, struct.error, IndexError, KeyError, ValueError, OverflowError):
         return False
 
 

@@ -33,6 +33,7 @@ from .._bridge.host.shot import (
     frame_file,
     frames_in,
     is_frame_of,
+    others_in,
     planned_shot,
     sampled,
 )
@@ -177,21 +178,26 @@ class Sequence:
     # ---- rendering -------------------------------------------------------------------------------
 
     @property
-    def _missing(self) -> list[int]:
-        return sorted({*self._todo, *self._samples} - self._rendered.keys())
+    def _missing(self) -> set[int]:
+        return {*self._todo, *self._samples} - self._rendered.keys()
 
     def _render_missing(self) -> None:
         """Have Movie Render Queue make the next gap of frames that are needed and not there."""
         reel, folder = self._studio.editor.reel, self.folder / RENDERED
         self._rendered = {frame.number: frame for frame in reel.rendered(folder)}
-        if not self._missing:
+        missing = self._missing
+        if not missing:
             return
-        first = last = self._missing[0]
-        while last + 1 in self._missing:
+        first = last = min(missing)
+        while last + 1 in missing:
             last += 1
-        reel.begin(self.sequence, range(first, last + 1), (self._shot.width, self._shot.height), folder)
-        self._is_rendering = True
+        self._is_rendering = True  # first: while it begins the editor may tick
         self.words = "Rendering with Movie Render Queue…"
+        try:
+            reel.begin(self.sequence, range(first, last + 1), (self._shot.width, self._shot.height), folder)
+        except BridgeError:
+            self._is_rendering = False
+            raise
 
     def _look_after_rendering(self) -> None:
         is_over, fraction, fault = self._studio.editor.reel.progress()
@@ -199,9 +205,9 @@ class Sequence:
         if not is_over:
             return
         self._is_rendering = False
-        before = set(self._missing)
+        before = self._missing
         self._render_missing()
-        if fault or set(self._missing) == before:
+        if fault or self._missing == before:
             raise BridgeError(
                 fault or f"Movie Render Queue ended without frame {min(before)}",
                 code="render_failed",
@@ -408,8 +414,10 @@ def _of_frame(number: int, problem: Problem) -> BridgeError:
 def _delete_frames(folder: Path) -> None:
     """Delete painted frames, those beyond the range, too: an image sequence is all that is in the folder."""
     try:
-        for number in frames_in(folder):
-            frame_file(folder, number).unlink(missing_ok=True)
+        others = set(others_in(folder))
+        for file in (frame_file(folder, number) for number in frames_in(folder)):
+            if file not in others:
+                file.unlink(missing_ok=True)
     except (BridgeError, OSError):  # none, or in use: each is written over, or writing it tells why not
         return
 
@@ -423,5 +431,5 @@ def _delete_rendered(frames: Iterable[Rendered]) -> None:
 def _read_source(folder: Path) -> object:
     try:
         return json.loads((folder / SOURCE_FILE).read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
