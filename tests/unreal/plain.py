@@ -71,7 +71,10 @@ class PlainEye:
         self._fail()
         return view, self.changes
 
-    def capture(self, view: Any, passes: frozenset[str] = frozenset(), labels: Sequence[str] = ()) -> Any:
+    def selected(self) -> Sequence[str]:
+        return []
+
+    def capture(self, view: Any, passes: frozenset[str] = frozenset(), *, is_live: bool = False) -> Any:
         self._fail()
         self.captures.append((view, passes))
         depth = exr_file(self._folder, view.width, view.height)
@@ -188,6 +191,7 @@ class PlainEditor:
     """All of it."""
 
     version = "5.6.0"
+    is_playing = False
 
     def __init__(self, core: Any, folder: Path) -> None:
         self.saved_folder = folder / "Saved"

@@ -95,7 +95,8 @@ def test_ids_count_the_chosen_actors_and_only_where_they_are_seen(
     plugin: Any, eye: Any, world: World, tmp_path: Path
 ) -> None:
     view = eye.view(source(plugin))
-    ids = exr(eye.capture(view, frozenset({"object_id"}), ["Ball", "Box"]).object_id, tmp_path)[..., 0]
+    world.select("Ball", "Box")
+    ids = exr(eye.capture(view, frozenset({"object_id"})).object_id, tmp_path)[..., 0]
     assert set(np.unique(ids)) == {0.0, 1.0, 2.0}
     world.select("Box")
     ids = exr(eye.capture(view, frozenset({"object_id"})).object_id, tmp_path)[..., 0]

@@ -195,9 +195,7 @@ class World:
         if kind == "begin":
             self._open.append((words, []))
         elif kind == "cancel" and self._open:
-            for step in reversed(self._open[0][1]):
-                step()
-            self._open[0][1].clear()
+            self._open[0][1].clear()  # as in the engine: what was done stays, and is no step of undo
         elif kind == "end":
             outermost = self._open[0]
             self._open.pop()

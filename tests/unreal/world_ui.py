@@ -49,6 +49,8 @@ class Screen:
             ("ToolMenuEntry", EntryCalls()),
         ):
             world.scripts.behave(name, holder)
+        world.scripts.script("SystemLibrary.get_command_line", lambda: "UnrealEditor Demo.uproject")
+        world.scripts.script("SystemLibrary.collect_garbage", lambda: None)
 
     # ---- for tests -------------------------------------------------------------------------------
 

@@ -1,9 +1,10 @@
-r"""Try the plugin in this editor, and say which part of it works: for the user to run, since we could not.
+"""Try the plugin in this editor, and say which part of it works: for the user to run, since we could not.
 
 In the editor's Python console: ``from framebridge_unreal import selftest; selftest.run()``. From a terminal::
 
-    UnrealEditor-Cmd PROJECT.uproject -run=pythonscript \\
-        -script="from framebridge_unreal import selftest; selftest.run()"
+    UnrealEditor PROJECT.uproject -ExecCmds="py from framebridge_unreal import selftest; selftest.run()"
+
+Not as a commandlet: actors cannot be placed there.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ def run() -> dict[str, str]:
     Returns:
         What was checked → ``ok: …``, ``warning: …`` or ``FAILED: …``.
     """
+    if "-run=" in str(unreal.SystemLibrary.get_command_line()):
+        unreal.log_error(f"{LOG} The self-test needs the whole editor: start it with -ExecCmds.")
+        return {"editor": "FAILED: this is a commandlet"}
     editor = UnrealEditor()
     found: dict[str, str] = {}
     for name, check in CHECKS.items():

@@ -364,8 +364,8 @@ def _checked_control(control: Control, value: object) -> Any:
 def _number(
     label: str, value: object, minimum: float | None, maximum: float | None, is_whole: bool
 ) -> int | float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not abs(value) < LARGEST:  # NaN is not below it, either
+    is_number = isinstance(value, int | float) and abs(value) < LARGEST  # NaN is not
+    if not isinstance(value, int | float) or isinstance(value, bool) or not is_number:
         raise _bad_value(label, value, "is a number")
     value = min(
         max(value, -math.inf if minimum is None else minimum), math.inf if maximum is None else maximum

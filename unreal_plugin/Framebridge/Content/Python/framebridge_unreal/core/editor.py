@@ -72,6 +72,9 @@ class Eye(Protocol):
     def cameras(self) -> Sequence[str]:
         """Return the labels of the level's camera actors, sorted."""
 
+    def selected(self) -> Sequence[str]:
+        """Return the labels of the selected actors."""
+
     def level(self) -> str:
         """Return the path of the level that is open.
 
@@ -89,13 +92,13 @@ class Eye(Protocol):
     def seen(self, view: View) -> Hashable:
         """Return what changes when a capture of this view would show something else; costs a millisecond."""
 
-    def capture(self, view: View, passes: frozenset[str] = frozenset(), actors: Sequence[str] = ()) -> Files:
-        """Draw the level, with exposure locked and streaming finished.
+    def capture(self, view: View, passes: frozenset[str] = frozenset(), *, is_live: bool = False) -> Files:
+        """Draw the level.
 
         Args:
             view: From ``view``.
-            passes: What is wanted besides colour and depth.
-            actors: Labels of those that ``OBJECT_ID`` numbers, from 1; without any, the selected ones.
+            passes: What is wanted besides colour and depth; ``OBJECT_ID`` numbers the selected actors from 1.
+            is_live: Whether the next is soon to come: then streaming is not waited for, nor settled light.
 
         Raises:
             BridgeError: ``no_level``, ``capture_failed``, ``no_selection``, ``too_many_actors``.
@@ -137,7 +140,7 @@ class Shelf(Protocol):
             Its path.
 
         Raises:
-            BridgeError: ``content_unwritable``, ``import_failed``.
+            BridgeError: ``content_unwritable``, ``import_failed``; ``no_level`` while the level is played.
         """
 
     def results(self) -> Sequence[Kept]:
@@ -170,6 +173,9 @@ class Stage(Protocol):
 
     def show_blend(self, asset: str, opacity: float, split: float) -> None:
         """Lay a result over the level viewport; ``split`` 0..1 is where it begins, from left to right."""
+
+    def veil(self, is_hidden: bool) -> None:
+        """Hide the layer over the viewport for now, or show it again; no step of undo."""
 
     def hide_blend(self) -> None:
         """See the level as it is."""
@@ -283,6 +289,10 @@ class Editor(Protocol):
     @property
     def version(self) -> str:
         """Of the engine: ``5.6.0``."""
+
+    @property
+    def is_playing(self) -> bool:
+        """Whether the level is played; nothing can be put into the project meanwhile."""
 
     def transaction(self, words: str) -> AbstractContextManager[object]:
         """Make one step of undo of all that is done within; transactions within it are part of it."""

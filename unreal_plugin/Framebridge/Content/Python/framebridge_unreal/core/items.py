@@ -108,6 +108,14 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Group:
+    """Items that come and go without moving what is below them; ``name`` tells it from others."""
+
+    name: str
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True)
 class Section:
     """Items under a title, which can be folded away; ``name`` is where that is kept."""
 
@@ -117,7 +125,7 @@ class Section:
     is_open: bool = True
 
 
-Item = Text | Button | Entry | Number | Toggle | Choice | Progress | Picture | Row | Section
+Item = Text | Button | Entry | Number | Toggle | Choice | Progress | Picture | Row | Group | Section
 
 
 class Panel(Protocol):
@@ -135,9 +143,8 @@ class Panel(Protocol):
 
 @dataclass(frozen=True)
 class Action:
-    """What a menu or toolbar offers: as a button, with an icon of the editor's style set."""
+    """What a menu or toolbar offers."""
 
     name: str
     label: str
     help: str
-    icon: str = ""

@@ -41,6 +41,7 @@ class LiveView:
         self.picture: tuple[protocol.Plane, Recipe, Scenery] | None = None
         self._link, self._editor, self._choices = link, editor, choices
         self._gallery, self._faults = gallery, faults
+        self._blind = ""
         self._stream: LiveStream[Scenery] = LiveStream(link, choices.preset_named)
 
     @property
@@ -62,7 +63,12 @@ class LiveView:
         try:
             self._look()
         except Exception as error:  # whatever it is, Live is there to be looked at and turned off
-            self.problem = self._faults.problem_from(error)
+            if repr(error) != self._blind:  # once, not at every tick
+                self.problem = self._faults.problem_from(error)
+            self._blind = repr(error)
+        else:
+            if self._blind:
+                self.problem, self._blind = None, ""
 
     def receive(self, message: protocol.Message) -> None:
         """Take note of a message that is about the live stream."""
@@ -92,6 +98,6 @@ class LiveView:
         eye = self._editor.eye
 
         def capture(number: int) -> tuple[protocol.Frame, Scenery]:
-            return frame_of(eye.capture(view, passes), number), Scenery(eye.level(), view)
+            return frame_of(eye.capture(view, passes, is_live=True), number), Scenery(eye.level(), view)
 
         self._stream.push(seen, capture)

@@ -15,7 +15,21 @@ from .._bridge.host.words import sentence, summary_of
 from .axes import view_from_json
 from .choices import ALL, Choices, is_shown
 from .editor import CAMERA, VIEWPORT, Kept
-from .items import Action, Button, Choice, Entry, Item, Number, Picture, Progress, Row, Section, Text, Toggle
+from .items import (
+    Action,
+    Button,
+    Choice,
+    Entry,
+    Group,
+    Item,
+    Number,
+    Picture,
+    Progress,
+    Row,
+    Section,
+    Text,
+    Toggle,
+)
 from .placing import result_named
 from .studio import Studio
 
@@ -34,6 +48,7 @@ OWN_ACTIONS = {
     "open": ("Open Panel", "Open the panel, which can be docked"),
     "show_result": ("Show", "Show this result where the settings say"),
     "project": ("Project Onto Meshes", "Paint the result that is looked at onto what its view shows"),
+    "project_selected": ("Project Onto Selected", "Paint it onto the selected actors only"),
     "remove_projection": ("Remove Projection", "Take all projected views away; the meshes look as before"),
     "clear_level": (
         "Clear Level",
@@ -51,10 +66,10 @@ MENU = ("open", "generate", "live", "cancel", "project", "render_sequence", "dia
 """What the editor's menu and toolbar offer."""
 
 
-def action_named(name: str, icon: str = "") -> Action:
+def action_named(name: str) -> Action:
     """Return an action's label and help."""
     label, help_text = {**SHARED_ACTIONS, **OWN_ACTIONS}[name]
-    return Action(name, label, help_text, icon)
+    return Action(name, label, help_text)
 
 
 ACTIONS = tuple(action_named(name) for name in MENU)
@@ -90,8 +105,14 @@ class StudioPanel:
     def items(self) -> tuple[Item, ...]:
         """Return the panel as it is now."""
         self._studio.is_looked_at = True
-        parts = (self._state, self._preset, self._generate, self._trouble, self._sections)
-        return tuple(item for part in parts for item in part())
+        above = {
+            "state": self._state,
+            "preset": self._preset,
+            "generate": self._generate,
+            "trouble": self._trouble,
+        }
+        groups = (Group(name, tuple(part())) for name, part in above.items())
+        return (*groups, *self._sections())
 
     def _state(self) -> Iterator[Item]:
         link = self._studio.link
@@ -232,7 +253,9 @@ class StudioPanel:
 
     def _projection(self) -> Iterator[Item]:
         yield self._setting("strength")
-        yield self._button("project", is_enabled=bool(self._studio.editor.shelf.results()))
+        has_results = bool(self._studio.editor.shelf.results())
+        names = ("project", "project_selected")
+        yield Row(tuple(self._button(name, is_enabled=has_results) for name in names))
         for asset, strength in self._recent("views", self._studio.editor.stage.views):
             yield Text(f"{asset.rpartition('/')[2]}, {strength:.0%}")
         yield self._button("remove_projection")
@@ -328,9 +351,10 @@ class StudioPanel:
             "use_again": studio.use_again,
             "show_result": studio.show_result,
             "delete_result": studio.delete_result,
-            "clear_overlay": stage.hide_blend,
+            "clear_overlay": studio.hide_layer,
             "clear_level": stage.clear,
             "project": studio.project,
+            "project_selected": lambda: studio.project(only_selected=True),
             "remove_projection": stage.remove_projection,
             "render_sequence": studio.render_sequence,
             "start_over": lambda: studio.render_sequence(starts_over=True),

@@ -10,7 +10,7 @@ from .._bridge.host.recipe import sized
 from .._bridge.host.tasks import Task
 from .._bridge.host.words import NO_PICTURE, oddity, progress_of
 from .capture import frame_of
-from .placing import Scenery, keep, passes_for, place
+from .placing import Scenery, keep, passes_for
 
 if TYPE_CHECKING:
     from .studio import Studio
@@ -43,16 +43,22 @@ class Picture:
         self._recipe = sized(choices.recipe, self._preset, view.width, view.height)
         files = eye.capture(view, passes_for(choices))
         request = studio.session.submit(frame_of(files), self._recipe)
+        self._pictures: list[protocol.Plane] = []
         self._task = studio.tasks.add(Task(request, on_end=self._painted, on_preview=self._show_preview))
         choices.advance_seed()
 
     @property
     def progress(self) -> tuple[float, str]:
         """How far it is, 0..1, and in words."""
+        if self._pictures:
+            return 1.0, "Waiting for Play In Editor to end"
         return progress_of(self._task, self._preset, self._recipe)
 
     def cancel(self) -> None:
         """Give it up; nothing of it comes any more."""
+        if self._pictures:
+            self._pictures = []
+            self._end(notice="Cancelled")
         self._studio.tasks.cancel(self._task, self._studio.link.session)
 
     def _show_preview(self, task: Task) -> None:
@@ -69,11 +75,19 @@ class Picture:
             self._end(NO_PICTURE)
         else:
             self.notice = task.warnings[0].message if task.warnings else ""
-            try:
-                self._take_in(task.pictures)
-                self._end(notice=self.notice)
-            except Exception as error:  # the picture is there; what it is worth depends on being told
-                self._end(self._studio.problem_from(error))
+            self._pictures = task.pictures
+            self.tick()
+
+    def tick(self) -> None:
+        """Take in what has come, once the level is not played."""
+        if not self._pictures or self._studio.editor.is_playing:
+            return
+        pictures, self._pictures = self._pictures, []
+        try:
+            self._take_in(pictures)
+            self._end(notice=self.notice)
+        except Exception as error:  # the picture is there; what it is worth depends on being told
+            self._end(self._studio.problem_from(error))
 
     def _take_in(self, planes: list[protocol.Plane]) -> None:
         """Keep the pictures first, then show the first, unless the artist has gone to another level."""
@@ -85,7 +99,7 @@ class Picture:
             if self._is_elsewhere():
                 self.notice = "Another level was opened meanwhile: the result is in the content browser"
             else:
-                place(editor, self._studio.choices, assets[0], view)
+                self._studio.place(assets[0], view)
 
     def _is_elsewhere(self) -> bool:
         try:

@@ -10,7 +10,7 @@ Rules:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from .._bridge import protocol
 from .._bridge.errors import BridgeError, Problem
@@ -23,9 +23,10 @@ from .._bridge.host.session import Session
 from .._bridge.host.shot import frames_in
 from .._bridge.host.tasks import Task, Tasks
 from .._bridge.host.words import DISCONNECTED, NO_ANSWER, counted
+from .axes import View
 from .capture import frame_of
 from .choices import Choices
-from .editor import NORMAL, Editor
+from .editor import NORMAL, Editor, Source
 from .gallery import Gallery
 from .live import LiveView
 from .picture import Picture
@@ -39,6 +40,9 @@ BUDGET_S = 0.004
 
 START_S = 60.0
 """How long a daemon may take to start, and to tell its presets."""
+
+LAYER_S = 0.2
+"""Between two looks at whether the view has been turned from under a layer."""
 
 ANY_SURFACES = frozenset({NORMAL})
 
@@ -78,6 +82,9 @@ class Studio:
         self.diagnosis: Diagnosis | None = None
         self._maps: Task | None = None
         self._warned: Problem | None = None
+        self._layer_view: tuple[float, ...] | None = None
+        self._is_layer_hidden = False
+        self._look_at_layer = 0.0
         self._waiting: tuple[Callable[[], None], float] | None = None
 
     # ---- for the panel ---------------------------------------------------------------------------
@@ -163,6 +170,7 @@ class Studio:
         self._do_what_waits()
         self._look_after_picture()
         self._look_after_sequence()
+        self._look_after_layer()
         if self.live is not None and self.picture is None and self.sequence is None:
             self.live.tick()
         if self.diagnosis is not None:
@@ -177,9 +185,29 @@ class Studio:
         self.tasks.receive(message, self.link.session)
 
     def _look_after_picture(self) -> None:
+        if self.picture is not None:
+            self.picture.tick()
         if self.picture is not None and self.picture.is_over:
             self.problem, self.notice = self.picture.problem, self.picture.notice
             self.picture = None
+
+    def _look_after_layer(self) -> None:
+        """Hide the layer over the viewport where it does not belong: once the view has been turned."""
+        now = time.monotonic()
+        if self._layer_view is None or now < self._look_at_layer or self.editor.is_playing:
+            return
+        self._look_at_layer = now + LAYER_S
+        is_hidden = self._viewport_pose() != self._layer_view
+        if is_hidden != self._is_layer_hidden:
+            self._is_layer_hidden = is_hidden
+            self.editor.stage.veil(is_hidden)
+
+    def _viewport_pose(self) -> tuple[float, ...] | None:
+        try:
+            view = self.editor.eye.view(Source())
+        except BridgeError:
+            return None
+        return tuple(round(number, 2) for number in (*view.location, *view.rotation))
 
     def _look_after_sequence(self) -> None:
         if self.sequence is not None:
@@ -329,7 +357,18 @@ class Studio:
         """Show the result that is looked at where the settings say."""
         kept = result_named(self.editor, self.chosen)
         with self.editor.transaction("Show Framebridge Result"):
-            place(self.editor, self.choices, kept.asset, view_of(kept))
+            self.place(kept.asset, view_of(kept))
+
+    def place(self, asset: str, view: View) -> None:
+        """Show a result where the settings say; over the viewport it stays until the view is turned."""
+        place(self.editor, self.choices, asset, view)
+        self._layer_view = self._viewport_pose() if self.choices["to_blend"] else None
+        self._is_layer_hidden = False
+
+    def hide_layer(self) -> None:
+        """See the level as it is."""
+        self._layer_view = None
+        self.editor.stage.hide_blend()
 
     def delete_result(self) -> None:
         """Delete the result that is looked at."""
@@ -344,9 +383,19 @@ class Studio:
                 kept.asset, self.choices["overlay_opacity"], self.choices["overlay_split"]
             )
 
-    def project(self, actors: Sequence[str] = ()) -> None:
-        """Paint the result that is looked at onto what its view sees; its depth is captured anew."""
+    def project(self, only_selected: bool = False) -> None:
+        """Paint the result that is looked at onto what its view sees; its depth is captured anew.
+
+        Args:
+            only_selected: Whether to paint nothing but the selected actors.
+
+        Raises:
+            BridgeError: ``no_result``, ``no_selection``; see ``Stage.project``.
+        """
         kept, eye = result_named(self.editor, self.chosen), self.editor.eye
+        actors = eye.selected() if only_selected else ()
+        if only_selected and not actors:
+            raise BridgeError("no actor is selected", code="no_selection", hint="Select actors with meshes.")
         files = eye.capture(view_of(kept))
         count = self.editor.stage.project(kept.asset, files, actors, self.choices["strength"])
         self.notice = f"Painted {counted(count, 'component')}"

@@ -51,6 +51,7 @@ class App:
         self.panel = StudioPanel(self.studio, self._open)
         self.window: Window | None = None
         self._look_at = 0.0
+        self._is_ticking = False
         self._on_tick = unreal.register_slate_post_tick_callback(self.tick)
         self._on_shutdown = unreal.register_python_shutdown_callback(self._shut_down)
         if not unreal.SystemLibrary.is_unattended():
@@ -59,6 +60,15 @@ class App:
 
     def tick(self, _delta_s: float) -> None:
         """Go on with what is under way, and show what has changed."""
+        if self._is_ticking:  # an import or a dialog lets the editor tick within our tick
+            return
+        self._is_ticking = True
+        try:
+            self._tick()
+        finally:
+            self._is_ticking = False
+
+    def _tick(self) -> None:
         self.studio.tick()
         now = time.monotonic()
         if self.window is not None and now >= self._look_at:

@@ -15,7 +15,7 @@ import unreal
 
 from .._bridge.errors import Problem
 from ..core.editor import Editor
-from ..core.items import Choice, Entry, Item, Number, Panel, Progress, Row, Section, Text, Toggle
+from ..core.items import Choice, Entry, Group, Item, Number, Panel, Progress, Row, Section, Text, Toggle
 
 TITLE = "Framebridge"
 NARROW = 520
@@ -101,7 +101,7 @@ class SettingsDialog:
 def _flat(items: Iterable[Item]) -> Iterator[Item]:
     for item in items:
         yield item
-        if isinstance(item, Row | Section):
+        if isinstance(item, Row | Group | Section):
             yield from _flat(item.items)
 
 
@@ -110,6 +110,8 @@ def _named(items: Sequence[Item], section: str = TITLE) -> Iterator[tuple[str, t
     for item in items:
         if isinstance(item, Section):
             yield from _named(item.items, item.title)
+        elif isinstance(item, Group):
+            yield from _named(item.items, section)
         elif isinstance(item, Valued):
             plain = "".join(letter if letter.isalnum() else "_" for letter in item.name)
             yield f"{plain}_value", (section, item)

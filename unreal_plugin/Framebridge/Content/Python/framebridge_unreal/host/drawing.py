@@ -18,8 +18,8 @@ from .._bridge.errors import BridgeError
 from ..core.axes import View
 from .level import destroy, open_world, our_actors, selection_kept, spawn
 
-WARM_UP = 2
-"""Draws before the one that counts: exposure and temporal history settle."""
+WARM_UP, WARM_UP_LIVE = 16, 2
+"""Draws before the one that counts: exposure, global illumination and temporal history settle."""
 
 ADAPTS_AT_ONCE = 1000.0
 """F-stops a second, so that exposure has settled after the warm-up and owes nothing to the picture before."""
@@ -92,12 +92,13 @@ class Drawing:
 
 
 @contextmanager
-def drawing(view: View, folder: Path) -> Iterator[Drawing]:
+def drawing(view: View, folder: Path, *, is_live: bool = False) -> Iterator[Drawing]:
     """Prepare to draw a view, and tidy up.
 
     Args:
         view: What to look from.
         folder: For files that are gone again afterwards; made if need be.
+        is_live: Whether to take what has been streamed so far.
 
     Raises:
         BridgeError: ``no_level``, ``capture_failed``, ``spawn_failed``.
@@ -112,6 +113,9 @@ def drawing(view: View, folder: Path) -> Iterator[Drawing]:
             hint="Make the project's Saved folder writable.",
         ) from error
     with ExitStack() as undo:
+        # Placing and deleting actors are steps of undo by themselves: they go with this one, which is none.
+        transaction = undo.enter_context(unreal.ScopedEditorTransaction("Framebridge Capture"))
+        undo.callback(transaction.cancel)
         undo.enter_context(selection_kept())
         undo.enter_context(_hidden(our_actors()))
         actor = spawn(unreal.SceneCapture2D, _placed(view), "Capture", transient=True)
@@ -119,7 +123,8 @@ def drawing(view: View, folder: Path) -> Iterator[Drawing]:
         assert isinstance(actor, unreal.SceneCapture2D)
         component = actor.capture_component2d
         _prepare(component, view)
-        unreal.AutomationLibrary.finish_loading_before_screenshot()
+        if not is_live:
+            unreal.AutomationLibrary.finish_loading_before_screenshot()
         yield Drawing(view, component, folder)
 
 
@@ -156,11 +161,16 @@ def _look(view: View, material: unreal.MaterialInterface | None) -> unreal.PostP
     for name in _CLEAN:
         look.set_editor_property(f"override_{name}", True)
         look.set_editor_property(name, 0.0)
-    exposure = {"auto_exposure_speed_up": ADAPTS_AT_ONCE, "auto_exposure_speed_down": ADAPTS_AT_ONCE}
+    exposure: dict[str, object] = {
+        "auto_exposure_speed_up": ADAPTS_AT_ONCE,
+        "auto_exposure_speed_down": ADAPTS_AT_ONCE,
+    }
     if view.exposure is not None:
         exposure = {
             "auto_exposure_min_brightness": view.exposure,
             "auto_exposure_max_brightness": view.exposure,
+            "auto_exposure_method": unreal.AutoExposureMethod.AEM_HISTOGRAM,
+            "auto_exposure_bias": 0.0,
         }
     for name, value in exposure.items():
         look.set_editor_property(f"override_{name}", True)

@@ -10,6 +10,7 @@ import unreal
 from .._bridge.errors import Problem
 from .._bridge.host.words import sentence
 from .eye import UnrealEye
+from .level import is_playing
 from .reel import UnrealReel
 from .shelf import UnrealShelf
 from .stage import UnrealStage
@@ -37,6 +38,11 @@ class UnrealEditor:
     def version(self) -> str:
         """Of the engine: ``5.6.0``."""
         return str(unreal.SystemLibrary.get_engine_version()).partition("-")[0]
+
+    @property
+    def is_playing(self) -> bool:
+        """Whether the level is played."""
+        return is_playing()
 
     def transaction(self, words: str) -> AbstractContextManager[object]:
         """Make one step of undo of all that is done within."""

@@ -10,7 +10,7 @@ import unreal
 
 from ..core.axes import View
 from ..core.editor import BASE_COLOR, NORMAL, OBJECT_ID, Files, Source
-from .drawing import WARM_UP, Drawing, drawing
+from .drawing import WARM_UP, WARM_UP_LIVE, Drawing, drawing
 from .level import actors as level_actors
 from .level import level_path, selected_actors
 from .materials import stencil_material
@@ -64,18 +64,22 @@ class UnrealEye:
         self._place = self._place % max(len(found), 1)
         turn = found[self._place : self._place + LOOKED_AT]
         self._place += LOOKED_AT
-        for actor in (*selected_actors(), *turn):
+        for actor in (*selected_actors()[:LOOKED_AT], *turn):
             if unreal.SystemLibrary.is_valid(actor):
                 self._compare(actor)
         return view, len(found), self._changes
 
-    def capture(self, view: View, passes: frozenset[str] = frozenset(), actors: Sequence[str] = ()) -> Files:
-        """Draw the level, with exposure settled and streaming finished."""
+    def selected(self) -> Sequence[str]:
+        """Return the labels of the selected actors."""
+        return [str(actor.get_actor_label()) for actor in selected_actors()]
+
+    def capture(self, view: View, passes: frozenset[str] = frozenset(), *, is_live: bool = False) -> Files:
+        """Draw the level; unless it is live, with exposure settled and streaming finished."""
         sources = unreal.SceneCaptureSource
-        counted = chosen(actors) if OBJECT_ID in passes else []
+        counted = chosen() if OBJECT_ID in passes else []
         material = stencil_material() if counted else None
-        with drawing(view, self._folder) as draw:
-            color = draw.draw(sources.SCS_FINAL_COLOR_LDR, _RGBA8, WARM_UP)
+        with drawing(view, self._folder, is_live=is_live) as draw:
+            color = draw.draw(sources.SCS_FINAL_COLOR_LDR, _RGBA8, WARM_UP_LIVE if is_live else WARM_UP)
             depth = draw.draw(sources.SCS_SCENE_DEPTH, _RGBA16F)
             normal = draw.draw(sources.SCS_NORMAL, _RGBA16F) if NORMAL in passes else None
             base_color = draw.draw(sources.SCS_BASE_COLOR, _RGBA8) if BASE_COLOR in passes else None

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import unreal
 
+from .._bridge.errors import BridgeError
 from ..core.axes import View
 from ..core.projection import projector
 from ..core.shader import VECTORS
@@ -64,7 +65,7 @@ def instance(name: str, master: Master) -> unreal.MaterialInstanceConstant:
     """Return an instance of a material, made if need be and not saved yet.
 
     Raises:
-        BridgeError: ``content_unwritable``, ``material_failed``.
+        BridgeError: ``content_unwritable``, ``material_failed``, ``name_taken``.
     """
     parent = material(master)
     path = f"{INSTANCES}/{name}"
@@ -72,7 +73,12 @@ def instance(name: str, master: Master) -> unreal.MaterialInstanceConstant:
     if there is None:
         factory = unreal.MaterialInstanceConstantFactoryNew()
         there = create(path, unreal.MaterialInstanceConstant, factory)
-    assert isinstance(there, unreal.MaterialInstanceConstant)
+    if not isinstance(there, unreal.MaterialInstanceConstant):
+        raise BridgeError(
+            f"{path} is taken by another asset",
+            code="name_taken",
+            hint="Rename that asset in the content browser, and try again.",
+        )
     if there.parent != parent:
         Editing.set_material_instance_parent(there, parent)
     return there

@@ -44,11 +44,16 @@ def open_world() -> unreal.World:
         BridgeError: ``no_level`` while none is open, or while the level is being played.
     """
     world = None
-    if not service(unreal.LevelEditorSubsystem).is_in_play_in_editor():
+    if not is_playing():
         world = service(unreal.UnrealEditorSubsystem).get_editor_world()
     if world is None:
         raise BridgeError("there is no level to look at", code="no_level", hint=NO_LEVEL_HINT)
     return world
+
+
+def is_playing() -> bool:
+    """Tell whether the level is played, as it also is while Movie Render Queue renders."""
+    return bool(service(unreal.LevelEditorSubsystem).is_in_play_in_editor())
 
 
 def level_path() -> str:

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 import unreal
 
 from .._bridge.errors import BridgeError
-from .level import actors, labelled, open_world, primitives_of, selected_actors
+from .level import actors, open_world, primitives_of, selected_actors
 
 MOST = 255
 """A stencil has 8 bits, and 0 is for the rest."""
@@ -19,24 +19,13 @@ _SWITCH, WITH_STENCIL = "r.CustomDepth", 3
 _NAMES = ("render_custom_depth", "custom_depth_stencil_value")
 
 
-def chosen(labels: Sequence[str]) -> list[unreal.Actor]:
-    """Return the actors of these labels, or the selected ones without any.
+def chosen() -> list[unreal.Actor]:
+    """Return the selected actors.
 
     Raises:
-        BridgeError: ``no_selection``, ``unknown_actor`` or ``too_many_actors``.
+        BridgeError: ``no_selection`` or ``too_many_actors``.
     """
     found = selected_actors()
-    if labels:
-        everyone = actors()
-        named = {label: labelled(label, everyone) for label in labels}
-        missing = [label for label, actor in named.items() if actor is None]
-        if missing:
-            raise BridgeError(
-                f"there is no actor {', '.join(missing)} in the level",
-                code="unknown_actor",
-                hint="It may have been renamed or deleted: choose again.",
-            )
-        found = [actor for actor in named.values() if actor is not None]
     if not found:
         raise BridgeError(
             "no actor is selected for the masks",

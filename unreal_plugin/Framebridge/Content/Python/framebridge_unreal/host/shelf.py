@@ -20,7 +20,7 @@ from ..core.capture import png_size
 from ..core.editor import Kept
 from .assets import delete, exact_picture, find, import_texture, make_folder, save
 from .instances import INSTANCES
-from .level import FOLDER
+from .level import FOLDER, is_playing, open_world
 
 RESULTS = f"{FOLDER}/Results"
 
@@ -52,6 +52,7 @@ class UnrealShelf:
     def keep(self, png: bytes, recipe: str, view: str, workflow: str) -> str:
         """Import a picture under the next free number."""
         png_size(png)
+        open_world()  # while it is played no asset can be made
         make_folder(RESULTS)
         number = self._next_number()
         name = f"FB_{number:04}"
@@ -75,7 +76,7 @@ class UnrealShelf:
     def results(self) -> Sequence[Kept]:
         """Return the history, newest first."""
         now = time.monotonic()
-        if now - self._looked_at > LOOK_AGAIN_S:
+        if now - self._looked_at > LOOK_AGAIN_S and not is_playing():
             self._looked_at = now
             self._kept = {path: self._kept.get(path) or _read(path) for path in self._paths()}
         return sorted(self._kept.values(), key=lambda kept: _number_of(kept.asset), reverse=True)

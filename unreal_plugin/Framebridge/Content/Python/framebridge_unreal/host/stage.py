@@ -48,6 +48,12 @@ class UnrealStage:
         with _step("Framebridge Blend"):
             put_blend(texture, asset, opacity, split)
 
+    def veil(self, is_hidden: bool) -> None:
+        """Hide the layer over the viewport for now; its volume is never saved, so this is no change."""
+        for volume in our_actors(BLEND_ACTOR):
+            if isinstance(volume, unreal.PostProcessVolume):
+                volume.set_editor_property("blend_weight", 0.0 if is_hidden else 1.0)
+
     def hide_blend(self) -> None:
         """See the level as it is."""
         open_world()

@@ -6,15 +6,20 @@ the box is drawn at run time.
 
 from __future__ import annotations
 
+import time
+
 import unreal
 
 from .._bridge.errors import BridgeError
 from ..core.items import Panel
-from .level import FOLDER, service
+from .level import FOLDER, is_playing, service
 from .widgets import Renderer
 
 NAME = "Panel"
 ROOT = "Root"
+
+LOOK_AGAIN_S = 2.0
+"""Between two looks for a tab that was opened, or brought back, without us."""
 
 
 class PanelTab:
@@ -26,10 +31,11 @@ class PanelTab:
 
     def __init__(self, panel: Panel) -> None:
         self._panel = panel
+        self._blueprint: unreal.EditorUtilityWidgetBlueprint | None = None
         self._widget: unreal.EditorUtilityWidget | None = None
         self._tab: unreal.Name | None = None
         self._renderer: Renderer | None = None
-        self._take_over()
+        self._look_again = 0.0
 
     @staticmethod
     def is_possible() -> bool:
@@ -44,7 +50,8 @@ class PanelTab:
             BridgeError: ``content_unwritable`` if its asset cannot be made, ``panel_failed``.
         """
         subsystem = service(unreal.EditorUtilitySubsystem)
-        widget, self._tab = subsystem.spawn_and_register_tab_and_get_id(_blueprint())
+        self._blueprint = self._blueprint or _blueprint()
+        widget, self._tab = subsystem.spawn_and_register_tab_and_get_id(self._blueprint)
         if widget is None:
             raise BridgeError(
                 "the panel's tab could not be opened",
@@ -54,13 +61,22 @@ class PanelTab:
         self._draw_in(widget)
 
     def refresh(self) -> None:
-        """Draw what has changed, if the tab is there."""
-        if self._renderer is None:
+        """Draw what has changed, in the widget that the tab has now.
+
+        The engine makes a new one, empty, at every change of level, and brings a tab back from its last time
+        with an empty one; the old one stays alive as long as Python knows it.
+        """
+        now = time.monotonic()
+        if self._renderer is None and now < self._look_again:
             return
-        if self._widget is None or not unreal.SystemLibrary.is_valid(self._widget):
-            self._widget, self._renderer = None, None  # the artist has closed it
-            return
-        self._renderer.refresh()
+        self._look_again = now + LOOK_AGAIN_S
+        shown = self._shown()
+        if shown is None:
+            self._widget, self._renderer = None, None
+        elif shown != self._widget or self._renderer is None:
+            self._draw_in(shown)
+        else:
+            self._renderer.refresh()
 
     def close(self) -> None:
         """Close the tab."""
@@ -69,15 +85,13 @@ class PanelTab:
             service(unreal.EditorUtilitySubsystem).close_tab_by_id(self._tab)
             self._tab = None
 
-    def _take_over(self) -> None:
-        """Draw in a tab that the editor has brought back from its last time, which is empty."""
-        if not unreal.EditorAssetLibrary.does_asset_exist(f"{FOLDER}/{NAME}"):
-            return
-        found = unreal.EditorAssetLibrary.load_asset(f"{FOLDER}/{NAME}")
-        if isinstance(found, unreal.EditorUtilityWidgetBlueprint):
-            widget = service(unreal.EditorUtilitySubsystem).find_utility_widget_from_blueprint(found)
-            if widget is not None:
-                self._draw_in(widget)
+    def _shown(self) -> unreal.EditorUtilityWidget | None:
+        """Return the widget of the tab, if that is open."""
+        if self._blueprint is None:
+            self._blueprint = _known_blueprint()
+        if self._blueprint is None:
+            return None
+        return service(unreal.EditorUtilitySubsystem).find_utility_widget_from_blueprint(self._blueprint)
 
     def _draw_in(self, widget: unreal.EditorUtilityWidget) -> None:
         root = widget.find_child_widget_by_name(ROOT)
@@ -91,12 +105,28 @@ class PanelTab:
         self._renderer.refresh()
 
 
+def _known_blueprint() -> unreal.EditorUtilityWidgetBlueprint | None:
+    """Return the asset, if it is there; while the editor starts nobody knows yet."""
+    if unreal.AssetRegistryHelpers.get_asset_registry().is_loading_assets() or is_playing():
+        return None
+    path = f"{FOLDER}/{NAME}"
+    if not unreal.EditorAssetLibrary.does_asset_exist(path):
+        return None
+    found = unreal.EditorAssetLibrary.load_asset(path)
+    return found if isinstance(found, unreal.EditorUtilityWidgetBlueprint) else None
+
+
 def _blueprint() -> unreal.EditorUtilityWidgetBlueprint:
+    known = _known_blueprint()
+    if known is not None:
+        return known
     path = f"{FOLDER}/{NAME}"
     if unreal.EditorAssetLibrary.does_asset_exist(path):
-        found = unreal.EditorAssetLibrary.load_asset(path)
-        if isinstance(found, unreal.EditorUtilityWidgetBlueprint):
-            return found
+        raise BridgeError(
+            f"{path} is not the panel that Framebridge made",
+            code="panel_failed",
+            hint="Rename or delete that asset in the content browser, and open the panel again.",
+        )
     made = unreal.AssetToolsHelpers.get_asset_tools().create_asset(
         NAME, FOLDER, unreal.EditorUtilityWidgetBlueprint, unreal.EditorUtilityWidgetBlueprintFactory()
     )
@@ -107,6 +137,7 @@ def _blueprint() -> unreal.EditorUtilityWidgetBlueprint:
             hint="Make the project's Content folder writable, or check that asset out.",
         )
     unreal.EditorUtilityLibrary.add_source_widget(made, unreal.ScrollBox, ROOT, "None")
+    made.set_editor_property("is_enabled_in_pie", True)  # Movie Render Queue plays, and can be stopped
     unreal.BlueprintEditorLibrary.compile_blueprint(made)
     unreal.EditorAssetLibrary.save_loaded_asset(made)
     return made

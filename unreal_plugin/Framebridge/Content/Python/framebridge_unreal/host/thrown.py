@@ -120,7 +120,7 @@ def no_mesh() -> BridgeError:
     return BridgeError(
         "there is no mesh to paint in this view",
         code="no_mesh",
-        hint="Select actors with meshes, or look at some; landscapes and brushes cannot be painted.",
+        hint="Look at meshes, or select actors that have some; landscapes and brushes cannot be painted.",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from .._bridge.errors import BridgeError
 from .._bridge.host.settings import MAX_SIDE, MIN_SIDE, STEP
 from ..core.axes import View
 from ..core.editor import CAMERA, CAMERA_CUT, Source
-from .level import actors, labelled, open_world, service
+from .level import actors, labelled, level_path, open_world, service
 
 WIDE = 16 / 9
 """Of a viewport that does not tell its own proportions."""
@@ -20,11 +21,23 @@ WIDE = 16 / 9
 LEAST_ORTHO_WIDTH = 1.0
 
 
+LISTED_S = 2.0
+"""How long a list of cameras is good for: a large level takes long to look through."""
+
+_listed: dict[str, tuple[float, Sequence[unreal.CameraActor]]] = {}
+"""The cameras of the level that is open, and until when."""
+
+
 def cameras() -> Sequence[unreal.CameraActor]:
     """Return the level's camera actors, sorted by label."""
-    open_world()
-    found = [actor for actor in actors() if isinstance(actor, unreal.CameraActor)]
-    return sorted(found, key=lambda camera: str(camera.get_actor_label()))
+    level, now = level_path(), time.monotonic()
+    until, known = _listed.get(level, (0.0, ()))
+    if now > until or not all(unreal.SystemLibrary.is_valid(camera) for camera in known):
+        found = [actor for actor in actors() if isinstance(actor, unreal.CameraActor)]
+        known = sorted(found, key=lambda camera: str(camera.get_actor_label()))
+        _listed.clear()
+        _listed[level] = now + LISTED_S, known
+    return known
 
 
 def view_from(source: Source) -> View:

@@ -19,6 +19,7 @@ from ..core.items import (
     Button,
     Choice,
     Entry,
+    Group,
     Item,
     Number,
     Panel,
@@ -29,7 +30,6 @@ from ..core.items import (
     Text,
     Toggle,
 )
-from .level import open_world
 
 LABEL_SHARE, VALUE_SHARE = 0.4, 0.6
 """Of a line's width."""
@@ -44,6 +44,20 @@ COLORS = {
     "alert": (1.0, 0.45, 0.35, 1.0),
 }
 """Of a text, by its tone."""
+
+MOST_WASTE = 512 * 1024**2
+"""Bytes of pictures that are shown no more: the engine itself collects only while a level is played."""
+
+_waste = [0]
+
+
+def _count_waste(texture: unreal.Texture2D) -> None:
+    """Have what is not shown any more collected, once it is worth a collection."""
+    _waste[0] += texture.blueprint_get_size_x() * texture.blueprint_get_size_y() * 4
+    if _waste[0] > MOST_WASTE:
+        _waste[0] = 0
+        unreal.SystemLibrary.collect_garbage()
+
 
 LARGE = 8.0
 """Slate units above and below the label of a large button."""
@@ -69,8 +83,8 @@ class Renderer:
         """Draw what has changed since the last time."""
         items = self._panel.items()
         if items != self._items:
-            self._items = items
             self._box.show(items)
+            self._items = items
 
 
 class _Drawn:
@@ -333,7 +347,7 @@ class _Picture(_Drawn):
         assert isinstance(item, Picture)
         if self._shown == (item.path, item.serial):
             return
-        texture = _texture(item.path)
+        texture = self._loaded(item.path)
         if texture is None:  # it is being replaced: the next look finds it
             return
         self._shown, self._texture = (item.path, item.serial), texture
@@ -341,6 +355,15 @@ class _Picture(_Drawn):
         width, height = texture.blueprint_get_size_x(), texture.blueprint_get_size_y()
         scale = item.width / max(width, 1)
         self._image.set_desired_size_override(unreal.Vector2D(item.width, height * scale))
+
+    def _loaded(self, path: str) -> unreal.Texture2D | None:
+        if path.startswith("/Game/"):
+            found = unreal.EditorAssetLibrary.load_asset(path)
+            return found if isinstance(found, unreal.Texture2D) else None
+        texture = unreal.RenderingLibrary.import_file_as_texture2d(self._image, path)
+        if texture is not None:
+            _count_waste(texture)
+        return texture
 
 
 class _Row(_Drawn):
@@ -352,6 +375,18 @@ class _Row(_Drawn):
 
     def _show(self, item: Item) -> None:
         assert isinstance(item, Row)
+        self._box.show(item.items)
+
+
+class _Group(_Drawn):
+    def __init__(self, root: unreal.PanelWidget, panel: Panel) -> None:
+        super().__init__(root, panel)
+        column = self._make(unreal.VerticalBox)
+        self.widget = column
+        self._box = _Box(column, panel)
+
+    def _show(self, item: Item) -> None:
+        assert isinstance(item, Group)
         self._box.show(item.items)
 
 
@@ -402,13 +437,6 @@ def _color(tone: str) -> unreal.SlateColor:
     return unreal.SlateColor(unreal.LinearColor(*COLORS[tone]))
 
 
-def _texture(path: str) -> unreal.Texture2D | None:
-    if path.startswith("/Game/"):
-        found = unreal.EditorAssetLibrary.load_asset(path)
-        return found if isinstance(found, unreal.Texture2D) else None
-    return unreal.RenderingLibrary.import_file_as_texture2d(open_world(), path)
-
-
 _DRAWN: dict[type, type[_Drawn]] = {
     Text: _Text,
     Button: _Button,
@@ -419,5 +447,6 @@ _DRAWN: dict[type, type[_Drawn]] = {
     Progress: _Progress,
     Picture: _Picture,
     Row: _Row,
+    Group: _Group,
     Section: _Section,
 }
