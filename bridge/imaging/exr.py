@@ -169,9 +169,7 @@ def _channel_list(data: memoryview, what: str) -> Iterator[tuple[str, np.dtype[n
         name, place = _text(data, place)
         kind, _, across, down = struct.unpack_from("<iIii", data, place)
         if (across, down) != (1, 1):
-            raise _bad(
-                what, f"has {name[:40]!r} at fewer pixels", "Write all channels at full size."
-            )
+            raise _bad(what, f"has {name[:40]!r} at fewer pixels", "Write all channels at full size.")
         place, count = place + 16, count + 1
         if count > MAX_CHANNELS:
             raise _bad(what, f"has more than {MAX_CHANNELS} channels")
