@@ -74,3 +74,18 @@ def test_nonsense_is_one_clear_error(nonsense):
         preset.read_presets(nonsense)
     assert caught.value.code == "bad_answer"
     assert "update" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        [SOUND, SOUND],
+        [{**SOUND, "name": f"p{number}"} for number in range(300)],
+        [{**SOUND, "controls": SOUND["controls"] + SOUND["controls"]}],
+        [{**SOUND, "controls": [{**SOUND["controls"][0], "help": "x" * 20_000}]}],
+    ],
+)
+def test_more_than_a_panel_can_show_is_refused(data):
+    with pytest.raises(errors.BridgeError) as caught:
+        preset.read_presets({"presets": data})
+    assert caught.value.code == "bad_answer"

@@ -105,3 +105,13 @@ def test_samples_hold_both_ends_and_are_few(frames):
     found = sampled(frames)
     assert {frames[0], frames[-1]} <= set(found) <= set(frames)
     assert len(found) <= 8
+
+
+def test_frames_of_others_are_left_alone(tmp_path):
+    (tmp_path / "frame_0001.png").write_bytes(png_of(1, 1, b"\0\0\0\0", {}))
+    for starts_over in (False, True):
+        with pytest.raises(BridgeError, match="did not make") as caught:
+            planned(tmp_path, starts_over=starts_over)
+        assert caught.value.code == "shot_differs"
+    (tmp_path / "frame_0001.png").write_bytes(png_of(1, 1, b"\0\0\0\0", Shot("x", RECIPE, 1, 1, False).text))
+    assert planned(tmp_path).name

@@ -138,3 +138,12 @@ def test_cancelling_what_has_ended_changes_nothing(life):
     life.all.cancel(life.task, None)
     assert life.ended == [life.task]
     assert life.task.state == "done"
+
+
+def test_pictures_that_come_again_are_kept_once(life):
+    life.hear(protocol.Accepted("r1", job="j"), protocol.Started(job="j"))
+    for value in (1, 2, 1):
+        life.hear(protocol.Result("9", (picture(value),), job="j"))
+    assert len(life.task.pictures) == 2
+    life.hear(protocol.Started(job="j"), protocol.Result("9", (picture(1),), job="j"))
+    assert len(life.task.pictures) == 1, "the job has begun anew"

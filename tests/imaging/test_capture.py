@@ -103,3 +103,10 @@ def test_bytes_that_do_not_fit_the_shape_are_refused(make_frame):
     frame = make_frame()
     short = Plane("color", (32, 48, 3), "u8", bytes(100))
     assert fault(Frame({**frame.planes, "color": short})).code == "size_mismatch"
+
+
+def test_a_mask_holds_nothing_but_shares(make_frame):
+    mask = np.full((32, 48), 0.5, np.float32)
+    mask[0, :3] = np.nan, 1e30, -2
+    read = open_frame(make_frame(mask=mask)).mask
+    assert read[0, :4].tolist() == [0, 1, 0, 0.5]

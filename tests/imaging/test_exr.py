@@ -106,3 +106,38 @@ def test_a_huge_picture_is_refused_before_it_is_unpacked(sound):
     with pytest.raises(InputError) as caught:
         read_exr(huge, "file")
     assert caught.value.code == "image_too_large"
+
+
+def test_chunks_that_lie_over_one_another_are_refused_at_once(tmp_path):
+    data = bytearray(written(tmp_path, {"R": noise(64, 64, np.float32)}, "none"))
+    table = data.index(b"\0", data.index(b"screenWindowWidth")) + len("\0float\0") + 8 + 1
+    first = struct.unpack_from("<Q", data, table)[0]
+    for row in range(64):
+        struct.pack_into("<Q", data, table + 8 * row, first)
+    with pytest.raises(InputError, match="damaged"):
+        read_exr(bytes(data), "file")
+
+
+def test_an_offset_beyond_all_files_is_damage(sound):
+    table = sound.index(b"\0", sound.index(b"screenWindowWidth")) + len("\0float\0") + 8 + 1
+    for offset in (2**63, 2**64 - 1):
+        damaged = sound[:table] + struct.pack("<Q", offset) + sound[table + 8 :]
+        with pytest.raises(InputError) as caught:
+            read_exr(damaged, "file")
+        assert caught.value.code == "bad_image"
+
+
+def test_only_what_is_wanted_is_unpacked(tmp_path, monkeypatch):
+    data = written(tmp_path, {"R": noise(32, 32, np.float16), "Z": noise(32, 32, np.float32)})
+    assert set(read_exr(data, "file", lambda sizes: ["Z"])) == {"Z"}
+
+    def unpacked(*arguments):
+        raise AssertionError("it was unpacked")
+
+    monkeypatch.setattr("bridge.imaging.exr._unpacked", unpacked)
+
+    def refuse(sizes):
+        raise InputError(f"{sizes['R']} is not wanted", code="size_mismatch")
+
+    with pytest.raises(InputError, match="not wanted"):
+        read_exr(data, "file", refuse)

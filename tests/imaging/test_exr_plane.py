@@ -142,3 +142,10 @@ def test_what_turns_a_plane_is_part_of_its_digest(tmp_path):
     data = exr(tmp_path, {"R": CENTIMETRES})
     one, other = (Frame({"depth": depth_plane(data, scale=scale)}) for scale in (0.01, 1.0))
     assert one.digest != other.digest
+
+
+def test_a_crowd_of_channels_is_told_in_a_few_words(tmp_path):
+    channels = {f"{letter}{number:02}" * 20: CENTIMETRES for letter in "AB" for number in range(25)}
+    with pytest.raises(InputError, match="and 38 more") as caught:
+        decode_plane(depth_plane(exr(tmp_path, channels)))
+    assert len(caught.value.message) < 1000

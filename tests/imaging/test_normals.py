@@ -64,3 +64,14 @@ def test_a_picture_one_pixel_wide_faces_the_viewer(scene):
     np.testing.assert_allclose(
         normals_from_depth(depth, scene.perspective(1, 4)), [[(0, 0, 1)]] * 4, atol=1e-6
     )
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, 1e30])
+def test_numbers_that_are_no_direction_face_the_viewer(number):
+    plane = np.zeros((2, 2, 3), np.float32)
+    plane[..., 1] = 1
+    plane[0, 0] = number
+    read = unpack_normals(plane)
+    assert np.isfinite(read).all()
+    np.testing.assert_array_equal(read[0, 0], (0, 0, 1))
+    np.testing.assert_allclose(read[1, 1], (0, 1, 0))

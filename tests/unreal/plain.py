@@ -51,6 +51,8 @@ class PlainEye:
         self._core, self._folder = core, folder
         self.path = LEVEL
         self.changes = 0
+        self.yaw = 0.0
+        self.chosen: list[str] = []
         self.captures: list[tuple[Any, frozenset[str]]] = []
         self.fault: Exception | None = None
 
@@ -65,14 +67,14 @@ class PlainEye:
         self._fail()
         side = source.longest_side
         width, height = source.size or (side, side * 3 // 4 // 8 * 8)
-        return self._core("core.axes").View((0.0, 0.0, 150.0), (0.0, -10.0, 0.0), width, height)
+        return self._core("core.axes").View((0.0, 0.0, 150.0), (0.0, -10.0, self.yaw), width, height)
 
     def seen(self, view: Any) -> Any:
         self._fail()
         return view, self.changes
 
     def selected(self) -> Sequence[str]:
-        return []
+        return self.chosen
 
     def capture(self, view: Any, passes: frozenset[str] = frozenset(), *, is_live: bool = False) -> Any:
         self._fail()

@@ -1,5 +1,6 @@
 """Unreal's axes against the wire's: the same places, by way of full matrices."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -63,3 +64,26 @@ def test_view_survives_as_text(core: Any, name: str) -> None:
 def test_damaged_view_is_told(core: Any, text: str) -> None:
     with pytest.raises(core("_bridge.errors").BridgeError, check=lambda error: error.code == "bad_view"):
         core("core.axes").view_from_json(text)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"width": float("inf")},
+        {"width": 10**9},
+        {"height": 0},
+        {"near": 0.0},
+        {"field_of_view": 180.0},
+        {"location": [float("nan"), 0.0, 0.0]},
+        {"location": [0.0, 0.0]},
+        {"exposure": float("nan")},
+    ],
+)
+def test_a_view_from_nowhere_is_told(core: Any, changes: dict[str, Any]) -> None:
+    axes = core("core.axes")
+    data = json.loads(axes.View((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), 64, 64).to_json())
+    assert axes.view_from_json(json.dumps(data)).width == 64
+    for text in (json.dumps(data | changes), "[" * 100_000):
+        with pytest.raises(Exception, match="cannot be read") as caught:
+            axes.view_from_json(text)
+        assert caught.value.code == "bad_view"

@@ -165,3 +165,9 @@ def test_a_recipe_is_used_again_and_what_is_unknown_is_named(choices, core):  # 
     assert choices.recipe.values["prompt"] == "clay"
     assert choices.recipe.values["steps"] == 5
     assert not choices.is_used(unit)
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), 2**70, float("inf")])
+def test_numbers_beyond_all_measure_are_refused(choices, value):
+    assert code_of(lambda: choices.set("longest_side", value)) == "bad_value"
+    assert code_of(lambda: choices.set_value("seed", value)) == "bad_value"

@@ -315,3 +315,50 @@ def test_closing_takes_a_second_at_most(connected):
     began = time.monotonic()
     connected.close()
     assert time.monotonic() - began < 2.0
+
+
+# ---- as the engine has it ------------------------------------------------------------------------
+
+
+def test_a_picture_waits_for_the_end_of_play(connected):
+    connected.generate()
+    connected.editor.is_playing = True
+    wait(connected, lambda: connected.progress == (1.0, "Waiting for Play In Editor to end"))
+    assert connected.editor.shelf.results() == []
+    connected.editor.is_playing = False
+    wait(connected, lambda: not connected.is_generating)
+    assert len(connected.editor.shelf.results()) == 1
+
+
+def test_a_picture_that_waits_can_be_given_up(connected):
+    connected.generate()
+    connected.editor.is_playing = True
+    wait(connected, lambda: connected.progress[0] == 1.0)
+    connected.cancel()
+    connected.editor.is_playing = False
+    assert not connected.is_generating
+    assert connected.editor.shelf.results() == []
+
+
+def test_the_layer_goes_when_the_view_is_turned_and_comes_back(connected):
+    generated(connected)
+    eye, stage = connected.editor.eye, connected.editor.stage
+    eye.yaw = 30.0
+    wait(connected, lambda: stage.calls[-1] == ("veil", True), 5)
+    eye.yaw = 0.0
+    wait(connected, lambda: stage.calls[-1] == ("veil", False), 5)
+    connected.hide_layer()
+    eye.yaw = 30.0
+    soon = time.monotonic() + 0.5
+    wait(connected, lambda: time.monotonic() > soon)
+    assert stage.calls[-1] == ("hide_blend",)
+
+
+def test_only_selected_actors_are_painted_and_none_is_told(connected, core):
+    generated(connected)
+    with pytest.raises(core("_bridge.errors").BridgeError) as caught:
+        connected.project(only_selected=True)
+    assert caught.value.code == "no_selection"
+    connected.editor.eye.chosen = ["Ball"]
+    connected.project(only_selected=True)
+    assert connected.editor.stage.calls[-1][3] == ["Ball"]

@@ -417,6 +417,36 @@ def test_a_tab_of_the_editors_last_time_is_drawn_in(connected: Editor) -> None:
     assert "Generate" in connected.screen.texts()
 
 
+def test_a_change_of_level_gives_the_tab_a_new_widget_which_is_drawn_in(connected: Editor) -> None:
+    (tab,) = connected.screen.tabs
+    old = connected.screen.tabs.pop(tab)
+    blueprint = connected.world.assets.find("/Game/Framebridge/Panel")
+    subsystem = connected.world.subsystem(connected.world.unreal.EditorUtilitySubsystem)
+    subsystem.spawn_and_register_tab_and_get_id(blueprint)
+    assert connected.screen.widget is not old
+    connected.look()
+    assert "Generate" in connected.screen.texts()
+
+
+def test_captures_are_no_steps_of_undo(connected: Editor) -> None:
+    connected.generate()
+    words = [words for words, _ in connected.world.history]
+    assert words == ["Framebridge Result"]
+
+
+def test_a_tick_within_a_tick_does_nothing(connected: Editor) -> None:
+    depth = []
+
+    def tick_again() -> None:
+        depth.append(len(depth))
+        assert len(depth) < 3
+        connected.app.tick(0.0)
+
+    connected.studio.tick = tick_again
+    connected.app.tick(0.0)
+    assert depth == [0]
+
+
 def test_menu_and_toolbar_lead_to_the_plugin(connected: Editor) -> None:
     entries = connected.screen.entries("LevelEditor.MainMenu.Framebridge")
     labels = [entry._label for entry in entries]
