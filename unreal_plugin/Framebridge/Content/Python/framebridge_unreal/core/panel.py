@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -431,6 +432,7 @@ def setting_item(name: str, choices: Choices) -> Item:
     return Entry(full, about.label, value, about.help)
 
 
+@functools.lru_cache(MOST_RESULTS)
 def _titled(kept: Kept) -> str:
     try:
         prompt = str(recipe_from_json(kept.recipe).values.get("prompt", ""))
