@@ -22,7 +22,7 @@ from .world import World
 from .world_ui import Screen
 
 NAME = "framebridge_unreal"
-PATIENCE_S = 25
+PATIENCE_S = 90
 
 
 @pytest.fixture(scope="module")
