@@ -24,6 +24,7 @@ from ._bridge.client import error_from
 from ._bridge.errors import BridgeError, Problem
 from ._bridge.host import maps
 from ._bridge.host.diagnosis import Diagnosis
+from ._bridge.host.errand import Errand
 from ._bridge.host.link import Link
 from ._bridge.host.tasks import Task, Tasks
 from ._bridge.host.words import DISCONNECTED, NO_ANSWER
@@ -44,9 +45,6 @@ from .wire import frame_of
 
 BUDGET_S = 0.004
 """Of one tick, for taking in what has arrived."""
-
-START_S = 60.0
-"""How long a daemon may take to start, and to tell its presets."""
 
 SILENCE_S = 600.0
 """How long to wait, by default, without a word from the daemon."""
@@ -100,7 +98,7 @@ class Studio:
         self.animation: Animation | None = None
         self.diagnosis: Diagnosis | None = None
         self._maps: Task | None = None
-        self._waiting: tuple[Callable[[], None], float] | None = None
+        self._errand = Errand(self.link)
         self._heard_at = time.monotonic()
 
     # ---- for the panel ---------------------------------------------------------------------------
@@ -117,17 +115,17 @@ class Studio:
     @property
     def is_generating(self) -> bool:
         """Whether a picture is being made, or something waits for the daemon."""
-        return self.picture is not None or self._waiting is not None
+        return self.picture is not None or self._errand.is_waiting
 
     @property
     def is_mapping(self) -> bool:
         """Whether control maps are being made, or something waits for the daemon."""
-        return self._maps is not None or self._waiting is not None
+        return self._maps is not None or self._errand.is_waiting
 
     @property
     def is_waiting(self) -> bool:
         """Whether something waits for the daemon."""
-        return self._waiting is not None
+        return self._errand.is_waiting
 
     @property
     def is_busy(self) -> bool:
@@ -229,7 +227,7 @@ class Studio:
     def when_ready(self, action: Callable[[], None]) -> None:
         """Do something as soon as the daemon is there, which is started if need be."""
         self.connect()
-        self._waiting = action, time.monotonic() + START_S
+        self._errand.wait_with(action)
         self._do_what_waits()
 
     def disconnect(self) -> None:
@@ -241,18 +239,9 @@ class Studio:
         self.is_looked_at = False
 
     def _do_what_waits(self) -> None:
-        if self._waiting is None:
-            return
-        action, deadline = self._waiting
-        if self.link.is_ready:
-            self._waiting = None
-            try:
-                action()
-            except BridgeError as error:
-                self.problem = error.problem
-        elif self.link.is_hopeless or time.monotonic() > deadline:
-            self._waiting = None
-            self.problem = self.link.trouble or NO_ANSWER
+        problem = self._errand.tick()
+        if problem is not None:
+            self.problem = problem
 
     # ---- pictures, control maps, animation, diagnosis --------------------------------------------
 
@@ -319,7 +308,7 @@ class Studio:
 
     def cancel(self) -> None:
         """Give up what is being made, or waits for the daemon."""
-        self._waiting = None
+        self._errand.forget()
         if self.picture is not None:
             self.picture.cancel()
         if self._maps is not None:

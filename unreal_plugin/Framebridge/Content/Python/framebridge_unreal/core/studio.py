@@ -16,13 +16,14 @@ from .._bridge import protocol
 from .._bridge.errors import BridgeError, Problem
 from .._bridge.host import maps
 from .._bridge.host.diagnosis import Diagnosis
+from .._bridge.host.errand import Errand
 from .._bridge.host.faults import FaultLog
 from .._bridge.host.link import Link
 from .._bridge.host.recipe import recipe_from_json
 from .._bridge.host.session import Session
 from .._bridge.host.shot import frames_in
 from .._bridge.host.tasks import Task, Tasks
-from .._bridge.host.words import DISCONNECTED, NO_ANSWER, counted
+from .._bridge.host.words import DISCONNECTED, counted
 from .axes import View
 from .capture import frame_of
 from .choices import Choices
@@ -37,9 +38,6 @@ from .trial import UnrealTrial
 
 BUDGET_S = 0.004
 """Of one tick, for taking in what has arrived."""
-
-START_S = 60.0
-"""How long a daemon may take to start, and to tell its presets."""
 
 LAYER_S = 0.2
 """Between two looks at whether the view has been turned from under a layer."""
@@ -85,7 +83,7 @@ class Studio:
         self._layer_view: tuple[float, ...] | None = None
         self._is_layer_hidden = False
         self._look_at_layer = 0.0
-        self._waiting: tuple[Callable[[], None], float] | None = None
+        self._errand = Errand(self.link)
 
     # ---- for the panel ---------------------------------------------------------------------------
 
@@ -114,18 +112,12 @@ class Studio:
     @property
     def is_generating(self) -> bool:
         """Whether a picture is being made, or something waits for the daemon."""
-        return self.picture is not None or self._waiting is not None
+        return self.picture is not None or self._errand.is_waiting
 
     @property
     def is_mapping(self) -> bool:
         """Whether control maps are being made, or something waits for the daemon."""
-        return self._maps is not None or self._waiting is not None
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether something is under way that should be looked after often."""
-        is_diagnosing = self.diagnosis is not None and not self.diagnosis.is_over
-        return self.is_generating or bool(len(self.tasks) or self.live or self.sequence or is_diagnosing)
+        return self._maps is not None or self._errand.is_waiting
 
     @property
     def progress(self) -> tuple[float, str]:
@@ -240,21 +232,12 @@ class Studio:
             action()
             return
         self.connect()
-        self._waiting = action, time.monotonic() + START_S
+        self._errand.wait_with(action)
 
     def _do_what_waits(self) -> None:
-        if self._waiting is None:
-            return
-        action, deadline = self._waiting
-        if self.link.is_ready:
-            self._waiting = None
-            try:
-                action()
-            except BridgeError as error:
-                self.problem = error.problem
-        elif self.link.is_hopeless or time.monotonic() > deadline:
-            self._waiting = None
-            self.problem = self.link.trouble or NO_ANSWER
+        problem = self._errand.tick()
+        if problem is not None:
+            self.problem = problem
 
     # ---- pictures, control maps, sequences, diagnosis --------------------------------------------
 
@@ -283,7 +266,7 @@ class Studio:
 
     def cancel(self) -> None:
         """Give up what is being made, or waits for the daemon."""
-        self._waiting = None
+        self._errand.forget()
         if self.picture is not None:
             self.picture.cancel()
         if self._maps is not None:
