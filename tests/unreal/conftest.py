@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from .checking import stage
-from .facts import Stub
+from .facts import Contract, Stub
+from .fake import contract
 from .stubs import NEWEST, Unavailable, ensure_stub
 
 
@@ -24,6 +25,12 @@ def stub_or_skip(engine: str) -> Stub:
 def newest_stub() -> Stub:
     """The newest engine's API."""
     return stub_or_skip(NEWEST)
+
+
+@pytest.fixture(scope="session")
+def known() -> Contract:
+    """The newest engine's API, or what is written down of it."""
+    return contract()
 
 
 @pytest.fixture(scope="session")

@@ -17,9 +17,8 @@ from bridge.imaging import open_frame
 from bridge.protocol import Frame, Plane
 
 from ..blender.daemon import running_daemon
-from .checking import stage
 from .facts import Contract
-from .fake import FakeUnreal, contract, installed
+from .fake import FakeUnreal, installed
 from .film import SEQUENCE, Film
 from .plain import PlainEditor
 
@@ -28,16 +27,6 @@ RANGE = range(-2, 3)
 OUTPUT = "/Game/Framebridge/Sequences"
 PACKAGE = "framebridge_reel"
 PATIENCE_S = 90
-
-
-@pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return stage(tmp_path_factory.mktemp("plugin"))
-
-
-@pytest.fixture(scope="module")
-def known() -> Contract:
-    return contract()
 
 
 @pytest.fixture
@@ -52,10 +41,10 @@ def film(unreal: FakeUnreal) -> Film:
 
 
 @pytest.fixture
-def plugin(film: Film, package: Path) -> Iterator[Any]:
+def plugin(film: Film, staged: Path) -> Iterator[Any]:
     """What imports a module of the plugin, in this editor."""
     root, host = ModuleType(PACKAGE), ModuleType(f"{PACKAGE}.host")
-    root.__path__, host.__path__ = [str(package)], [str(package / "host")]
+    root.__path__, host.__path__ = [str(staged)], [str(staged / "host")]
     materials = ModuleType(f"{PACKAGE}.host.materials")
     material = film.unreal.Material(None, "M_Depth")
     materials.depth_material = lambda: material  # type: ignore[attr-defined]

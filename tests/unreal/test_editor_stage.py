@@ -8,25 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from .checking import stage
 from .editing import plugged, with_console, with_meshes
 from .facts import Contract
-from .fake import contract
 from .plain import png_file
 from .world import World
 
 SIZE = (96, 64)
 RECIPE = '{"prompt": "a castle"}'
-
-
-@pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return stage(tmp_path_factory.mktemp("plugin"))
-
-
-@pytest.fixture(scope="module")
-def known() -> Contract:
-    return contract()
 
 
 @pytest.fixture
@@ -38,8 +26,8 @@ def world(tmp_path: Path, known: Contract) -> World:
 
 
 @pytest.fixture
-def plugin(package: Path, world: World) -> Iterator[Any]:
-    with plugged(package, world) as imported:
+def plugin(staged: Path, world: World) -> Iterator[Any]:
+    with plugged(staged, world) as imported:
         yield imported
 
 
