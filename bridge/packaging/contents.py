@@ -3,7 +3,7 @@
 import ast
 import re
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -70,6 +70,9 @@ class Contents:
         return self.files.get(name, b"").decode(errors="replace")
 
 
+Field = tuple[Callable[[Any], Any], str]
+"""Of a manifest: whether a value is good, and what it must be, in words."""
+
 Faults = Iterator[str]
 Rule = tuple[Callable[[Contents], Faults], Callable[[Contents], str]]
 
@@ -113,6 +116,18 @@ def _open(archive: Path, root: str) -> Contents:
             if name.startswith(f"{root}/") and not name.endswith("/")
         }
         return Contents(archive.stat().st_size, packed.namelist(), files, root)
+
+
+def unfit(
+    values: Mapping[str, Any], fields: Mapping[str, Field], optional: Collection[str], what: str
+) -> Faults:
+    """Yield which fields are missing or no good; ``what`` is what has them, as in "the manifest"."""
+    for key, (is_good, demand) in fields.items():
+        if key not in values:
+            if key not in optional:
+                yield f'{what} lacks "{key}"'
+        elif not is_good(values[key]):
+            yield f'{what}\'s "{key}" is {values[key]!r}, but must be {demand}'
 
 
 def misplaced(contents: Contents) -> Faults:

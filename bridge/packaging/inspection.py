@@ -15,10 +15,12 @@ from bridge.packaging.contents import (
     Check,
     Contents,
     Faults,
+    Field,
     Rule,
     assigned,
     inspected,
     misplaced,
+    unfit,
     unreadable,
 )
 from bridge.packaging.staging import PURE
@@ -79,12 +81,7 @@ def _manifest(contents: Contents) -> Faults:
     if not manifest:
         yield "blender_manifest.toml is missing or no TOML"
         return
-    for key, (is_good, demand) in FIELDS.items():
-        if key not in manifest:
-            if key not in OPTIONAL:
-                yield f'the manifest lacks "{key}"'
-        elif not is_good(manifest[key]):
-            yield f'the manifest\'s "{key}" is {manifest[key]!r}, but must be {demand}'
+    yield from unfit(manifest, FIELDS, OPTIONAL, "the manifest")
 
 
 def _versions(contents: Contents) -> Faults:
@@ -159,7 +156,7 @@ def _are_permissions(value: Any) -> bool:
     return isinstance(value, dict) and value.keys() <= PERMISSIONS and all(map(_is_tagline, value.values()))
 
 
-FIELDS: dict[str, tuple[Callable[[Any], Any], str]] = {
+FIELDS: dict[str, Field] = {
     "schema_version": (lambda value: value == "1.0.0", '"1.0.0"'),
     "id": (lambda value: value == ROOT, f'"{ROOT}"'),
     "version": (_is_version, "a semantic version"),

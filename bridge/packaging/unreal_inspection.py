@@ -8,7 +8,7 @@ import ast
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,12 @@ from bridge.packaging.contents import (
     Check,
     Contents,
     Faults,
+    Field,
     Rule,
     assigned,
     inspected,
     misplaced,
+    unfit,
     unreadable,
 )
 
@@ -85,12 +87,7 @@ def _descriptor(contents: Contents) -> Faults:
     if not descriptor:
         yield f"{DESCRIPTOR} is missing or no JSON"
         return
-    for key, (is_good, demand) in FIELDS.items():
-        if key not in descriptor:
-            if key not in OPTIONAL:
-                yield f'the descriptor lacks "{key}"'
-        elif not is_good(descriptor[key]):
-            yield f'the descriptor\'s "{key}" is {descriptor[key]!r}, but must be {demand}'
+    yield from unfit(descriptor, FIELDS, OPTIONAL, "the descriptor")
     for key in descriptor.keys() - FIELDS.keys():
         yield f'the descriptor has "{key}", which the engine does not know'
 
@@ -173,7 +170,7 @@ def _are_plugins(value: Any) -> bool:
     return all(isinstance(entry, dict) and {"Name", "Enabled"} <= entry.keys() <= known for entry in entries)
 
 
-FIELDS: dict[str, tuple[Callable[[Any], Any], str]] = {
+FIELDS: dict[str, Field] = {
     "FileVersion": (lambda value: value == 3, "3"),
     "Version": (lambda value: isinstance(value, int) and value > 0, "a number above 0"),
     "VersionName": (_is_text, "a text"),
