@@ -8,6 +8,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pytest
+
 from .fake import installed
 from .world import World
 
@@ -26,6 +28,11 @@ def plugged(package: Path, world: World) -> Iterator[Any]:
         finally:
             for name in [name for name in sys.modules if name.split(".")[0] == PACKAGE]:
                 del sys.modules[name]
+
+
+def refusal(plugin: Any, code: str) -> Any:
+    """Expect an error of the plugin with this code."""
+    return pytest.raises(plugin("_bridge.errors").BridgeError, check=lambda error: error.code == code)
 
 
 def with_console(world: World) -> dict[str, int]:

@@ -1,7 +1,6 @@
 """Captures of a scripted level: what is drawn, and that nothing of it stays."""
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import OpenEXR
 import pytest
 from PIL import Image
 
-from .editing import plugged, with_console
+from .editing import refusal, with_console
 from .facts import Contract
 from .world import World
 
@@ -24,17 +23,6 @@ def world(tmp_path: Path, known: Contract) -> World:
     return made
 
 
-@pytest.fixture
-def plugin(staged: Path, world: World) -> Iterator[Any]:
-    with plugged(staged, world) as imported:
-        yield imported
-
-
-@pytest.fixture
-def eye(plugin: Any, tmp_path: Path) -> Any:
-    return plugin("host.eye").UnrealEye(tmp_path / "Capture")
-
-
 def source(plugin: Any, **settings: Any) -> Any:
     return plugin("core.editor").Source(**{"size": SIZE, **settings})
 
@@ -44,10 +32,6 @@ def exr(data: bytes, folder: Path) -> np.ndarray:
     file.write_bytes(data)
     with OpenEXR.File(str(file), separate_channels=True) as opened:
         return np.stack([np.asarray(opened.channels()[name].pixels, float) for name in "RGB"], axis=-1)
-
-
-def refusal(plugin: Any, code: str) -> Any:
-    return pytest.raises(plugin("_bridge.errors").BridgeError, check=lambda error: error.code == code)
 
 
 def state(world: World) -> Any:

@@ -1,14 +1,13 @@
 """Results in a scripted editor: kept, shown in every way, and taken away again."""
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from .editing import plugged, with_console, with_meshes
+from .editing import refusal, with_console, with_meshes
 from .facts import Contract
 from .plain import png_file
 from .world import World
@@ -26,17 +25,6 @@ def world(tmp_path: Path, known: Contract) -> World:
 
 
 @pytest.fixture
-def plugin(staged: Path, world: World) -> Iterator[Any]:
-    with plugged(staged, world) as imported:
-        yield imported
-
-
-@pytest.fixture
-def eye(plugin: Any, tmp_path: Path) -> Any:
-    return plugin("host.eye").UnrealEye(tmp_path / "Capture")
-
-
-@pytest.fixture
 def shelf(plugin: Any, tmp_path: Path) -> Any:
     return plugin("host.shelf").UnrealShelf(tmp_path / "Results")
 
@@ -44,10 +32,6 @@ def shelf(plugin: Any, tmp_path: Path) -> Any:
 @pytest.fixture
 def on_stage(plugin: Any, shelf: Any, tmp_path: Path) -> Any:
     return plugin("host.stage").UnrealStage(shelf, tmp_path / "Projections")
-
-
-def refusal(plugin: Any, code: str) -> Any:
-    return pytest.raises(plugin("_bridge.errors").BridgeError, check=lambda error: error.code == code)
 
 
 def kept(plugin: Any, eye: Any, shelf: Any, seed: int = 0, **settings: Any) -> tuple[str, Any]:
