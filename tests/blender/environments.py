@@ -45,8 +45,14 @@ def ensure_environment(version: str) -> Path:
 
 
 def clean_environment() -> dict[str, str]:
-    """Return the variables of this process without those that would steer another Python."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COV_"))}
+    """Return the variables of this process without those that would steer another Python.
+
+    Debian's Blender takes the standard library of the first ``python3`` on the path for its own.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COV_"))}
+    here = str(Path(sys.prefix, "bin"))
+    path = [folder for folder in kept["PATH"].split(os.pathsep) if folder != here]
+    return kept | {"PATH": os.pathsep.join(path)}
 
 
 def _build(home: Path, version: str) -> None:

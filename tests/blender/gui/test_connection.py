@@ -125,7 +125,10 @@ def test_result_does_not_land_in_another_file(first, home):
         first.run("_set_steps()")
         first.run("bpy.ops.framebridge.generate()")
         first.wait("studio().is_generating and len(studio().tasks) > 0")
-        first.run("bpy.ops.wm.read_homefile(use_factory_startup=True, load_ui=False)")
+        # From a timer, as from a menu: a context override would outlive what it points to.
+        first.run(
+            "bpy.app.timers.register(lambda: bpy.ops.wm.read_homefile(use_factory_startup=True) and None)"
+        )
         first.wait("not studio().is_generating", 60)
         assert first.run("len(display.results())") == 0
         assert not first.run("studio().overlay.is_shown")

@@ -7,6 +7,7 @@ pointer, as Blender knows it.
 """
 
 import base64
+import contextlib
 import json
 import os
 import re
@@ -14,7 +15,6 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ class Window:
         self._file.write(json.dumps({"code": code, "names": names}).encode() + b"\n")
         self._file.flush()
         line = self._file.readline()
-        assert line, f"Blender is gone: {self.log.read_text(errors='replace')[-2000:]}"
+        assert line, f"Blender is gone: {self._last_words()}"
         answer = json.loads(line)
         assert "error" not in answer, answer["error"]
         return answer["value"]
@@ -255,7 +255,8 @@ class Window:
 
     def kill(self) -> None:
         """End it, whatever it is doing."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # of a Blender that crashed, with words that never reached it
+            self._file.close()
         self._socket.close()
         if self.process.poll() is None:
             self.process.kill()
@@ -264,6 +265,11 @@ class Window:
     def faults(self) -> list[str]:
         """Return what Blender wrote that no user should see; complete after ``quit`` only."""
         return faults_in(self.log)
+
+    def _last_words(self) -> str:
+        """Return the end of the log, and what Blender wrote of its crash."""
+        files = [self.log, *self.log.parent.glob("*crash.txt")]
+        return "\n".join(file.read_text(errors="replace")[-6000:] for file in files)
 
     def _drawn(self, text: str) -> np.ndarray:
         """Return a text as Blender draws it on a button, uint8 (H, W), light on black, without margins."""
@@ -274,7 +280,7 @@ class Window:
         return picture[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
 
 
-@contextmanager
+@contextlib.contextmanager
 def window(
     folder: Path, user: Path, environment: dict[str, str] | None = None, addon: str = ""
 ) -> Iterator[Window]:
@@ -295,6 +301,7 @@ def window(
             "BLENDER_USER_RESOURCES": str(user),
             "LIBGL_ALWAYS_SOFTWARE": "1",
             "OMP_NUM_THREADS": "1",
+            "TMPDIR": str(folder),
         }
         process = subprocess.Popen(
             [*command, json.dumps({"socket": str(ear), "addon": addon})],
