@@ -12,6 +12,7 @@ from bridge.diffusion.sampling import Settings, sample
 from bridge.diffusion.sigmas import SCHEDULERS, NoiseSchedule, make_sigmas
 from bridge.diffusion.text import encode_prompt, set_last_layer
 from bridge.diffusion.types import (
+    Area,
     Autoencoder,
     Clip,
     Conditioning,
@@ -23,9 +24,12 @@ from bridge.diffusion.types import (
     Latent,
     LatentBatch,
     Mask,
+    MicroConditioning,
     Model,
     Prompt,
+    Region,
     TextEncoder,
+    TextTower,
     Vae,
 )
 from bridge.diffusion.vae import decode_latents, encode_image
@@ -34,6 +38,7 @@ __all__ = [
     "LATENT_FACTOR",
     "SAMPLERS",
     "SCHEDULERS",
+    "Area",
     "Autoencoder",
     "Clip",
     "Conditioning",
@@ -45,13 +50,16 @@ __all__ = [
     "Latent",
     "LatentBatch",
     "Mask",
+    "MicroConditioning",
     "Model",
     "Network",
     "NoiseSchedule",
     "Placement",
     "Prompt",
+    "Region",
     "Settings",
     "TextEncoder",
+    "TextTower",
     "Vae",
     "add_control",
     "choose_placement",

@@ -21,7 +21,7 @@ from bridge.diffusion.ldm_names import autoencoder_names, old_diffusers_names, u
 from bridge.diffusion.reading import reading, running_loader
 from bridge.diffusion.residency import Network
 from bridge.diffusion.sigmas import stable_diffusion_schedule
-from bridge.diffusion.types import Autoencoder, ControlNetwork, DiffusionModel, TextEncoder
+from bridge.diffusion.types import Autoencoder, ControlNetwork, DiffusionModel, TextEncoder, TextTower
 from bridge.diffusion.weights import Names, fill, match_names
 from bridge.errors import ModelError
 
@@ -100,7 +100,7 @@ def _checkpoint_file(path: Path, name: str) -> tuple[DiffusionModel, TextEncoder
     model = DiffusionModel(
         unet, schedule, networks.SCALING_FACTOR, vae.latent_factor, vae if found.vae else None
     )
-    return model, TextEncoder(text, clip_tokenizer()), vae
+    return model, TextEncoder((TextTower(text, clip_tokenizer()),)), vae
 
 
 def _checkpoint_folder(path: Path, name: str) -> tuple[DiffusionModel, TextEncoder, Autoencoder]:
@@ -124,7 +124,7 @@ def _checkpoint_folder(path: Path, name: str) -> tuple[DiffusionModel, TextEncod
     scheduler = path / "scheduler" / "scheduler_config.json"
     schedule = folder.read_schedule(scheduler) if scheduler.exists() else stable_diffusion_schedule()
     model = DiffusionModel(unet, schedule, scaling_factor, vae.latent_factor, vae)
-    return model, TextEncoder(text, clip_tokenizer()), vae
+    return model, TextEncoder((TextTower(text, clip_tokenizer()),)), vae
 
 
 def _autoencoder_folder(path: Path, name: str) -> Autoencoder:

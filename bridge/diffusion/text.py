@@ -60,7 +60,7 @@ def tokenize(clip: TextEncoder, text: str) -> list[list[Token]]:
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise InputError("a prompt has a character that is none (a lone surrogate)", code="bad_text")
     pieces = [
-        [(token, weight) for token in clip.tokenizer(piece)["input_ids"][1:-1]]
+        [(token, weight) for token in clip.towers[0].tokenizer(piece)["input_ids"][1:-1]]
         for piece, weight in parse_weights(text)
     ]
     return [_padded(clip, chunk) for chunk in _chunks(pieces)]
@@ -90,7 +90,7 @@ def _chunks(pieces: Sequence[list[Token]]) -> list[list[Token]]:
 
 
 def _padded(clip: TextEncoder, chunk: list[Token]) -> list[Token]:
-    start, end = clip.tokenizer.bos_token_id, clip.tokenizer.eos_token_id
+    start, end = clip.towers[0].tokenizer.bos_token_id, clip.towers[0].tokenizer.eos_token_id
     return [(start, 1.0), *chunk, *[(end, 1.0)] * (CHUNK + 1 - len(chunk))]
 
 
@@ -99,14 +99,15 @@ def _run(clip: TextEncoder, tokens: Tensor) -> Tensor:
 
     @torch.inference_mode()
     def call() -> Tensor:
-        network = clip.network.module()
+        network = clip.towers[0].network.module()
         with memory_errors("encoding a prompt"):
             output = network(tokens.to(network.device), output_hidden_states=True)
             layers = output.hidden_states
-            is_there = -clip.last_layer < len(layers)
-            chosen = layers[clip.last_layer] if is_there else layers[-1]
+            last_layer = clip.last_layer or -1
+            is_there = -last_layer < len(layers)
+            chosen = layers[last_layer] if is_there else layers[-1]
             # Stable Diffusion 1.x puts the final norm behind whichever layer is taken.
             normed: Tensor = network.final_layer_norm(chosen)
             return normed.float().cpu()
 
-    return with_room(call, keep=(clip.network,)).clone()
+    return with_room(call, keep=(clip.towers[0].network,)).clone()

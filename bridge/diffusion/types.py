@@ -5,13 +5,14 @@ classes behind them. A handle holds no weights: ``Network`` loads them when they
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from torch import Tensor
 
 from bridge.diffusion.residency import Network
 from bridge.diffusion.sigmas import NoiseSchedule
 from bridge.graph import Socket
+from bridge.models import Family
 
 Image = Annotated[Tensor, Socket("IMAGE")]
 """float32, on the CPU, shape (B, H, W, 3), range 0..1, sRGB."""
@@ -45,6 +46,11 @@ class DiffusionModel:
         scaling_factor: What latents are multiplied by before they are noised.
         latent_factor: Pixels along a side of one of its latents.
         vae: The autoencoder that came with it, for previews; ``None`` where none did.
+        family: What it was made for; decides which conditioning the UNet takes besides prompts.
+        guidance_rescale: 0..1, how far guided predictions are brought back to the deviation of the
+            prompt's own (Lin et al. 2023, §3.4).
+        soft_inpainting: ``None``, or 0..1: a noise mask is then a threshold for each pixel, the step at
+            which it begins to change (Levin and Fried 2023), mixed with the mask itself below 1.
     """
 
     unet: Network[Any]
@@ -52,21 +58,44 @@ class DiffusionModel:
     scaling_factor: float
     latent_factor: int
     vae: "Autoencoder | None" = None
+    family: Family = Family.SD1
+    guidance_rescale: float = 0.0
+    soft_inpainting: float | None = None
+
+
+TowerKind = Literal["clip_l", "clip_h", "clip_g"]
+"""OpenAI's ViT-L/14 (SD 1.x, SDXL), OpenCLIP's ViT-H/14 (SD 2.x) and ViT-bigG/14 (SDXL)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class TextEncoder:
-    """CLIP's text tower with its tokenizer.
+class TextTower:
+    """One of CLIP's text towers with its tokenizer.
 
     Args:
-        network: A ``CLIPTextModel``.
+        network: A ``CLIPTextModel``, or a ``CLIPTextModelWithProjection``.
         tokenizer: A ``CLIPTokenizer``.
-        last_layer: Which layer's output is taken, counted from the end: −1 is the last.
+        kind: Which of CLIP's; decides the padding token and the layer that is taken by default.
     """
 
     network: Network[Any]
     tokenizer: Any
-    last_layer: int = -1
+    kind: TowerKind = "clip_l"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextEncoder:
+    """What turns prompts into embeddings: one text tower, or two whose embeddings stand side by side.
+
+    Args:
+        towers: In the order of their embeddings.
+        family: What it was made for.
+        last_layer: Which layer's output is taken, counted from the end: −1 is the last. ``None`` is the
+            layer that the family was trained with.
+    """
+
+    towers: tuple[TextTower, ...]
+    family: Family = Family.SD1
+    last_layer: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,17 +139,93 @@ class Control:
     covers_negative: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A rectangle of the picture that a prompt is limited to.
+
+    Args:
+        height: In pixels, or in 0..1 of the picture's.
+        width: As ``height``.
+        y: Of its upper edge.
+        x: Of its left edge.
+        is_fraction: Whether the numbers are fractions of the picture.
+    """
+
+    height: float
+    width: float
+    y: float
+    x: float
+    is_fraction: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Region:
+    """A mask that a prompt is limited to.
+
+    Args:
+        mask: Shape (B, H, W), range 0..1; resized to the latents.
+        strength: What the mask is multiplied by.
+        is_cropped: Whether only the mask's bounding box goes through the denoiser.
+    """
+
+    mask: Tensor
+    strength: float = 1.0
+    is_cropped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MicroConditioning:
+    """What SDXL is told about the picture's origin, in pixels. Source: Podell et al. 2023, §2.2.
+
+    Args:
+        width: Of the original picture.
+        height: Of the original picture.
+        crop_x: What was cut off at its left.
+        crop_y: What was cut off at its top.
+        target_width: Of the picture wanted.
+        target_height: Of the picture wanted.
+        aesthetic_score: The refiner's, in place of the target size; ``None`` for its default.
+    """
+
+    width: int
+    height: int
+    crop_x: int = 0
+    crop_y: int = 0
+    target_width: int | None = None
+    target_height: int | None = None
+    aesthetic_score: float | None = None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Prompt:
     """Embeddings plus everything that steers the denoiser.
 
     Args:
         prompt_embeds: Shape (1, 77 · chunks, width), on the CPU.
+        pooled_prompt_embeds: Shape (1, width), on the CPU; ``None`` where no tower gives one.
         controls: Their residuals are added up.
+        area: Where it holds; ``None`` for everywhere.
+        region: A mask of where it holds.
+        strength: Its weight where prompts overlap.
+        start: Fraction of the noise schedule at which it begins, 0..1.
+        end: Fraction at which it ends.
+        micro: What SDXL is told of the picture; ``None`` for the size of the latents.
+        concat_latents: What an inpainting or instruct-pix2pix UNet sees beside the noisy latents, shape
+            (B, 4, h, w), as on sockets.
+        concat_mask: What an inpainting UNet is to make anew, (B, 1, H, W), range 0..1, in pixels.
     """
 
     prompt_embeds: Tensor
+    pooled_prompt_embeds: Tensor | None = None
     controls: tuple[Control, ...] = ()
+    area: Area | None = None
+    region: Region | None = None
+    strength: float = 1.0
+    start: float = 0.0
+    end: float = 1.0
+    micro: MicroConditioning | None = None
+    concat_latents: Tensor | None = None
+    concat_mask: Tensor | None = None
 
 
 Model = Annotated[DiffusionModel, Socket("MODEL")]

@@ -5,6 +5,7 @@ The name of a file or folder says nothing; a VAE in the checkpoints folder is st
 
 import re
 from dataclasses import dataclass
+from enum import Enum
 
 from bridge.errors import ModelError, UnsupportedModel
 from bridge.models.header import Header
@@ -55,6 +56,17 @@ _WORDS = {
 }
 
 
+class Family(Enum):
+    """What a diffusion model, and all that is made for it, belongs to; the value is its name for people."""
+
+    SD1 = "Stable Diffusion 1.x"
+    SD2 = "Stable Diffusion 2.x"
+    SDXL = "SDXL"
+    SDXL_REFINER = "the SDXL refiner"
+    SD3 = "Stable Diffusion 3"
+    FLUX = "Flux"
+
+
 _SPECIAL_INPUTS = {9: "an inpainting", 8: "an instruct-pix2pix", 5: "a depth-to-image"}
 
 
@@ -87,8 +99,8 @@ def kind_of(header: Header) -> str:
     return "unknown"
 
 
-def family_of(header: Header) -> str:
-    """Return the family a diffusion model belongs to, in people's words; empty if it cannot be told."""
+def family_of(header: Header) -> Family | None:
+    """Return the family a diffusion model belongs to; ``None`` if it cannot be told."""
     shapes = header.shapes
     unet = strip(shapes, UNET_PREFIX) or shapes
     context = next((shape[1] for name, shape in unet.items() if name.endswith("attn2.to_k.weight")), 0)
@@ -96,18 +108,18 @@ def family_of(header: Header) -> str:
         name.startswith(("label_emb.", "add_embedding.", "conditioner.")) for name in (*shapes, *unet)
     )
     if any(name.startswith("double_blocks.") for name in unet):
-        return "Flux"
+        return Family.FLUX
     if any(name.startswith("joint_blocks.") for name in unet):
-        return "Stable Diffusion 3"
+        return Family.SD3
     if is_sdxl:
-        return "an SDXL refiner" if context == 1280 else "SDXL"
+        return Family.SDXL_REFINER if context == 1280 else Family.SDXL
     linear = any(name.endswith("proj_in.weight") and len(shape) == 2 for name, shape in unet.items())
     if linear or any(name.startswith("cond_stage_model.model.") for name in shapes):
-        return "Stable Diffusion 2.x"
+        return Family.SD2
     # The original has one transformer block everywhere; deeper ones are SDXL's relatives.
     if context and not any(".transformer_blocks.1." in name for name in unet):
-        return "Stable Diffusion 1.x"
-    return ""
+        return Family.SD1
+    return None
 
 
 def checkpoint(header: Header, name: str) -> Checkpoint:
@@ -185,6 +197,6 @@ def _require(header: Header, name: str, wanted: str) -> None:
 
 def _require_sd1(header: Header, name: str) -> None:
     family = family_of(header)
-    if family != "Stable Diffusion 1.x":
-        looks = f"looks like {family}" if family else "is of an unknown family"
+    if family is not Family.SD1:
+        looks = f"looks like {family.value}" if family else "is of an unknown family"
         raise UnsupportedModel(f'"{name}" {looks}', hint="Stable Diffusion 1.x models are supported.")

@@ -15,6 +15,7 @@ from bridge.diffusion import (
     DiffusionModel,
     Network,
     TextEncoder,
+    TextTower,
     choose_placement,
     free,
     set_placement,
@@ -124,7 +125,8 @@ def fine_model(model: DiffusionModel) -> DiffusionModel:
 
 @pytest.fixture
 def clip() -> TextEncoder:
-    return TextEncoder(Network("tiny text tower", lambda placement: text_tower()), clip_tokenizer())
+    tower = TextTower(Network("tiny text tower", lambda placement: text_tower()), clip_tokenizer())
+    return TextEncoder((tower,))
 
 
 @pytest.fixture

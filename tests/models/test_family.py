@@ -9,6 +9,7 @@ import pytest
 from bridge.builtin import model_folder
 from bridge.errors import ModelError, UnsupportedModel
 from bridge.models import (
+    Family,
     TextLayout,
     UNetLayout,
     autoencoder,
@@ -78,7 +79,7 @@ def test_the_parts_of_the_demo_model() -> None:
         header = read_header(model_folder() / folder / "diffusion_pytorch_model.safetensors")
         assert kind_of(header) == kind
         if kind != "vae":
-            assert family_of(header) == "Stable Diffusion 1.x"
+            assert family_of(header) is Family.SD1
 
 
 def test_a_checkpoint_of_reduced_depth_is_described(sd15: Shapes) -> None:
