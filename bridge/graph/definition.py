@@ -77,6 +77,7 @@ class NodeDefinition:
         is_output: Whether running it is the point of a workflow (it saves, shows or sends).
         takes_lists: Whether it receives whole lists instead of being mapped over them.
         module: Where it comes from.
+        differs: One sentence on what a workflow from ComfyUI meets here that is different; mostly empty.
     """
 
     name: str
@@ -89,6 +90,7 @@ class NodeDefinition:
     is_output: bool = False
     takes_lists: bool = False
     module: str = ""
+    differs: str = ""
 
     def input(self, name: str) -> InputDefinition | None:
         """Return the input of that name, or ``None``."""

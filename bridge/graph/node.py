@@ -117,6 +117,7 @@ def node(
     takes_lists: bool = False,
     fingerprint: Callable[..., Any] | None = None,
     needs: Callable[..., list[str]] | None = None,
+    differs: str = "",
 ) -> Callable[[F], F]:
     """Make a function a node of workflows; the function itself stays an ordinary function.
 
@@ -129,6 +130,7 @@ def node(
         takes_lists: Whether it receives whole lists.
         fingerprint: See ``NodeFunction``.
         needs: See ``NodeFunction``.
+        differs: One sentence on what is different from ComfyUI's node of that name, for docs/nodes.md.
 
     Raises:
         TypeError: If the signature is no schema: a parameter without a socket type, ``*args``, a
@@ -152,6 +154,7 @@ def node(
             is_output=is_output,
             takes_lists=takes_lists,
             module=function.__module__,
+            differs=differs,
         )
         function.node = NodeFunction(definition, function, fingerprint, needs)  # type: ignore[attr-defined]
         return function

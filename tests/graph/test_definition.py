@@ -35,6 +35,7 @@ definitions = st.builds(
     is_output=st.booleans(),
     takes_lists=st.booleans(),
     module=names,
+    differs=st.text(max_size=8),
 )
 
 

@@ -29,7 +29,7 @@ def define(function, **options):
 
 
 def test_signature_becomes_the_schema():
-    @node("ImagePosterize", category="image/colour")
+    @node("ImagePosterize", category="image/colour", differs="Rounds halves up.")
     def image_posterize(image: Image, levels: Annotated[int, Range(2, 256)] = 8) -> Image:
         """Reduce every channel
         to a few even levels.
@@ -51,6 +51,7 @@ def test_signature_becomes_the_schema():
     assert definition.display_name == "Image Posterize"
     assert definition.description == "Reduce every channel to a few even levels."
     assert definition.module == __name__
+    assert definition.differs == "Rounds halves up."
     assert not definition.is_output
 
 
