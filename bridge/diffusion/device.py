@@ -31,6 +31,11 @@ class Placement:
         """Layout of pictures and convolution weights; channels last is faster on CPU and CUDA."""
         return torch.contiguous_format if self.device.type == "mps" else torch.channels_last
 
+    @property
+    def picture_dtype(self) -> torch.dtype:
+        """Of networks that go from picture to picture; bfloat16 is too coarse for 256 shades."""
+        return torch.float16 if self.dtype == torch.float16 else torch.float32
+
 
 def choose_placement(device: str = "auto", dtype: str = "auto") -> Placement:
     """Choose the best device here and the precision it is good at.

@@ -31,8 +31,23 @@ def tiles(height: int, width: int, tile: int, overlap: int) -> Iterator[tuple[sl
         yield slice(*rows), slice(*columns)
 
 
+def stepped_tiles(height: int, width: int, tile: int, overlap: int) -> Iterator[tuple[slice, slice]]:
+    """Cover a plane with tiles from its upper left, as ComfyUI places them; yields (rows, columns).
+
+    Each but the last of a row or column overlaps the next by just ``overlap``; the last may be smaller.
+    """
+
+    def steps(length: int) -> list[slice]:
+        starts = range(0, length - overlap, tile - overlap) if length > tile else range(1)
+        return [slice(start, min(start + tile, length)) for start in starts]
+
+    yield from itertools.product(steps(height), steps(width))
+
+
 class Blend:
-    """Puts overlapping tiles together; each fades out towards its inner borders.
+    """Puts overlapping tiles together as ComfyUI does; each fades out towards its borders.
+
+    Weights are divided by their sum, so where only one tile reaches, fading changes nothing.
 
     Args:
         shape: (B, C, H, W) of the whole.
@@ -46,8 +61,8 @@ class Blend:
 
     def add(self, tile: Tensor, rows: slice, columns: slice) -> None:
         """Add a tile (B, C, h, w) at its place."""
-        height, width = self._weight.shape
-        weight = _ramp(rows, height, self._overlap)[:, None] * _ramp(columns, width, self._overlap)
+        height, width = tile.shape[2:]
+        weight = _ramp(height, self._overlap)[:, None] * _ramp(width, self._overlap)
         self._sum[..., rows, columns] += tile.float().cpu() * weight
         self._weight[rows, columns] += weight
 
@@ -57,12 +72,7 @@ class Blend:
         return self._sum / self._weight
 
 
-def _ramp(span: slice, length: int, overlap: int) -> Tensor:
-    """Weights along one side: 1 inside, falling linearly to the borders that another tile covers too."""
-    positions = torch.arange(span.start, span.stop, dtype=torch.float32)
-    ramp = torch.ones_like(positions)
-    if span.start > 0:
-        ramp = torch.minimum(ramp, (positions - span.start + 1) / (overlap + 1))
-    if span.stop < length:
-        ramp = torch.minimum(ramp, (span.stop - positions) / (overlap + 1))
-    return ramp
+def _ramp(length: int, overlap: int) -> Tensor:
+    """Weights along one side of a tile: 1 inside, falling linearly to both borders."""
+    rising = ((torch.arange(length) + 1) / max(overlap, 1)).clamp(max=1)
+    return rising * rising.flip(0)

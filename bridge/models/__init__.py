@@ -11,9 +11,12 @@ from bridge.models.family import (
     controlnet,
     family_of,
     kind_of,
+    refuse_other_kinds,
 )
-from bridge.models.header import Header, TensorEntry, read_header
+from bridge.models.header import Header, Shape, TensorEntry, read_header
 from bridge.models.layout import AutoencoderLayout, TextLayout, UNetLayout, is_ldm
+from bridge.models.ncnn import convert_ncnn, is_ncnn
+from bridge.models.packaged import converted, packaged_file, packaged_models
 from bridge.models.used import models_used
 
 __all__ = [
@@ -25,15 +28,22 @@ __all__ = [
     "Checkpoint",
     "Family",
     "Header",
+    "Shape",
     "TensorEntry",
     "TextLayout",
     "UNetLayout",
     "autoencoder",
     "checkpoint",
     "controlnet",
+    "convert_ncnn",
+    "converted",
     "family_of",
     "is_ldm",
+    "is_ncnn",
     "kind_of",
     "models_used",
+    "packaged_file",
+    "packaged_models",
     "read_header",
+    "refuse_other_kinds",
 ]

@@ -5,7 +5,8 @@
    A folder in diffusers' layout is one model, named like the folder.
 3. Names come from workflows that strangers made, so a name never leads out of the folders: absolute
    names, ``..`` and links that leave them are refused. A kind's folder itself may be a link.
-4. The built-in demo model is found under names of its own, and no file can shadow it.
+4. The built-in demo model, and models in packages of the Python registry, are found under names of
+   their own, and no file can shadow them.
 """
 
 import difflib
@@ -15,6 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from bridge.errors import ModelError, ModelNotFound
 from bridge.models.digest import digest_of
+from bridge.models.packaged import packaged_models
 
 FOLDERS: Mapping[str, tuple[str, ...]] = {
     "checkpoints": ("checkpoints", "Stable-diffusion"),
@@ -103,10 +105,12 @@ class Catalogue:
         return tuple((str(file), stat.st_size, stat.st_mtime_ns, stat.st_ino) for file, stat in stats)
 
     def _builtins(self, folder: str) -> dict[str, Path]:
-        if self._builtin is None:
-            return {}
-        entries = _BUILTIN.get(ALIASES.get(folder, folder), {})
-        return {name: (self._builtin / place).resolve() for name, place in entries.items()}
+        folder = ALIASES.get(folder, folder)
+        found = packaged_models(folder)
+        if self._builtin is not None:
+            for name, place in _BUILTIN.get(folder, {}).items():
+                found[name] = (self._builtin / place).resolve()
+        return found
 
     def _bases(self, folder: str) -> Iterator[Path]:
         """The folders where models of a kind lie, links followed."""

@@ -184,6 +184,16 @@ def autoencoder(header: Header, name: str) -> tuple[AutoencoderLayout, str]:
     raise UnsupportedModel(f'"{name}" is a VAE of an unknown shape')
 
 
+def refuse_other_kinds(header: Header, name: str, wanted: str) -> None:
+    """Refuse a file that is known to hold another kind of model; one that nobody knows passes.
+
+    Raises:
+        ModelError: Code ``wrong_model_kind``.
+    """
+    if kind_of(header) != "unknown":
+        _require(header, name, wanted)
+
+
 def _require(header: Header, name: str, wanted: str) -> None:
     kind = kind_of(header)
     if kind == wanted:

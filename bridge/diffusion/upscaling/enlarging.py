@@ -1,0 +1,116 @@
+"""Enlarging pictures with a network, tile by tile, in as small tiles as memory asks for."""
+
+import logging
+
+import torch
+from torch import Tensor
+
+from bridge.diffusion.device import memory_errors
+from bridge.diffusion.residency import placement, with_room
+from bridge.diffusion.tiling import Blend, stepped_tiles
+from bridge.diffusion.upscaling.loading import Upscaler
+from bridge.engine import current_job
+from bridge.errors import ExecutionError, OutOfMemory
+from bridge.imaging import check_size
+
+TILE = 512
+"""Side of a tile, in pixels of the small picture; ComfyUI's."""
+
+SMALLEST_TILE = 128
+"""Where halving the tile ends."""
+
+OVERLAP = 32
+"""How far tiles overlap, in pixels of the small picture; ComfyUI's."""
+
+_log = logging.getLogger(__name__)
+
+
+async def upscale(upscaler: Upscaler, image: Tensor) -> Tensor:
+    """Enlarge pictures as much as a network does.
+
+    Args:
+        upscaler: Of some scale s.
+        image: Shape (B, H, W, 3), range 0..1; alpha is left out.
+
+    Returns:
+        Shape (B, s·H, s·W, 3), range 0..1, float32, on the CPU.
+
+    Raises:
+        InputError: Code ``image_too_large`` if the result would be.
+        OutOfMemory: If not even the smallest tile fits.
+        ExecutionError: Code ``nan_output`` if the network is broken.
+        Interrupted: If the job was cancelled.
+    """
+    count, height, width = image.shape[:3]
+    scale = upscaler.network.module().scale
+    check_size(width * scale, height * scale, count)
+    with memory_errors(f"making room for {width * scale}×{height * scale} pixels"):
+        enlarged = torch.empty(count, height * scale, width * scale, 3)
+        pixels = image[..., :3].movedim(-1, 1)
+        tile = TILE
+        while not await _enlarge(upscaler, pixels, enlarged.movedim(-1, 1), tile):
+            tile //= 2
+            if tile < SMALLEST_TILE:
+                raise OutOfMemory(
+                    f"not enough memory to enlarge {2 * tile}×{2 * tile} pixels with {upscaler.network.name}",
+                    hint="Free memory: close other programs, or choose a smaller upscaling model.",
+                )
+            _log.warning("not enough memory to enlarge %d pixels a side; trying %d", 2 * tile, tile)
+    return enlarged
+
+
+async def _enlarge(upscaler: Upscaler, pixels: Tensor, enlarged: Tensor, tile: int) -> bool:
+    """Enlarge pictures (B, 3, H, W) one by one into others; says whether memory was enough for a tile."""
+    height, width = pixels.shape[2:]
+    scale = enlarged.shape[2] // height
+    places = list(stepped_tiles(height, width, tile, OVERLAP))
+    job, done = current_job(), 0
+    for index in range(len(pixels)):
+        blend = Blend((1, *enlarged.shape[1:]), OVERLAP * scale)
+        for rows, columns in places:
+            async with job.step():
+                try:
+                    piece = _run(upscaler, pixels[index : index + 1, :, rows, columns])
+                except OutOfMemory:
+                    return False
+            blend.add(piece, _scaled(rows, scale), _scaled(columns, scale))
+            done += 1
+            job.progress(done, len(places) * len(pixels))
+        enlarged[index] = piece[0] if len(places) == 1 else blend.result[0].clamp(0, 1)
+    return True
+
+
+def _run(upscaler: Upscaler, pixels: Tensor) -> Tensor:
+    """Run the network once; float32 on the CPU, range 0..1."""
+    network = upscaler.network
+
+    @torch.inference_mode()
+    def call() -> Tensor:
+        module = network.module()
+        weight = next(module.parameters())
+        height, width = pixels.shape[2:]
+        with memory_errors(f"enlarging {width}×{height} pixels"):
+            there = pixels.to(weight.device, weight.dtype, memory_format=placement().memory_format)
+            return module(there).float().cpu()  # type: ignore[no-any-return]
+
+    result = with_room(call, keep=(network,))
+    if not result.isfinite().all() and pixels.isfinite().all() and _is_half(upscaler):
+        _log.warning("%s gave numbers out of range; it runs in float32 from now on", network.name)
+        network.module().float()
+        result = with_room(call, keep=(network,))
+    if not result.isfinite().all():
+        raise ExecutionError(
+            f"{network.name} gave values that are no numbers",
+            code="nan_output",
+            hint="The picture or the model file is damaged: try another.",
+        )
+    return result.clamp(0, 1)
+
+
+def _is_half(upscaler: Upscaler) -> bool:
+    weight: Tensor = next(upscaler.network.module().parameters())
+    return weight.dtype != torch.float32
+
+
+def _scaled(span: slice, unit: int) -> slice:
+    return slice(span.start * unit, span.stop * unit)

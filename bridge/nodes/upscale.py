@@ -1,0 +1,31 @@
+"""Enlarging pictures with trained networks."""
+
+from typing import Annotated, Any
+
+from bridge.builtin import model_folder
+from bridge.diffusion import Image
+from bridge.diffusion.upscaling import UpscaleModel, load_upscaler, upscale
+from bridge.engine import current_job
+from bridge.graph import ChoicesFrom, node
+from bridge.models import Catalogue
+
+
+def _catalogue() -> Catalogue:
+    return Catalogue(current_job().folders.models, model_folder())
+
+
+def upscaler_stamp(model_name: str) -> Any:
+    """Return what changes when the file does."""
+    return _catalogue().stamp("upscale_models", model_name)
+
+
+@node("UpscaleModelLoader", category="loaders", display_name="Load Upscale Model", fingerprint=upscaler_stamp)
+def upscale_model_loader(model_name: Annotated[str, ChoicesFrom("upscale_models")]) -> UpscaleModel:
+    """Open a network that enlarges pictures, such as ESRGAN; Real-ESRGAN's are there from the start."""
+    return load_upscaler(_catalogue().find("upscale_models", model_name), model_name)
+
+
+@node("ImageUpscaleWithModel", category="image/upscaling", display_name="Upscale Image (using Model)")
+async def image_upscale_with_model(upscale_model: UpscaleModel, image: Image) -> Image:
+    """Enlarge pictures with a network, adding detail; how much larger is the network's own affair."""
+    return await upscale(upscale_model, image)
