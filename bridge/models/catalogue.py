@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from bridge.errors import ModelError, ModelNotFound
 from bridge.models.digest import digest_of
-from bridge.models.packaged import packaged_models
+from bridge.models.packaged import package_hint, packaged_models
 
 FOLDERS: Mapping[str, tuple[str, ...]] = {
     "checkpoints": ("checkpoints", "Stable-diffusion"),
@@ -133,9 +133,11 @@ class Catalogue:
         return ModelNotFound(
             f'"{name}" is not among the {folder} in {places}'
             + (f'; nearest: "{nearest[0]}"' if nearest else ""),
-            hint="Put it into the folder, or choose one that is there."
-            if self._roots
-            else "Name your model folder with --models DIR.",
+            hint=package_hint(folder, name) or (
+                "Put it into the folder, or choose one that is there."
+                if self._roots
+                else "Name your model folder with --models DIR."
+            ),
         )
 
 

