@@ -7,6 +7,7 @@ import ast
 import base64
 import contextlib
 import json
+import os
 import socket
 import sys
 import traceback
@@ -27,8 +28,9 @@ class Ear:
 
     def __init__(self, path: str) -> None:
         self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(path)
+        self._listener.bind(f"{path}.new")
         self._listener.listen(1)
+        os.rename(f"{path}.new", path)  # whoever sees it can connect
         self._listener.setblocking(False)
         self._test: socket.socket | None = None
         self._received = b""
