@@ -1,3 +1,7 @@
+"""Canny edges; ``canny_reference.npz`` holds a picture and the lines that kornia 0.9 finds in it."""
+
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -10,6 +14,19 @@ def step_image(contrast, size=32):
     image = np.zeros((size, size, 3), np.float32)
     image[:, size // 2 :] = contrast
     return image
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.4, 0.8), (0.1, 0.2), (0.05, 0.3)])
+def test_every_pixel_is_as_in_comfyui(low, high):
+    with np.load(Path(__file__).with_name("canny_reference.npz")) as reference:
+        picture, lines = reference["picture"], np.unpackbits(reference[f"{low} {high}"])
+    np.testing.assert_array_equal(canny(picture / np.float32(255), low, high).ravel(), lines)
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_of_two_equal_sides_of_an_edge_the_left_or_upper_one_is_drawn(turns):
+    rows, columns = np.nonzero(canny(np.ascontiguousarray(np.rot90(step_image(1.0), turns)), 0.4, 0.8))
+    assert set(rows if turns % 2 else columns) == {15}
 
 
 def test_a_step_gives_one_line_one_pixel_wide():
