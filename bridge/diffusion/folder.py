@@ -1,7 +1,7 @@
 """Reading the configuration of a model folder in diffusers' layout, trusting nothing in it.
 
-Only keys that a Stable Diffusion 1.x network understands are taken, with values of the expected kind; a
-key that would make another network of it is refused by name, never ignored.
+Only keys that the networks of Stable Diffusion and SDXL understand are taken, with values of the expected
+kind; a key that would make another network of it is refused by name, never ignored.
 """
 
 import inspect
@@ -19,6 +19,7 @@ from bridge.errors import ModelError, UnsupportedModel
 
 MAX_CONFIG_BYTES = 1_000_000
 MAX_COUNT = 1_000_000
+SUPPORTED = "Stable Diffusion 1.x, 2.x and SDXL models are supported."
 
 Check = Callable[[Any], bool]
 
@@ -51,6 +52,8 @@ def _is_list_of(*allowed: str) -> Check:
 
 _ENCODER: Mapping[str, Check] = {
     "act_fn": _is("silu"),
+    "addition_embed_type": _is(None, "text_time"),
+    "addition_time_embed_dim": _is(None, 256),
     "attention_head_dim": lambda value: _is_count(value) or _is_counts(value),
     "block_out_channels": _is_counts,
     "cross_attention_dim": _is_count,
@@ -58,17 +61,21 @@ _ENCODER: Mapping[str, Check] = {
     "downsample_padding": _is_count,
     "flip_sin_to_cos": _is_flag,
     "freq_shift": _is_number,
-    "in_channels": _is(4),
+    "in_channels": _is(4, 8, 9),
     "layers_per_block": _is_count,
     "mid_block_scale_factor": _is_number,
     "norm_eps": _is_number,
     "norm_num_groups": _is_count,
+    "projection_class_embeddings_input_dim": lambda value: value is None or _is_count(value),
     "sample_size": lambda value: True,
+    "transformer_layers_per_block": lambda value: _is_count(value) or _is_counts(value),
     "upcast_attention": _is_flag,
+    "use_linear_projection": _is_flag,
 }
 UNET_KEYS: Mapping[str, Check] = {
     **_ENCODER,
     "out_channels": _is(4),
+    "reverse_transformer_layers_per_block": lambda value: value is None or _is_counts(value),
     "up_block_types": _is_list_of("CrossAttnUpBlock2D", "UpBlock2D"),
 }
 CONTROLNET_KEYS: Mapping[str, Check] = {
@@ -101,6 +108,7 @@ TEXT_KEYS: Mapping[str, Check] = {
     "max_position_embeddings": _is(77),
     "num_attention_heads": _is_count,
     "num_hidden_layers": _is_count,
+    "projection_dim": _is_count,
     "vocab_size": _is(49408),
 }
 SCHEDULER_KEYS: Mapping[str, Check] = {
@@ -108,7 +116,7 @@ SCHEDULER_KEYS: Mapping[str, Check] = {
     "beta_schedule": _is("scaled_linear", "linear"),
     "beta_start": lambda value: _is_number(value) and 0 < value < 1,
     "num_train_timesteps": lambda value: _is_count(value) and value > 1,
-    "prediction_type": _is("epsilon", "v_prediction"),
+    "prediction_type": _is("epsilon", "v_prediction", "sample"),
     "rescale_betas_zero_snr": _is_flag,
     "trained_betas": _is(None),
 }
@@ -119,7 +127,7 @@ def read_unet_config(folder: Path) -> dict[str, Any]:
 
     Raises:
         ModelError: If the file is damaged.
-        UnsupportedModel: If it describes something else than a Stable Diffusion 1.x UNet.
+        UnsupportedModel: If it describes something else than Stable Diffusion's UNet.
     """
     return _network_config(folder, UNET_KEYS, UNet2DConditionModel)
 
@@ -199,8 +207,8 @@ def _network_config(folder: Path, keys: Mapping[str, Check], network: type) -> d
             config[key] = _checked(folder, key, value, keys[key])
         elif not key.startswith("_") and not (key in defaults and value == _listed(defaults[key].default)):
             raise UnsupportedModel(
-                f'"{folder.name}" sets "{key}", which Stable Diffusion 1.x does not have',
-                hint="Stable Diffusion 1.x models are supported.",
+                f'"{folder.parent.name}/{folder.name}" sets "{key}", which Stable Diffusion does not have',
+                hint=SUPPORTED,
             )
     return {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
 
@@ -215,7 +223,7 @@ def _checked(folder: Path, key: str, value: Any, check: Check) -> Any:
         return value
     raise UnsupportedModel(
         f'"{folder.parent.name}/{folder.name}" has the unexpected value {json.dumps(value)[:80]} for "{key}"',
-        hint="Stable Diffusion 1.x models are supported.",
+        hint=SUPPORTED,
     )
 
 

@@ -1,10 +1,12 @@
 """Where the original code (LDM) keeps what diffusers calls otherwise.
 
-Each function takes the name of a parameter in a diffusers network and returns the names it may have in
-a single file, most likely first. The rules are read off the two architectures; they hold for any depth.
+Each function takes the name of a parameter in a diffusers or transformers network and returns the places
+it may have in a single file, most likely first. The rules are read off the two architectures; they hold
+for any depth.
 """
 
 import re
+from dataclasses import dataclass
 
 _RESNET = {
     "norm1": "in_layers.0",
@@ -19,6 +21,8 @@ _UNET = (
     (r"conv_in\.", "input_blocks.0.0."),
     (r"time_embedding\.linear_1\.", "time_embed.0."),
     (r"time_embedding\.linear_2\.", "time_embed.2."),
+    (r"add_embedding\.linear_1\.", "label_emb.0.0."),
+    (r"add_embedding\.linear_2\.", "label_emb.0.2."),
     (r"mid_block\.resnets\.0\.", "middle_block.0."),
     (r"mid_block\.attentions\.0\.", "middle_block.1."),
     (r"mid_block\.resnets\.1\.", "middle_block.2."),
@@ -36,6 +40,33 @@ _AUTOENCODER = (
     (r"conv_shortcut\.", "nin_shortcut."),
 )
 _OLD_ATTENTION = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+
+
+_OPEN_CLIP = (
+    (r"embeddings\.token_embedding\.", "token_embedding."),
+    (r"embeddings\.position_embedding\.weight", "positional_embedding"),
+    (r"encoder\.layers\.", "transformer.resblocks."),
+    (r"layer_norm(\d)\.", r"ln_\1."),
+    (r"mlp\.fc1\.", "mlp.c_fc."),
+    (r"mlp\.fc2\.", "mlp.c_proj."),
+    (r"self_attn\.out_proj\.", "attn.out_proj."),
+    (r"final_layer_norm\.", "ln_final."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a parameter lies in a file.
+
+    Args:
+        name: Of the stored tensor.
+        third: Which third of its rows; OpenCLIP keeps query, key and value in one matrix. ``None`` for all.
+        is_transposed: Whether it is stored the other way round.
+    """
+
+    name: str
+    third: int | None = None
+    is_transposed: bool = False
 
 
 def unet_names(name: str, blocks: int) -> list[str]:
@@ -77,6 +108,21 @@ def autoencoder_names(name: str, levels: int) -> list[str]:
         inner = f"block.{block}.{rest}" if kind == "resnets" else f"{side}sample.{rest}"
         return [f"{half}.{side}.{number}.{inner}"]
     return [name]
+
+
+def open_clip_places(name: str) -> list[Place]:
+    """Translate a parameter of a CLIP text tower to OpenCLIP's names.
+
+    Args:
+        name: In transformers' style.
+    """
+    name = name.removeprefix("text_model.")
+    if name == "text_projection.weight":
+        return [Place("text_projection", is_transposed=True), Place("text_projection.weight")]
+    if match := re.fullmatch(r"encoder\.layers\.(\d+)\.self_attn\.([qkv])_proj\.(weight|bias)", name):
+        layer, letter, kind = match.groups()
+        return [Place(f"transformer.resblocks.{layer}.attn.in_proj_{kind}", "qkv".index(letter))]
+    return [Place(_renamed(name, _OPEN_CLIP))]
 
 
 def old_diffusers_names(name: str) -> list[str]:

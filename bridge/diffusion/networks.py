@@ -1,38 +1,81 @@
-"""Empty Stable Diffusion 1.x networks of a given shape, on the meta device: no memory, no weights."""
+"""Empty networks of Stable Diffusion 1.x, 2.x and SDXL, on the meta device: no memory, no weights.
+
+A single file says how wide and deep its networks are, but not all of their settings. Those that shapes
+cannot tell are set here, once for each family; sources:
+
+- SD 1.x: v1-inference.yaml, CompVis/stable-diffusion (``num_heads: 8``, ``scale_factor: 0.18215``).
+- SD 2.x: v2-inference-v.yaml, Stability-AI/stablediffusion (``num_head_channels: 64``,
+  ``use_linear_in_transformer: True``, ``layer: "penultimate"``, ``scale_factor: 0.18215``).
+- SDXL: sd_xl_base.yaml and sd_xl_refiner.yaml, Stability-AI/generative-models (``num_head_channels: 64``,
+  ``scale_factor: 0.13025``; each of the six, or five, sizes is embedded in 256 channels).
+- CLIP: OpenAI's ViT-L/14 has QuickGELU, OpenCLIP's towers GELU; all have 64 channels a head.
+
+Parameter counts of full-size networks are checked against published ones in the tests. What is left to
+diffusers' defaults (norm epsilons, position of time embeddings) is as in the original code as far as
+numbers against ComfyUI show; no published file could be opened to compare.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
-from transformers import CLIPTextConfig, CLIPTextModel
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-from bridge.models import AutoencoderLayout, TextLayout, UNetLayout
+from bridge.errors import UnsupportedModel
+from bridge.models import AutoencoderLayout, Family, TextLayout, TowerKind, UNetLayout
 
 SCALING_FACTOR = 0.18215
-"""What Stable Diffusion 1.x multiplies latents by: the inverse of their deviation over its training set."""
+"""What Stable Diffusion 1.x and 2.x multiply latents by: the inverse of their deviation in training."""
+
+_SDXL_SCALING_FACTOR = 0.13025
 
 LATENT_FACTOR = 8
-"""Pixels along a side of one latent of Stable Diffusion 1.x."""
+"""Pixels along a side of one latent of Stable Diffusion."""
+
+_HEADS = 8
+"""Attention heads in all of Stable Diffusion 1.x, whatever the width."""
+
+_HEAD_WIDTH = 64
+"""Channels of an attention head in later families and in CLIP."""
+
+_SIZE_CHANNELS = 256
+"""Channels in which SDXL is told each number of a picture's size."""
 
 
-def unet_config(layout: UNetLayout) -> dict[str, Any]:
-    """Describe a UNet of a shape to diffusers."""
-    return {
+def scaling_factor(family: Family) -> float:
+    """Return what a family multiplies latents by."""
+    return _SDXL_SCALING_FACTOR if family in (Family.SDXL, Family.SDXL_REFINER) else SCALING_FACTOR
+
+
+def unet_config(layout: UNetLayout, family: Family) -> dict[str, Any]:
+    """Describe a UNet of a shape to diffusers.
+
+    Raises:
+        UnsupportedModel: If diffusers has no such UNet.
+    """
+    config = {
         "in_channels": layout.in_channels,
         "out_channels": 4,
-        "up_block_types": tuple(_block(attends, "Up") for attends in layout.decoder_attends),
-        **_encoder_config(layout),
+        "up_block_types": tuple(_block(depth, "Up") for depth in layout.decoder_depths),
+        **_encoder_config(layout, family),
     }
+    if tuple(reversed(layout.depths)) != layout.decoder_depths:
+        config["reverse_transformer_layers_per_block"] = tuple(depth or 1 for depth in layout.decoder_depths)
+    return config
 
 
-def controlnet_config(layout: UNetLayout) -> dict[str, Any]:
-    """Describe a ControlNet of a shape to diffusers."""
+def controlnet_config(layout: UNetLayout, family: Family) -> dict[str, Any]:
+    """Describe a ControlNet of a shape to diffusers.
+
+    Raises:
+        UnsupportedModel: If diffusers has no such ControlNet.
+    """
     return {
         "in_channels": layout.in_channels,
         "conditioning_channels": 3,
         "conditioning_embedding_out_channels": layout.hint_channels,
-        **_encoder_config(layout),
+        **_encoder_config(layout, family),
     }
 
 
@@ -60,16 +103,17 @@ def control_factor(controlnet: Mapping[str, Any]) -> int:
     return 1 << (len(controlnet["conditioning_embedding_out_channels"]) - 1)
 
 
-def text_config(layout: TextLayout) -> dict[str, Any]:
-    """Describe a CLIP text tower of a shape to transformers; OpenAI's have 64 channels a head."""
+def text_config(layout: TextLayout, kind: TowerKind) -> dict[str, Any]:
+    """Describe a CLIP text tower of a shape to transformers."""
     return {
         "vocab_size": layout.vocabulary,
         "max_position_embeddings": layout.positions,
         "hidden_size": layout.width,
         "intermediate_size": layout.inner_width,
         "num_hidden_layers": layout.layers,
-        "num_attention_heads": max(layout.width // 64, 1),
-        "hidden_act": "quick_gelu",
+        "num_attention_heads": max(layout.width // _HEAD_WIDTH, 1),
+        "hidden_act": "quick_gelu" if kind == "clip_l" else "gelu",
+        "projection_dim": layout.projection,
     }
 
 
@@ -91,23 +135,41 @@ def empty_autoencoder(config: dict[str, Any]) -> AutoencoderKL:
         return AutoencoderKL(**config)
 
 
-def empty_text_tower(config: dict[str, Any]) -> CLIPTextModel:
-    """Build a CLIP text tower without weights."""
+def empty_text_tower(config: dict[str, Any]) -> CLIPTextModel | CLIPTextModelWithProjection:
+    """Build a CLIP text tower without weights; its projection is left out where ``projection_dim`` is 0."""
     with torch.device("meta"):
-        return CLIPTextModel(CLIPTextConfig(**config))
+        if config.get("projection_dim"):
+            return CLIPTextModelWithProjection(CLIPTextConfig(**config))
+        return CLIPTextModel(CLIPTextConfig(**{**config, "projection_dim": config["hidden_size"]}))
 
 
-def _encoder_config(layout: UNetLayout) -> dict[str, Any]:
-    return {
-        "down_block_types": tuple(_block(attends, "Down") for attends in layout.attends),
+def _encoder_config(layout: UNetLayout, family: Family) -> dict[str, Any]:
+    # diffusers takes the middle block's depth from the coarsest level, whether that attends or not.
+    depths = [depth or 1 for depth in layout.depths]
+    if layout.depths[-1] not in (0, layout.middle_depth):
+        raise UnsupportedModel("the UNet's middle block is of another depth than its coarsest level")
+    depths[-1] = layout.middle_depth
+    config: dict[str, Any] = {
+        "down_block_types": tuple(_block(depth, "Down") for depth in layout.depths),
         "block_out_channels": layout.channels,
         "layers_per_block": layout.blocks,
         "cross_attention_dim": layout.context_width,
-        # diffusers' misnomer: this is the number of heads, 8 in all of Stable Diffusion 1.x.
-        "attention_head_dim": 8,
+        "transformer_layers_per_block": tuple(depths),
+        # diffusers' misnomer: this is the number of heads.
+        "attention_head_dim": _HEADS
+        if family is Family.SD1
+        else tuple(max(width // _HEAD_WIDTH, 1) for width in layout.channels),
+        "use_linear_projection": layout.is_linear,
         "norm_num_groups": 32,
     }
+    if layout.vector_width:
+        config |= {
+            "addition_embed_type": "text_time",
+            "addition_time_embed_dim": _SIZE_CHANNELS,
+            "projection_class_embeddings_input_dim": layout.vector_width,
+        }
+    return config
 
 
-def _block(attends: bool, side: str) -> str:
-    return f"CrossAttn{side}Block2D" if attends else f"{side}Block2D"
+def _block(depth: int, side: str) -> str:
+    return f"CrossAttn{side}Block2D" if depth else f"{side}Block2D"

@@ -1,73 +1,69 @@
-"""Prompts to embeddings with CLIP's text tower, in chunks of 75 tokens, with weights."""
+"""Prompts to embeddings with CLIP's text towers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from bridge.diffusion.device import memory_errors
-from bridge.diffusion.prompt_weights import parse_weights
 from bridge.diffusion.residency import with_room
-from bridge.diffusion.types import Prompt, TextEncoder
+from bridge.diffusion.tokens import Token, padded, tokenize
+from bridge.diffusion.types import Prompt, TextEncoder, TextTower
 from bridge.errors import InputError
+from bridge.models import Catalogue, Family, TowerKind
 
-CHUNK = 75
-"""Tokens of the prompt in one run of the text tower; a start and an end token make 77."""
-
-WHOLE_PIECE = 8
-"""A piece of fewer tokens is moved to the next chunk rather than split, as in ComfyUI."""
-
-MAX_CHARACTERS = 100_000
-"""A longer prompt is a slip or an attack: it would be hundreds of chunks."""
-
-Token = tuple[int, float]
-"""A token's number and weight."""
+_LAST = -1
+_PENULTIMATE = -2
+_SHORTENED_LAYERS = 23
+"""Diffusers' folders of Stable Diffusion 2 lack the last of ViT-H/14's 24 layers, which is not used."""
 
 
-def encode_prompt(clip: TextEncoder, text: str) -> Prompt:
-    """Turn a prompt into conditioning.
+def encode_prompt(clip: TextEncoder, text: str, catalogue: Catalogue) -> Prompt:
+    """Turn a prompt into conditioning; both of SDXL's text towers read the same. See ``encode_prompts``."""
+    return encode_prompts(clip, {tower.kind: text for tower in clip.towers}, catalogue)
+
+
+def encode_prompts(clip: TextEncoder, texts: Mapping[TowerKind, str], catalogue: Catalogue) -> Prompt:
+    """Turn a prompt for each text tower into conditioning.
 
     A prompt longer than 75 tokens becomes several chunks, whose embeddings follow one another. The
-    embedding of a token of weight w is w times as far from that of an empty prompt.
+    embedding of a token of weight w is w times as far from that of an empty prompt. The embeddings of two
+    towers stand side by side; the shorter prompt is filled up with empty chunks. The pooled embedding is
+    that of the last tower's first chunk.
+
+    Args:
+        clip: The text towers.
+        texts: A prompt for each kind of tower.
+        catalogue: Where the embeddings lie that a prompt names.
 
     Raises:
-        InputError: If the prompt is too long, nests parentheses too deeply, or has broken characters.
-        OutOfMemory: If the text tower does not fit.
+        InputError: If a prompt is too long, nests parentheses too deeply, or has broken characters; code
+            ``wrong_text_encoder`` if a tower has no prompt.
+        ModelError: If an embedding that a prompt names is not there, damaged, or of another family.
+        OutOfMemory: If a text tower does not fit.
     """
-    chunks = tokenize(clip, text)
-    weights = torch.tensor([[weight for _, weight in chunk] for chunk in chunks])
-    tokens = torch.tensor([[token for token, _ in chunk] for chunk in chunks])
-    if bool((weights != 1.0).any()):
-        empty = torch.tensor([[token for token, _ in _padded(clip, [])]])
-        *embeds, origin = _run(clip, torch.cat((tokens, empty)))
-        prompt_embeds = origin + weights[..., None] * (torch.stack(embeds) - origin)  # (chunks, 77, width)
-    else:
-        prompt_embeds = _run(clip, tokens)
-    return Prompt(prompt_embeds.reshape(1, -1, prompt_embeds.shape[-1]))
-
-
-def tokenize(clip: TextEncoder, text: str) -> list[list[Token]]:
-    """Turn a prompt into chunks of 77 weighted tokens each; at least one.
-
-    Raises:
-        InputError: As ``encode_prompt``.
-    """
-    if len(text) > MAX_CHARACTERS:
+    missing = [tower.kind for tower in clip.towers if tower.kind not in texts]
+    if missing:
         raise InputError(
-            f"a prompt has {len(text):,} characters; the most is {MAX_CHARACTERS:,}", code="too_long"
+            f"this CLIP belongs to {clip.family.value}, and has a text encoder without a prompt",
+            code="wrong_text_encoder",
+            hint="Encode the prompt with CLIPTextEncode.",
         )
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise InputError("a prompt has a character that is none (a lone surrogate)", code="bad_text")
-    pieces = [
-        [(token, weight) for token in clip.towers[0].tokenizer(piece)["input_ids"][1:-1]]
-        for piece, weight in parse_weights(text)
-    ]
-    return [_padded(clip, chunk) for chunk in _chunks(pieces)]
+    chunks = [tokenize(tower, texts[tower.kind], catalogue) for tower in clip.towers]
+    count = max(map(len, chunks))
+    embeds, pooled = [], None
+    for tower, mine in zip(clip.towers, chunks, strict=True):
+        mine += [padded(tower, [])] * (count - len(mine))
+        prompt_embeds, pooled = _encode(clip, tower, mine)
+        embeds.append(prompt_embeds)
+    return Prompt(torch.cat(embeds, dim=-1), pooled)
 
 
 def set_last_layer(clip: TextEncoder, last_layer: int) -> TextEncoder:
-    """Return the same encoder ending at an earlier layer.
+    """Return the same encoder ending at another layer.
 
     Args:
         clip: An encoder.
@@ -76,38 +72,80 @@ def set_last_layer(clip: TextEncoder, last_layer: int) -> TextEncoder:
     return replace(clip, last_layer=last_layer)
 
 
-def _chunks(pieces: Sequence[list[Token]]) -> list[list[Token]]:
-    chunks: list[list[Token]] = [[]]
-    for piece in pieces:
-        rest = piece
-        while len(chunks[-1]) + len(rest) > CHUNK:
-            room = CHUNK - len(chunks[-1]) if len(piece) >= WHOLE_PIECE else 0
-            chunks[-1].extend(rest[:room])
-            chunks.append([])
-            rest = rest[room:]
-        chunks[-1].extend(rest)
-    return chunks
+def _encode(clip: TextEncoder, tower: TextTower, chunks: Sequence[list[Token]]) -> tuple[Tensor, Tensor]:
+    """Run a tower on chunks; returns (1, 77 · chunks, width) and the pooled embedding (1, width)."""
+    weights = torch.tensor([[weight for _, weight in chunk] for chunk in chunks])
+    if bool((weights != 1.0).any()):
+        embeds, pooled = _run(clip, tower, [*chunks, padded(tower, [])])
+        *embeds, origin = embeds  # type: ignore[assignment]
+        prompt_embeds = origin + weights[..., None] * (torch.stack(list(embeds)) - origin)
+    else:
+        prompt_embeds, pooled = _run(clip, tower, chunks)
+    return prompt_embeds.reshape(1, -1, prompt_embeds.shape[-1]), pooled
 
 
-def _padded(clip: TextEncoder, chunk: list[Token]) -> list[Token]:
-    start, end = clip.towers[0].tokenizer.bos_token_id, clip.towers[0].tokenizer.eos_token_id
-    return [(start, 1.0), *chunk, *[(end, 1.0)] * (CHUNK + 1 - len(chunk))]
-
-
-def _run(clip: TextEncoder, tokens: Tensor) -> Tensor:
-    """Run the text tower on token numbers (N, 77); float32 on the CPU, (N, 77, width)."""
+def _run(clip: TextEncoder, tower: TextTower, chunks: Sequence[list[Token]]) -> tuple[Tensor, Tensor]:
+    """Run a tower; float32 on the CPU: (chunks, 77, width), and of the first chunk (1, width)."""
+    numbers = torch.tensor(
+        [[token if isinstance(token, int) else 0 for token, _ in chunk] for chunk in chunks]
+    )
+    end = int((numbers[0] == tower.tokenizer.eos_token_id).int().argmax())
 
     @torch.inference_mode()
-    def call() -> Tensor:
-        network = clip.towers[0].network.module()
-        with memory_errors("encoding a prompt"):
-            output = network(tokens.to(network.device), output_hidden_states=True)
-            layers = output.hidden_states
-            last_layer = clip.last_layer or -1
-            is_there = -last_layer < len(layers)
-            chosen = layers[last_layer] if is_there else layers[-1]
-            # Stable Diffusion 1.x puts the final norm behind whichever layer is taken.
-            normed: Tensor = network.final_layer_norm(chosen)
-            return normed.float().cpu()
+    def call() -> tuple[Tensor, Tensor]:
+        network = tower.network.module()
+        encoder = getattr(network, "text_model", network)
+        with memory_errors("encoding a prompt"), _with_vectors(encoder, chunks):
+            output = encoder(numbers.to(network.device), output_hidden_states=True)
+            embeds = _chosen_layer(clip, tower, encoder, output)
+            pooled = output.last_hidden_state[:1, end]
+            if encoder is not network:
+                pooled = network.text_projection(pooled)
+            return embeds.float().cpu(), pooled.float().cpu()
 
-    return with_room(call, keep=(clip.towers[0].network,)).clone()
+    embeds, pooled = with_room(call, keep=(tower.network,))
+    return embeds.clone(), pooled.clone()
+
+
+def _chosen_layer(clip: TextEncoder, tower: TextTower, encoder: Any, output: Any) -> Tensor:
+    """Return the output of the layer that the family, or the user, takes.
+
+    Stable Diffusion 1.x and 2.x put the final norm behind whichever layer is taken; SDXL takes it as it is.
+    """
+    layers: Sequence[Tensor] = output.hidden_states
+    last_layer = clip.last_layer
+    if last_layer is None:
+        last_layer = _LAST if clip.family is Family.SD1 else _PENULTIMATE
+    if tower.kind == "clip_h" and len(layers) - 1 == _SHORTENED_LAYERS:
+        last_layer = min(last_layer + 1, _LAST)
+    if -last_layer >= len(layers):
+        normed: Tensor = output.last_hidden_state
+        return normed
+    chosen = layers[last_layer]
+    return encoder.final_layer_norm(chosen) if clip.family in (Family.SD1, Family.SD2) else chosen
+
+
+@contextmanager
+def _with_vectors(encoder: Any, chunks: Sequence[list[Token]]) -> Iterator[None]:
+    """Have a tower see, within the block, vectors in the places where chunks hold them."""
+    vectors = {
+        (row, column): token
+        for row, chunk in enumerate(chunks)
+        for column, (token, _) in enumerate(chunk)
+        if isinstance(token, Tensor)
+    }
+
+    def put(module: Any, numbers: Any, embedded: Tensor) -> Tensor:
+        embedded = embedded.clone()
+        for place, vector in vectors.items():
+            embedded[place] = vector.to(embedded)
+        return embedded
+
+    if not vectors:
+        yield
+        return
+    hook = encoder.get_input_embeddings().register_forward_hook(put)
+    try:
+        yield
+    finally:
+        hook.remove()

@@ -5,14 +5,14 @@ classes behind them. A handle holds no weights: ``Network`` loads them when they
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 from torch import Tensor
 
 from bridge.diffusion.residency import Network
 from bridge.diffusion.sigmas import NoiseSchedule
 from bridge.graph import Socket
-from bridge.models import Family
+from bridge.models import Family, TowerKind
 
 Image = Annotated[Tensor, Socket("IMAGE")]
 """float32, on the CPU, shape (B, H, W, 3), range 0..1, sRGB."""
@@ -61,10 +61,6 @@ class DiffusionModel:
     family: Family = Family.SD1
     guidance_rescale: float = 0.0
     soft_inpainting: float | None = None
-
-
-TowerKind = Literal["clip_l", "clip_h", "clip_g"]
-"""OpenAI's ViT-L/14 (SD 1.x, SDXL), OpenCLIP's ViT-H/14 (SD 2.x) and ViT-bigG/14 (SDXL)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -226,6 +222,11 @@ class Prompt:
     micro: MicroConditioning | None = None
     concat_latents: Tensor | None = None
     concat_mask: Tensor | None = None
+
+    @property
+    def is_windowed(self) -> bool:
+        """Whether it sees a rectangle of the picture only."""
+        return self.area is not None or (self.region is not None and self.region.is_cropped)
 
 
 Model = Annotated[DiffusionModel, Socket("MODEL")]

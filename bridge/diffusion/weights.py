@@ -8,14 +8,15 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from bridge.diffusion.device import Placement
+from bridge.diffusion.ldm_names import Place
 from bridge.errors import ModelError
-from bridge.models import Header
+from bridge.models import Header, Shape
 
-Names = Callable[[str], Sequence[str]]
-"""The name of a network's parameter → the names it may have in a file, most likely first."""
+Names = Callable[[str], Sequence[str | Place]]
+"""The name of a network's parameter → where it may lie in a file, most likely first."""
 
 
-def match_names(skeleton: torch.nn.Module, header: Header, names: Names, file_name: str) -> dict[str, str]:
+def match_names(skeleton: torch.nn.Module, header: Header, names: Names, file_name: str) -> dict[str, Place]:
     """Find every parameter of a network in a file.
 
     Args:
@@ -25,27 +26,28 @@ def match_names(skeleton: torch.nn.Module, header: Header, names: Names, file_na
         file_name: For messages.
 
     Returns:
-        Parameter name → name in the file.
+        Parameter name → its place in the file.
 
     Raises:
         ModelError: Code ``model_corrupt`` if a parameter is not there, or is of another size.
     """
-    found: dict[str, str] = {}
+    found: dict[str, Place] = {}
     for name, parameter in skeleton.state_dict().items():
-        candidates = [candidate for candidate in names(name) if candidate in header.tensors]
-        if not candidates:
-            raise _unfit(file_name, f'"{names(name)[0]}" is missing')
-        shape = header.tensors[candidates[0]].shape
-        if _squeezed(shape) != _squeezed(tuple(parameter.shape)):
-            raise _unfit(file_name, f'"{candidates[0]}" has shape {list(shape)}, not {list(parameter.shape)}')
-        found[name] = candidates[0]
+        places = [place if isinstance(place, Place) else Place(place) for place in names(name)]
+        place = next((place for place in places if place.name in header.tensors), None)
+        if place is None:
+            raise _unfit(file_name, f'"{places[0].name}" is missing')
+        shape = header.tensors[place.name].shape
+        if _squeezed(_shape_at(place, shape)) != _squeezed(tuple(parameter.shape)):
+            raise _unfit(file_name, f'"{place.name}" has shape {list(shape)}, not {list(parameter.shape)}')
+        found[name] = place
     return found
 
 
 def fill(
     module: torch.nn.Module,
     path: Path,
-    found: Mapping[str, str],
+    found: Mapping[str, Place],
     placement: Placement,
     dtype: torch.dtype,
     on_read: Callable[[int], None] = lambda count: None,
@@ -68,8 +70,8 @@ def fill(
     expected, state = module.state_dict(), {}
     try:
         with safe_open(path, framework="pt") as file:
-            for name, stored in found.items():
-                tensor = file.get_tensor(stored)
+            for name, place in found.items():
+                tensor = _tensor_at(place, file.get_tensor(place.name))
                 state[name] = _copied(tensor.reshape(expected[name].shape), placement, dtype)
                 on_read(tensor.nbytes)
     except (OSError, RuntimeError, SafetensorError) as error:
@@ -79,6 +81,18 @@ def fill(
 
 def _copied(tensor: Tensor, placement: Placement, dtype: torch.dtype) -> Tensor:
     return tensor.to(placement.device, dtype, copy=True)
+
+
+def _shape_at(place: Place, shape: Shape) -> Shape:
+    if place.is_transposed:
+        return shape[::-1]
+    return shape if place.third is None else (shape[0] // 3, *shape[1:])
+
+
+def _tensor_at(place: Place, stored: Tensor) -> Tensor:
+    if place.is_transposed:
+        return stored.T
+    return stored if place.third is None else stored.chunk(3)[place.third]
 
 
 def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -4,25 +4,13 @@ The name of a file or folder says nothing; a VAE in the checkpoints folder is st
 """
 
 import re
-from dataclasses import dataclass
 from enum import Enum
 
 from bridge.errors import ModelError, UnsupportedModel
 from bridge.models.header import Header
-from bridge.models.layout import (
-    AutoencoderLayout,
-    TextLayout,
-    UNetLayout,
-    autoencoder_layout,
-    strip,
-    text_layout,
-    unet_layout,
-)
+from bridge.models.layout import strip
 
 UNET_PREFIX = "model.diffusion_model."
-VAE_PREFIX = "first_stage_model."
-TEXT_PREFIXES = ("cond_stage_model.transformer.text_model.", "cond_stage_model.transformer.")
-CONTROL_PREFIXES = ("control_model.", "")
 
 _KINDS = (
     ("checkpoint", r"^model\.diffusion_model\."),
@@ -67,28 +55,8 @@ class Family(Enum):
     FLUX = "Flux"
 
 
-_SPECIAL_INPUTS = {9: "an inpainting", 8: "an instruct-pix2pix", 5: "a depth-to-image"}
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """The three networks of a Stable Diffusion 1.x checkpoint file.
-
-    Args:
-        unet: Its denoiser.
-        vae: Its autoencoder; ``None`` if the file brings none.
-        text: Its text encoder; ``None`` if the file brings none.
-        text_prefix: What the names of the text encoder's tensors start with.
-        predicts_velocity: Whether it was trained to predict v instead of noise.
-        is_zero_snr: Whether its last noise level is pure noise.
-    """
-
-    unet: UNetLayout
-    vae: AutoencoderLayout | None
-    text: TextLayout | None
-    text_prefix: str
-    predicts_velocity: bool
-    is_zero_snr: bool
+UNET_FAMILIES = frozenset({Family.SD1, Family.SD2, Family.SDXL, Family.SDXL_REFINER})
+"""The families whose denoiser is Stable Diffusion's UNet."""
 
 
 def kind_of(header: Header) -> str:
@@ -100,18 +68,17 @@ def kind_of(header: Header) -> str:
 
 
 def family_of(header: Header) -> Family | None:
-    """Return the family a diffusion model belongs to; ``None`` if it cannot be told."""
+    """Return the family a diffusion model, or a ControlNet, belongs to; ``None`` if it cannot be told."""
     shapes = header.shapes
-    unet = strip(shapes, UNET_PREFIX) or shapes
+    unet = strip(shapes, UNET_PREFIX) or strip(shapes, "control_model.") or shapes
     context = next((shape[1] for name, shape in unet.items() if name.endswith("attn2.to_k.weight")), 0)
-    is_sdxl = any(
-        name.startswith(("label_emb.", "add_embedding.", "conditioner.")) for name in (*shapes, *unet)
-    )
     if any(name.startswith("double_blocks.") for name in unet):
         return Family.FLUX
     if any(name.startswith("joint_blocks.") for name in unet):
         return Family.SD3
-    if is_sdxl:
+    takes_vector = any(name.startswith(("label_emb.", "add_embedding.")) for name in unet)
+    # Stable Diffusion 2.1 unCLIP, with a context of 1024, is told of a picture through the same layer.
+    if context != 1024 and (takes_vector or any(name.startswith("conditioner.") for name in shapes)):
         return Family.SDXL_REFINER if context == 1280 else Family.SDXL
     linear = any(name.endswith("proj_in.weight") and len(shape) == 2 for name, shape in unet.items())
     if linear or any(name.startswith("cond_stage_model.model.") for name in shapes):
@@ -122,68 +89,6 @@ def family_of(header: Header) -> Family | None:
     return None
 
 
-def checkpoint(header: Header, name: str) -> Checkpoint:
-    """Describe a Stable Diffusion 1.x checkpoint.
-
-    Raises:
-        ModelError: Code ``wrong_model_kind`` if the file is a VAE, a LoRA …
-        UnsupportedModel: If it is a checkpoint of another family.
-    """
-    _require(header, name, "checkpoint")
-    _require_sd1(header, name)
-    shapes = header.shapes
-    unet = unet_layout(strip(shapes, UNET_PREFIX))
-    if unet is None:
-        raise UnsupportedModel(f'"{name}" has a UNet of an unknown shape')
-    if unet.in_channels != 4:
-        special = _SPECIAL_INPUTS.get(unet.in_channels, "a special")
-        raise UnsupportedModel(f'"{name}" is {special} checkpoint, which is not supported yet')
-    text_prefix = next((prefix for prefix in TEXT_PREFIXES if text_layout(strip(shapes, prefix))), "")
-    return Checkpoint(
-        unet=unet,
-        vae=autoencoder_layout(strip(shapes, VAE_PREFIX)),
-        text=text_layout(strip(shapes, text_prefix)) if text_prefix else None,
-        text_prefix=text_prefix,
-        predicts_velocity="v_pred" in shapes,
-        is_zero_snr="ztsnr" in shapes,
-    )
-
-
-def controlnet(header: Header, name: str) -> tuple[UNetLayout, str]:
-    """Describe a Stable Diffusion 1.x ControlNet; returns its layout and the prefix of its names.
-
-    Raises:
-        ModelError: Code ``wrong_model_kind`` if the file is no ControlNet.
-        UnsupportedModel: If it is one of another family.
-    """
-    _require(header, name, "controlnet")
-    for prefix in CONTROL_PREFIXES:
-        layout = unet_layout(strip(header.shapes, prefix))
-        if layout and layout.hint_channels:
-            _require_sd1(
-                Header({key[len(prefix) :]: entry for key, entry in header.tensors.items()}, {}), name
-            )
-            return layout, prefix
-    raise UnsupportedModel(f'"{name}" is a ControlNet of an unknown shape')
-
-
-def autoencoder(header: Header, name: str) -> tuple[AutoencoderLayout, str]:
-    """Describe a KL autoencoder with four latent channels; returns its layout and the prefix of its names.
-
-    Raises:
-        ModelError: Code ``wrong_model_kind`` if the file holds no autoencoder.
-        UnsupportedModel: If it belongs to another family.
-    """
-    for prefix in (VAE_PREFIX, ""):
-        layout = autoencoder_layout(strip(header.shapes, prefix))
-        if layout and layout.latent_channels != 4:
-            raise UnsupportedModel(f'"{name}" is a VAE with {layout.latent_channels} latent channels, not 4')
-        if layout:
-            return layout, prefix
-    _require(header, name, "vae")
-    raise UnsupportedModel(f'"{name}" is a VAE of an unknown shape')
-
-
 def refuse_other_kinds(header: Header, name: str, wanted: str) -> None:
     """Refuse a file that is known to hold another kind of model; one that nobody knows passes.
 
@@ -191,22 +96,34 @@ def refuse_other_kinds(header: Header, name: str, wanted: str) -> None:
         ModelError: Code ``wrong_model_kind``.
     """
     if kind_of(header) != "unknown":
-        _require(header, name, wanted)
+        require_kind(header, name, wanted)
 
 
-def _require(header: Header, name: str, wanted: str) -> None:
+def require_kind(header: Header, name: str, *wanted: str) -> None:
+    """Refuse a file of a kind that is none of those wanted; the first of them is named.
+
+    Raises:
+        ModelError: Code ``wrong_model_kind``.
+    """
     kind = kind_of(header)
-    if kind == wanted:
+    if kind in wanted:
         return
     raise ModelError(
-        f'"{name}" is not {_WORDS[wanted]}; it looks like {_WORDS[kind]}',
+        f'"{name}" is not {_WORDS[wanted[0]]}; it looks like {_WORDS[kind]}',
         code="wrong_model_kind",
         hint="Move it to the folder where it belongs, or choose another file.",
     )
 
 
-def _require_sd1(header: Header, name: str) -> None:
+def require_unet_family(header: Header, name: str) -> Family:
+    """Return the family of a diffusion model or ControlNet whose denoiser is Stable Diffusion's UNet.
+
+    Raises:
+        UnsupportedModel: If it is of another one, or of none that is known.
+    """
     family = family_of(header)
-    if family is not Family.SD1:
-        looks = f"looks like {family.value}" if family else "is of an unknown family"
-        raise UnsupportedModel(f'"{name}" {looks}', hint="Stable Diffusion 1.x models are supported.")
+    if family in UNET_FAMILIES:
+        return family
+    looks = f"looks like {family.value}" if family else "is of an unknown family"
+    known = ", ".join(each.value for each in Family if each in UNET_FAMILIES)
+    raise UnsupportedModel(f'"{name}" {looks}', hint=f"Supported are {known}.")

@@ -1,4 +1,4 @@
-"""The shape of Stable Diffusion 1.x networks, read off the names and shapes of their tensors.
+"""The shape of Stable Diffusion's networks, read off the names and shapes of their tensors.
 
 Nothing is assumed about depth or width: a checkpoint with other channel multipliers, fewer blocks or a
 smaller text encoder is described as well as the original. Both naming styles are understood: that of
@@ -22,19 +22,26 @@ class UNetLayout:
     Args:
         in_channels: 4 for plain models; 9 for inpainting, 8 for instruct-pix2pix.
         channels: Width of each level, finest first.
-        attends: For each level of the encoder, finest first, whether it has cross-attention.
-        decoder_attends: The same of the decoder, coarsest first; empty for a ControlNet.
+        depths: For each level of the encoder, finest first, the transformer blocks behind each of its
+            residual blocks; 0 where it has no cross-attention.
+        middle_depth: Transformer blocks in the middle.
+        decoder_depths: As ``depths`` for the decoder, coarsest first; empty for a ControlNet.
         blocks: Residual blocks a level.
         context_width: Width of the prompt embeddings.
+        is_linear: Whether its transformers begin with a linear layer, as from Stable Diffusion 2 on.
+        vector_width: Width of what it takes besides time and prompt, as SDXL does; 0 for nothing.
         hint_channels: Widths of a ControlNet's picture encoder; empty for a UNet.
     """
 
     in_channels: int
     channels: tuple[int, ...]
-    attends: tuple[bool, ...]
-    decoder_attends: tuple[bool, ...]
+    depths: tuple[int, ...]
+    middle_depth: int
+    decoder_depths: tuple[int, ...]
     blocks: int
     context_width: int
+    is_linear: bool = False
+    vector_width: int = 0
     hint_channels: tuple[int, ...] = ()
 
 
@@ -49,13 +56,25 @@ class AutoencoderLayout:
 
 @dataclass(frozen=True, slots=True)
 class TextLayout:
-    """CLIP's text tower: vocabulary, positions, width, width of the inner layer, number of layers."""
+    """CLIP's text tower.
+
+    Args:
+        vocabulary: Number of tokens.
+        positions: Tokens of a chunk.
+        width: Of the embeddings.
+        inner_width: Of the inner layer of each block.
+        layers: Number of blocks.
+        projection: Width of the pooled output where the file has its projection; else 0.
+        is_open_clip: Whether names are OpenCLIP's instead of transformers'.
+    """
 
     vocabulary: int
     positions: int
     width: int
     inner_width: int
     layers: int
+    projection: int = 0
+    is_open_clip: bool = False
 
 
 def strip(shapes: Shapes, prefix: str) -> Shapes:
@@ -69,7 +88,7 @@ def is_ldm(names: Iterable[str]) -> bool:
 
 
 def unet_layout(shapes: Shapes) -> UNetLayout | None:
-    """Describe a UNet or ControlNet; ``None`` if its levels are not alike as in SD 1.x.
+    """Describe a UNet or ControlNet; ``None`` if the blocks of a level are not alike.
 
     Args:
         shapes: Of the UNet alone, its prefix stripped.
@@ -79,16 +98,21 @@ def unet_layout(shapes: Shapes) -> UNetLayout | None:
     context = [shape[1] for name, shape in shapes.items() if name.endswith(".attn2.to_k.weight")]
     if not (_is_regular(levels) and first and context):
         return None
-    decoder = _decoder_attends(shapes, len(levels), len(levels[0]))
+    decoder = _decoder_depths(shapes, len(levels), len(levels[0]))
     if any(len(set(level)) > 1 for level in decoder):
         return None
+    entries = [shape for name, shape in shapes.items() if name.endswith(".proj_in.weight")]
+    vector = shapes.get("label_emb.0.0.weight") or shapes.get("add_embedding.linear_1.weight")
     return UNetLayout(
         in_channels=first[1],
         channels=tuple(level[0][0] for level in levels),
-        attends=tuple(level[0][1] for level in levels),
-        decoder_attends=tuple(level[0] for level in decoder),
+        depths=tuple(level[0][1] for level in levels),
+        middle_depth=_depths(shapes).get("middle_block.1" if is_ldm(shapes) else "mid_block.attentions.0", 0),
+        decoder_depths=tuple(level[0] for level in decoder),
         blocks=len(levels[0]),
         context_width=context[0],
+        is_linear=all(len(shape) == 2 for shape in entries),
+        vector_width=vector[1] if vector else 0,
         hint_channels=_hint_channels(shapes),
     )
 
@@ -108,54 +132,73 @@ def autoencoder_layout(shapes: Shapes) -> AutoencoderLayout | None:
 
 
 def text_layout(shapes: Shapes) -> TextLayout | None:
-    """Describe a CLIP text tower in transformers' naming, prefix stripped; ``None`` if it is none."""
-    tokens = shapes.get("embeddings.token_embedding.weight")
-    positions = shapes.get("embeddings.position_embedding.weight")
-    inner = shapes.get("encoder.layers.0.mlp.fc1.weight")
-    layers = {match[1] for name in shapes if (match := re.match(r"encoder\.layers\.(\d+)\.", name))}
+    """Describe a CLIP text tower, prefix stripped, in transformers' or OpenCLIP's names; else ``None``."""
+    is_open_clip = "token_embedding.weight" in shapes
+    if is_open_clip:
+        names = "token_embedding.weight", "positional_embedding", "transformer.resblocks", "mlp.c_fc.weight"
+    else:
+        embeddings = "embeddings.token_embedding.weight", "embeddings.position_embedding.weight"
+        names = *embeddings, "encoder.layers", "mlp.fc1.weight"
+    tokens, positions, inner = (shapes.get(name) for name in (*names[:2], f"{names[2]}.0.{names[3]}"))
+    block = re.compile(re.escape(names[2]) + r"\.(\d+)\.")
+    layers = {match[1] for name in shapes if (match := block.match(name))}
     if not (tokens and positions and inner and len(tokens) == 2):
         return None
-    return TextLayout(tokens[0], positions[0], tokens[1], inner[0], len(layers))
+    stored = shapes.get("text_projection") or shapes.get("text_projection.weight")
+    projection = (stored[1] if is_open_clip and "text_projection" in shapes else stored[0]) if stored else 0
+    return TextLayout(tokens[0], positions[0], tokens[1], inner[0], len(layers), projection, is_open_clip)
 
 
-def _is_regular(levels: list[list[tuple[int, bool]]]) -> bool:
+def _is_regular(levels: list[list[tuple[int, int]]]) -> bool:
     """Tell whether all levels have equally many blocks, and the blocks of a level are alike."""
     return len({len(level) for level in levels}) == 1 and all(len(set(level)) == 1 for level in levels)
 
 
-def _decoder_attends(shapes: Shapes, levels: int, blocks: int) -> list[list[bool]]:
-    """For each level of the decoder, coarsest first, whether its blocks attend; empty without one."""
+def _depths(shapes: Shapes) -> dict[str, int]:
+    """Return the transformer blocks of each transformer, by its place."""
+    found: dict[str, int] = {}
+    for name in shapes:
+        if match := re.fullmatch(r"(.+)\.transformer_blocks\.(\d+)\.norm1\.weight", name):
+            found[match[1]] = max(found.get(match[1], 0), int(match[2]) + 1)
+    return found
+
+
+def _decoder_depths(shapes: Shapes, levels: int, blocks: int) -> list[list[int]]:
+    """For each level of the decoder, coarsest first, the depths of its blocks; empty without one."""
     if not any(name.startswith(("output_blocks.", "up_blocks.")) for name in shapes):
         return []
+    depths = _depths(shapes)
     places = (
         [f"output_blocks.{level * (blocks + 1) + block}.1" for block in range(blocks + 1)]
         if is_ldm(shapes)
         else [f"up_blocks.{level}.attentions.{block}" for block in range(blocks + 1)]
         for level in range(levels)
     )
-    return [[f"{place}.proj_in.weight" in shapes for place in level] for level in places]
+    return [[depths.get(place, 0) for place in level] for level in places]
 
 
-def _ldm_levels(shapes: Shapes) -> list[list[tuple[int, bool]]]:
-    """For each level its residual blocks as (width, attends)."""
-    levels: list[list[tuple[int, bool]]] = [[]]
+def _ldm_levels(shapes: Shapes) -> list[list[tuple[int, int]]]:
+    """For each level its residual blocks as (width, transformer blocks)."""
+    levels: list[list[tuple[int, int]]] = [[]]
+    depths = _depths(shapes)
     for index in itertools.count(1):
         block = f"input_blocks.{index}"
         if f"{block}.0.op.weight" in shapes:
             levels.append([])
         elif f"{block}.0.in_layers.2.weight" in shapes:
-            attends = f"{block}.1.proj_in.weight" in shapes
-            levels[-1].append((shapes[f"{block}.0.in_layers.2.weight"][0], attends))
+            width = shapes[f"{block}.0.in_layers.2.weight"][0]
+            levels[-1].append((width, depths.get(f"{block}.1", 0)))
         else:
             return levels
     raise AssertionError("unreachable")
 
 
-def _diffusers_levels(shapes: Shapes) -> list[list[tuple[int, bool]]]:
+def _diffusers_levels(shapes: Shapes) -> list[list[tuple[int, int]]]:
     levels = _grouped(shapes, r"down_blocks\.(\d+)\.resnets\.(\d+)\.conv1\.weight")
+    depths = _depths(shapes)
     return [
         [
-            (shape[0], f"down_blocks.{level}.attentions.{block}.proj_in.weight" in shapes)
+            (shape[0], depths.get(f"down_blocks.{level}.attentions.{block}", 0))
             for block, shape in enumerate(blocks)
         ]
         for level, blocks in enumerate(levels)

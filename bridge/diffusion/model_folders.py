@@ -1,0 +1,27 @@
+"""The models that the running job's folders hold, and those that come with us."""
+
+from pathlib import Path
+from typing import Any
+
+from bridge.builtin import model_folder
+from bridge.engine import current_job
+from bridge.models import Catalogue
+
+
+def job_catalogue() -> Catalogue:
+    """Return the catalogue of the job that runs; outside of a job there is none."""
+    return Catalogue(current_job().folders.models, model_folder())
+
+
+def find_model(folder: str, name: str) -> Path:
+    """Return the file or diffusers folder behind a name in the running job's folders.
+
+    Raises:
+        ModelNotFound: If there is none; the message names the nearest.
+    """
+    return job_catalogue().find(folder, name)
+
+
+def model_stamp(folder: str, name: str) -> Any:
+    """Return what changes when a model's file does; for a loader's ``fingerprint``."""
+    return job_catalogue().stamp(folder, name)
