@@ -10,7 +10,7 @@ from torch import Tensor
 
 from bridge.diffusion.device import memory_errors
 from bridge.diffusion.residency import with_room
-from bridge.diffusion.tokens import Token, padded, tokenize
+from bridge.diffusion.tokens import NO_MODELS, Token, padded, tokenize
 from bridge.diffusion.types import Prompt, TextEncoder, TextTower
 from bridge.errors import InputError
 from bridge.models import Catalogue, Family, TowerKind
@@ -21,12 +21,14 @@ _SHORTENED_LAYERS = 23
 """Diffusers' folders of Stable Diffusion 2 lack the last of ViT-H/14's 24 layers, which is not used."""
 
 
-def encode_prompt(clip: TextEncoder, text: str, catalogue: Catalogue) -> Prompt:
+def encode_prompt(clip: TextEncoder, text: str, catalogue: Catalogue = NO_MODELS) -> Prompt:
     """Turn a prompt into conditioning; both of SDXL's text towers read the same. See ``encode_prompts``."""
     return encode_prompts(clip, {tower.kind: text for tower in clip.towers}, catalogue)
 
 
-def encode_prompts(clip: TextEncoder, texts: Mapping[TowerKind, str], catalogue: Catalogue) -> Prompt:
+def encode_prompts(
+    clip: TextEncoder, texts: Mapping[TowerKind, str], catalogue: Catalogue = NO_MODELS
+) -> Prompt:
     """Turn a prompt for each text tower into conditioning.
 
     A prompt longer than 75 tokens becomes several chunks, whose embeddings follow one another. The

@@ -28,11 +28,13 @@ MAX_CHARACTERS = 100_000
 _EMBEDDING = "embedding:"
 _ENDINGS = ("", ".safetensors", ".pt", ".bin")
 
+NO_MODELS = Catalogue(())
+
 Token = tuple[int | Tensor, float]
 """A token's number, or its vector, and its weight."""
 
 
-def tokenize(tower: TextTower, text: str, catalogue: Catalogue) -> list[list[Token]]:
+def tokenize(tower: TextTower, text: str, catalogue: Catalogue = NO_MODELS) -> list[list[Token]]:
     """Turn a prompt into chunks of 77 weighted tokens each; at least one.
 
     Args:
@@ -88,7 +90,7 @@ def find_embedding(name: str, catalogue: Catalogue) -> tuple[Any, str]:
             except ModelNotFound:
                 continue
             return path, name[len(candidate) :] if candidate == bare else ""
-    return catalogue.find("embeddings", bare), ""
+    return catalogue.find("embeddings", bare if "." in bare else f"{bare}.safetensors"), ""
 
 
 def _pieces(tower: TextTower, text: str, catalogue: Catalogue) -> Iterator[Sequence[int | Tensor]]:

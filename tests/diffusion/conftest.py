@@ -31,6 +31,7 @@ from bridge.diffusion.networks import (
 )
 from bridge.diffusion.sigmas import stable_diffusion_schedule
 from bridge.engine import Folders, Job, running
+from bridge.models import TowerKind
 
 WIDTH = 16
 ENCODER = {
@@ -78,9 +79,9 @@ def autoencoder(*widths: int) -> Autoencoder:
     return Autoencoder(network, 2 ** (levels - 1))
 
 
-def text_tower(seed: int = 0) -> Any:
-    tower = with_weights(empty_text_tower(TEXT), seed)
-    tower.embeddings.position_ids = torch.arange(77)[None]
+def text_tower(seed: int = 0, projection: int = 0) -> Any:
+    tower = with_weights(empty_text_tower({**TEXT, "projection_dim": projection}), seed)
+    getattr(tower, "text_model", tower).embeddings.position_ids = torch.arange(77)[None]
     return tower
 
 
@@ -124,9 +125,17 @@ def fine_model(model: DiffusionModel) -> DiffusionModel:
 
 
 @pytest.fixture
-def clip() -> TextEncoder:
-    tower = TextTower(Network("tiny text tower", lambda placement: text_tower()), clip_tokenizer())
-    return TextEncoder((tower,))
+def make_tower() -> Callable[..., TextTower]:
+    def make(kind: TowerKind = "clip_l", projection: int = 0, seed: int = 0) -> TextTower:
+        network = Network("tiny text tower", lambda placement: text_tower(seed, projection))
+        return TextTower(network, clip_tokenizer(), kind)
+
+    return make
+
+
+@pytest.fixture
+def clip(make_tower: Callable[..., TextTower]) -> TextEncoder:
+    return TextEncoder((make_tower(),))
 
 
 @pytest.fixture

@@ -1,35 +1,41 @@
 """Prompts to embeddings."""
 
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
+from safetensors.torch import save_file
 
-from bridge.diffusion import TextEncoder, encode_prompt, set_last_layer
-from bridge.diffusion.text import tokenize
-from bridge.errors import InputError
+from bridge.diffusion import TextEncoder, encode_prompt, encode_prompts, set_last_layer
+from bridge.diffusion.tokens import tokenize
+from bridge.errors import InputError, ModelError, ModelNotFound, UnsupportedModel
+from bridge.models import Catalogue, Family
 
 START, END = 49406, 49407
 
 
 def words(clip: TextEncoder, text: str) -> list[int]:
-    ids: list[int] = clip.tokenizer(text)["input_ids"]
+    ids: list[int] = clip.towers[0].tokenizer(text)["input_ids"]
     return ids[1:-1]
 
 
 def test_known_token_numbers(clip: TextEncoder) -> None:
-    [chunk] = tokenize(clip, "a photo of a cat")
+    [chunk] = tokenize(clip.towers[0], "a photo of a cat")
     assert [token for token, _ in chunk][:7] == [START, 320, 1125, 539, 320, 2368, END]
     assert len(chunk) == 77
     assert {token for token, _ in chunk[6:]} == {END}
 
 
 def test_an_empty_prompt_is_one_chunk_of_nothing(clip: TextEncoder) -> None:
-    [chunk] = tokenize(clip, "")
+    [chunk] = tokenize(clip.towers[0], "")
     assert [token for token, _ in chunk] == [START, *[END] * 76]
 
 
 def test_a_prompt_without_weights_is_what_the_tower_says(clip: TextEncoder) -> None:
     ids = torch.tensor([[START, *words(clip, "a red house"), *[END] * 73]])
-    expected = clip.network.module()(ids).last_hidden_state
+    expected = clip.towers[0].network.module()(ids).last_hidden_state
     torch.testing.assert_close(encode_prompt(clip, "a red house").prompt_embeds, expected)
 
 
@@ -44,7 +50,7 @@ def test_a_weighted_token_moves_away_from_the_empty_prompt(clip: TextEncoder) ->
 
 def test_a_long_prompt_becomes_chunks_of_75(clip: TextEncoder) -> None:
     tokens = words(clip, "cat " * 100)
-    chunks = tokenize(clip, "cat " * 100)
+    chunks = tokenize(clip.towers[0], "cat " * 100)
     assert len(chunks) == 2
     assert [token for token, _ in chunks[0][1:-1]] == tokens[:75]
     assert [token for token, _ in chunks[1][1:26]] == tokens[75:]
@@ -60,23 +66,23 @@ def test_chunks_are_encoded_apart(clip: TextEncoder) -> None:
 
 
 def test_exactly_75_tokens_are_one_chunk(clip: TextEncoder) -> None:
-    assert len(tokenize(clip, "cat " * 75)) == 1
+    assert len(tokenize(clip.towers[0], "cat " * 75)) == 1
 
 
 def test_a_short_piece_is_not_split(clip: TextEncoder) -> None:
-    chunks = tokenize(clip, "cat " * 73 + "(blue big dog:1.2)")
+    chunks = tokenize(clip.towers[0], "cat " * 73 + "(blue big dog:1.2)")
     assert [token for token, _ in chunks[0][1:74]] == words(clip, "cat " * 73)
     assert {token for token, _ in chunks[0][74:]} == {END}
     assert chunks[1][1:4] == [(token, 1.2) for token in words(clip, "blue big dog")]
 
 
 def test_a_long_piece_fills_the_chunk_first(clip: TextEncoder) -> None:
-    chunks = tokenize(clip, "cat " * 70 + "(" + "dog " * 10 + ":1.2)")
+    chunks = tokenize(clip.towers[0], "cat " * 70 + "(" + "dog " * 10 + ":1.2)")
     assert chunks[0][71:76] == [(words(clip, "dog")[0], 1.2)] * 5
 
 
 def test_an_earlier_layer_is_normed_too(clip: TextEncoder) -> None:
-    tower = clip.network.module()
+    tower = clip.towers[0].network.module()
     ids = torch.tensor([[START, *words(clip, "a cat"), *[END] * 74]])
     layers = tower(ids, output_hidden_states=True).hidden_states
     embeds = encode_prompt(set_last_layer(clip, -2), "a cat").prompt_embeds
@@ -104,6 +110,135 @@ def test_prompts_that_are_none_are_refused(clip: TextEncoder, text: str, code: s
     assert caught.value.code == code
 
 
-@pytest.mark.parametrize("text", ["\0", "😀 ñ 猫", "<|endoftext|>", "embedding:foo", "\n\t "])
+@pytest.mark.parametrize("text", ["\0", "😀 ñ 猫", "<|endoftext|>", "\n\t "])
 def test_odd_prompts_are_prompts(clip: TextEncoder, text: str) -> None:
     assert encode_prompt(clip, text).prompt_embeds.isfinite().all()
+
+
+# ---- two towers --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sdxl_clip(clip: TextEncoder, make_tower: Any) -> TextEncoder:
+    return TextEncoder((clip.towers[0], make_tower("clip_g", projection=8)), Family.SDXL)
+
+
+def test_two_towers_stand_side_by_side_and_the_last_one_pools(sdxl_clip: TextEncoder) -> None:
+    prompt = encode_prompt(sdxl_clip, "a cat")
+    assert prompt.prompt_embeds.shape == (1, 77, 32)
+    ids = torch.tensor([[START, *words(sdxl_clip, "a cat"), END, *[0] * 73]])
+    network = sdxl_clip.towers[1].network.module()
+    output = network.text_model(ids, output_hidden_states=True)
+    torch.testing.assert_close(prompt.prompt_embeds[..., 16:], output.hidden_states[-2])
+    expected = network.text_projection(output.last_hidden_state[:, 3])
+    assert prompt.pooled_prompt_embeds is not None
+    torch.testing.assert_close(prompt.pooled_prompt_embeds, expected)
+
+
+def test_the_penultimate_layer_has_no_final_norm_in_sdxl_and_one_in_sd2(clip: TextEncoder) -> None:
+    tower = clip.towers[0].network.module()
+    ids = torch.tensor([[START, *words(clip, "a cat"), *[END] * 74]])
+    layer = tower(ids, output_hidden_states=True).hidden_states[-2]
+    embeds = encode_prompt(replace(clip, family=Family.SDXL), "a cat").prompt_embeds
+    torch.testing.assert_close(embeds, layer)
+    embeds = encode_prompt(replace(clip, family=Family.SD2), "a cat").prompt_embeds
+    torch.testing.assert_close(embeds, tower.final_layer_norm(layer))
+
+
+def test_the_shorter_prompt_is_filled_up_with_empty_chunks(sdxl_clip: TextEncoder) -> None:
+    both = encode_prompts(sdxl_clip, {"clip_l": "a cat", "clip_g": "dog " * 100})
+    assert both.prompt_embeds.shape == (1, 154, 32)
+    torch.testing.assert_close(
+        both.prompt_embeds[:, 77:, :16], encode_prompt(sdxl_clip, "").prompt_embeds[..., :16],
+        atol=1e-5, rtol=1e-5,
+    )  # fmt: skip
+
+
+def test_a_tower_without_a_prompt_is_an_error(clip: TextEncoder, make_tower: Any) -> None:
+    with pytest.raises(InputError, match="Stable Diffusion 2") as caught:
+        encode_prompts(TextEncoder((make_tower("clip_h"),), Family.SD2), {"clip_l": "a", "clip_g": "b"})
+    assert caught.value.hint
+
+
+# ---- textual inversion ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Catalogue:
+    (tmp_path / "embeddings").mkdir()
+    return Catalogue([tmp_path])
+
+
+def keep(models: Catalogue, tensors: dict[str, torch.Tensor], name: str = "style.safetensors") -> None:
+    save_file(tensors, next(iter(models._bases("embeddings"))) / name)
+
+
+def test_an_embedding_stands_where_it_is_named(clip: TextEncoder, models: Catalogue) -> None:
+    vectors = torch.randn(2, 16)
+    keep(models, {"emb_params": vectors})
+    chunk = tokenize(clip.towers[0], "a embedding:style cat", models)[0]
+    tokens = [token for token, _ in chunk]
+    assert tokens[1] == words(clip, "a")[0]
+    assert [torch.equal(token, vector) for token, vector in zip(tokens[2:4], vectors, strict=True)] == [
+        True
+    ] * 2
+    assert tokens[4:6] == [*words(clip, "cat"), END]
+
+
+def test_the_tower_sees_the_vector(clip: TextEncoder, models: Catalogue) -> None:
+    [dog] = words(clip, "dog")
+    vector = clip.towers[0].network.module().embeddings.token_embedding.weight[dog]
+    keep(models, {"emb_params": vector[None].clone()})
+    found = encode_prompt(clip, "a embedding:style cat", models).prompt_embeds
+    torch.testing.assert_close(found, encode_prompt(clip, "a dog cat").prompt_embeds)
+    again = encode_prompt(clip, "a cat").prompt_embeds
+    torch.testing.assert_close(again, encode_prompt(clip, "a cat", models).prompt_embeds)
+
+
+@pytest.mark.parametrize(
+    "text", ["(embedding:style:1.3)", "embedding:style.safetensors", "embedding:style, cat"]
+)
+def test_ways_to_name_an_embedding(clip: TextEncoder, models: Catalogue, text: str) -> None:
+    keep(models, {"emb_params": torch.randn(1, 16)})
+    [chunk] = tokenize(clip.towers[0], text, models)
+    assert isinstance(chunk[1][0], torch.Tensor)
+    assert chunk[1][1] == (1.3 if "1.3" in text else 1.0)
+    behind = words(clip, ", cat") if "cat" in text else [END]
+    assert [token for token, _ in chunk[2 : 2 + len(behind)]] == behind
+
+
+def test_each_tower_of_sdxl_takes_its_own_vectors(sdxl_clip: TextEncoder, models: Catalogue) -> None:
+    mine = {"clip_l": torch.randn(1, 16), "clip_g": torch.randn(1, 16)}
+    keep(models, mine)
+    for tower in sdxl_clip.towers:
+        [chunk] = tokenize(tower, "embedding:style", models)
+        assert torch.equal(chunk[1][0], mine[tower.kind][0])  # type: ignore[arg-type]
+
+
+def test_a_missing_embedding_names_the_nearest(clip: TextEncoder, models: Catalogue) -> None:
+    keep(models, {"emb_params": torch.randn(1, 16)})
+    with pytest.raises(ModelNotFound, match=r'nearest: "style.safetensors"'):
+        encode_prompt(clip, "a embedding:styl cat", models)
+
+
+def test_an_embedding_of_another_family_is_refused(clip: TextEncoder, models: Catalogue) -> None:
+    keep(models, {"emb_params": torch.randn(1, 768)})
+    with pytest.raises(UnsupportedModel, match="768 numbers; the text encoder takes 16"):
+        encode_prompt(clip, "embedding:style", models)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "code"),
+    [
+        ({"emb_params": torch.full((1, 16), float("nan"))}, "model_corrupt"),
+        ({"lora_unet_a.lora_up.weight": torch.zeros(1, 16)}, "wrong_model_kind"),
+        ({"emb_params": torch.zeros(1, 1, 16)}, "wrong_model_kind"),
+    ],
+)
+def test_a_file_that_is_no_embedding(
+    clip: TextEncoder, models: Catalogue, tensors: dict[str, torch.Tensor], code: str
+) -> None:
+    keep(models, tensors)
+    with pytest.raises(ModelError) as caught:
+        encode_prompt(clip, "embedding:style", models)
+    assert caught.value.code == code
