@@ -1,0 +1,209 @@
+"""Prompts made ready for a run, and the batches they go through the denoiser in."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from bridge.diffusion.control import Steering, cover_negative
+from bridge.diffusion.extra_channels import extra_channels
+from bridge.diffusion.fit import repeat_to
+from bridge.diffusion.micro import Added, added_conditioning
+from bridge.diffusion.regions import Weight, Window, shares, weight_of, window_of
+from bridge.diffusion.residency import placement
+from bridge.diffusion.types import Control, DiffusionModel, Prompt
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadyPrompt:
+    """A prompt made ready for a run: at work while start ≥ sigma ≥ end.
+
+    Args:
+        prompt_embeds: Shape (1 or B, tokens, width), on the CPU.
+        is_negative: Which side it is on.
+        window: What it sees of the latents; ``None`` for all.
+        weight: How much it counts there.
+        controls: What steers it.
+        added: What SDXL's UNets take besides.
+        channels: What the UNet sees beside the noisy latents, (B, C, h, w).
+        start: Noise level at which it begins.
+        end: Noise level at which it ends.
+    """
+
+    prompt_embeds: Tensor
+    is_negative: bool
+    window: Window | None
+    weight: Weight
+    controls: tuple[Control, ...]
+    added: Added | None
+    channels: Tensor | None
+    start: float
+    end: float
+
+    def is_active(self, sigma: float) -> bool:
+        """Tell whether it counts at a noise level."""
+        return self.start >= sigma >= self.end
+
+    def cut(self, values: Tensor) -> Tensor:
+        """Return what it sees of a tensor (B, C, h, w)."""
+        return values if self.window is None else self.window.cut(values)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Prompts that go through the denoiser as one batch; all pictures of the first prompt come first.
+
+    Args:
+        prompts: They see windows of one size.
+        shares: For each prompt its share in its side's result.
+        prompt_embeds: Shape (prompts · B, tokens, width), on the device.
+        added: What SDXL's UNets take besides, as diffusers names it.
+        channels: What the UNet sees beside the noisy latents, on the device.
+        steering: What they all go through.
+    """
+
+    prompts: tuple[ReadyPrompt, ...]
+    shares: tuple[Weight, ...]
+    prompt_embeds: Tensor
+    added: dict[str, Tensor] | None
+    channels: Tensor | None
+    steering: tuple[Steering, ...]
+
+
+def ready_prompts(
+    model: DiffusionModel,
+    positive: Sequence[Prompt],
+    negative: Sequence[Prompt],
+    shape: Sequence[int],
+    clean: Tensor | None,
+    noise_mask: Tensor | None,
+) -> tuple[ReadyPrompt, ...]:
+    """Make the prompts of both sides ready for latents of a shape.
+
+    Raises:
+        InputError: If an area lies outside the picture, or masks do not fit the batch.
+        ModelError: Code ``model_mismatch`` if SDXL finds no pooled embedding.
+        UnsupportedModel: If the UNet takes channels of an unknown kind.
+    """
+
+    def ready(prompt: Prompt, window: Window | None, is_negative: bool) -> ReadyPrompt:
+        return ReadyPrompt(
+            prompt_embeds=prompt.prompt_embeds,
+            is_negative=is_negative,
+            window=window,
+            weight=weight_of(prompt, window, shape),
+            controls=prompt.controls,
+            added=added_conditioning(prompt, model, shape, is_negative=is_negative),
+            channels=extra_channels(prompt, model, shape, clean, noise_mask),
+            start=model.schedule.sigma_at(prompt.start),
+            end=model.schedule.sigma_at(prompt.end),
+        )
+
+    sides = positive, cover_negative(positive, negative)
+    first, second = (
+        [ready(prompt, window_of(prompt, shape, model.latent_factor), is_negative) for prompt in side]
+        for side, is_negative in zip(sides, (False, True), strict=True)
+    )
+    if second:
+        second += _counterparts(first, second)
+        first += _counterparts(second, first)
+    return *first, *second
+
+
+def _counterparts(prompts: Sequence[ReadyPrompt], others: Sequence[ReadyPrompt]) -> list[ReadyPrompt]:
+    """Return what the other side lacks so that it, too, sees each window that a prompt sees.
+
+    Guidance compares two predictions for the same window. The words are those of the other side's prompt
+    with the smallest window around; the weight, time and controls are the prompt's own.
+    """
+    found: list[ReadyPrompt] = []
+    for prompt in prompts:
+        here = prompt.window
+        if here is None:
+            continue
+        around = [each for each in (*others, *found) if each.window is None or each.window.contains(here)]
+        if around:
+            smallest = min(around, key=_area)
+            if smallest.window != here:
+                found.append(
+                    replace(
+                        prompt,
+                        prompt_embeds=smallest.prompt_embeds,
+                        is_negative=smallest.is_negative,
+                        added=smallest.added,
+                        channels=smallest.channels,
+                    )
+                )
+    return found
+
+
+def _area(prompt: ReadyPrompt) -> float:
+    return math.inf if prompt.window is None else prompt.window.height * prompt.window.width
+
+
+def make_batches(
+    prompts: Sequence[ReadyPrompt],
+    shape: Sequence[int],
+    steering: Callable[[Control, tuple[int, int]], Steering],
+    *,
+    is_apart: bool,
+) -> list[Batch]:
+    """Put prompts that see windows of one size through the same ControlNets together.
+
+    Args:
+        prompts: Those of both sides that are at work.
+        shape: Of the latents, (B, C, h, w).
+        steering: Makes a control ready for a window of a height and width.
+        is_apart: Whether each prompt is to run alone, which takes less memory.
+    """
+    kinds: dict[object, list[tuple[ReadyPrompt, Weight]]] = {}
+    for is_negative in (False, True):
+        side = [prompt for prompt in prompts if prompt.is_negative is is_negative]
+        parts = shares([prompt.weight for prompt in side], [prompt.window for prompt in side], shape)
+        for prompt, share in zip(side, parts, strict=True):
+            kind = prompt if is_apart else (_size(prompt, shape), prompt.controls)
+            if share.any() if isinstance(share, Tensor) else share:
+                kinds.setdefault(kind, []).append((prompt, share))
+    return [_batch(members, shape, steering) for members in kinds.values()]
+
+
+def _batch(
+    members: Sequence[tuple[ReadyPrompt, Weight]],
+    shape: Sequence[int],
+    steering: Callable[[Control, tuple[int, int]], Steering],
+) -> Batch:
+    here, count = placement(), shape[0]
+    prompts, parts = zip(*members, strict=True)
+    # Softmax does not notice that all tokens come n times, so chunks of unlike number can share a batch.
+    tokens = math.lcm(*(prompt.prompt_embeds.shape[1] for prompt in prompts))
+    embeds = [
+        repeat_to(prompt.prompt_embeds, count).repeat(1, tokens // prompt.prompt_embeds.shape[1], 1)
+        for prompt in prompts
+    ]
+    added = None
+    if prompts[0].added is not None:
+        pooled, numbers = (
+            torch.cat([repeat_to(prompt.added[index], count) for prompt in prompts]) for index in (0, 1)
+        )
+        added = {
+            "text_embeds": pooled.to(here.device, here.dtype),
+            "time_ids": numbers.to(here.device),  # in float32: a size above 256 is no bfloat16
+        }
+    channels = None
+    if prompts[0].channels is not None:
+        channels = torch.cat([prompt.cut(prompt.channels) for prompt in prompts]).to(here.device, here.dtype)
+    return Batch(
+        prompts=prompts,
+        shares=tuple(part.to(here.device) if isinstance(part, Tensor) else part for part in parts),
+        prompt_embeds=torch.cat(embeds).to(here.device, here.dtype),
+        added=added,
+        channels=channels,
+        steering=tuple(steering(control, _size(prompts[0], shape)) for control in prompts[0].controls),
+    )
+
+
+def _size(prompt: ReadyPrompt, shape: Sequence[int]) -> tuple[int, int]:
+    window = prompt.window
+    return (shape[2], shape[3]) if window is None else (window.height, window.width)
