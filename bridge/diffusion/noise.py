@@ -1,10 +1,15 @@
 """The noise of a run, from its seed. Drawn on the CPU, so that a seed means the same on every device."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 import torchsde
 from torch import Tensor
+
+from bridge.diffusion.types import LatentBatch
+from bridge.graph import Socket
 
 SEEDS = 2**64
 """Seeds lie in 0..2**64 − 1."""
@@ -33,6 +38,37 @@ def initial_noise(shape: Sequence[int], seed: int, batch_index: Sequence[int] | 
     return torch.cat([drawn[index] for index in batch_index])
 
 
+@dataclass(frozen=True, slots=True)
+class SeededNoise:
+    """What a run begins with.
+
+    Args:
+        seed: 0..2**64 − 1; names the initial noise and what a sampler adds later.
+        is_silent: Whether the initial noise is left out.
+    """
+
+    seed: int = 0
+    is_silent: bool = False
+
+    def initial(self, latents: LatentBatch) -> Tensor:
+        """Return noise for latents, of their shape, float32, on the CPU."""
+        samples = latents["samples"]
+        if self.is_silent:
+            return torch.zeros(samples.shape)
+        return initial_noise(samples.shape, self.seed, latents.get("batch_index"))
+
+
+Noise = Annotated[SeededNoise, Socket("NOISE")]
+
+
+def next_seed(seed: int) -> int:
+    """Return the seed of noise that is to differ from the initial noise of a seed.
+
+    Source: ComfyUI's rule on the CPU; docs/decisions/0010-ancestral-noise.md.
+    """
+    return (seed + 1) % SEEDS
+
+
 class NoiseSource:
     """Fresh noise for samplers that add some at every step.
 
@@ -46,8 +82,7 @@ class NoiseSource:
         self._like = like
         self._seed = seed
         self._range = min(sigma for sigma in sigmas if sigma > 0), max(sigmas)
-        # ComfyUI's rule on the CPU: the initial noise has used up the seed itself.
-        self._generator = torch.Generator().manual_seed((seed + 1) % SEEDS)
+        self._generator = torch.Generator().manual_seed(next_seed(seed))
         self._tree: torchsde.BrownianTree | None = None
 
     def independent(self) -> Tensor:

@@ -1,23 +1,25 @@
-"""A run: noise from the seed, a sampler along its sigmas, latents at the end."""
+"""Runs: noise from the seed, a sampler along its sigmas, latents at the end."""
 
+import itertools
+import math
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 
-from bridge.diffusion.denoiser import Denoiser
-from bridge.diffusion.fit import repeat_to
-from bridge.diffusion.noise import NoiseSource, initial_noise
+from bridge.diffusion.guiders import Guidance, PromptGuidance
+from bridge.diffusion.inpainting import MaskedDenoise, SoftMask, fit_mask
+from bridge.diffusion.noise import NoiseSource, SeededNoise, initial_noise, next_seed
 from bridge.diffusion.preview import preview
 from bridge.diffusion.residency import placement
-from bridge.diffusion.samplers import SAMPLERS, Denoise
-from bridge.diffusion.sigmas import NoiseSchedule, make_sigmas
+from bridge.diffusion.samplers import SAMPLERS, Denoise, SolverSampler, Step, Steps
+from bridge.diffusion.schedulers import make_sigmas
+from bridge.diffusion.sigmas import NoiseSchedule
 from bridge.diffusion.types import DiffusionModel, LatentBatch, Prompt
 from bridge.engine import current_job
-from bridge.errors import ExecutionError
+from bridge.errors import ExecutionError, InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,60 +58,167 @@ async def sample(
     latents: LatentBatch,
     settings: Settings,
 ) -> LatentBatch:
-    """Denoise latents under positive and negative conditioning.
-
-    Reports progress after every step, and a preview if the job wants one.
+    """Denoise latents under positive and negative conditioning, along a scheduler's levels.
 
     Args:
         model: The checkpoint.
         positive: What the picture should be.
         negative: What it should not be; unused at a guidance scale of 1.
-        latents: Where to start: an encoded picture, or zeros, of which there are more or fewer afterwards if
-            they were made for another latent factor. A ``noise_mask`` limits what changes.
+        latents: See ``run``.
         settings: How to sample.
 
     Returns:
         The batch with new ``samples``.
 
     Raises:
+        BridgeError: See ``run``.
+    """
+    guider = PromptGuidance(model, positive, negative, settings.guidance_scale)
+    sampler = SAMPLERS[settings.sampler]
+    sigmas = run_sigmas(model.schedule, settings)
+    if len(sigmas) < 2:
+        return _fitted(latents, model)
+    noise = SeededNoise(settings.seed, is_silent=not settings.adds_noise)
+    finished, _ = await run(guider, sampler, sigmas, noise, latents)
+    return finished
+
+
+def run_sigmas(schedule: NoiseSchedule, settings: Settings) -> list[float]:
+    """Return the noise levels a run goes through; fewer than two mean that there is nothing to do."""
+    sigmas: list[float] = make_sigmas(
+        schedule,
+        settings.scheduler,
+        settings.num_inference_steps,
+        settings.strength,
+        omits_penultimate=SAMPLERS[settings.sampler].omits_penultimate,
+    ).tolist()
+    if settings.end_at_step is not None and settings.end_at_step < len(sigmas) - 1:
+        sigmas = sigmas[: settings.end_at_step + 1]
+        if not settings.keeps_leftover_noise:
+            sigmas[-1] = 0.0
+    return sigmas[settings.start_at_step :]
+
+
+async def run(
+    guider: Guidance,
+    sampler: SolverSampler,
+    sigmas: Sequence[float],
+    noise: SeededNoise,
+    latents: LatentBatch,
+) -> tuple[LatentBatch, LatentBatch]:
+    """Noise latents to the first of some levels, and follow a sampler along them.
+
+    Reports progress after every step, and a preview if the job wants one.
+
+    Args:
+        guider: The model and its prompts.
+        sampler: How to go.
+        sigmas: Noise levels, all but the last above 0. Without any nothing is done; a single one only
+            adds noise. A level that is the one before is left out: a step of length 0 changes nothing.
+        noise: What to begin with.
+        latents: Where to start: an encoded picture, or zeros, of which there are more or fewer afterwards if
+            they were made for another latent factor. A ``noise_mask`` limits what changes.
+
+    Returns:
+        The batch at the last level, and the clean latents that the model last saw in it.
+
+    Raises:
+        InputError: If a level is 0 before the end, or no number.
         ExecutionError: Code ``nan_output`` if the model returns something that is no number.
         Interrupted: If the job was cancelled.
         OutOfMemory: If the model or the latents do not fit.
     """
+    model = guider.model
     latents = _fitted(latents, model)
-    sigmas = run_sigmas(model.schedule, settings)
-    if len(sigmas) < 2:
-        return latents
-    samples = latents["samples"]
-    here = placement().device
-    clean = samples.to(here, torch.float32) * model.scaling_factor
-    noise = torch.zeros_like(clean)
-    if settings.adds_noise:
-        noise = initial_noise(samples.shape, settings.seed, latents.get("batch_index")).to(here)
-    denoise: Denoise = Denoiser(model, positive, negative, settings.guidance_scale, samples.shape)
-    if "noise_mask" in latents:
-        denoise = _limited(denoise, latents["noise_mask"], clean, noise)
-    noisy = model.schedule.add_noise(clean, noise, sigmas[0])
-    result = await _run(model, denoise, noisy, sigmas, settings) / model.scaling_factor
-    if not bool(result.isfinite().all()):
+    levels = _distinct(sigmas)
+    if not levels:
+        return latents, latents
+    clean = latents["samples"].to(placement().device, torch.float32) * model.scaling_factor
+    initial = noise.initial(latents).to(clean)
+    noisy = model.schedule.add_noise(clean, initial, levels[0])
+    last = Step(noisy, noisy)
+    if len(levels) > 1:
+        mask = latents.get("noise_mask")
+        denoise = guider.denoiser(clean, mask)
+        if mask is not None:
+            denoise = _masked(denoise, mask, clean, _protecting(initial, sampler, noise), model, levels)
+        source = NoiseSource(noisy, levels, noise.seed)
+        solve = sampler.for_schedule(model.schedule)
+        last = await _followed(solve(denoise, noisy, levels, source), len(levels) - 1, model)
+    return _batch(latents, last.latents, model), _batch(latents, last.denoised, model)
+
+
+def _distinct(sigmas: Sequence[float]) -> list[float]:
+    levels = [sigma for sigma, _ in itertools.groupby(float(sigma) for sigma in sigmas)]
+    if any(not (math.isfinite(sigma) and sigma > 0) for sigma in levels[:-1]) or not all(
+        math.isfinite(sigma) and sigma >= 0 for sigma in levels[-1:]
+    ):
+        raise InputError(
+            "a noise level before the last one is 0, or one is no number",
+            code="out_of_range",
+            hint="Samplers go down to 0 once, at the end: check the nodes that make the sigmas.",
+        )
+    return levels
+
+
+def _protecting(initial: Tensor, sampler: SolverSampler, noise: SeededNoise) -> Tensor:
+    """Return the noise on what a mask protects."""
+    if not sampler.redraws_masked:
+        return initial
+    return initial_noise(initial.shape, next_seed(noise.seed)).to(initial)
+
+
+def _masked(
+    denoise: Denoise,
+    mask: Tensor,
+    clean: Tensor,
+    noise: Tensor,
+    model: DiffusionModel,
+    levels: Sequence[float],
+) -> Denoise:
+    share = model.soft_inpainting
+    soft = None if share is None else SoftMask(model.schedule, levels, share)
+    return MaskedDenoise(denoise, fit_mask(mask, clean), clean, noise, soft)
+
+
+async def _followed(steps: Steps, count: int, model: DiffusionModel) -> Step:
+    """Go through a run, telling the client how far it is; return its last step."""
+    job = current_job()
+    done = 0.0
+    async with aclosing(steps):
+        async for step in steps:
+            last = step
+            done = done + 1 if step.position is None else step.position
+            job.progress(done, count)
+            if job.wants_preview and model.vae is not None:
+                job.preview(await preview(model.vae, step.denoised / model.scaling_factor))
+    return last
+
+
+def _batch(latents: LatentBatch, scaled: Tensor, model: DiffusionModel) -> LatentBatch:
+    """Return latents with other samples, as they are on sockets."""
+    samples = scaled / model.scaling_factor
+    if not bool(samples.isfinite().all()):
         raise ExecutionError(
             f"{model.unet.name} gave values that are no numbers",
             code="nan_output",
             hint="The checkpoint is damaged, or needs more precision: try --dtype float32.",
         )
     finished = latents.copy()
-    finished["samples"] = result.cpu()
+    finished["samples"] = samples.cpu()
     return finished
 
 
-def run_sigmas(schedule: NoiseSchedule, settings: Settings) -> list[float]:
-    """Return the noise levels a run goes through; fewer than two mean that there is nothing to do."""
-    sigmas = make_sigmas(schedule, settings.scheduler, settings.num_inference_steps, settings.strength)
-    if settings.end_at_step is not None and settings.end_at_step < len(sigmas) - 1:
-        sigmas = sigmas[: settings.end_at_step + 1]
-        if not settings.keeps_leftover_noise:
-            sigmas[-1] = 0.0
-    return sigmas[settings.start_at_step :]
+def add_noise(
+    model: DiffusionModel, noise: SeededNoise, sigmas: Sequence[float], latents: LatentBatch
+) -> LatentBatch:
+    """Noise latents by the way from the first to the last of some levels, or to the only one."""
+    levels = [float(sigma) for sigma in sigmas]
+    if not levels:
+        return latents
+    sigma = abs(levels[0] - levels[-1]) if len(levels) > 1 else levels[0]
+    noisy = latents["samples"] * model.scaling_factor + noise.initial(latents) * sigma
+    return _batch(latents, noisy, model)
 
 
 def _fitted(latents: LatentBatch, model: DiffusionModel) -> LatentBatch:
@@ -127,39 +236,3 @@ def _fitted(latents: LatentBatch, model: DiffusionModel) -> LatentBatch:
     fitted = latents.copy()
     fitted["samples"], fitted["downscale_ratio_spacial"] = samples, model.latent_factor
     return fitted
-
-
-async def _run(
-    model: DiffusionModel, denoise: Denoise, noisy: Tensor, sigmas: Sequence[float], settings: Settings
-) -> Tensor:
-    job = current_job()
-    latents = noisy
-    source = NoiseSource(noisy, sigmas, settings.seed)
-    async with aclosing(SAMPLERS[settings.sampler](denoise, noisy, sigmas, source)) as steps:
-        done = 0
-        async for step in steps:
-            latents, done = step.latents, done + 1
-            job.progress(done, len(sigmas) - 1)
-            if job.wants_preview and model.vae is not None:
-                job.preview(await preview(model.vae, step.denoised / model.scaling_factor))
-    return latents
-
-
-def _limited(denoise: Denoise, mask: Tensor, clean: Tensor, noise: Tensor) -> Denoise:
-    """Denoise only where a mask is 1; elsewhere the model sees, and the result is, the clean latents.
-
-    Args:
-        denoise: What is limited.
-        mask: Shape (B, 1, H, W) or (B, H, W), range 0..1; resized to the latents.
-        clean: The latents to keep, (B, C, h, w).
-        noise: The run's initial noise.
-    """
-    mask = mask.reshape(-1, 1, *mask.shape[-2:]).to(clean)
-    mask = repeat_to(interpolate(mask, size=clean.shape[2:], mode="bilinear"), len(clean))
-
-    async def limited(latents: Tensor, sigma: float) -> Tensor:
-        around = clean + noise * sigma
-        denoised = await denoise(latents * mask + around * (1 - mask), sigma)
-        return denoised * mask + clean * (1 - mask)
-
-    return limited

@@ -1,25 +1,30 @@
-"""Noise levels: those a model was trained on, and the ones a scheduler picks for a run.
+"""Noise levels: those a model was trained on, and what it makes of them.
 
 Everything is in the variance-exploding picture: x = x0 + sigma · noise, and the network sees
-x / sqrt(1 + sigma²). Sigmas are Python floats that are exact in float32, so that no step waits for a
-device. The names of the schedulers and their meaning are ComfyUI's.
+x / sqrt(1 + sigma²).
 """
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal, Self
 
 import torch
-from scipy.special import betaincinv
 from torch import Tensor
 
-from bridge.errors import InputError
+from bridge.graph import Socket
 
-Prediction = Literal["epsilon", "v_prediction"]
+Sigmas = Annotated[Tensor, Socket("SIGMAS")]
+"""float32, on the CPU, shape (n + 1,): the noise levels of n steps, descending unless flipped."""
 
-MAX_STEPS = 1_000_000
-"""The longest schedule that is made: 10,000 steps at a strength of 0.01."""
+Prediction = Literal["epsilon", "v_prediction", "sample", "consistency", "image"]
+"""What a network predicts of noisy latents x:
+
+- ``epsilon``: the noise;
+- ``v_prediction``: v = (noise − sigma · x0) / sqrt(1 + sigma²) (Salimans and Ho 2022);
+- ``sample``: x0;
+- ``consistency``: the noise, as a latent consistency model skips it (Luo et al. 2023, eq. 9);
+- ``image``: x0, from latents that are not scaled.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,12 +32,14 @@ class NoiseSchedule:
     """The noise levels a model was trained on.
 
     Args:
-        sigmas: One for each timestep 0..T−1, ascending, float32, on the CPU.
-        prediction: What the network predicts: the noise, or v = (noise − sigma · x0) / sqrt(1 + sigma²).
+        sigmas: Ascending, float32, on the CPU; one for every ``stride``-th timestep.
+        prediction: What the network predicts.
+        stride: Timesteps from one level to the next; the first level is at timestep stride − 1.
     """
 
     sigmas: Tensor
     prediction: Prediction = "epsilon"
+    stride: int = 1
 
     @classmethod
     def of_betas(
@@ -52,6 +59,11 @@ class NoiseSchedule:
             alphas = (roots**2).clamp(min=4.8973451890853435e-08)  # ComfyUI's stand-in for an infinite sigma
         return cls(((1 - alphas) / alphas).sqrt().float(), prediction)
 
+    def distilled(self, levels: int = 50) -> Self:
+        """Return the schedule of a latent consistency model, which knows every T / levels-th level only."""
+        stride = len(self.sigmas) // levels
+        return replace(self, sigmas=self.sigmas[stride - 1 :: stride], stride=stride)
+
     @property
     def sigma_min(self) -> float:
         """The lowest noise level."""
@@ -65,11 +77,12 @@ class NoiseSchedule:
     def timestep(self, sigma: float) -> int:
         """Return the trained timestep whose noise level is nearest on a logarithmic scale."""
         distance = (torch.tensor(sigma).log() - self.sigmas.log()).abs()
-        return int(distance.argmin())
+        return int(distance.argmin()) * self.stride + self.stride - 1
 
     def levels_at(self, timesteps: Tensor) -> Tensor:
         """Return the noise levels of fractional timesteps, interpolated on a logarithmic scale."""
-        timesteps = timesteps.float().clamp(0, len(self.sigmas) - 1)
+        timesteps = (timesteps.float() - (self.stride - 1)) / self.stride
+        timesteps = timesteps.clamp(0, len(self.sigmas) - 1)
         low, high, weight = timesteps.floor().long(), timesteps.ceil().long(), timesteps.frac()
         return ((1 - weight) * self.sigmas[low].log() + weight * self.sigmas[high].log()).exp()
 
@@ -79,7 +92,8 @@ class NoiseSchedule:
             return math.inf
         if fraction >= 1.0:
             return 0.0
-        return float(self.levels_at(torch.tensor((1.0 - fraction) * (len(self.sigmas) - 1))))
+        last = len(self.sigmas) * self.stride - 1
+        return float(self.levels_at(torch.tensor((1.0 - fraction) * last)))
 
     def add_noise(self, latents: Tensor, noise: Tensor, sigma: float) -> Tensor:
         """Bring latents to a noise level.
@@ -92,13 +106,22 @@ class NoiseSchedule:
 
     def input_scale(self, sigma: float) -> float:
         """Return what noisy latents are multiplied by before the network sees them."""
-        return 1.0 / math.sqrt(1.0 + sigma**2)
+        return 1.0 if self.prediction == "image" else 1.0 / math.sqrt(1.0 + sigma**2)
 
     def denoised(self, latents: Tensor, prediction: Tensor, sigma: float) -> Tensor:
         """Turn noisy latents and what the network predicts into clean latents."""
-        if self.prediction == "epsilon":
-            return latents - prediction * sigma
-        return latents / (1.0 + sigma**2) - prediction * (sigma / math.sqrt(1.0 + sigma**2))
+        match self.prediction:
+            case "epsilon":
+                return latents - prediction * sigma
+            case "v_prediction":
+                return latents / (1.0 + sigma**2) - prediction * (sigma / math.sqrt(1.0 + sigma**2))
+            case "consistency":
+                scaled, deviation = 10.0 * self.timestep(sigma), 0.5  # the paper's s · t and sigma_data
+                total = scaled**2 + deviation**2
+                clean = latents - prediction * sigma
+                return clean * (scaled / math.sqrt(total)) + latents * (deviation**2 / total)
+            case _:
+                return prediction
 
 
 def stable_diffusion_schedule(
@@ -107,108 +130,3 @@ def stable_diffusion_schedule(
     """Return Stable Diffusion's schedule: 1000 betas, linear in their square roots, 0.00085 to 0.012."""
     betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
     return NoiseSchedule.of_betas(betas, prediction, is_zero_snr=is_zero_snr)
-
-
-def make_sigmas(
-    schedule: NoiseSchedule, scheduler: str, num_inference_steps: int, strength: float
-) -> list[float]:
-    """Return the noise levels of a run, descending to 0; steps + 1 of them.
-
-    Args:
-        schedule: The model's.
-        scheduler: A key of ``SCHEDULERS``.
-        num_inference_steps: At least 1.
-        strength: 0..1; below 1 all steps are run, on the tail of a schedule of int(steps / strength).
-            0 leaves nothing to do: an empty list.
-
-    Raises:
-        InputError: If the schedule would have more than ``MAX_STEPS`` levels.
-    """
-    spacing = SCHEDULERS[scheduler]
-    if strength > 0.9999:
-        return _floats(spacing(schedule, num_inference_steps))
-    if strength <= 0.0:
-        return []
-    total = int(num_inference_steps / strength)
-    if total > MAX_STEPS:
-        raise InputError(
-            f"a strength of {strength:g} makes a schedule of {total:,} steps; the most is {MAX_STEPS:,}",
-            code="out_of_range",
-            hint="Use a greater strength, or 0 to change nothing.",
-        )
-    return _floats(spacing(schedule, total)[-(num_inference_steps + 1) :])
-
-
-def _normal(schedule: NoiseSchedule, steps: int) -> Tensor:
-    """Even in timesteps, both ends included."""
-    return _ending_clean(schedule.levels_at(_timesteps(schedule, steps)))
-
-
-def _sgm_uniform(schedule: NoiseSchedule, steps: int) -> Tensor:
-    """Even in timesteps, the lowest level left out."""
-    return _ending_clean(schedule.levels_at(_timesteps(schedule, steps + 1)[:-1]))
-
-
-def _timesteps(schedule: NoiseSchedule, count: int) -> Tensor:
-    return torch.linspace(len(schedule.sigmas) - 1, 0, count)
-
-
-def _karras(schedule: NoiseSchedule, steps: int) -> Tensor:
-    """Even in sigma^(1/7). Source: Karras et al. 2022, eq. 5."""
-    rho = 7.0
-    low, high = schedule.sigma_min ** (1 / rho), schedule.sigma_max ** (1 / rho)
-    return _ending_clean((high + torch.linspace(0, 1, steps) * (low - high)) ** rho)
-
-
-def _exponential(schedule: NoiseSchedule, steps: int) -> Tensor:
-    """Even in log sigma."""
-    ends = math.log(schedule.sigma_max), math.log(schedule.sigma_min)
-    return _ending_clean(torch.linspace(*ends, steps).exp())
-
-
-def _simple(schedule: NoiseSchedule, steps: int) -> Tensor:
-    """Every (T / steps)-th trained level, counted down from the highest."""
-    levels = len(schedule.sigmas)
-    return _ending_clean(
-        schedule.sigmas[[levels - 1 - int(step * (levels / steps)) for step in range(steps)]]
-    )
-
-
-def _ddim_uniform(schedule: NoiseSchedule, steps: int) -> Tensor:
-    """Every (T // steps)-th trained level, counted up from timestep 1.
-
-    Where steps does not divide T there can be more levels than asked for, as in ComfyUI.
-    """
-    stride = max(len(schedule.sigmas) // steps, 1)
-    return _ending_clean(schedule.sigmas[1::stride].flip(0))
-
-
-def _beta(schedule: NoiseSchedule, steps: int) -> Tensor:
-    """Trained levels at the quantiles of a Beta(0.6, 0.6) distribution; denser at both ends.
-
-    Source: Lee et al. 2024, "Beta Sampling is All You Need".
-    """
-    quantiles = betaincinv(0.6, 0.6, [1.0 - step / steps for step in range(steps)])
-    timesteps = [round(quantile * (len(schedule.sigmas) - 1)) for quantile in quantiles]
-    return _ending_clean(schedule.sigmas[list(dict.fromkeys(timesteps))])
-
-
-def _ending_clean(sigmas: Tensor) -> Tensor:
-    return torch.cat((sigmas, torch.zeros(1)))
-
-
-def _floats(values: Tensor) -> list[float]:
-    floats: list[float] = values.tolist()
-    return floats
-
-
-SCHEDULERS: Mapping[str, Callable[[NoiseSchedule, int], Tensor]] = {
-    "simple": _simple,
-    "sgm_uniform": _sgm_uniform,
-    "karras": _karras,
-    "exponential": _exponential,
-    "ddim_uniform": _ddim_uniform,
-    "beta": _beta,
-    "normal": _normal,
-}
-"""Name → noise levels of a full run of some steps, descending to 0."""

@@ -1,0 +1,126 @@
+"""Guiders: how a model and prompts become the one prediction that a sampler follows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Protocol
+
+from torch import Tensor
+
+from bridge.diffusion.denoiser import Denoiser
+from bridge.diffusion.samplers import Denoise
+from bridge.diffusion.types import DiffusionModel, Prompt
+from bridge.graph import Socket
+
+
+class Guidance(Protocol):
+    """A model with prompts."""
+
+    @property
+    def model(self) -> DiffusionModel:
+        """Whose prediction it is."""
+
+    def denoiser(self, clean: Tensor, noise_mask: Tensor | None) -> Denoise:
+        """Make ready for a run.
+
+        Args:
+            clean: The scaled latents that the run starts from, (B, C, h, w), on the device.
+            noise_mask: Where to denoise, for UNets that see it.
+        """
+
+
+Guider = Annotated[Guidance, Socket("GUIDER")]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PromptGuidance:
+    """Classifier-free guidance. Source: Ho and Salimans 2022.
+
+    Args:
+        model: The checkpoint.
+        positive: What the picture should be.
+        negative: What it should not be; may be empty at a guidance scale of 1.
+        guidance_scale: 1 is off.
+    """
+
+    model: DiffusionModel
+    positive: Sequence[Prompt]
+    negative: Sequence[Prompt] = ()
+    guidance_scale: float = 1.0
+
+    def denoiser(self, clean: Tensor, noise_mask: Tensor | None) -> Denoise:
+        """See ``Guidance``."""
+        return Denoiser(
+            self.model,
+            self.positive,
+            self.negative,
+            self.guidance_scale,
+            clean.shape,
+            clean=clean,
+            noise_mask=noise_mask,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DualGuidance:
+    """Guidance between three prompts, as InstructPix2Pix has it (Brooks et al. 2023, eq. 3).
+
+    Args:
+        model: The checkpoint.
+        first: What the picture should be.
+        second: What it should be less than that: the picture to edit, or another prompt.
+        negative: What it should not be.
+        first_scale: Weight of the way from the second to the first.
+        second_scale: Weight of the way from the negative to the second.
+        is_nested: Whether the second weight is that of the way from the negative to the first two's result.
+    """
+
+    model: DiffusionModel
+    first: Sequence[Prompt]
+    second: Sequence[Prompt]
+    negative: Sequence[Prompt]
+    first_scale: float
+    second_scale: float
+    is_nested: bool = False
+
+    def denoiser(self, clean: Tensor, noise_mask: Tensor | None) -> Denoise:
+        """See ``Guidance``."""
+        plain = replace(self.model, guidance_rescale=0.0)
+        if self.is_nested:
+            inner = PromptGuidance(self.model, self.first, self.second, self.first_scale)
+            outer = PromptGuidance(plain, self.negative)
+            return _Nested(
+                inner.denoiser(clean, noise_mask), outer.denoiser(clean, noise_mask), self.second_scale
+            )
+        edit = PromptGuidance(plain, self.first, self.second, self.first_scale)
+        base = PromptGuidance(self.model, self.second, self.negative, self.second_scale)
+        return _Chained(edit.denoiser(clean, noise_mask), base.denoiser(clean, noise_mask))
+
+
+@dataclass(frozen=True, slots=True)
+class _Nested:
+    inner: Denoise
+    negative: Denoise
+    scale: float
+
+    async def __call__(self, latents: Tensor, sigma: float) -> Tensor:
+        return (await self.with_negative(latents, sigma))[0]
+
+    async def with_negative(self, latents: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
+        inner, second = await self.inner.with_negative(latents, sigma)
+        negative = await self.negative(latents, sigma)
+        return negative + (inner - negative) * self.scale, second
+
+
+@dataclass(frozen=True, slots=True)
+class _Chained:
+    edit: Denoise
+    base: Denoise
+
+    async def __call__(self, latents: Tensor, sigma: float) -> Tensor:
+        edited, second = await self.edit.with_negative(latents, sigma)
+        return await self.base(latents, sigma) + (edited - second)
+
+    async def with_negative(self, latents: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
+        edited, second = await self.edit.with_negative(latents, sigma)
+        base, negative = await self.base.with_negative(latents, sigma)
+        return base + (edited - second), negative
