@@ -116,7 +116,11 @@ async def _run(
         environment = jobs.service.status()["environment"]
     catalogue = Catalogue(settings.model_roots, model_folder())
     hashes = models_used(source.workflow, definitions, catalogue) if source.origin else {}
-    warnings = [*outcome.accepted.warnings, *source.differences(environment, hashes)]
+    warnings = [
+        *outcome.accepted.warnings,
+        *outcome.finished.problems,
+        *source.differences(environment, hashes),
+    ]
     return Report(_saved(outcome, settings), warnings, outcome.finished.timings)
 
 

@@ -173,7 +173,8 @@ class Client:
         if finished.state != "done":
             unexplained = CANCELLED if finished.state == "cancelled" else UNEXPLAINED
             raise error_from(finished.problems or (unexplained,), ExecutionError)
-        return Outcome(accepted.job, tuple(results), finished, accepted.warnings)
+        warnings = (*accepted.warnings, *finished.problems)
+        return Outcome(accepted.job, tuple(results), finished, warnings)
 
     def stream(
         self,

@@ -1,7 +1,7 @@
 """The engine: runs a workflow node by node in the worker; knows jobs, turns, cache and progress."""
 
 from bridge.engine.cache import Cache, Entry, Statistics, size_of
-from bridge.engine.call import Expansion
+from bridge.engine.call import ExecutionBlocker, Expansion
 from bridge.engine.executor import Outcome, execute
 from bridge.engine.job import Folders, Job, current_job, current_node, running
 from bridge.engine.library import NodeLibrary
@@ -22,6 +22,7 @@ from bridge.engine.pipe import (
     enlarge_pipe,
     read_message,
 )
+from bridge.engine.plan import DynamicPrompt
 from bridge.engine.turns import Turns
 
 __all__ = [
@@ -32,7 +33,9 @@ __all__ = [
     "Cache",
     "CancelRun",
     "Configure",
+    "DynamicPrompt",
     "Entry",
+    "ExecutionBlocker",
     "Expansion",
     "Folders",
     "FreeMemory",

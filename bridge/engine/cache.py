@@ -20,10 +20,13 @@ class Entry:
     Args:
         outputs: For each output slot the list of its values.
         shown: What the node showed, in ComfyUI's form; shown again when the entry is used.
+        blocked: Messages of the blockers that kept it from running, or a node it expanded to; told again
+            when the entry is used.
     """
 
     outputs: tuple[list[Any], ...]
     shown: Mapping[str, Any] = field(default_factory=dict)
+    blocked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,19 +5,35 @@
 2. A node that takes lists is called once, with the lists themselves; hidden values stay as they are.
 3. One output: what the function returns is the value. Several: a tuple of that many.
 4. The values of a list output are joined over all calls.
+5. A call one of whose values is an ``ExecutionBlocker`` does not happen, and its results are silent
+   blockers. For a node that takes lists, one among all its values is enough.
 """
 
+import asyncio
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from bridge.errors import ExecutionError
 from bridge.graph import NodeDefinition, WorkflowNode
 
+T = TypeVar("T")
+
 Slots = tuple[Any, ...]
 """What one call says about each output slot."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionBlocker:
+    """What a node returns, or puts into a slot, so that nothing that needs the value runs.
+
+    Args:
+        message: Told to the user once, by each node that it stops first; empty for a silent end.
+    """
+
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +63,16 @@ def arguments(definition: NodeDefinition, inputs: Mapping[str, list[Any]]) -> li
     ]
 
 
+def blocker_among(definition: NodeDefinition, values: Mapping[str, Any]) -> ExecutionBlocker | None:
+    """Return what keeps a call with these arguments from happening (rule 5)."""
+    found = list(values.values())
+    if definition.takes_lists:
+        found = [value for listed in found for value in listed]
+    return next((value for value in found if isinstance(value, ExecutionBlocker)), None)
+
+
 def slots(definition: NodeDefinition, result: Any) -> Slots:
-    """Return what a call said about each output slot (rule 3).
+    """Return what a call said about each output slot (rule 3); a blocker alone speaks of all.
 
     Raises:
         ExecutionError: ``bad_result`` if it did not speak of each.
@@ -56,7 +80,7 @@ def slots(definition: NodeDefinition, result: Any) -> Slots:
     count = len(definition.outputs)
     if isinstance(result, Expansion):
         result = result.results
-    elif count < 2:
+    elif count < 2 or isinstance(result, ExecutionBlocker):
         return (result,) * count
     if not isinstance(result, tuple) or len(result) != count:
         found = f"{len(result)}" if isinstance(result, tuple) else type(result).__name__
@@ -82,11 +106,22 @@ def gather(
             linked = resolve(content)
             if linked is not None:
                 values.extend(linked)
-            elif output.is_list:
+            elif output.is_list and not isinstance(content, ExecutionBlocker):
                 values.extend(content)
             else:
                 values.append(content)
     return outputs
+
+
+async def all_of(calls: list[Coroutine[Any, Any, T]]) -> list[T]:
+    """Await all side by side and return their results; the first error ends the others."""
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def call_accepted(function: Callable[..., Any], values: Mapping[str, Any]) -> Any:

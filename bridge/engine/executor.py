@@ -9,26 +9,40 @@
 5. A node that expands is done when the nodes it named are, and speaks for them: progress, errors and
    what they show carry its id.
 6. The first error ends the run; what is done by then stays in the cache.
-7. Between two nodes other runs get the event loop, once this one had it for ``SLICE_S``.
+7. What a blocker stops does not run, and the run goes on; a blocker's message is told by the node that it
+   stopped first.
+8. The calls of an async node that is mapped over a list go on beside each other.
+9. Between two nodes other runs get the event loop, once this one had it for ``SLICE_S``.
 """
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from heapq import heappop, heappush
 from time import perf_counter
 from typing import Any
 
 from bridge.engine.cache import Cache, Entry
-from bridge.engine.call import Expansion, Slots, arguments, call_accepted, gather, is_async, slots
+from bridge.engine.call import (
+    ExecutionBlocker,
+    Expansion,
+    all_of,
+    arguments,
+    blocker_among,
+    call_accepted,
+    gather,
+    is_async,
+    slots,
+)
 from bridge.engine.failure import blamed_on
 from bridge.engine.job import Job, merge_shown, running
-from bridge.engine.plan import Plan
+from bridge.engine.plan import DynamicPrompt, Plan
+from bridge.engine.step import Step
 from bridge.engine.turns import give_way
-from bridge.errors import ExecutionError
-from bridge.graph import Link, NodeFunction, Registry, Workflow, WorkflowNode, links_of
+from bridge.errors import ExecutionError, Problem
+from bridge.graph import Link, Registry, Workflow, links_of
 
 SLICE_S = 0.01
 """How long a run may keep the event loop between nodes while others wait."""
@@ -42,11 +56,13 @@ class Outcome:
         outputs: Of each node that was asked for, the list of values of each slot.
         shown: What nodes show, by the id of the workflow's node.
         seconds: How long nodes ran, by class; what came from the cache is not in it.
+        problems: What nodes were kept from running by, as warnings; the rest of the run went on.
     """
 
     outputs: Mapping[str, tuple[list[Any], ...]]
     shown: Mapping[str, Mapping[str, Any]]
     seconds: Mapping[str, float]
+    problems: tuple[Problem, ...] = ()
 
 
 async def execute(
@@ -68,49 +84,23 @@ async def execute(
     return await _Execution(workflow, registry, cache, job).run(list(outputs))
 
 
-@dataclass(slots=True, eq=False)
-class _Step:
-    """A node that was asked for."""
-
-    node: WorkflowNode
-    function: NodeFunction
-    order: int
-    waits_for: set[str] = field(default_factory=set)
-    asked: set[str] = field(default_factory=set)  # lazy inputs that the node wants
-    twin: "_Step | None" = None  # the node whose result it takes over
-    calls: list[Slots] | None = None  # of a node that expanded
-    own_shown: Mapping[str, Any] = field(default_factory=dict)
-    entry: Entry | None = None  # once it is done
-    is_volatile: bool = False  # whether running it again may give something else
-
-    def __lt__(self, other: "_Step") -> bool:
-        mine = (not self.function.definition.is_output, self.order)
-        return mine < (not other.function.definition.is_output, other.order)
-
-    @property
-    def used_links(self) -> Iterable[tuple[str, Link]]:
-        """Its links, without lazy ones that it has not asked for."""
-        for name, link in links_of(self.node):
-            entry = self.function.definition.input(name)
-            if entry and (not entry.is_lazy or name in self.asked):
-                yield name, link
-
-
 class _Execution:
     """One run of one workflow."""
 
     def __init__(self, workflow: Workflow, registry: Registry, cache: Cache, job: Job) -> None:
         self._plan = Plan(workflow.nodes, registry, job)
+        self._dynamic_prompt = DynamicPrompt(self._plan)
         self._registry = registry
         self._cache = cache
         self._job = job
-        self._steps: dict[str, _Step] = {}
+        self._steps: dict[str, Step] = {}
         self._visited: set[str] = set()
-        self._firsts: dict[str, _Step] = {}  # by signature
-        self._followers: dict[str, list[_Step]] = {}  # by the id they wait for
-        self._ready: list[_Step] = []
+        self._firsts: dict[str, Step] = {}  # by signature
+        self._followers: dict[str, list[Step]] = {}  # by the id they wait for
+        self._ready: list[Step] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._shown: dict[str, dict[str, Any]] = {}
+        self._problems: list[Problem] = []
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._slice_began = perf_counter()
 
@@ -125,9 +115,8 @@ class _Execution:
         finally:
             await self._abandon_tasks()
         self._raise_if_stuck()
-        return Outcome(
-            {node_id: self._done(node_id).outputs for node_id in outputs}, self._shown, self._seconds
-        )
+        done = {node_id: self._done(node_id).outputs for node_id in outputs}
+        return Outcome(done, self._shown, self._seconds, tuple(self._problems))
 
     # ---- asking ------------------------------------------------------------------------------
 
@@ -141,7 +130,7 @@ class _Execution:
     def _open(self, node_id: str, is_needed: bool) -> list[tuple[str, bool]]:
         """Look for a node in the cache, else note that it must run; return what to look at next (rule 1)."""
         node = self._plan.nodes[node_id]
-        step = _Step(node, self._registry[node.class_type], len(self._steps))
+        step = Step(node, self._registry[node.class_type], len(self._steps))
         step.is_volatile = node_id in self._plan.volatile
         key = self._plan.keys[node_id]
         parents = [link.node_id for _, link in step.used_links]
@@ -159,7 +148,7 @@ class _Execution:
         self._wait_for(step, needed)
         return [(parent, True) for parent in needed]
 
-    def _wait_for(self, step: _Step, node_ids: Iterable[str]) -> None:
+    def _wait_for(self, step: Step, node_ids: Iterable[str]) -> None:
         """Make a step ready once these nodes are done; at once if they are."""
         for node_id in node_ids:
             if not self._is_done(node_id) and node_id not in step.waits_for:
@@ -186,7 +175,7 @@ class _Execution:
         elif not self._ask_for_lazy_inputs(step):
             await self._start(step)
 
-    async def _start(self, step: _Step) -> None:
+    async def _start(self, step: Step) -> None:
         self._job.raise_if_cancelled()
         if is_async(step.function.call) and (self._ready or self._tasks):
             self._tasks.add(asyncio.create_task(self._run(step)))
@@ -196,7 +185,7 @@ class _Execution:
             await give_way()
             self._slice_began = perf_counter()
 
-    def _ask_for_lazy_inputs(self, step: _Step) -> bool:
+    def _ask_for_lazy_inputs(self, step: Step) -> bool:
         """Have a node look at what it has; return whether it must wait for more."""
         if step.function.needs is None:
             return False
@@ -210,6 +199,7 @@ class _Execution:
             wanted = {
                 name
                 for values in arguments(definition, self._inputs(step))
+                if not blocker_among(definition, values)
                 for name in call_accepted(step.function.needs, values)
                 if name in lazy
             }
@@ -222,47 +212,62 @@ class _Execution:
         self._wait_for(step, needed)
         return True
 
-    async def _run(self, step: _Step) -> None:
+    async def _run(self, step: Step) -> None:
         definition = step.function.definition
-        hidden = self._hidden(step)
         began = perf_counter()
-        results: list[Any] = []
         with self._blamed_on(step):
-            async with running(self._job, self._plan.display(step.node.id)) as shown:
-                for values in arguments(definition, self._inputs(step)):
-                    self._job.raise_if_cancelled()
-                    result = step.function.call(**values, **hidden)
-                    results.append(await result if is_async(step.function.call) else result)
+            calls = arguments(definition, self._inputs(step))
+            if len(calls) > 1 and is_async(step.function.call):
+                results = await all_of([self._call(step, values) for values in calls])
+            else:
+                results = [await self._call(step, values) for values in calls]
             self._seconds[definition.name] += perf_counter() - began
-            step.own_shown = shown
-            step.calls = [slots(definition, result) for result in results]
-            self._expand(step, results)
+            for _, shown in results:
+                merge_shown(step.own_shown, shown)
+            step.calls = [slots(definition, result) for result, _ in results]
+            self._expand(step, [result for result, _ in results])
 
-    def _blamed_on(self, step: _Step) -> AbstractContextManager[None]:
+    async def _call(self, step: Step, values: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """Call a node once; return its result and what it showed."""
+        blocker = blocker_among(step.function.definition, values)
+        if blocker:
+            step.blocked += [blocker.message] if blocker.message else []
+            return ExecutionBlocker(), {}
+        self._job.raise_if_cancelled()
+        with running(self._job, self._plan.display(step.node.id)) as shown:
+            result = step.function.call(**values, **self._hidden(step))
+            return (await result if is_async(step.function.call) else result), shown
+
+    def _blamed_on(self, step: Step) -> AbstractContextManager[None]:
         return blamed_on(self._plan.display(step.node.id), step.node.class_type)
 
-    def _inputs(self, step: _Step) -> dict[str, list[Any]]:
+    def _inputs(self, step: Step) -> dict[str, list[Any]]:
         """Return the list of values of each given input; a lazy one not asked for has one ``None``."""
         used = {name for name, _ in step.used_links}
         inputs: dict[str, list[Any]] = {}
         for entry in step.function.definition.inputs:
             if entry.name in step.node.inputs:
                 value = step.node.inputs[entry.name]
-                if not isinstance(value, Link):
-                    inputs[entry.name] = [value]
-                elif entry.name in used:
+                if isinstance(value, Link) and entry.name not in used:
+                    inputs[entry.name] = [None]
+                elif isinstance(value, Link) and not entry.is_raw_link:
                     inputs[entry.name] = self._done(value.node_id).outputs[value.slot]
                 else:
-                    inputs[entry.name] = [None]
+                    inputs[entry.name] = [value]
         return inputs
 
-    def _hidden(self, step: _Step) -> dict[str, Any]:
-        known = {"PROMPT": self._job.workflow, "EXTRA_PNGINFO": self._job.extra, "UNIQUE_ID": step.node.id}
+    def _hidden(self, step: Step) -> dict[str, Any]:
+        known = {
+            "PROMPT": self._job.workflow,
+            "EXTRA_PNGINFO": self._job.extra,
+            "UNIQUE_ID": step.node.id,
+            "DYNPROMPT": self._dynamic_prompt,
+        }
         return {name: known.get(kind) for name, kind in step.function.definition.hidden.items()}
 
     # ---- finishing ---------------------------------------------------------------------------
 
-    def _expand(self, step: _Step, results: list[Any]) -> None:
+    def _expand(self, step: Step, results: list[Any]) -> None:
         """Ask for the nodes that a node's calls named; conclude at once if there are none."""
         wanted: list[str] = []
         for number, result in enumerate(results):
@@ -278,7 +283,7 @@ class _Execution:
         else:
             self._conclude(step)
 
-    def _conclude(self, step: _Step) -> None:
+    def _conclude(self, step: Step) -> None:
         """Collect what the calls of a node, and the nodes it named, left behind."""
         assert step.calls is not None
         outputs = gather(step.function.definition, step.calls, self._linked)
@@ -286,13 +291,16 @@ class _Execution:
             self._steps[node_id] for node_id in self._plan.children(step.node.id) if self._is_done(node_id)
         ]
         shown = dict(step.own_shown)
+        blocked = list(step.blocked)
         for child in children:
-            merge_shown(shown, self._done(child.node.id).shown)
+            entry = self._done(child.node.id)
+            merge_shown(shown, entry.shown)
+            blocked += entry.blocked
         links = [link for _, link in step.used_links]
         links += [content for call in step.calls for content in call if isinstance(content, Link)]
         sources = [*children, *(self._steps[link.node_id] for link in links)]
         step.is_volatile = step.is_volatile or any(source.is_volatile for source in sources)
-        entry = Entry(outputs, shown)
+        entry = Entry(outputs, shown, tuple(dict.fromkeys(blocked)))
         if not step.is_volatile:
             self._cache.put(self._plan.keys[step.node.id], entry)
         self._finish(step, entry)
@@ -300,15 +308,24 @@ class _Execution:
     def _linked(self, content: Any) -> list[Any] | None:
         return self._done(content.node_id).outputs[content.slot] if isinstance(content, Link) else None
 
-    def _finish(self, step: _Step, entry: Entry) -> None:
+    def _finish(self, step: Step, entry: Entry) -> None:
         step.entry = entry
         node_id = step.node.id
-        if entry.shown and self._plan.display(node_id) == node_id:
-            merge_shown(self._shown.setdefault(node_id, {}), entry.shown)
+        if self._plan.display(node_id) == node_id:
+            self._report(step, entry)
         for follower in self._followers.pop(node_id, ()):
             follower.waits_for.discard(node_id)
             if not follower.waits_for:
                 heappush(self._ready, follower)
+
+    def _report(self, step: Step, entry: Entry) -> None:
+        """Tell what a node of the workflow shows, and what kept it from running."""
+        node = step.node
+        if entry.shown:
+            merge_shown(self._shown.setdefault(node.id, {}), entry.shown)
+        for message in entry.blocked:
+            text = f"{node.class_type} did not run: {message}"
+            self._problems.append(Problem("blocked", text, node_id=node.id, is_warning=True))
 
     def _is_done(self, node_id: str) -> bool:
         step = self._steps.get(node_id)

@@ -7,7 +7,7 @@
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,31 @@ from bridge.graph import ALWAYS, Link, NodeFunction, Registry, WorkflowNode, lin
 log = logging.getLogger(__name__)
 
 _NODE_FAULT = "This is a fault of the node's code."
+
+
+class DynamicPrompt:
+    """What a node may know of the run it is in, expansions included; a hidden ``DYNPROMPT``.
+
+    Args:
+        plan: Of the run; grows when nodes expand.
+    """
+
+    def __init__(self, plan: "Plan") -> None:
+        self._plan = plan
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._plan.nodes)
+
+    def __getitem__(self, node_id: str) -> WorkflowNode:
+        return self._plan.nodes[node_id]
+
+    def parent(self, node_id: str) -> str | None:
+        """Return the node that expanded to a node; ``None`` for a node of the workflow."""
+        return self._plan.parent(node_id)
+
+    def display(self, node_id: str) -> str:
+        """Return the node of the workflow that speaks for a node."""
+        return self._plan.display(node_id)
 
 
 class Plan:
@@ -45,6 +70,10 @@ class Plan:
         while node_id in self._parents:
             node_id = self._parents[node_id]
         return node_id
+
+    def parent(self, node_id: str) -> str | None:
+        """Return the node that expanded to a node; ``None`` for a node of the workflow."""
+        return self._parents.get(node_id)
 
     def children(self, node_id: str) -> list[str]:
         """Return the nodes that a node expanded to."""

@@ -195,7 +195,7 @@ class Worker:
         workflow = parse_workflow(run.workflow)
         outcome = await execute(workflow, run.outputs, self._library.registry, self._cache, job)
         timings = {"run": perf_counter() - began, **outcome.seconds}
-        return Finished("done", job=job.id, outputs=outcome.shown, timings=timings)
+        return Finished("done", job=job.id, outputs=outcome.shown, timings=timings, problems=outcome.problems)
 
     def _make_room(self, job: Job) -> None:
         """Give memory back after it ran out, unless that would take models from other runs."""

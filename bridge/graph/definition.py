@@ -31,6 +31,7 @@ class InputDefinition:
         choices_from: The folder that lists the values: ``checkpoints``, ``loras``, ``input`` …
         is_multiline: Whether a text deserves a box of several lines.
         is_lazy: Whether the node decides at run time if it needs the input.
+        is_raw_link: Whether the node receives the link itself instead of what comes through it.
         tooltip: One sentence for a panel.
     """
 
@@ -45,6 +46,7 @@ class InputDefinition:
     choices_from: str = ""
     is_multiline: bool = False
     is_lazy: bool = False
+    is_raw_link: bool = False
     tooltip: str = ""
 
     @property
@@ -73,9 +75,11 @@ class NodeDefinition:
         description: The tooltip.
         inputs: In the order of the panel.
         outputs: In slot order.
-        hidden: Parameter name → what the engine passes: ``PROMPT``, ``EXTRA_PNGINFO``, ``UNIQUE_ID`` …
+        hidden: Parameter name → what the engine passes: ``PROMPT``, ``EXTRA_PNGINFO``, ``UNIQUE_ID``,
+            ``DYNPROMPT``.
         is_output: Whether running it is the point of a workflow (it saves, shows or sends).
         takes_lists: Whether it receives whole lists instead of being mapped over them.
+        is_idempotent: Whether equal inputs give equal results, so that two such nodes may share one run.
         module: Where it comes from.
         differs: One sentence on what a workflow from ComfyUI meets here that is different; mostly empty.
     """
@@ -89,6 +93,7 @@ class NodeDefinition:
     hidden: Mapping[str, str] = field(default_factory=dict)
     is_output: bool = False
     takes_lists: bool = False
+    is_idempotent: bool = True
     module: str = ""
     differs: str = ""
 

@@ -67,8 +67,17 @@ class Lazy:
 
 
 @dataclass(frozen=True, slots=True)
+class RawLink:
+    """An input whose ``Link`` the node receives instead of what comes through it; the source runs first."""
+
+
+@dataclass(frozen=True, slots=True)
 class Hidden:
-    """A value the engine passes and no workflow gives: ``PROMPT``, ``EXTRA_PNGINFO``, ``UNIQUE_ID``."""
+    """A value the engine passes and no workflow gives.
+
+    ``PROMPT`` is the workflow as submitted, ``EXTRA_PNGINFO`` what pictures keep beside it, ``UNIQUE_ID``
+    the node's id, ``DYNPROMPT`` the ``bridge.engine.DynamicPrompt`` of the run.
+    """
 
     kind: str
 
@@ -115,6 +124,7 @@ def node(
     outputs: tuple[str, ...] = (),
     is_output: bool = False,
     takes_lists: bool = False,
+    is_idempotent: bool = True,
     fingerprint: Callable[..., Any] | None = None,
     needs: Callable[..., list[str]] | None = None,
     differs: str = "",
@@ -128,6 +138,7 @@ def node(
         outputs: Names of the outputs; their socket types when empty.
         is_output: Whether running it is the point of a workflow.
         takes_lists: Whether it receives whole lists.
+        is_idempotent: Whether equal inputs give equal results; else two equal nodes run twice.
         fingerprint: See ``NodeFunction``.
         needs: See ``NodeFunction``.
         differs: One sentence on what is different from ComfyUI's node of that name, for docs/nodes.md.
@@ -153,6 +164,7 @@ def node(
             hidden=hidden,
             is_output=is_output,
             takes_lists=takes_lists,
+            is_idempotent=is_idempotent,
             module=function.__module__,
             differs=differs,
         )
@@ -207,6 +219,7 @@ def _input(parameter: inspect.Parameter, base: Any, marks: tuple[Any, ...]) -> I
         choices_from=folder.folder if folder else "",
         is_multiline=_mark(marks, Multiline) is not None,
         is_lazy=_mark(marks, Lazy) is not None,
+        is_raw_link=_mark(marks, RawLink) is not None,
         tooltip=tooltip.text if tooltip else "",
     )
     _check_default(entry)

@@ -3,7 +3,8 @@
 1. A key covers the class, the literal inputs, the links and the fingerprint.
 2. A link counts by structure, that is by the key of the node it leads to and the slot; ids do not
    count, so that renumbering a workflow runs nothing again.
-3. Except that a node which is told its own id (a hidden ``UNIQUE_ID``) has the id in its key.
+3. Except that a node which is told its own id (a hidden ``UNIQUE_ID``), or gives something else each
+   time (not ``is_idempotent``), has the id in its key.
 4. NaN, and whatever is not plain data (``ALWAYS`` above all), equal nothing, not even themselves:
    the key is new every time, and so are the keys downstream.
 """
@@ -57,7 +58,8 @@ def signature(
         keys: The keys of all nodes it links to.
         fingerprint: What ``NodeFunction.fingerprint`` returned.
     """
-    own_id = node.id if "UNIQUE_ID" in definition.hidden.values() else None
+    counts_itself = "UNIQUE_ID" in definition.hidden.values() or not definition.is_idempotent
+    own_id = node.id if counts_itself else None
     inputs = {
         name: ("link", keys[value.node_id], value.slot) if isinstance(value, Link) else ("value", value)
         for name, value in node.inputs.items()

@@ -16,7 +16,7 @@ FOLDERS = Folders(Path("in"), Path("out"), Path("temp"), Path("frames"))
 @pytest.fixture(autouse=True)
 def fresh_nodes():
     """Forget what fake nodes remember."""
-    for memory in (fake_nodes.CALLS, fake_nodes.EVENTS, fake_nodes.GATES, fake_nodes.FREED):
+    for memory in (fake_nodes.CALLS, fake_nodes.EVENTS, fake_nodes.GATES, fake_nodes.FREED, fake_nodes.SEEN):
         memory.clear()
 
 

@@ -8,9 +8,27 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from bridge.engine import Expansion, NodeLibrary, current_job, current_node
+from bridge.engine import (
+    DynamicPrompt,
+    ExecutionBlocker,
+    Expansion,
+    NodeLibrary,
+    current_job,
+    current_node,
+)
 from bridge.errors import InputError
-from bridge.graph import ALWAYS, Hidden, Lazy, Link, ListOf, Registry, Socket, WorkflowNode, node
+from bridge.graph import (
+    ALWAYS,
+    Hidden,
+    Lazy,
+    Link,
+    ListOf,
+    RawLink,
+    Registry,
+    Socket,
+    WorkflowNode,
+    node,
+)
 from bridge.protocol import Plane
 
 Number = Annotated[int, Socket("NUMBER")]
@@ -134,6 +152,17 @@ async def wait(gate: str = "gate", value: int = 1) -> Number:
     return value
 
 
+@node("WaitFor", category="fake")
+async def wait_for(value: Number, fails_at: int = -1) -> Number:
+    """Wait for a gate named like the value."""
+    CALLS["WaitFor"] += 1
+    if value == fails_at:
+        raise ValueError
+    await GATES.setdefault(str(value), asyncio.Event()).wait()
+    current_job().show({"waited": [value]})
+    return value
+
+
 @node("Fail", category="fake")
 def fail(value: Number_or_none = None, how: str = "value") -> Number:
     """Fail in one of many ways."""
@@ -196,6 +225,16 @@ def changing(value: int = 1) -> Number:
     """Depend on the world: on a counter, or on nothing one can know."""
     CALLS["Changing"] += 1
     return CALLS["Changing"]
+
+
+SEEN: list[Any] = []
+"""What fingerprints were given."""
+
+
+@node("Watching", category="fake", fingerprint=lambda value, other: SEEN.append((value, other)))
+def watching(value: Number, other: int = 1) -> Number:
+    """Have a fingerprint that keeps what it was given."""
+    return value + other
 
 
 @node("Unknowable", category="fake", fingerprint=lambda: 1 // 0)
@@ -280,6 +319,57 @@ def expand(value: Number_or_none = None, how: str = "value", depth: int = 3) -> 
 
 
 _FAIL = WorkflowNode("", "Fail")
+
+
+@node("Block", category="fake")
+def block(value: Number, above: int = 0, message: str = "") -> Number:
+    """Let small numbers through."""
+    return value if value <= above else ExecutionBlocker(message)
+
+
+@node("BlockBoth", category="fake")
+def block_both(message: str = "") -> tuple[Number, Annotated[Number, ListOf()]]:
+    """Give nothing, in either slot."""
+    return ExecutionBlocker(message)
+
+
+@node("BlockInside", category="fake")
+def block_inside(message: str = "") -> Number:
+    """Expand to nodes of which one is blocked, and one is not."""
+    nodes = {
+        "no": WorkflowNode("", "BlockBoth", {"message": message}),
+        "shown": WorkflowNode("", "Show", {"value": Link("no", 0)}),
+        "yes": WorkflowNode("", "Constant", {"value": 5}),
+    }
+    return Expansion((Link("yes", 0),), nodes)
+
+
+@node("Repeat", category="fake")
+def repeat(
+    last: Annotated[Link, RawLink(), Socket("NUMBER")],
+    prompt: Annotated[DynamicPrompt, Hidden("DYNPROMPT")],
+    node_id: Annotated[str, Hidden("UNIQUE_ID")],
+    times: int = 2,
+) -> Number:
+    """Put the additions before it one after the other, as often as asked."""
+    addition = prompt[last.node_id]
+    assert prompt.parent(node_id) is None
+    assert prompt.display(node_id) == node_id
+    assert {node_id, last.node_id} <= set(prompt)
+    nodes: dict[str, WorkflowNode] = {}
+    for number in range(times):
+        nodes[f"n{number}"] = WorkflowNode(
+            "", addition.class_type, {**addition.inputs, "a": last, "b": addition.inputs["b"]}
+        )
+        last = Link(f"n{number}", 0)
+    return Expansion((last,), nodes)
+
+
+@node("Dice", category="fake", is_idempotent=False)
+def dice(sides: int = 6) -> Number:
+    """Give another number each time it runs."""
+    CALLS["Dice"] += 1
+    return CALLS["Dice"]
 
 
 @node("Keep", category="fake")

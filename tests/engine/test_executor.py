@@ -2,11 +2,11 @@ import asyncio
 
 import fake_nodes
 import pytest
-from fake_nodes import CALLS, EVENTS, GATES
+from fake_nodes import CALLS, EVENTS, GATES, SEEN
 
 from bridge.engine import Cache, execute
 from bridge.engine.cache import ENTRY_BYTES
-from bridge.errors import BridgeError, ExecutionError, InputError, Interrupted, OutOfMemory
+from bridge.errors import BridgeError, ExecutionError, InputError, Interrupted, OutOfMemory, Problem
 from bridge.graph import Registry, node, parse_workflow
 from bridge.protocol import Frame, Plane, Progress, Result
 
@@ -294,6 +294,84 @@ async def test_what_was_done_before_an_error_stays_in_the_cache(run):
     assert CALLS["Constant"] == 1
 
 
+async def test_a_fingerprint_sees_constants_only(run):
+    await run({"1": ("Constant", {"value": 4}), "2": ("Watching", {"value": ["1", 0], "other": 3})}, "2")
+    assert SEEN == [(None, 3)]
+
+
+async def test_equal_nodes_that_are_not_idempotent_run_each_but_not_again(run):
+    nodes = {"1": ("Dice", {}), "2": ("Dice", {})}
+    first = await run(nodes, "1", "2")
+    assert sorted(values[0][0] for values in first.outputs.values()) == [1, 2]
+    assert (await run(nodes, "1", "2")).outputs == first.outputs
+
+
+# ---- blockers ------------------------------------------------------------------------------------
+
+
+def blocked(message, **more):
+    return {
+        "1": ("Constant", {"value": 7}),
+        "2": ("Block", {"value": ["1", 0], "message": message}),
+        "3": ("Add", {"a": ["2", 0], "b": ["1", 0]}),
+        "4": ("Show", {"value": ["3", 0]}),
+        "5": ("Show", {"value": ["1", 0]}),
+        **more,
+    }
+
+
+async def test_what_needs_a_blocked_value_does_not_run_and_the_rest_does(run):
+    outcome = await run(blocked(""))
+    assert outcome.shown == {"5": {"values": [7]}}
+    assert outcome.problems == ()
+    assert CALLS["Add"] == 0
+
+
+async def test_a_blockers_message_is_told_by_the_node_that_it_stops_first(run):
+    told = [(await run(blocked("no depth here"))).problems for _ in range(2)]
+    expected = Problem("blocked", "Add did not run: no depth here", node_id="3", is_warning=True)
+    assert told == [(expected,)] * 2
+
+
+async def test_a_blocker_alone_blocks_every_output(run):
+    nodes = {
+        "1": ("BlockBoth", {"message": "gone"}),
+        "2": ("Show", {"value": ["1", 0]}),
+        "3": ("Total", {"values": ["1", 1]}),
+    }
+    outcome = await run(nodes, "2", "3")
+    assert [problem.node_id for problem in outcome.problems] == ["2", "3"]
+    assert not CALLS
+
+
+async def test_one_blocked_value_of_a_list_does_not_stop_the_others(run):
+    nodes = {
+        "1": ("Count", {"to": 3}),
+        "2": ("Block", {"value": ["1", 0], "above": 1}),
+        "3": ("Show", {"value": ["2", 0]}),
+        "4": ("Total", {"values": ["2", 0]}),
+        "5": ("Show", {"value": ["4", 0]}),
+    }
+    assert (await run(nodes)).shown == {"3": {"values": [0, 1]}}
+    assert CALLS["Total"] == 0
+
+
+async def test_a_blocked_value_asks_for_no_lazy_input(run):
+    nodes = {**switch(True), "4": ("Block", {"value": ["1", 0]})}
+    nodes["3"] = ("Switch", {"on": ["4", 0], "yes": ["1", 0], "no": ["2", 0]})
+    outcome = await run({**nodes, "5": ("Show", {"value": ["3", 0]})})
+    assert (outcome.shown, CALLS["Switch"]) == ({}, 0)
+
+
+async def test_what_is_blocked_inside_an_expansion_is_told_by_the_node_that_expanded(run):
+    nodes = {"8": ("BlockInside", {"message": "gone"})}
+    for _ in range(2):
+        outcome = await run(nodes, "8")
+        assert outcome.outputs["8"] == ([5],)
+        told = [(problem.node_id, problem.message) for problem in outcome.problems]
+        assert told == [("8", "BlockInside did not run: gone")]
+
+
 # ---- async nodes ---------------------------------------------------------------------------------
 
 
@@ -315,6 +393,29 @@ async def test_async_nodes_wait_side_by_side_while_plain_ones_run(run, messages)
     outcome = await running
     assert outcome.outputs["3"] == ([3],)
     assert [message.node for message in messages] == ["1", "2", "2", "1"]
+
+
+async def test_an_async_node_waits_for_all_values_of_a_list_side_by_side(run, messages):
+    nodes = {
+        "1": ("Count", {"to": 3}),
+        "2": ("WaitFor", {"value": ["1", 0]}),
+        "3": ("Show", {"value": ["2", 0]}),
+    }
+    running = asyncio.create_task(run(nodes))
+    while CALLS["WaitFor"] < 3:
+        await asyncio.sleep(0)
+    for gate in "210":
+        GATES[gate].set()
+        await asyncio.sleep(0)
+    outcome = await running
+    assert outcome.shown == {"2": {"waited": [0, 1, 2]}, "3": {"values": [0, 1, 2]}}
+
+
+async def test_an_error_for_one_value_of_a_list_ends_the_wait_for_the_others(run):
+    nodes = {"1": ("Count", {"to": 2}), "2": ("WaitFor", {"value": ["1", 0], "fails_at": 1})}
+    with pytest.raises(ExecutionError, match="WaitFor failed"):
+        await run(nodes, "2")
+    assert len(asyncio.all_tasks()) == 1
 
 
 async def test_an_error_ends_the_nodes_beside_it(run):
@@ -495,6 +596,17 @@ async def test_nodes_may_name_the_nodes_of_an_expansion_in_full(run):
 async def test_progress_in_an_expansion_is_that_of_the_node_that_expanded(run, messages):
     await run({"8": ("Expand", {"how": "steps"})}, "8")
     assert messages == [Progress("8", 1, 1, job="job")]
+
+
+async def test_a_raw_link_leads_an_expansion_on_from_what_lies_before_the_node(run):
+    nodes = {
+        "1": ("Constant", {"value": 3}),
+        "2": ("Add", {"a": ["1", 0], "b": ["1", 0]}),
+        "3": ("Repeat", {"last": ["2", 0], "times": 2}),
+        "4": ("Show", {"value": ["3", 0]}),
+    }
+    assert (await run(nodes)).shown == {"4": {"values": [12]}}
+    assert CALLS["Add"] == 3
 
 
 async def test_values_of_an_expansion_may_be_any_object(run):

@@ -185,6 +185,14 @@ async def test_an_error_finishes_the_run_and_the_worker_goes_on(daemon):
     assert (await daemon.read_until(Finished))[-1].state == "done"
 
 
+async def test_what_a_blocker_stopped_is_told_with_the_end_of_a_run_that_is_done(daemon):
+    nodes = {"1": ("BlockBoth", {"message": "no depth"}), "2": ("Show", {"value": ["1", 0]})}
+    daemon.run("job", nodes, "2")
+    finished = (await daemon.read_until(Finished))[-1]
+    assert finished.state == "done"
+    assert [(problem.node_id, problem.is_warning) for problem in finished.problems] == [("2", True)]
+
+
 async def test_a_workflow_that_is_none_finishes_the_run(daemon):
     daemon.put(Run("bad", {"1": 5}, ("1",)))
     assert (await daemon.read_until(Finished))[-1].state == "failed"

@@ -21,6 +21,7 @@ inputs = st.builds(
     choices_from=st.sampled_from(["", "checkpoints"]),
     is_multiline=st.booleans(),
     is_lazy=st.booleans(),
+    is_raw_link=st.booleans(),
     tooltip=st.text(max_size=8),
 )
 definitions = st.builds(
@@ -34,6 +35,7 @@ definitions = st.builds(
     hidden=st.dictionaries(names, st.sampled_from(["PROMPT", "UNIQUE_ID"]), max_size=2),
     is_output=st.booleans(),
     takes_lists=st.booleans(),
+    is_idempotent=st.booleans(),
     module=names,
     differs=st.text(max_size=8),
 )

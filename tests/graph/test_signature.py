@@ -26,6 +26,12 @@ def test_node_that_is_told_its_id_has_it_in_its_key():
     assert key(id="1", definition=TOLD_ITS_ID) == key(id="1", definition=TOLD_ITS_ID)
 
 
+def test_node_whose_results_differ_each_time_has_its_id_in_its_key():
+    dice = NodeDefinition("A", "test", is_idempotent=False)
+    assert key(id="1", definition=dice) != key(id="2", definition=dice)
+    assert key(id="1", definition=dice) == key(id="1", definition=dice)
+
+
 DIFFERENT = [
     {},
     {"inputs": {"a": 1}},
