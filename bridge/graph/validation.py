@@ -1,13 +1,14 @@
 """Judging a workflow by node definitions alone: no node's code is needed, and every fault is named.
 
 1. What counts is what an output node needs; the rest of a workflow may be unfinished.
-2. An output runs if neither it nor anything upstream of it is at fault; other outputs do not matter.
-3. Values are converted as ``bridge.graph.widget`` says; the workflow that comes back holds them.
-4. Inputs that a node does not declare are dropped with a warning; their links are not followed.
-5. Problems come in the order of the workflow's nodes, then of the nodes' inputs.
+2. Where targets are given, the other outputs count as not there.
+3. An output runs if neither it nor anything upstream of it is at fault; other outputs do not matter.
+4. Values are converted as ``bridge.graph.widget`` says; the workflow that comes back holds them.
+5. Inputs that a node does not declare are dropped with a warning; their links are not followed.
+6. Problems come in the order of the workflow's nodes, then of the nodes' inputs.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from bridge.errors import Problem, WorkflowError
@@ -49,15 +50,19 @@ class Validation:
             raise WorkflowError((*self.problems, *self.warnings))
 
 
-def validate(workflow: Workflow, definitions: Definitions, choices: ChoicesOf) -> Validation:
+def validate(
+    workflow: Workflow, definitions: Definitions, choices: ChoicesOf, targets: Collection[str] = ()
+) -> Validation:
     """Find out which outputs of a workflow can run, and everything that keeps the others from it.
 
     Args:
         workflow: As parsed.
         definitions: The nodes that exist.
         choices: Lists the names in a folder (``checkpoints``, ``input`` …).
+        targets: The output nodes that are wanted; empty for all. What is no output node is passed over
+            with a warning.
     """
-    return _Validator(workflow, definitions, choices).validation()
+    return _Validator(workflow, definitions, choices).validation(targets)
 
 
 class _Validator:
@@ -71,13 +76,19 @@ class _Validator:
         self.problems: dict[str, list[Problem]] = {node_id: [] for node_id in workflow.nodes}
         self.warnings: list[Problem] = []
 
-    def validation(self) -> Validation:
+    def validation(self, targets: Collection[str]) -> Validation:
         nodes = {node_id: self.declared_part(node) for node_id, node in self.workflow.nodes.items()}
         outputs = [node_id for node_id, node in nodes.items() if self.is_output(node)]
         if not outputs:
             self.check_classes(nodes)
             nothing = Problem("no_outputs", "the workflow has no output node", OUTPUT_HINT)
             return Validation(self.workflow, (), (nothing, *self.in_order()))
+        if targets:
+            self.warn_of_strangers(targets, outputs)
+            outputs = [node_id for node_id in outputs if node_id in targets]
+        if not outputs:
+            nothing = Problem("no_outputs", "none of the targets is an output node", OUTPUT_HINT)
+            return Validation(self.workflow, (), (nothing,), tuple(self.warnings))
         wanted = ancestors(nodes, outputs)
         needed = {node_id: node for node_id, node in nodes.items() if node_id in wanted}
         unknown = self.check_classes(needed)
@@ -139,6 +150,16 @@ class _Validator:
             arrows = " → ".join(quote(node_id, marks=False) for node_id in shown)
             message = f"these nodes wait for each other: {arrows}"
             self.problems[path[0]].append(Problem("cycle", message, "Remove one of these links.", path[0]))
+
+    def warn_of_strangers(self, targets: Collection[str], outputs: Collection[str]) -> None:
+        """Name targets that are no output nodes."""
+        for target in targets:
+            if target not in outputs:
+                message = f"the target {quote(target)} is no output node of this workflow"
+                listed = listing([quote(node_id, marks=False) for node_id in outputs], 10)
+                self.warnings.append(
+                    Problem("bad_target", message, f"Output nodes: {listed}.", is_warning=True)
+                )
 
     def warn_of_unused(self, nodes: Iterable[WorkflowNode]) -> None:
         """Name unknown classes that nothing needs: one of them may have been meant as an output."""

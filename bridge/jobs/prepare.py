@@ -52,7 +52,8 @@ def prepare(
         workflow = parse_workflow(expand(message.preset, message.values))
     else:
         workflow = set_values(parse_workflow(message.workflow), message.values, definitions)
-    validation = validate(workflow, definitions, choices)
+    targets = message.targets if isinstance(message, Submit) else ()
+    validation = validate(workflow, definitions, choices, targets)
     validation.raise_if_nothing_runs()
     converted, prompt = validation.workflow.to_json(), workflow.to_json()
     faults = (replace(problem, is_warning=True) for problem in validation.problems)

@@ -1,16 +1,20 @@
-"""Jobs: first come, first served, one at a time; none is dropped.
+"""Jobs: one at a time, none is dropped; first come, first served, unless their numbers say otherwise.
 
 1. A job waits, runs, and ends with exactly one ``Finished``, which goes to its client and, with its
    results, into the history.
 2. A job under which the worker died waits again, before all others, ``MAX_RETRIES`` times at most.
 3. A job that waits and is cancelled has ended before ``cancel`` returns.
-4. A job belongs to the session that submitted it; to others it does not exist.
+4. The lowest number goes first, among equal ones the oldest. A job without one gets the next number,
+   from 1; one that wants to the front gets minus that. What runs is not interrupted.
+5. A job belongs to the session that submitted it; to others it does not exist.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import count
+from math import inf
 
 from bridge.engine import Run
 from bridge.errors import BridgeError, Problem
@@ -42,6 +46,7 @@ class QueuedJob:
     Args:
         session: Whose it is.
         run: What the worker is asked to do.
+        number: Its place among those that wait.
         queued_at: The event loop's time of its submission, in seconds.
         began_at: The same of its (last) beginning.
         results: What it has handed back so far.
@@ -51,6 +56,7 @@ class QueuedJob:
 
     session: str
     run: Run
+    number: float
     queued_at: float
     began_at: float = 0.0
     results: list[Message] = field(default_factory=list)
@@ -79,6 +85,7 @@ class JobQueue:
         self._waiting: dict[str, QueuedJob] = {}
         self._running: QueuedJob | None = None
         self._history = History()
+        self._numbers = count(1)
 
     def __len__(self) -> int:
         return len(self._waiting) + self.is_running
@@ -105,17 +112,26 @@ class JobQueue:
         ):
             raise BridgeError("too many jobs of all clients are waiting", code="queue_full", hint=hint)
 
-    def add(self, session: str, run: Run) -> int:
+    def add(self, session: str, run: Run, number: float | None = None, *, front: bool = False) -> int:
         """Queue a job; return how many are ahead of it.
+
+        Args:
+            session: Whose it is.
+            run: What the worker will be asked to do.
+            number: See rule 4.
+            front: Whether it goes before all that wait; a number overrules it.
 
         Raises:
             BridgeError: ``queue_full``.
         """
         self.raise_if_full(session)
-        position = len(self)
-        self._waiting[run.job] = QueuedJob(session, run, _now())
+        following = next(self._numbers)
+        if number is None:
+            number = -following if front else following
+        ahead = sum(job.number <= number for job in self._waiting.values())
+        self._waiting[run.job] = QueuedJob(session, run, number, _now())
         self._on_change()
-        return position
+        return ahead + self.is_running
 
     def cancel(self, session: str, job_id: str) -> bool:
         """Have a job's last word be ``cancelled``; return whether it is not too late.
@@ -147,7 +163,7 @@ class JobQueue:
         """Return the job whose turn it is, unless one is running."""
         if self._running or not self._waiting:
             return ()
-        job = next(iter(self._waiting.values()))
+        job = min(self._waiting.values(), key=lambda job: job.number)
         candidate = Candidate(
             job.run,
             is_suspect=job.crashes > 0,
@@ -205,7 +221,8 @@ class JobQueue:
         job.results.clear()
         job.result_bytes = 0
         self._running = None
-        self._waiting = {job.run.job: job, **self._waiting}
+        job.number = -inf
+        self._waiting[job.run.job] = job
         self._on_change()
 
     def _end(self, job: QueuedJob, finished: Finished) -> None:

@@ -104,7 +104,7 @@ class JobService:
             frame=message.frame,
             wants_preview=message.wants_preview,
         )
-        position = self._queue.add(session, run)
+        position = self._queue.add(session, run, message.number, front=message.front)
         return Accepted(message.request, job=run.job, position=position, warnings=prepared.warnings)
 
     async def cancel(self, session: str, job: str) -> bool:

@@ -95,6 +95,9 @@ class Submit(Message):
         frame: What ``ViewportFrame`` nodes see.
         wants_preview: Whether to send a small picture after each sampling step.
         extra: Kept with the pictures as ``extra_pnginfo`` (ComfyUI's ``workflow`` lies here).
+        targets: Run only these output nodes, and what they need; empty for all.
+        number: Its place in the queue, lowest first; by default one more than the last.
+        front: Whether it goes before all that wait; a ``number`` overrules it.
     """
 
     type: ClassVar[str] = "submit"
@@ -105,6 +108,9 @@ class Submit(Message):
     frame: Frame | None = None
     wants_preview: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
+    targets: Annotated[tuple[Name, ...], Length(0, 10_000)] = ()
+    number: float | None = None
+    front: bool = False
 
     def find_fault(self) -> str:
         """Say if both a workflow and a preset are given."""
@@ -316,7 +322,7 @@ class Finished(Message):
         dropped: Frames of the stream that newer ones replaced since the last ``finished``.
         outputs: Node id → what it shows, in ComfyUI's form: ``{"images": [{"filename": …}]}``.
         timings: Phase → seconds.
-        problems: Why it failed.
+        problems: Why it failed; of a job that is done, what kept some of its nodes from running.
     """
 
     type: ClassVar[str] = "finished"

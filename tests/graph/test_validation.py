@@ -33,6 +33,21 @@ def test_tutorial_workflow_is_valid_and_numbers_get_their_declared_type(check, t
     found.raise_if_nothing_runs()
 
 
+def test_only_the_targets_count_and_strangers_among_them_are_named(definitions, choices, tutorial):
+    data = copy.deepcopy(tutorial)
+    data["10"] = {"class_type": "SaveImage", "inputs": {"images": ["99", 0], "filename_prefix": "x"}}
+    found = validate(parse_workflow(data), definitions, choices, ["9", "3"])
+    assert (found.outputs, found.problems) == (("9",), ())
+    assert "3" in found.warnings[0].message
+    assert found.warnings[0].hint == "Output nodes: 9, 10."
+
+
+def test_targets_of_which_none_is_an_output_run_nothing(definitions, choices, tutorial):
+    with pytest.raises(WorkflowError) as caught:
+        validate(parse_workflow(tutorial), definitions, choices, ["3"]).raise_if_nothing_runs()
+    assert [problem.code for problem in caught.value.problems] == ["no_outputs", "bad_target"]
+
+
 FAULTS = [
     ("3", {"seed": ...}, "seed", "missing_input", "KSampler.seed is missing", "Its default is 0."),
     (

@@ -50,6 +50,13 @@ def test_what_keeps_single_outputs_from_running_is_a_warning():
     assert [(warning.node_id, warning.is_warning) for warning in ready.warnings] == [("3", True)]
 
 
+def test_a_job_may_want_some_outputs_only():
+    workflow = {**CLEAN, "3": {"class_type": "Show", "inputs": {"value": ["1", 0]}}}
+    ready = prepared(workflow, targets=("3", "1"))
+    assert ready.outputs == ("3",)
+    assert [(warning.code, warning.is_warning) for warning in ready.warnings] == [("bad_target", True)]
+
+
 @pytest.mark.parametrize(
     ("workflow", "fields"),
     [({}, {}), ({"1": {"class_type": "Show", "inputs": {}}}, {}), (CLEAN, {"values": {"9.value": 1}})],

@@ -23,8 +23,14 @@ class Bench:
     def note(self):
         self.changes += 1
 
-    def add(self, *names, session="session"):
-        return [self.queue.add(session, Run(name, {}, ())) for name in names]
+    def add(self, *names, session="session", **place):
+        return [self.queue.add(session, Run(name, {}, ()), **place) for name in names]
+
+    def run_all(self):
+        while len(self.queue):
+            self.start()
+            self.receive(Finished("done", job=self.runs[-1]))
+        return self.runs
 
     def start(self):
         self.dispatcher.start_some(self.queue.candidates())
@@ -55,6 +61,35 @@ async def test_jobs_run_one_at_a_time_in_order(bench):
     assert (bench.queue.is_running, len(bench.queue)) == (False, 3)
     bench.start()
     assert bench.runs == ["a", "b"]
+
+
+async def test_the_lowest_number_runs_first_and_what_runs_is_not_interrupted(bench):
+    bench.add("running")
+    bench.start()
+    assert bench.add("next", "later") == [1, 2]
+    assert bench.add("first of the front", front=True) == [1]
+    assert bench.add("second of the front", front=True) == [1]
+    assert bench.add("between", number=0.5, front=True) == [3]
+    assert bench.add("urgent", number=-5e9) == [1]
+    assert bench.add("last") == [7]
+    assert bench.run_all() == [
+        "running",
+        "urgent",
+        "second of the front",
+        "first of the front",
+        "between",
+        "next",
+        "later",
+        "last",
+    ]
+
+
+async def test_a_job_under_which_the_worker_died_goes_before_the_front(bench):
+    bench.add("a")
+    bench.start()
+    bench.add("urgent", number=-5e9)
+    bench.dispatcher.lose("gone")
+    assert bench.run_all() == ["a", "a", "urgent"]
 
 
 async def test_clients_hear_everything_about_their_jobs_and_the_wait_is_told(bench):
