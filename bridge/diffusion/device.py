@@ -1,5 +1,6 @@
 """Where networks run and how precisely, and what a device says when its memory is full."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -94,9 +95,26 @@ def memory_errors(what: str) -> Iterator[None]:
         if not _is_out_of_memory(error):
             raise
         raise OutOfMemory(
-            f"not enough memory while {what}",
+            f"not enough memory while {what}{_shortage(str(error))}",
             hint="Use a smaller picture or batch, or free memory: close other programs, or let go of models.",
         ) from error
+
+
+def _shortage(text: str) -> str:
+    """Say how much was missing, where torch says it.
+
+    CUDA: "Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 8.00 GiB of which 1.20 GiB is free."
+    CPU: "you tried to allocate 4000000000 bytes."
+    """
+    if wanted := re.search(r"[Tt]ried to allocate ([\d.]+) (bytes|[KMGT]iB)", text):
+        amount = wanted[1].rstrip(".")
+        if wanted[2] == "bytes":
+            amount, unit = f"{int(amount) / 2**30:.2f}", "GiB"
+        else:
+            unit = wanted[2]
+        free = re.search(r"of which ([\d.]+ [KMGT]iB) is free", text)
+        return f": {amount} {unit} more were needed" + (f", {free[1]} were free" if free else "")
+    return ""
 
 
 def _available(device: str) -> str:

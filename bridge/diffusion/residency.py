@@ -2,27 +2,32 @@
 
 1. A ``Network`` is a recipe: it loads its module when that is first asked for, and again after it was
    dropped. Handles in the cache therefore stay good when memory is given back.
-2. Modules leave memory, least recently used first, when the device is full or the budget is reached,
-   all of them on ``free()``, and any of them when nobody holds its ``Network`` any more.
-3. Everything here belongs to the worker's event loop; nothing is locked.
+2. Modules leave memory, least recently used first, before one is loaded for which there is no room, or
+   when the device says that it is full; all of them on ``free()``; and any of them when nobody holds its
+   ``Network`` any more. So networks that do not fit together take turns.
+3. A network that does not fit alone, or leaves too little room for what runs through it, is streamed: it
+   rests in ordinary memory, and each of its layers visits the device. Dropping it ends that.
+4. Networks may share tensors; these count once. What a network was made of is dropped after it.
+5. Everything here belongs to the worker's event loop; nothing is locked.
 """
 
 import gc
+import math
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 import torch
+from torch import Tensor
 
 from bridge.diffusion.device import Placement, choose_placement, memory_errors
+from bridge.diffusion.memory import room_for_weights, stream_to
 from bridge.errors import OutOfMemory
+from bridge.models import Shape
 
 M = TypeVar("M", bound=torch.nn.Module)
 T = TypeVar("T")
-
-CPU_BUDGET_BYTES = 8 * 2**30
-"""Weights kept in ordinary memory, where the system kills a process rather than say that it is full:
-a Stable Diffusion 1.5 checkpoint in float32 with three ControlNets."""
 
 
 class Network(Generic[M]):
@@ -31,15 +36,31 @@ class Network(Generic[M]):
     Args:
         name: For messages.
         load: Builds the module on a placement; may raise ``OutOfMemory``.
+        shapes: Of its parameters by name, where they are known before it is loaded.
+        needs: Networks that it shares tensors with.
+        new_bytes: What it adds to what it shares; ``None`` for all that ``shapes`` take.
 
     Attributes:
-        weight_bytes: What its weights take in memory now.
+        weight_bytes: What its weights take in memory now, shared ones included.
+        is_streamed: Whether its weights rest in ordinary memory.
     """
 
-    def __init__(self, name: str, load: Callable[[Placement], M]) -> None:
+    def __init__(
+        self,
+        name: str,
+        load: Callable[[Placement], M],
+        shapes: Mapping[str, Shape] | None = None,
+        *,
+        needs: "tuple[Network[Any], ...]" = (),
+        new_bytes: int | None = None,
+    ) -> None:
         self.name = name
+        self.needs = needs
         self.weight_bytes = 0
+        self.is_streamed = False
         self._load = load
+        self._shapes = shapes
+        self._new_bytes = new_bytes
         self._module: M | None = None
 
     @property
@@ -47,29 +68,60 @@ class Network(Generic[M]):
         """Whether its weights are in memory now."""
         return self._module is not None
 
+    @property
+    def shapes(self) -> Mapping[str, Shape]:
+        """Shapes of its parameters by name; loads it where nobody told them before."""
+        if self._shapes is None:
+            self._shapes = {name: tuple(each.shape) for name, each in self.module().named_parameters()}
+        return self._shapes
+
+    @property
+    def new_bytes(self) -> int:
+        """What loading it takes, as far as that is known."""
+        if self._new_bytes is not None:
+            return self._new_bytes
+        return placement().dtype.itemsize * sum(map(math.prod, (self._shapes or {}).values()))
+
     def module(self) -> M:
         """Return the module, loading it if need be.
 
         Raises:
             ModelError: If its file has gone bad.
-            OutOfMemory: If it does not fit, even alone.
+            OutOfMemory: If it does not fit, even alone and streamed.
         """
         if self._module is None:
-            self._module = with_room(self._build, keep=(self,))
-            tensors = (*self._module.parameters(), *self._module.buffers())
-            self.weight_bytes = sum(tensor.nbytes for tensor in tensors)
+            _RESIDENTS.prepare(self)
+            self._module = with_room(self._build, keep=(self, *self.needs))
+            self.weight_bytes = _bytes(self.tensors())
             _RESIDENTS.admit(self)
         _RESIDENTS.touch(self)
         return self._module
+
+    def tensors(self) -> Iterable[Tensor]:
+        """Its weights, if it is loaded."""
+        return (*self._module.parameters(), *self._module.buffers()) if self._module else ()
 
     def drop(self) -> None:
         """Let go of the module."""
         self._module = None
         self.weight_bytes = 0
+        self.is_streamed = False
+
+    def stream(self) -> None:
+        """Let go of the module; from the next time on it rests in ordinary memory."""
+        self.drop()
+        for need in self.needs:
+            need.stream()
+        self.is_streamed = True
 
     def _build(self) -> M:
+        where = placement()
         with memory_errors(f"loading {self.name}"):
-            module = self._load(placement())
+            if self.is_streamed and not self.needs:  # what is made of streamed modules streams as well
+                module = self._load(replace(where, device=torch.device("cpu")))
+                stream_to(where.device, module)
+            else:
+                module = self._load(where)
         return module.requires_grad_(False).eval()
 
 
@@ -80,30 +132,55 @@ class _Residents:
         self.placement: Placement | None = None
         self._uses: weakref.WeakKeyDictionary[Network[Any], int] = weakref.WeakKeyDictionary()
         self._clock = 0
+        self.kept: list[Network[Any]] = []
 
     def networks(self) -> list[Network[Any]]:
         return sorted((network for network in self._uses if network.is_loaded), key=self._uses.__getitem__)
 
     def touch(self, network: Network[Any]) -> None:
-        self._clock += 1
-        self._uses[network] = self._clock
+        for each in (network, *network.needs):
+            self._clock += 1
+            self._uses[each] = self._clock
+
+    def prepare(self, newcomer: Network[Any]) -> None:
+        """Make room for a network that is about to be loaded; what does not fit even alone is streamed.
+
+        On the CPU it is loaded all the same: there the budget is a guess.
+        """
+        while newcomer.new_bytes > self.room():
+            if not self.make_room((newcomer, *newcomer.needs)):
+                if not newcomer.needs and placement().device.type != "cpu":
+                    newcomer.stream()
+                return
+            _release()
 
     def admit(self, newest: Network[Any]) -> None:
-        """Drop what does not fit into the budget beside a network that was just loaded."""
+        """Drop what exceeds the room beside a network that was just loaded."""
         self.touch(newest)
-        if placement().device.type != "cpu":
-            return
-        while sum(network.weight_bytes for network in self.networks()) > CPU_BUDGET_BYTES:
-            if not self.make_room(keep=(newest,)):
-                return
+        while self.room() < 0 and self.make_room((newest, *newest.needs)):
+            _release()
 
     def make_room(self, keep: tuple[Network[Any], ...]) -> bool:
         """Drop the network unused for longest; tells whether there was one."""
         for network in self.networks():
-            if network not in keep:
+            if network not in (*keep, *self.kept):
                 network.drop()
                 return True
         return False
+
+    def start_streaming(self, networks: tuple[Network[Any], ...]) -> bool:
+        """Stream the largest of some networks; tells whether there was one that was not yet."""
+        candidates = [each for each in networks if not each.is_streamed]
+        if placement().device.type == "cpu" or not candidates:
+            return False
+        max(candidates, key=lambda each: each.weight_bytes or each.new_bytes).stream()
+        return True
+
+    def room(self) -> int:
+        """How many more bytes the device should hold."""
+        device = placement().device
+        tensors = (tensor for network in self.networks() for tensor in network.tensors())
+        return room_for_weights(device, _bytes(each for each in tensors if each.device.type == device.type))
 
 
 _RESIDENTS = _Residents()
@@ -135,18 +212,39 @@ def free() -> None:
 
 
 def with_room(call: Callable[[], T], keep: tuple[Network[Any], ...]) -> T:
-    """Call a function; when memory is full, drop networks it does not need and call it again.
+    """Call a function; when memory is full, make room and call it again.
+
+    First the networks that it does not need are dropped, one by one; then those it needs are streamed.
 
     Raises:
-        OutOfMemory: If memory is still full when only the networks in ``keep`` are left.
+        OutOfMemory: If memory is still full when the networks in ``keep`` are left, and streamed.
     """
-    while True:
-        try:
-            return call()
-        except OutOfMemory:
-            if not _RESIDENTS.make_room(keep):
-                raise
-        _release()  # only here, where the error no longer holds on to the tensors of the call
+    outer = len(_RESIDENTS.kept)
+    _RESIDENTS.kept.extend(keep)
+    try:
+        while True:
+            try:
+                return call()
+            except OutOfMemory:
+                if not (_RESIDENTS.make_room(keep) or _RESIDENTS.start_streaming(keep)):
+                    raise
+            _release()  # only here, where the error no longer holds on to the tensors of the call
+    finally:
+        del _RESIDENTS.kept[outer:]
+
+
+def drop_if_short(network: Network[Any], wanted_bytes: int) -> None:
+    """Drop a network where there is no room for more beside it, for somebody who holds its tensors."""
+    if _RESIDENTS.room() < wanted_bytes:
+        network.drop()
+
+
+def _bytes(tensors: Iterable[Tensor]) -> int:
+    """What tensors take together; those that share memory count once."""
+    storages = {
+        storage.data_ptr(): storage.nbytes() for each in tensors if (storage := each.untyped_storage())
+    }
+    return sum(storages.values())
 
 
 def _release() -> None:

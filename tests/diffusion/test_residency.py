@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bridge.diffusion import Network, choose_placement, free, loaded_networks, placement, set_placement
-from bridge.diffusion import residency as residency_module
+from bridge.diffusion import memory
 from bridge.diffusion.residency import with_room
 from bridge.errors import OutOfMemory
 
@@ -71,7 +71,7 @@ def test_a_forgotten_handle_takes_its_network_along(make: Callable[[str], Networ
 def test_the_budget_drops_what_was_unused_for_longest(
     make: Callable[[str], Network[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(residency_module, "CPU_BUDGET_BYTES", 2 * LAYER_BYTES)
+    monkeypatch.setattr(memory, "CPU_BUDGET_BYTES", 2 * LAYER_BYTES)
     a, b, c = (make(name) for name in "abc")
     a.module()
     b.module()
@@ -84,7 +84,7 @@ def test_the_budget_drops_what_was_unused_for_longest(
 def test_a_network_larger_than_the_budget_still_loads(
     make: Callable[[str], Network[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(residency_module, "CPU_BUDGET_BYTES", 1)
+    monkeypatch.setattr(memory, "CPU_BUDGET_BYTES", 1)
     network = make("a")
     network.module()
     assert names() == ["a"]

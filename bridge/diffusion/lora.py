@@ -1,0 +1,247 @@
+"""Applying LoRA files, in every trainer's layout, to a checkpoint's networks.
+
+Names, shapes and family are checked where the loader node runs; the tensors are read when a network that
+the file changes is first needed.
+"""
+
+import functools
+import itertools
+import logging
+import math
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from bridge.diffusion.adapters import changed
+from bridge.diffusion.ldm_names import unet_names
+from bridge.diffusion.patching import Change, patched
+from bridge.diffusion.reading import Loader, reading, running_loader
+from bridge.diffusion.residency import Network
+from bridge.diffusion.types import DiffusionModel, TextEncoder
+from bridge.errors import ModelError
+from bridge.models import Adapter, Header, Shape, adapters_of, lora_family, read_header
+
+C = TypeVar("C", TextEncoder, None)
+_log = logging.getLogger(__name__)
+
+
+def apply_lora(
+    path: Path,
+    name: str,
+    model: DiffusionModel,
+    clip: C,
+    strength_model: float,
+    strength_clip: float,
+) -> tuple[DiffusionModel, C]:
+    """Return a denoiser and a text encoder with a LoRA; strengths of 0 return what was given.
+
+    Args:
+        path: The file.
+        name: What the user calls it, for messages.
+        model: For the adapters of the UNet.
+        clip: For those of the text towers; ``None`` leaves them out.
+        strength_model: Any number; 1 is as trained, a negative one leads the other way.
+        strength_clip: As ``strength_model``.
+
+    Raises:
+        ModelError: If the file is damaged or no LoRA; code ``model_mismatch`` if it was made for another
+            family, changes nothing here, or has a tensor that does not fit.
+        UnsupportedModel: If it is of a kind that cannot be applied.
+    """
+    if strength_model == strength_clip == 0:
+        return model, clip
+    header = read_header(path)
+    adapters = adapters_of(header, name)
+    _require_family(header, adapters, name, model)
+    targets: dict[str, Network[Any]] = {"unet": model.unet}
+    if clip is not None:
+        targets |= {f"text_{number}": tower.network for number, tower in enumerate(clip.towers, 1)}
+    found = {part: _matches(network, part, adapters, name, header) for part, network in targets.items()}
+    _require_matches(found, adapters, name, header)
+
+    def with_lora(part: str, strength: float) -> Network[Any]:
+        network = targets[part]
+        if not found[part]:
+            return network
+        return patched(network, LoraPatch(path, name, strength, found[part], header, running_loader()))
+
+    if strength_model != 0:
+        model = replace(model, unet=with_lora("unet", strength_model))
+    if clip is not None and strength_clip != 0:
+        towers = (
+            replace(tower, network=with_lora(f"text_{number}", strength_clip))
+            for number, tower in enumerate(clip.towers, 1)
+        )
+        clip = replace(clip, towers=tuple(towers))
+    return model, clip
+
+
+Matches = Mapping[str, tuple[Adapter, ...]]
+"""Parameter of a network → the adapters that change it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoraPatch:
+    """The adapters of a file for one network; see ``patching.Patch``.
+
+    Args:
+        path: The file.
+        name: What the user calls it.
+        strength: Of all its adapters.
+        matches: What changes what.
+        header: Of the file, as it was checked.
+        loader: In whose name reading is reported.
+    """
+
+    path: Path
+    name: str
+    strength: float
+    matches: Matches
+    header: Header
+    loader: Loader | None
+
+    @property
+    def label(self) -> str:
+        """What it is, for messages."""
+        return f'LoRA "{self.name}"'
+
+    @property
+    def names(self) -> Collection[str]:
+        """The parameters it changes."""
+        return self.matches.keys()
+
+    def changes(self) -> Mapping[str, Change]:
+        """Read the file.
+
+        Raises:
+            ModelError: Code ``model_corrupt`` if it is not what it was, or holds what is no number.
+        """
+        keys = [key for each in self._adapters() for key in each.tensors.values()]
+        tensors = self._read(keys)
+
+        def change(adapters: tuple[Adapter, ...], weight: Tensor) -> Tensor:
+            for each in adapters:
+                parts = {role: tensors[key].to(weight.device) for role, key in each.tensors.items()}
+                weight = changed(each.kind, weight, parts, self.strength)
+            return weight
+
+        return {name: functools.partial(change, adapters) for name, adapters in self.matches.items()}
+
+    def _adapters(self) -> Iterable[Adapter]:
+        return itertools.chain.from_iterable(self.matches.values())
+
+    def _read(self, keys: Collection[str]) -> dict[str, Tensor]:
+        total = sum(self.header.tensors[key].end - self.header.tensors[key].begin for key in keys)
+        tensors: dict[str, Tensor] = {}
+        try:
+            with reading(self.loader, total) as on_read, safe_open(self.path, framework="pt") as file:
+                for key in keys:
+                    tensor = file.get_tensor(key)
+                    tensors[key] = tensor.to(torch.float32, copy=True)
+                    on_read(tensor.nbytes)
+        except (OSError, RuntimeError, SafetensorError) as error:
+            raise _corrupt(self.name, f"cannot be read any more: {error}") from error
+        for key, tensor in tensors.items():
+            if tuple(tensor.shape) != self.header.tensors[key].shape:
+                raise _corrupt(self.name, "has changed since it was opened")
+            if not bool(tensor.isfinite().all()):
+                raise _corrupt(self.name, f'holds values that are no numbers, in "{key}"')
+        return tensors
+
+
+def _matches(
+    network: Network[Any], part: str, adapters: Iterable[Adapter], name: str, header: Header
+) -> Matches:
+    """Find the parameters of a network that adapters of a file change, and check their shapes."""
+    mine = [each for each in adapters if each.part == part]
+    if not mine:
+        return {}
+    weights = _weights_by_module(network.shapes, part)
+    found: dict[str, tuple[Adapter, ...]] = {}
+    for each in mine:
+        parameter = weights.get(each.module, "")
+        if each.kind == "bias_difference":
+            parameter = parameter.removesuffix("weight") + "bias"
+        if parameter in network.shapes:
+            _require_fit(each, network.shapes[parameter], name, header)
+            found[parameter] = (*found.get(parameter, ()), each)
+    return found
+
+
+def _weights_by_module(shapes: Mapping[str, Shape], part: str) -> dict[str, str]:
+    """Every spelling of a module's name, with underscores for dots → its weight."""
+    blocks = len(
+        {match[1] for name in shapes if (match := re.match(r"down_blocks\.0\.resnets\.(\d+)\.", name))}
+    )
+    found: dict[str, str] = {}
+    for name in shapes:
+        if name.endswith(".weight"):
+            spellings = (
+                [name, *unet_names(name, blocks)] if part == "unet" else [name.removeprefix("text_model.")]
+            )
+            for spelling in spellings:
+                found.setdefault(spelling.removesuffix(".weight").replace(".", "_"), name)
+    return found
+
+
+def _require_family(header: Header, adapters: Iterable[Adapter], name: str, model: DiffusionModel) -> None:
+    family = lora_family(header, adapters)
+    if family and family is not model.family:
+        raise ModelError(
+            f'"{name}" is a LoRA for {family.value}; {model.unet.name} belongs to {model.family.value}',
+            code="model_mismatch",
+            hint="Choose a LoRA and a checkpoint of the same family.",
+        )
+
+
+def _require_fit(adapter: Adapter, weight: Shape, name: str, header: Header) -> None:
+    """Change a weight without memory, so that only its shape is there to complain."""
+    entries = {role: header.tensors[key] for role, key in adapter.tensors.items()}
+    alpha = entries.pop("alpha", None)
+    parts = {role: torch.empty(entry.shape, device="meta") for role, entry in entries.items()}
+    try:
+        fits = changed(adapter.kind, torch.empty(weight, device="meta"), parts, 1.0).shape == weight
+    except (RuntimeError, ValueError, IndexError):
+        fits = False
+    if not fits or (alpha and math.prod(alpha.shape) != 1):
+        shapes = ", ".join(f'"{key}" {list(header.shapes[key])}' for key in adapter.tensors.values())
+        raise ModelError(
+            f'"{name}" does not fit the checkpoint: {shapes} for a weight of shape {list(weight)}',
+            code="model_mismatch",
+            hint="It was made for another checkpoint; choose another LoRA.",
+        )
+
+
+def _require_matches(
+    found: Mapping[str, Matches], adapters: Collection[Adapter], name: str, header: Header
+) -> None:
+    """Refuse a file that changes nothing; tensors that nothing takes are only logged."""
+    used = {
+        key
+        for part in found.values()
+        for mine in part.values()
+        for each in mine
+        for key in each.tensors.values()
+    }
+    if not used:
+        for_text = len(found) == 1 and all(each.part != "unet" for each in adapters)
+        raise ModelError(
+            f'"{name}" changes nothing in this checkpoint: it has none of the {len(adapters)} modules',
+            code="model_mismatch",
+            hint="It is for text encoders: use LoraLoader."
+            if for_text
+            else "It was made for another architecture; choose another LoRA.",
+        )
+    elsewhere = {key for each in adapters if each.part not in found for key in each.tensors.values()}
+    if idle := len(header.tensors.keys() - used - elsewhere):
+        _log.warning('LoRA "%s": %d of %d tensors match nothing here', name, idle, len(header.tensors))
+
+
+def _corrupt(name: str, fault: str) -> ModelError:
+    return ModelError(f'LoRA "{name}" {fault}', code="model_corrupt", hint="Download it again.")

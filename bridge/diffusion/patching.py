@@ -1,0 +1,104 @@
+"""Networks that are others with some weights changed: by LoRAs, by merging.
+
+A patched network shares every tensor and every module that no patch touches with its base, which it never
+alters. All patches of a weight are computed from the base's own, in float32, one after another, and
+rounded once at the end; so nothing drifts, however often a strength is changed.
+"""
+
+import copy
+import functools
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from bridge.diffusion.device import Placement
+from bridge.diffusion.residency import Network, drop_if_short, placement
+
+Change = Callable[[Tensor], Tensor]
+"""A weight, float32, which may be overwritten → the changed weight."""
+
+
+class Patch(Protocol):
+    """What changes some weights of a network."""
+
+    @property
+    def label(self) -> str:
+        """What it is, for messages: ``LoRA "x"``."""
+
+    @property
+    def names(self) -> Collection[str]:
+        """The parameters it changes."""
+
+    def changes(self) -> Mapping[str, Change]:
+        """Read what it takes; one change for each of ``names``."""
+
+
+class PatchedNetwork(Network[Any]):
+    """A network with patches; made by ``patched``."""
+
+    def __init__(self, base: Network[Any], patches: tuple[Patch, ...]) -> None:
+        self.base = base
+        self.patches = patches
+        names = {name for patch in patches for name in patch.names}
+        new_bytes = placement().dtype.itemsize * sum(math.prod(base.shapes[name]) for name in names)
+        super().__init__(
+            ", ".join([base.name, *(patch.label for patch in patches)]),
+            functools.partial(_build, base, patches, new_bytes),
+            base.shapes,
+            needs=(base,),
+            new_bytes=new_bytes,
+        )
+
+
+def patched(network: Network[Any], patch: Patch) -> PatchedNetwork:
+    """Return a network with one more patch; patches of a patched network add up on its base."""
+    if isinstance(network, PatchedNetwork):
+        return PatchedNetwork(network.base, (*network.patches, patch))
+    return PatchedNetwork(network, (patch,))
+
+
+def twin_of(module: Any, names: Collection[str]) -> Any:
+    """Return a copy of a module that shares everything but what holds some parameters.
+
+    Args:
+        module: Stays as it is.
+        names: Parameters that the copy may be given others for.
+    """
+    twin = copy.copy(module)
+    for registry in ("_parameters", "_buffers", "_modules"):
+        twin.__dict__[registry] = dict(module.__dict__[registry])
+    children: dict[str, list[str]] = {}
+    for name in names:
+        child, dot, below = name.partition(".")
+        if dot:
+            children.setdefault(child, []).append(below)
+    for child, inner in children.items():
+        twin._modules[child] = twin_of(module._modules[child], inner)
+    return twin
+
+
+@torch.no_grad()
+def _build(base: Network[Any], patches: Sequence[Patch], new_bytes: int, where: Placement) -> Any:
+    changes: dict[str, list[Change]] = {}
+    for patch in patches:
+        for name, change in patch.changes().items():
+            changes.setdefault(name, []).append(change)
+    twin = twin_of(base.module(), changes)
+    drop_if_short(base, new_bytes)
+    for name, steps in changes.items():
+        holder = twin.get_submodule(name.rpartition(".")[0])
+        _replace(holder, name.rpartition(".")[2], steps)
+    return twin
+
+
+def _replace(holder: torch.nn.Module, name: str, changes: Sequence[Change]) -> None:
+    old = holder._parameters[name]
+    assert old is not None
+    weight = old.to(torch.float32, copy=True)
+    for change in changes:
+        weight = change(weight)
+    new = torch.empty_like(old).copy_(weight)  # laid out in memory as it was
+    holder._parameters[name] = torch.nn.Parameter(new, requires_grad=False)
