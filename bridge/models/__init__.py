@@ -1,49 +1,75 @@
 """Model files without torch: where they lie, what they are, and whether they are whole."""
 
 from bridge.models.catalogue import FOLDERS, Catalogue
-from bridge.models.family import (
-    UNET_PREFIX,
+from bridge.models.checkpoint import (
     VAE_PREFIX,
     Checkpoint,
-    Family,
+    TextPart,
+    TowerKind,
+    UNetPart,
     autoencoder,
     checkpoint,
-    controlnet,
-    family_of,
-    kind_of,
-    refuse_other_kinds,
+    denoiser,
+    text_tower,
 )
+from bridge.models.control import AdapterLayout, ControlPart, controlnet
+from bridge.models.family import UNET_PREFIX, Family, family_of, kind_of, refuse_other_kinds
 from bridge.models.header import Header, Shape, TensorEntry, read_header
+from bridge.models.ip_adapter import PRESETS, IPAdapterLayout, find_preset, ip_adapter
 from bridge.models.layout import AutoencoderLayout, TextLayout, UNetLayout, is_ldm
+from bridge.models.lora import ADAPTER_KINDS, Adapter, adapters_of, lora_family
 from bridge.models.ncnn import convert_ncnn, is_ncnn
 from bridge.models.packaged import converted, packaged_file, packaged_models
 from bridge.models.used import models_used
+from bridge.models.vision import PATCH as VISION_PATCH
+from bridge.models.vision import VIT_BIGG, VIT_H, VIT_L, VisionLayout, clip_vision
 
 __all__ = [
+    "ADAPTER_KINDS",
     "FOLDERS",
+    "PRESETS",
     "UNET_PREFIX",
     "VAE_PREFIX",
+    "VISION_PATCH",
+    "VIT_BIGG",
+    "VIT_H",
+    "VIT_L",
+    "Adapter",
+    "AdapterLayout",
     "AutoencoderLayout",
     "Catalogue",
     "Checkpoint",
+    "ControlPart",
     "Family",
     "Header",
+    "IPAdapterLayout",
     "Shape",
     "TensorEntry",
     "TextLayout",
+    "TextPart",
+    "TowerKind",
     "UNetLayout",
+    "UNetPart",
+    "VisionLayout",
+    "adapters_of",
     "autoencoder",
     "checkpoint",
+    "clip_vision",
     "controlnet",
     "convert_ncnn",
     "converted",
+    "denoiser",
     "family_of",
+    "find_preset",
+    "ip_adapter",
     "is_ldm",
     "is_ncnn",
     "kind_of",
+    "lora_family",
     "models_used",
     "packaged_file",
     "packaged_models",
     "read_header",
     "refuse_other_kinds",
+    "text_tower",
 ]

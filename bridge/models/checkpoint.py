@@ -22,7 +22,6 @@ TowerKind = Literal["clip_l", "clip_h", "clip_g"]
 """OpenAI's ViT-L/14 (SD 1.x, SDXL), OpenCLIP's ViT-H/14 (SD 2.x) and ViT-bigG/14 (SDXL)."""
 
 VAE_PREFIX = "first_stage_model."
-_CONTROL_PREFIXES = ("control_model.", "")
 _TEXT_PREFIXES = (
     "text_model.", "", "cond_stage_model.transformer.text_model.", "cond_stage_model.model.", "model.",
     "transformer.text_model.",
@@ -45,6 +44,9 @@ Sources: the configurations v1-inference.yaml (CompVis/stable-diffusion), v2-inf
 """
 
 _SPECIAL_INPUTS = {5: "a depth-to-image", 7: "an upscaling"}
+_EDM_MARKS = "edm_mean", "edm_vpred.sigma_max"
+"""What Playground 2.5 and CosXL bring with them."""
+
 _INPUTS = frozenset({4, 8, 9})
 """Channels that a UNet may read: latents alone, with a picture's (instruct-pix2pix), or with a mask and a
 picture's (inpainting)."""
@@ -119,6 +121,8 @@ def denoiser(header: Header, name: str) -> UNetPart:
     if layout.in_channels not in _INPUTS:
         special = _SPECIAL_INPUTS.get(layout.in_channels, "a special")
         raise UnsupportedModel(f'"{name}" is {special} checkpoint, which is not supported')
+    if any(mark in header.tensors for mark in _EDM_MARKS):
+        raise UnsupportedModel(f'"{name}" was trained with the noise of EDM, which is not supported')
     if family is Family.SD2 and layout.vector_width:
         raise UnsupportedModel(f'"{name}" is an unCLIP checkpoint, which is not supported')
     return UNetPart(family, layout, prefix)
@@ -140,21 +144,6 @@ def text_tower(header: Header, name: str) -> TextPart:
     raise UnsupportedModel(
         f'"{name}" is a text encoder of an unknown kind', hint="CLIP's text encoders are supported."
     )
-
-
-def controlnet(header: Header, name: str) -> UNetPart:
-    """Describe a ControlNet, the encoder of a UNet with a picture encoder before it.
-
-    Raises:
-        ModelError: Code ``wrong_model_kind`` if the file is no ControlNet.
-        UnsupportedModel: If it is one of another family.
-    """
-    require_kind(header, name, "controlnet")
-    for prefix in _CONTROL_PREFIXES:
-        layout = unet_layout(strip(header.shapes, prefix))
-        if layout and layout.hint_channels:
-            return UNetPart(require_unet_family(header, name), layout, prefix)
-    raise UnsupportedModel(f'"{name}" is a ControlNet of an unknown shape')
 
 
 def autoencoder(header: Header, name: str) -> tuple[AutoencoderLayout, str]:

@@ -15,7 +15,8 @@ UNET_PREFIX = "model.diffusion_model."
 _KINDS = (
     ("checkpoint", r"^model\.diffusion_model\."),
     ("lora", r"\.lora_(up|down|A|B)\b|\.lora\.(up|down)\.|^lora_(unet|te)|\.hada_w1|\.lokr_w1"),
-    ("controlnet", r"^control_model\.|^input_hint_block\.|^controlnet_(cond_embedding|down_blocks)\."),
+    ("controlnet", r"^control_model\.|^input_hint_block\.|^controlnet_(cond_embedding|(down_)?blocks)\."),
+    ("t2i_adapter", r"^(adapter\.)?body\.\d+\.(block1|in_conv|resnets)\."),
     ("ip_adapter", r"^(image_proj|ip_adapter)\."),
     ("clip_vision", r"^vision_model\.|^visual\.transformer\."),
     ("unet", r"^(input_blocks|down_blocks|double_blocks|joint_blocks|transformer_blocks)\.0\."),
@@ -35,6 +36,7 @@ _WORDS = {
     "vae": "a VAE",
     "lora": "a LoRA",
     "controlnet": "a ControlNet",
+    "t2i_adapter": "a T2I-Adapter",
     "text_encoder": "a text encoder",
     "clip_vision": "a CLIP vision model",
     "ip_adapter": "an IP-Adapter",

@@ -4,14 +4,12 @@ from typing import Annotated, Any, Literal
 
 from bridge.diffusion import (
     Clip,
-    ControlNet,
     Model,
     StorageDtype,
     Vae,
     find_model,
     load_autoencoder,
     load_checkpoint,
-    load_controlnet,
     load_denoiser,
     load_text_encoder,
     model_stamp,
@@ -52,11 +50,6 @@ def clip_stamps(clip_name1: str, clip_name2: str) -> Any:
 def vae_stamp(vae_name: str) -> Any:
     """Return what changes when the file does."""
     return model_stamp("vae", vae_name)
-
-
-def controlnet_stamp(control_net_name: str) -> Any:
-    """Return what changes when the file does."""
-    return model_stamp("controlnet", control_net_name)
 
 
 @node(
@@ -109,14 +102,6 @@ def dual_clip_loader(
 def vae_loader(vae_name: Annotated[str, ChoicesFrom("vae")]) -> Vae:
     """Open a VAE that is kept apart from a checkpoint."""
     return load_autoencoder(find_model("vae", vae_name), vae_name)
-
-
-@node(
-    "ControlNetLoader", category="loaders", display_name="Load ControlNet Model", fingerprint=controlnet_stamp
-)
-def controlnet_loader(control_net_name: Annotated[str, ChoicesFrom("controlnet")]) -> ControlNet:
-    """Open a ControlNet."""
-    return load_controlnet(find_model("controlnet", control_net_name), control_net_name)
 
 
 def _require_type(type: str, supported: str) -> None:

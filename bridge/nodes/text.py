@@ -1,12 +1,15 @@
 """Prompts."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from bridge.diffusion import (
     Clip,
     Conditioning,
+    MicroConditioning,
     embedding_names,
     encode_prompt,
+    encode_prompts,
     find_embedding,
     job_catalogue,
     set_last_layer,
@@ -15,10 +18,13 @@ from bridge.errors import BridgeError
 from bridge.graph import Multiline, Range, node
 
 Text = Annotated[str, Multiline()]
+Side = Annotated[int, Range(0, 16_384)]
 
 
-def embedding_stamps(text: str) -> Any:
-    """Return what changes when an embedding that a prompt names does."""
+def embedding_stamps(text: str | None) -> Any:
+    """Return what changes when an embedding that a prompt names does; a prompt from a link is not known."""
+    if text is None:
+        return None
     models = job_catalogue()
     try:
         paths = [find_embedding(name, models)[0] for name in embedding_names(text)]
@@ -46,3 +52,43 @@ def clip_text_encode(text: Text, clip: Clip) -> Conditioning:
 def clip_set_last_layer(clip: Clip, stop_at_clip_layer: Annotated[int, Range(-24, -1, 1)] = -1) -> Clip:
     """End the text encoder at an earlier layer: -1 is the last, -2 the one before it."""
     return set_last_layer(clip, stop_at_clip_layer)
+
+
+@node(
+    "CLIPTextEncodeSDXL",
+    category="advanced/conditioning",
+    fingerprint=lambda text_g, text_l: [embedding_stamps(text_g), embedding_stamps(text_l)],
+)
+def clip_text_encode_sdxl(
+    clip: Clip,
+    width: Side = 1024,
+    height: Side = 1024,
+    crop_w: Side = 0,
+    crop_h: Side = 0,
+    target_width: Side = 1024,
+    target_height: Side = 1024,
+    *,
+    text_g: Text,
+    text_l: Text,
+) -> Conditioning:
+    """Turn a prompt for each of SDXL's text encoders into conditioning, and tell it the picture's size.
+
+    A small ``width`` and ``height`` ask for the look of an enlarged picture, a crop for one cut off there.
+    """
+    micro = MicroConditioning(width, height, crop_w, crop_h, target_width, target_height)
+    prompt = encode_prompts(clip, {"clip_g": text_g, "clip_l": text_l}, job_catalogue())
+    return (replace(prompt, micro=micro),)
+
+
+@node("CLIPTextEncodeSDXLRefiner", category="advanced/conditioning", fingerprint=embedding_stamps)
+def clip_text_encode_sdxl_refiner(
+    ascore: Annotated[float, Range(0.0, 1000.0, 0.01)] = 6.0,
+    width: Side = 1024,
+    height: Side = 1024,
+    *,
+    text: Text,
+    clip: Clip,
+) -> Conditioning:
+    """Turn a prompt into conditioning for SDXL's refiner; a higher score asks for a more pleasing picture."""
+    micro = MicroConditioning(width, height, aesthetic_score=ascore)
+    return (replace(encode_prompt(clip, text, job_catalogue()), micro=micro),)

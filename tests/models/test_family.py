@@ -11,7 +11,9 @@ from bridge.errors import ModelError, UnsupportedModel
 from bridge.models import (
     Family,
     TextLayout,
+    TextPart,
     UNetLayout,
+    UNetPart,
     autoencoder,
     checkpoint,
     controlnet,
@@ -84,30 +86,32 @@ def test_the_parts_of_the_demo_model() -> None:
 
 def test_a_checkpoint_of_reduced_depth_is_described(sd15: Shapes) -> None:
     found = checkpoint(header_of(sd15), "x")
-    assert found.unet == UNetLayout(
+    layout = UNetLayout(
         in_channels=4,
         channels=(320, 640),
-        attends=(False, True),
-        decoder_attends=(False, True),
+        depths=(0, 1),
+        middle_depth=1,
+        decoder_depths=(0, 1),
         blocks=1,
         context_width=768,
     )
+    assert found.unet == UNetPart(Family.SD1, layout, UNET)
     assert found.vae
     assert (found.vae.channels, found.vae.blocks, found.vae.latent_channels) == ((128, 256, 512, 512), 2, 4)
-    assert found.text == TextLayout(49408, 77, 768, 3072, 12)
-    assert not found.predicts_velocity
+    prefix = "cond_stage_model.transformer.text_model."
+    assert found.texts == (TextPart("clip_l", TextLayout(49408, 77, 768, 3072, 12, 768), prefix),)
 
 
 def test_older_names_of_the_text_encoder(sd15: Shapes) -> None:
     found = checkpoint(header_of(replaced(sd15, "transformer.text_model.", "transformer.")), "x")
-    assert found.text_prefix == "cond_stage_model.transformer."
-    assert found.text == TextLayout(49408, 77, 768, 3072, 12)
+    assert found.texts[0].prefix == "cond_stage_model.transformer."
+    assert found.texts[0].layout == TextLayout(49408, 77, 768, 3072, 12, 768)
 
 
 def test_parts_that_are_not_there_are_none(sd15: Shapes) -> None:
     found = checkpoint(header_of({name: s for name, s in sd15.items() if name.startswith(UNET)}), "x")
     assert found.vae is None
-    assert found.text is None
+    assert found.texts == ()
 
 
 def widened(shapes: Shapes, width: int) -> Shapes:
@@ -120,16 +124,6 @@ def widened(shapes: Shapes, width: int) -> Shapes:
 @pytest.mark.parametrize(
     ("change", "family"),
     [
-        (lambda s: {**widened(s, 2048), f"{UNET}label_emb.0.0.weight": (4, 4)}, "SDXL"),
-        (lambda s: {**widened(s, 1280), f"{UNET}label_emb.0.0.weight": (4, 4)}, "SDXL refiner"),
-        (
-            lambda s: {n: shape[:2] if n.endswith("proj_in.weight") else shape for n, shape in s.items()},
-            "Stable Diffusion 2.x",
-        ),
-        (
-            lambda s: replaced(s, "cond_stage_model.transformer", "cond_stage_model.model"),
-            "Stable Diffusion 2.x",
-        ),
         (lambda s: {f"{UNET}double_blocks.0.img_mod.lin.weight": (4, 4)}, "Flux"),
         (lambda s: {f"{UNET}joint_blocks.0.x_block.attn.qkv.weight": (4, 4)}, "Stable Diffusion 3"),
         (lambda s: {f"{UNET}blocks.0.self_attn.q.weight": (4, 4)}, "unknown family"),
@@ -141,7 +135,45 @@ def test_other_families_are_named(sd15: Shapes, change: Callable[[Shapes], Shape
         checkpoint(header_of(change(sd15)), "x")
 
 
-@pytest.mark.parametrize(("channels", "word"), [(9, "inpainting"), (8, "instruct-pix2pix"), (7, "special")])
+@pytest.mark.parametrize(
+    ("change", "family"),
+    [
+        (lambda s: s, Family.SD1),
+        (lambda s: {**widened(s, 2048), f"{UNET}label_emb.0.0.weight": (4, 4)}, Family.SDXL),
+        (lambda s: {**widened(s, 1280), f"{UNET}label_emb.0.0.weight": (4, 4)}, Family.SDXL_REFINER),
+        (
+            lambda s: {n: shape[:2] if n.endswith("proj_in.weight") else shape for n, shape in s.items()},
+            Family.SD2,
+        ),
+        (lambda s: replaced(s, "cond_stage_model.transformer", "cond_stage_model.model"), Family.SD2),
+    ],
+)
+def test_families_are_told_by_names_and_shapes(
+    sd15: Shapes, change: Callable[[Shapes], Shapes], family: Family
+) -> None:
+    assert checkpoint(header_of(change(sd15)), "x").unet.family is family
+
+
+def test_unclip_is_refused_by_name(sd15: Shapes) -> None:
+    linear = {n: shape[:2] if n.endswith("proj_in.weight") else shape for n, shape in sd15.items()}
+    shapes = {**widened(linear, 1024), f"{UNET}label_emb.0.0.weight": (1280, 2048)}
+    with pytest.raises(UnsupportedModel, match="unCLIP"):
+        checkpoint(header_of(shapes), "x")
+
+
+@pytest.mark.parametrize(("mark", "word"), [("edm_mean", "EDM"), ("edm_vpred.sigma_max", "EDM")])
+def test_other_noise_schedules_are_refused_by_name(sd15: Shapes, mark: str, word: str) -> None:
+    with pytest.raises(UnsupportedModel, match=word):
+        checkpoint(header_of({**sd15, mark: (1,)}), "x")
+
+
+@pytest.mark.parametrize("channels", [4, 8, 9])
+def test_inpainting_and_instruct_checkpoints_are_known(sd15: Shapes, channels: int) -> None:
+    shapes = {**sd15, f"{UNET}input_blocks.0.0.weight": (320, channels, 3, 3)}
+    assert checkpoint(header_of(shapes), "x").unet.layout.in_channels == channels
+
+
+@pytest.mark.parametrize(("channels", "word"), [(5, "depth-to-image"), (7, "upscaling"), (6, "special")])
 def test_special_checkpoints_are_named(sd15: Shapes, channels: int, word: str) -> None:
     shapes = {**sd15, f"{UNET}input_blocks.0.0.weight": (320, channels, 3, 3)}
     with pytest.raises(UnsupportedModel, match=word):
@@ -156,18 +188,17 @@ def test_a_ragged_unet_is_refused(sd15: Shapes) -> None:
 
 
 def test_a_controlnet_is_described(control: Shapes) -> None:
-    layout, prefix = controlnet(header_of(control), "x")
-    assert prefix == "control_model."
-    assert layout.hint_channels == (16, 32, 96, 256)
-    assert layout.decoder_attends == ()
-    bare, prefix = controlnet(header_of(replaced(control, "control_model.", "")), "x")
-    assert (bare, prefix) == (layout, "")
+    found = controlnet(header_of(control), "x")
+    assert (found.family, found.prefix) == (Family.SD1, "control_model.")
+    assert found.layout.hint_channels == (16, 32, 96, 256)
+    assert found.layout.decoder_depths == ()
+    bare = controlnet(header_of(replaced(control, "control_model.", "")), "x")
+    assert (bare.layout, bare.prefix) == (found.layout, "")
 
 
-def test_a_controlnet_of_sdxl_is_refused(control: Shapes) -> None:
-    shapes = {**control, "control_model.label_emb.0.0.weight": (4, 4)}
-    with pytest.raises(UnsupportedModel, match="SDXL"):
-        controlnet(header_of(shapes), "x")
+def test_a_controlnet_of_sdxl_is_known(control: Shapes) -> None:
+    shapes = {**widened(control, 2048), "control_model.label_emb.0.0.weight": (4, 4)}
+    assert controlnet(header_of(shapes), "x").family is Family.SDXL
 
 
 def test_a_checkpoint_is_no_controlnet(sd15: Shapes) -> None:

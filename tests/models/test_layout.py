@@ -14,16 +14,17 @@ def test_a_unet() -> None:
     assert isinstance(layout, UNetLayout)
     assert layout.in_channels == 4
     assert layout.hint_channels == ()
-    assert len(layout.channels) == len(layout.attends) == len(layout.decoder_attends)
-    assert layout.attends[-1] is layout.decoder_attends[0] is False
+    assert len(layout.channels) == len(layout.depths) == len(layout.decoder_depths)
+    assert layout.depths[-1] == layout.decoder_depths[0] == 0
+    assert layout.middle_depth == 1
 
 
 def test_a_controlnet_has_the_encoder_of_its_unet() -> None:
     unet, control = unet_layout(shapes_of("unet")), unet_layout(shapes_of("controlnet_depth"))
     assert unet
     assert control
-    assert (control.channels, control.attends, control.blocks) == (unet.channels, unet.attends, unet.blocks)
-    assert control.decoder_attends == ()
+    assert (control.channels, control.depths, control.blocks) == (unet.channels, unet.depths, unet.blocks)
+    assert control.decoder_depths == ()
     assert len(control.hint_channels) == 3
 
 

@@ -10,7 +10,7 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 
 HERE = Path(__file__).parent
-SOURCES = ("make_weights.py", "sd15_shapes.json", "control_shapes.json")
+SOURCES = ("make_weights.py", *sorted(file.name for file in HERE.glob("*_shapes.json")))
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Write the random checkpoint and ControlNet that the reference latents were made with.
+"""Write the random models that the reference latents were made with.
 
 Usage: python make_weights.py FOLDER
 """
@@ -16,7 +16,12 @@ HERE = Path(__file__).parent
 FILES = {
     "sd15": "checkpoints/parity-sd15.safetensors",
     "control": "controlnet/parity-control.safetensors",
+    "sd2": "checkpoints/parity-sd2.safetensors",
+    "sdxl": "checkpoints/parity-sdxl.safetensors",
+    "refiner": "checkpoints/parity-refiner.safetensors",
 }
+VELOCITY_SIGN = "model.diffusion_model.output_blocks.11.1.transformer_blocks.0.norm1.bias"
+"""Deviates by more than 0.09 in models of Stable Diffusion 2 that predict v."""
 
 
 def draw(name: str, shape: list[int]) -> np.ndarray:
@@ -31,7 +36,8 @@ def draw(name: str, shape: list[int]) -> np.ndarray:
         return np.zeros(shape, np.float16)
     noise = stream.standard_normal(shape, np.float32)
     if len(shape) == 1:
-        values = 0.05 * noise + (1.0 if name.endswith("weight") else 0.0)
+        spread = 0.2 if name == VELOCITY_SIGN else 0.05
+        values = spread * noise + (1.0 if name.endswith("weight") else 0.0)
     elif "embedding" in name:
         values = 0.5 * noise
     else:
@@ -40,7 +46,7 @@ def draw(name: str, shape: list[int]) -> np.ndarray:
 
 
 def make_weights(folder: Path) -> None:
-    """Write both files into the folders where ComfyUI looks for them."""
+    """Write the files into the folders where ComfyUI looks for them."""
     for kind, place in FILES.items():
         file = folder / place
         file.parent.mkdir(parents=True, exist_ok=True)
