@@ -82,6 +82,7 @@ CONTROLNET_KEYS: Mapping[str, Check] = {
     **_ENCODER,
     "conditioning_channels": _is(3),
     "conditioning_embedding_out_channels": _is_counts,
+    "global_pool_conditions": _is_flag,
 }
 AUTOENCODER_KEYS: Mapping[str, Check] = {
     "act_fn": _is("silu"),
@@ -129,12 +130,12 @@ def read_unet_config(folder: Path) -> dict[str, Any]:
         ModelError: If the file is damaged.
         UnsupportedModel: If it describes something else than Stable Diffusion's UNet.
     """
-    return _network_config(folder, UNET_KEYS, UNet2DConditionModel)
+    return _with_sizes(folder, _network_config(folder, UNET_KEYS, UNet2DConditionModel))
 
 
 def read_controlnet_config(folder: Path) -> dict[str, Any]:
     """Read the configuration of a ControlNet; as ``read_unet_config``."""
-    return _network_config(folder, CONTROLNET_KEYS, ControlNetModel)
+    return _with_sizes(folder, _network_config(folder, CONTROLNET_KEYS, ControlNetModel))
 
 
 def read_autoencoder_config(folder: Path) -> dict[str, Any]:
@@ -211,6 +212,17 @@ def _network_config(folder: Path, keys: Mapping[str, Check], network: type) -> d
                 hint=SUPPORTED,
             )
     return {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
+
+
+def _with_sizes(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
+    """Check that a network that is told a picture's sizes says how wide that is."""
+    for key in ("addition_time_embed_dim", "projection_class_embeddings_input_dim"):
+        if config.get("addition_embed_type") and not config.get(key):
+            raise UnsupportedModel(
+                f'"{folder.parent.name}/{folder.name}" lacks "{key}", which a network of SDXL has',
+                hint=SUPPORTED,
+            )
+    return config
 
 
 def _listed(value: Any) -> Any:

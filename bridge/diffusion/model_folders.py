@@ -9,8 +9,12 @@ from bridge.models import Catalogue
 
 
 def job_catalogue() -> Catalogue:
-    """Return the catalogue of the job that runs; outside of a job there is none."""
-    return Catalogue(current_job().folders.models, model_folder())
+    """Return the catalogue of the job that runs; outside of a job, of the models that come with us."""
+    try:
+        roots = current_job().folders.models
+    except LookupError:
+        roots = ()
+    return Catalogue(roots, model_folder())
 
 
 def find_model(folder: str, name: str) -> Path:

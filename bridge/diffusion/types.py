@@ -71,11 +71,13 @@ class TextTower:
         network: A ``CLIPTextModel``, or a ``CLIPTextModelWithProjection``.
         tokenizer: A ``CLIPTokenizer``.
         kind: Which of CLIP's; decides the padding token and the layer that is taken by default.
+        runs_on_cpu: Whether it runs there, whatever the device is.
     """
 
     network: Network[Any]
     tokenizer: Any
     kind: TowerKind = "clip_l"
+    runs_on_cpu: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,14 +111,24 @@ class Autoencoder:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ControlNetwork:
-    """A ControlNet."""
+    """A ControlNet or a T2I-Adapter.
+
+    Args:
+        network: A ``SteeringNetwork`` or a ``T2IAdapter``.
+        families: What it was made for.
+        control_types: How many types of pictures a union ControlNet knows; 0 for all others.
+        control_type: Which of these its picture is of; ``None`` for none.
+    """
 
     network: Network[Any]
+    families: tuple[Family, ...] = (Family.SD1,)
+    control_types: int = 0
+    control_type: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Control:
-    """A ControlNet at work on one picture.
+    """A ControlNet, or a T2I-Adapter, at work on one picture.
 
     Args:
         network: What steers.

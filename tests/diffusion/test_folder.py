@@ -51,16 +51,16 @@ def unet_folder(tmp_path: Path, **changes: Any) -> Path:
 def test_known_keys_are_taken_and_defaults_ignored(tmp_path: Path) -> None:
     config = read_unet_config(unet_folder(tmp_path))
     assert config["block_out_channels"] == (32, 64)
-    assert "use_linear_projection" not in config
+    assert "encoder_hid_dim" not in config
     assert not [key for key in config if key.startswith("_")]
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"use_linear_projection": True},
+        {"use_linear_projection": 1},
         {"class_embed_type": "projection"},
-        {"in_channels": 9},
+        {"in_channels": 5},
         {"down_block_types": ["__import__('os').system('x')"]},
         {"block_out_channels": [10**9]},
         {"block_out_channels": [True]},
@@ -76,6 +76,13 @@ def test_known_keys_are_taken_and_defaults_ignored(tmp_path: Path) -> None:
 def test_anything_else_is_refused_by_name(tmp_path: Path, changes: dict[str, Any]) -> None:
     with pytest.raises(UnsupportedModel, match=next(iter(changes))):
         read_unet_config(unet_folder(tmp_path, **changes))
+
+
+@pytest.mark.parametrize("missing", ["addition_time_embed_dim", "projection_class_embeddings_input_dim"])
+def test_a_network_of_sdxl_says_how_wide_sizes_are(tmp_path: Path, missing: str) -> None:
+    sizes = {"addition_time_embed_dim": 256, "projection_class_embeddings_input_dim": 2816, missing: None}
+    with pytest.raises(UnsupportedModel, match=missing):
+        read_unet_config(unet_folder(tmp_path, addition_embed_type="text_time", **sizes))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "[" * 100_000, '"text"', "\x00"])
@@ -135,7 +142,7 @@ def test_zero_snr(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"prediction_type": "sample"},
+        {"prediction_type": "flow_prediction"},
         {"beta_schedule": "squaredcos_cap_v2"},
         {"trained_betas": [0.1]},
         {"beta_end": 2},

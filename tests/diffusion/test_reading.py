@@ -115,7 +115,7 @@ def test_every_network_of_a_checkpoint_speaks_for_its_loader(job: Job, sent: lis
     job = replace(job, workflow={"4": LOADER})
     with running(job, "4"):
         model, clip, vae = load_checkpoint(model_folder(), "demo")
-    for network in (model.unet, clip.network, vae.network):
+    for network in (model.unet, clip.towers[0].network, vae.network):
         sent.clear()
         with running(job, "3"):
             network.module()

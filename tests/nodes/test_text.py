@@ -22,6 +22,6 @@ def test_a_prompt_becomes_one_entry_of_conditioning(clip: TextEncoder) -> None:
 
 def test_an_earlier_layer_gives_another_embedding(clip: TextEncoder) -> None:
     earlier = clip_set_last_layer(clip, -2)
-    assert clip.last_layer == -1
+    assert clip.last_layer is None
     [last], [before] = clip_text_encode("neon", clip), clip_text_encode("neon", earlier)
     assert not torch.allclose(last.prompt_embeds, before.prompt_embeds)
