@@ -60,7 +60,7 @@ def window_of(prompt: Prompt, shape: Sequence[int], latent_factor: int) -> Windo
     """
     height, width = shape[2:]
     if prompt.region is not None and prompt.region.is_cropped:
-        return _bounds(fit_mask(prompt.region.mask, height, width))
+        return _bounds(stretch_mask(prompt.region.mask, height, width))
     if prompt.area is None:
         return None
     window = _scaled(prompt.area, height, width, latent_factor)
@@ -86,7 +86,7 @@ def weight_of(prompt: Prompt, window: Window | None, shape: Sequence[int]) -> We
     """
     batch, _, height, width = shape
     if prompt.region is not None:
-        masks = fit_mask(prompt.region.mask, height, width)[:batch]
+        masks = stretch_mask(prompt.region.mask, height, width)[:batch]
         if batch % len(masks):
             raise InputError(
                 f"a prompt is limited by {len(masks)} masks, but the batch has {batch} pictures",
@@ -117,7 +117,7 @@ def shares(weights: Sequence[Weight], windows: Sequence[Window | None], shape: S
     ]
 
 
-def fit_mask(mask: Tensor, height: int, width: int) -> Tensor:
+def stretch_mask(mask: Tensor, height: int, width: int) -> Tensor:
     """Stretch masks (…, H, W) to a size; shape (B, height, width)."""
     mask = mask.reshape(-1, 1, *mask.shape[-2:]).float()
     return scale(mask, width, height, "bilinear")[:, 0]
