@@ -4,18 +4,19 @@ import hashlib
 import importlib.util
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
 from platformdirs import user_cache_path
 
 HERE = Path(__file__).parent
-SOURCES = ("make_weights.py", *sorted(file.name for file in HERE.glob("*_shapes.json")))
+SOURCES = ("make_weights.py", "make_loras.py", *sorted(file.name for file in HERE.glob("*_shapes.json")))
 
 
 @pytest.fixture(scope="session")
 def parity_models() -> Path:
-    """A model folder with the parity checkpoint and ControlNet."""
+    """A model folder with the parity checkpoints, ControlNet and LoRAs."""
     version = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in SOURCES)).hexdigest()[:16]
     cache = user_cache_path("framebridge", appauthor=False) / "parity"
     cache.mkdir(parents=True, exist_ok=True)
@@ -24,7 +25,8 @@ def parity_models() -> Path:
         if not folder.exists():
             partial = cache / f"{version}.partial"
             shutil.rmtree(partial, ignore_errors=True)
-            _make_weights(partial)
+            _script("make_weights").make_weights(partial)
+            _script("make_loras").make_loras(partial)
             partial.rename(folder)
             for old in cache.iterdir():
                 if old.is_dir() and old != folder:
@@ -32,10 +34,10 @@ def parity_models() -> Path:
     return folder
 
 
-def _make_weights(folder: Path) -> None:
-    spec = importlib.util.spec_from_file_location("make_weights", HERE / "make_weights.py")
+def _script(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    module.make_weights(folder)
+    return module

@@ -17,7 +17,13 @@ from bridge.models import Catalogue
 from bridge.nodes import load
 
 HERE = Path(__file__).parent
-WORKFLOWS: dict[str, Any] = json.loads((HERE / "workflows.json").read_text())
+WORKFLOWS: dict[tuple[str, str], Any] = {
+    (file.stem.removesuffix("workflows"), name): workflow
+    for file in sorted(HERE.glob("*workflows.json"))
+    for name, workflow in json.loads(file.read_text()).items()
+}
+"""Topic and name → workflow; the latents of each topic are in a file beside it."""
+
 TOLERANCE = 1e-3  # float32 on other kernels; measured here: 1e-6 to 1e-5
 
 
@@ -36,12 +42,12 @@ def cache(library: NodeLibrary) -> Cache:
     return Cache(2**30)
 
 
-@pytest.mark.parametrize("name", WORKFLOWS)
+@pytest.mark.parametrize(("topic", "name"), WORKFLOWS, ids=lambda part: part.strip("_"))
 async def test_latents_equal_comfyui(
-    name: str, library: NodeLibrary, cache: Cache, parity_models: Path, tmp_path: Path
+    topic: str, name: str, library: NodeLibrary, cache: Cache, parity_models: Path, tmp_path: Path
 ) -> None:
     catalogue = Catalogue([parity_models])
-    checked = validate(parse_workflow(WORKFLOWS[name]), library.registry.definitions, catalogue.names)
+    checked = validate(parse_workflow(WORKFLOWS[topic, name]), library.registry.definitions, catalogue.names)
     assert not checked.problems
     job = Job("parity", Folders(tmp_path, tmp_path, tmp_path, tmp_path, (parity_models,)))
 
@@ -49,6 +55,6 @@ async def test_latents_equal_comfyui(
 
     [saved] = outcome.shown["9"]["latents"]
     latents = load_file(tmp_path / saved["subfolder"] / saved["filename"])["latent_tensor"]
-    reference = np.load(HERE / "reference_latents.npz")[name]
+    reference = np.load(HERE / f"{topic or 'reference_'}latents.npz")[name]
     assert latents.shape == reference.shape
     assert np.linalg.norm(latents - reference) / np.linalg.norm(reference) < TOLERANCE
