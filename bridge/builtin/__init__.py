@@ -18,6 +18,7 @@ __all__ = [
     "Control",
     "Preset",
     "Unit",
+    "absent_nodes",
     "demo_frame_file",
     "expand",
     "expand_preset",
@@ -29,6 +30,12 @@ __all__ = [
 ]
 
 _HERE = Path(__file__).parent
+
+
+def absent_nodes() -> dict[str, list[str]]:
+    """Return ComfyUI's nodes for the families we know that are missing here: why, and their classes."""
+    found: dict[str, list[str]] = json.loads((_HERE / "absent_nodes.json").read_text(encoding="utf-8"))
+    return found
 
 
 def model_folder() -> Path:

@@ -178,9 +178,10 @@ def run(
 def nodes(
     name: Annotated[str, typer.Argument(metavar="[NODE]", help="Show one node with its inputs.")] = "",
     as_json: AsJson = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print docs/nodes.md.")] = False,
 ) -> None:
     """List the nodes that workflows may use."""
-    _run("listing", "nodes", name, as_json)
+    _run("listing", "nodes", name, as_json, as_markdown)
 
 
 @app.command("models")

@@ -7,16 +7,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bridge.builtin import model_folder, model_words
+from bridge.builtin import absent_nodes, model_folder, model_words
 from bridge.cli.local import local_jobs
+from bridge.cli.reference import nodes_page
 from bridge.daemon import Settings
 from bridge.errors import BridgeError
 from bridge.graph import Definitions, InputDefinition, NodeDefinition, Suggestions
 from bridge.models import FOLDERS, Catalogue
 
 
-def nodes(name: str, as_json: bool) -> None:
-    """Print all nodes by category, or one with its inputs and outputs.
+def nodes(name: str, as_json: bool, as_markdown: bool) -> None:
+    """Print all nodes by category, or one with its inputs and outputs, or docs/nodes.md.
 
     Raises:
         BridgeError: ``unknown_node``.
@@ -25,6 +26,9 @@ def nodes(name: str, as_json: bool) -> None:
     if name and name not in definitions:
         hint = Suggestions().did_you_mean(name, definitions) or "framebridge nodes lists them all."
         raise BridgeError(f'there is no node "{name}"', code="unknown_node", hint=hint)
+    if as_markdown:
+        print(nodes_page(definitions, absent_nodes()), end="")
+        return
     shown = {name: definitions[name]} if name else definitions
     if as_json:
         print(json.dumps({key: entry.to_json() for key, entry in shown.items()}, indent=2))

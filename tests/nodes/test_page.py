@@ -1,0 +1,24 @@
+"""docs/nodes.md says what the nodes are."""
+
+from pathlib import Path
+
+from bridge.builtin import absent_nodes
+from bridge.cli.reference import nodes_page
+from bridge.nodes import load
+
+PAGE = Path(__file__).parents[2] / "docs" / "nodes.md"
+
+
+def test_the_page_is_what_the_nodes_say() -> None:
+    registry = load({"device": "cpu"}).registry
+    assert not registry.failures
+    page = nodes_page(registry.definitions, absent_nodes())
+    assert PAGE.read_text(encoding="utf-8") == page, (
+        "write it anew: framebridge nodes --markdown > docs/nodes.md"
+    )
+
+
+def test_nodes_that_are_here_are_not_listed_as_missing() -> None:
+    missing = [name for names in absent_nodes().values() for name in names]
+    assert len(missing) == len(set(missing))
+    assert set(missing).isdisjoint(load({"device": "cpu"}).registry)
