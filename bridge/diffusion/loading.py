@@ -7,7 +7,7 @@ here, where the loader node runs; the weights follow when a network is first use
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from safetensors import safe_open
@@ -16,7 +16,6 @@ from transformers import CLIPTokenizer
 from bridge import models
 from bridge.builtin import model_folder
 from bridge.diffusion import folder, networks
-from bridge.diffusion.control import SteeringNetwork
 from bridge.diffusion.device import Placement
 from bridge.diffusion.ldm_names import (
     Place,
@@ -29,7 +28,7 @@ from bridge.diffusion.reading import reading, running_loader
 from bridge.diffusion.residency import Network
 from bridge.diffusion.sigmas import NoiseSchedule, Prediction, stable_diffusion_schedule
 from bridge.diffusion.storage import StorageDtype, store_in
-from bridge.diffusion.types import Autoencoder, ControlNetwork, DiffusionModel, TextEncoder, TextTower
+from bridge.diffusion.types import Autoencoder, DiffusionModel, TextEncoder, TextTower
 from bridge.diffusion.weights import Names, fill, match_names
 from bridge.errors import ModelError, UnsupportedModel
 from bridge.models import Family, TowerKind
@@ -100,7 +99,7 @@ def load_text_encoder(paths: Sequence[Path], names: Sequence[str], *, on_cpu: bo
         UnsupportedModel: If no supported family has these towers.
     """
     towers = [_tower_of_its_own(path, name, on_cpu) for path, name in zip(paths, names, strict=True)]
-    towers.sort(key=lambda tower: tower.kind == "clip_g")
+    towers.sort(key=lambda tower: get_args(TowerKind).index(tower.kind))
     families: dict[tuple[TowerKind, ...], Family] = {
         ("clip_l",): Family.SD1,
         ("clip_h",): Family.SD2,
@@ -129,27 +128,6 @@ def load_autoencoder(path: Path, name: str) -> Autoencoder:
     header = models.read_header(path)
     layout, prefix = models.autoencoder(header, path.name)
     return _autoencoder(path, header, name, layout, prefix)
-
-
-def load_controlnet(path: Path, name: str) -> ControlNetwork:
-    """Open a ControlNet: a single file in either naming style, or a diffusers folder.
-
-    Raises:
-        ModelError: If it is damaged, unsafe, or no ControlNet.
-        UnsupportedModel: If it is one of another family.
-    """
-    if path.is_dir():
-        config = folder.read_controlnet_config(path)
-        file = folder.weights_file(path, "diffusion_pytorch_model")
-        names: Names = _same
-    else:
-        file = path
-        header = models.read_header(path)
-        found = models.controlnet(header, path.name)
-        config = networks.controlnet_config(found.layout, found.family)
-        names = _prefixed(found.prefix, functools.partial(unet_names, blocks=found.layout.blocks), header)
-    build = functools.partial(networks.empty_controlnet, config)
-    return ControlNetwork(open_network(f'ControlNet "{name}"', build, file, names, finish=SteeringNetwork))
 
 
 def _checkpoint_file(path: Path, name: str) -> tuple[DiffusionModel, TextEncoder, Autoencoder]:
@@ -266,7 +244,8 @@ def _tower(
 ) -> TextTower:
     config = networks.text_config(part.layout, part.kind)
     names = _tower_names(part.prefix, header, part.layout.is_open_clip)
-    return TextTower(_tower_network(label, config, path, names, on_cpu), clip_tokenizer(), part.kind)
+    network = _tower_network(label, config, path, names, on_cpu)
+    return TextTower(network, clip_tokenizer(), part.kind, on_cpu)
 
 
 def _tower_folder(path: Path, kind: TowerKind, label: str, on_cpu: bool = False) -> TextTower:
@@ -275,7 +254,7 @@ def _tower_folder(path: Path, kind: TowerKind, label: str, on_cpu: bool = False)
     part = models.text_tower(header, f"{path.parent.name}/{path.name}")
     config = {**folder.read_text_config(path), "projection_dim": part.layout.projection}
     names = _tower_names(part.prefix, header, part.layout.is_open_clip)
-    return TextTower(_tower_network(label, config, file, names, on_cpu), clip_tokenizer(), kind)
+    return TextTower(_tower_network(label, config, file, names, on_cpu), clip_tokenizer(), kind, on_cpu)
 
 
 def _tower_names(prefix: str, header: models.Header, is_open_clip: bool) -> Names:
@@ -344,7 +323,8 @@ def open_network(
             fill(module, file, found, placement, dtype, on_read)
             return finish(module).to(memory_format=placement.memory_format)
 
-    return Network(label, load)
+    shapes = {key: tuple(parameter.shape) for key, parameter in skeleton.named_parameters()}
+    return Network(label, load, shapes)
 
 
 def _absent(name: str, what: str, loader: str) -> Network[Any]:

@@ -34,7 +34,8 @@ class _WideningConv2d(nn.Conv2d):
     """A convolution whose weight widens to the precision of its input."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return self._conv_forward(input, self.weight.to(input.dtype), self.bias)
+        widened: Tensor = self._conv_forward(input, self.weight.to(input.dtype), self.bias)
+        return widened
 
 
 def store_in(module: nn.Module, storage: StorageDtype) -> nn.Module:

@@ -18,6 +18,7 @@ from bridge.diffusion import (
     load_autoencoder,
     load_checkpoint,
     load_controlnet,
+    load_denoiser,
     placement,
     set_placement,
 )
@@ -258,3 +259,38 @@ def test_loading_never_touches_the_network(checkpoint: Path, monkeypatch: pytest
         model.unet.module()
         vae.network.module()
         encode_prompt(clip, "a cat")
+
+
+@pytest.mark.parametrize("is_ldm", [True, False])
+def test_a_denoiser_apart_in_either_style(
+    tmp_path: Path, ldm: Any, networks: dict[str, Any], is_ldm: bool
+) -> None:
+    unet = networks["unet"]
+    save_file(ldm.unet_state(unet, 1) if is_ldm else unet.state_dict(), tmp_path / "unet.safetensors")
+    model = load_denoiser(tmp_path / "unet.safetensors", "unet")
+    assert_same(model.unet.module(), unet)
+    assert model.vae is None
+
+
+def test_eight_bits_halve_the_memory_and_change_little(
+    tmp_path: Path, ldm: Any, networks: dict[str, Any]
+) -> None:
+    save_file(networks["unet"].state_dict(), tmp_path / "unet.safetensors")
+    full = load_denoiser(tmp_path / "unet.safetensors", "unet").unet
+    small = load_denoiser(tmp_path / "unet.safetensors", "unet", "fp8_e4m3fn").unet
+    inputs = torch.randn(1, 4, 8, 8), torch.tensor([500]), torch.randn(1, 77, 64)
+    expected, found = full.module()(*inputs).sample, small.module()(*inputs).sample
+    assert 0 < (found - expected).norm() / expected.norm() < 0.1
+    assert small.weight_bytes < 0.4 * full.weight_bytes
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_said_by_name(
+    tmp_path: Path, networks: dict[str, Any], value: float
+) -> None:
+    state = {name: tensor.clone() for name, tensor in networks["unet"].state_dict().items()}
+    state["conv_in.weight"][0, 0, 0, 0] = value
+    save_file(state, tmp_path / "broken.safetensors")
+    model = load_denoiser(tmp_path / "broken.safetensors", "broken")
+    with pytest.raises(ModelError, match=r'broken.safetensors.*"conv_in.weight" holds values that are no'):
+        model.unet.module()
