@@ -133,7 +133,8 @@ class Catalogue:
         return ModelNotFound(
             f'"{name}" is not among the {folder} in {places}'
             + (f'; nearest: "{nearest[0]}"' if nearest else ""),
-            hint=package_hint(folder, name) or (
+            hint=package_hint(folder, name)
+            or (
                 "Put it into the folder, or choose one that is there."
                 if self._roots
                 else "Name your model folder with --models DIR."

@@ -2,27 +2,20 @@
 
 from typing import Annotated, Any
 
-from bridge.builtin import model_folder
-from bridge.diffusion import Image
+from bridge.diffusion import Image, find_model, model_stamp
 from bridge.diffusion.upscaling import UpscaleModel, load_upscaler, upscale
-from bridge.engine import current_job
 from bridge.graph import ChoicesFrom, node
-from bridge.models import Catalogue
-
-
-def _catalogue() -> Catalogue:
-    return Catalogue(current_job().folders.models, model_folder())
 
 
 def upscaler_stamp(model_name: str) -> Any:
     """Return what changes when the file does."""
-    return _catalogue().stamp("upscale_models", model_name)
+    return model_stamp("upscale_models", model_name)
 
 
 @node("UpscaleModelLoader", category="loaders", display_name="Load Upscale Model", fingerprint=upscaler_stamp)
 def upscale_model_loader(model_name: Annotated[str, ChoicesFrom("upscale_models")]) -> UpscaleModel:
     """Open a network that enlarges pictures, such as ESRGAN; Real-ESRGAN's are there from the start."""
-    return load_upscaler(_catalogue().find("upscale_models", model_name), model_name)
+    return load_upscaler(find_model("upscale_models", model_name), model_name)
 
 
 @node("ImageUpscaleWithModel", category="image/upscaling", display_name="Upscale Image (using Model)")

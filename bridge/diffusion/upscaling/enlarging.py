@@ -87,10 +87,10 @@ def _run(upscaler: Upscaler, pixels: Tensor) -> Tensor:
     @torch.inference_mode()
     def call() -> Tensor:
         module = network.module()
-        weight = next(module.parameters())
+        dtype = next(module.parameters()).dtype
         height, width = pixels.shape[2:]
         with memory_errors(f"enlarging {width}×{height} pixels"):
-            there = pixels.to(weight.device, weight.dtype, memory_format=placement().memory_format)
+            there = pixels.to(placement().device, dtype, memory_format=placement().memory_format)
             return module(there).float().cpu()  # type: ignore[no-any-return]
 
     result = with_room(call, keep=(network,))
