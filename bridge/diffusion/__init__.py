@@ -1,16 +1,89 @@
 """Diffusion itself: loading, text, schedules, samplers, denoiser, VAE and ControlNets, on torch."""
 
 import bridge.diffusion.offline  # noqa: F401 - before the model libraries
+from bridge.diffusion.conditioning import average, concatenate, limit_to_area, limit_to_region, zero_out
 from bridge.diffusion.control import add_control
+from bridge.diffusion.control_loading import load_controlnet
+from bridge.diffusion.control_types import CONTROL_TYPES, mark_masked, with_control_type
 from bridge.diffusion.device import Placement, choose_placement, memory_errors, set_up_torch
+from bridge.diffusion.fit import ScalingMethod, repeat_to, scale
+from bridge.diffusion.guiders import DualGuidance, Guider, PromptGuidance
+from bridge.diffusion.latent_arithmetic import add_latents, blend_latents, interpolate_latents, lay_latents
+from bridge.diffusion.latent_batch import (
+    join_latents,
+    latent_factor,
+    pick_latents,
+    rebatch,
+    rebatch_latents,
+    repeat_latents,
+    set_seed_behaviour,
+    with_samples,
+)
 from bridge.diffusion.latent_file import read_latents, write_latents
-from bridge.diffusion.loading import load_autoencoder, load_checkpoint, load_controlnet
+from bridge.diffusion.loading import (
+    load_autoencoder,
+    load_checkpoint,
+    load_denoiser,
+    load_text_encoder,
+)
+from bridge.diffusion.lora import apply_lora
+from bridge.diffusion.masked_picture import encode_inpainting, encode_masked, with_noise_mask
+from bridge.diffusion.merging import block_shares, merge_models, merge_text_encoders
+from bridge.diffusion.model_folders import find_model, job_catalogue, model_stamp
 from bridge.diffusion.networks import LATENT_FACTOR
+from bridge.diffusion.noise import Noise, SeededNoise
+from bridge.diffusion.pictures import (
+    composite,
+    each_picture,
+    join_images,
+    match_channels,
+    scale_image,
+    scale_mask,
+)
 from bridge.diffusion.residency import Network, free, loaded_networks, placement, set_placement
-from bridge.diffusion.samplers import SAMPLERS
-from bridge.diffusion.sampling import Settings, sample
-from bridge.diffusion.sigmas import SCHEDULERS, NoiseSchedule, make_sigmas
-from bridge.diffusion.text import encode_prompt, set_last_layer
+from bridge.diffusion.samplers import (
+    SAMPLERS,
+    Sampler,
+    SolverSampler,
+    Tolerance,
+    dpm_adaptive,
+    dpmpp_2m_sde,
+    dpmpp_2s_ancestral,
+    dpmpp_3m_sde,
+    dpmpp_sde,
+    euler_ancestral,
+    euler_ancestral_cfg_pp,
+    lms,
+)
+from bridge.diffusion.sampling import Settings, add_noise, run, sample
+from bridge.diffusion.saving import autoencoder_state, checkpoint_state, tower_state, write_state
+from bridge.diffusion.schedulers import (
+    SCHEDULERS,
+    beta_sigmas,
+    extended,
+    flipped,
+    karras_sigmas,
+    laplace_sigmas,
+    make_sigmas,
+    polyexponential_sigmas,
+    split_at_strength,
+    turbo_sigmas,
+    vp_sigmas,
+    with_first,
+)
+from bridge.diffusion.sigmas import NoiseSchedule, Prediction, Sigmas, stable_diffusion_schedule
+from bridge.diffusion.storage import StorageDtype
+from bridge.diffusion.string_edits import (
+    PatternFlags,
+    extract,
+    join_texts,
+    matches,
+    replace_pattern,
+    replace_text,
+)
+from bridge.diffusion.text import encode_prompt, encode_prompts, set_last_layer
+from bridge.diffusion.tiling import Tiling
+from bridge.diffusion.tokens import embedding_names, find_embedding
 from bridge.diffusion.types import (
     Area,
     Autoencoder,
@@ -35,6 +108,7 @@ from bridge.diffusion.types import (
 from bridge.diffusion.vae import decode_latents, encode_image
 
 __all__ = [
+    "CONTROL_TYPES",
     "LATENT_FACTOR",
     "SAMPLERS",
     "SCHEDULERS",
@@ -46,6 +120,8 @@ __all__ = [
     "ControlNet",
     "ControlNetwork",
     "DiffusionModel",
+    "DualGuidance",
+    "Guider",
     "Image",
     "Latent",
     "LatentBatch",
@@ -53,31 +129,115 @@ __all__ = [
     "MicroConditioning",
     "Model",
     "Network",
+    "Noise",
     "NoiseSchedule",
+    "PatternFlags",
     "Placement",
+    "Prediction",
     "Prompt",
+    "PromptGuidance",
     "Region",
+    "Sampler",
+    "ScalingMethod",
+    "SeededNoise",
     "Settings",
+    "Sigmas",
+    "SolverSampler",
+    "StorageDtype",
     "TextEncoder",
     "TextTower",
+    "Tiling",
+    "Tolerance",
     "Vae",
     "add_control",
+    "add_latents",
+    "add_noise",
+    "apply_lora",
+    "autoencoder_state",
+    "average",
+    "beta_sigmas",
+    "blend_latents",
+    "block_shares",
+    "checkpoint_state",
     "choose_placement",
+    "composite",
+    "concatenate",
     "decode_latents",
+    "dpm_adaptive",
+    "dpmpp_2m_sde",
+    "dpmpp_2s_ancestral",
+    "dpmpp_3m_sde",
+    "dpmpp_sde",
+    "each_picture",
+    "embedding_names",
     "encode_image",
+    "encode_inpainting",
+    "encode_masked",
     "encode_prompt",
+    "encode_prompts",
+    "euler_ancestral",
+    "euler_ancestral_cfg_pp",
+    "extended",
+    "extract",
+    "find_embedding",
+    "find_model",
+    "flipped",
     "free",
+    "interpolate_latents",
+    "job_catalogue",
+    "join_images",
+    "join_latents",
+    "join_texts",
+    "karras_sigmas",
+    "laplace_sigmas",
+    "latent_factor",
+    "lay_latents",
+    "limit_to_area",
+    "limit_to_region",
+    "lms",
     "load_autoencoder",
     "load_checkpoint",
     "load_controlnet",
+    "load_denoiser",
+    "load_text_encoder",
     "loaded_networks",
     "make_sigmas",
+    "mark_masked",
+    "match_channels",
+    "matches",
     "memory_errors",
+    "merge_models",
+    "merge_text_encoders",
+    "model_stamp",
+    "pick_latents",
     "placement",
+    "polyexponential_sigmas",
     "read_latents",
+    "rebatch",
+    "rebatch_latents",
+    "repeat_latents",
+    "repeat_to",
+    "replace_pattern",
+    "replace_text",
+    "run",
     "sample",
+    "scale",
+    "scale_image",
+    "scale_mask",
     "set_last_layer",
     "set_placement",
+    "set_seed_behaviour",
     "set_up_torch",
+    "split_at_strength",
+    "stable_diffusion_schedule",
+    "tower_state",
+    "turbo_sigmas",
+    "vp_sigmas",
+    "with_control_type",
+    "with_first",
+    "with_noise_mask",
+    "with_samples",
     "write_latents",
+    "write_state",
+    "zero_out",
 ]

@@ -2,9 +2,27 @@
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """How a picture is cut into tiles.
+
+    Args:
+        side: Of a tile, pixels.
+        overlap: How far tiles overlap, pixels; less than the side.
+    """
+
+    side: int = 512
+    overlap: int = 128
+
+    def in_units(self, pixels: int) -> tuple[int, int]:
+        """Return side and overlap in units of so many pixels."""
+        return self.side // pixels, self.overlap // pixels
 
 
 def spans(length: int, tile: int, overlap: int) -> list[tuple[int, int]]:

@@ -13,16 +13,13 @@ from torch import Tensor
 
 from bridge.diffusion.device import memory_errors
 from bridge.diffusion.residency import placement, with_room
-from bridge.diffusion.tiling import Blend, tiles
+from bridge.diffusion.tiling import Blend, Tiling, tiles
 from bridge.diffusion.types import Autoencoder
 from bridge.engine import current_job
 from bridge.errors import ExecutionError, InputError, OutOfMemory
 
-TILE = 512
-"""Side of a tile, in pixels."""
-
-OVERLAP = 128
-"""How far tiles overlap, in pixels."""
+TILING = Tiling()
+"""What is used where memory is short."""
 
 _log = logging.getLogger(__name__)
 
@@ -37,13 +34,13 @@ class _Direction:
     unit_out: int
 
 
-async def encode_image(vae: Autoencoder, image: Tensor, *, tiled: bool = False) -> Tensor:
+async def encode_image(vae: Autoencoder, image: Tensor, tiling: Tiling | None = None) -> Tensor:
     """Encode pictures; a size that is no multiple of the latent factor is cropped, around the centre.
 
     Args:
         vae: An autoencoder, of latent factor f.
         image: Shape (B, H, W, 3), range 0..1; at least f pixels a side.
-        tiled: Whether to work in tiles even if memory would hold the whole.
+        tiling: Tiles to work in; ``None`` for the whole at once where memory holds it.
 
     Returns:
         The mean of the posterior, shape (B, 4, H // f, W // f), float32, on the CPU.
@@ -66,16 +63,16 @@ async def encode_image(vae: Autoencoder, image: Tensor, *, tiled: bool = False) 
     encoding = _Direction(
         "encoding", lambda network, pixels: network.encode(pixels).latent_dist.mean, factor, 1
     )
-    return await _convert(vae, encoding, pixels * 2 - 1, tiled)
+    return await _convert(vae, encoding, pixels * 2 - 1, tiling)
 
 
-async def decode_latents(vae: Autoencoder, latents: Tensor, *, tiled: bool = False) -> Tensor:
+async def decode_latents(vae: Autoencoder, latents: Tensor, tiling: Tiling | None = None) -> Tensor:
     """Decode latents to pictures.
 
     Args:
         vae: An autoencoder, of latent factor f.
         latents: Shape (B, 4, h, w), as ``encode_image`` returns them.
-        tiled: Whether to work in tiles even if memory would hold the whole.
+        tiling: Tiles to work in; ``None`` for the whole at once where memory holds it.
 
     Returns:
         Shape (B, f h, f w, 3), range 0..1, float32, on the CPU.
@@ -88,17 +85,17 @@ async def decode_latents(vae: Autoencoder, latents: Tensor, *, tiled: bool = Fal
     decoding = _Direction(
         "decoding", lambda network, latents: network.decode(latents).sample, 1, vae.latent_factor
     )
-    pixels = await _convert(vae, decoding, latents, tiled)
+    pixels = await _convert(vae, decoding, latents, tiling)
     return pixels.movedim(1, -1).add(1).mul(0.5).clamp(0, 1).contiguous()
 
 
-async def _convert(vae: Autoencoder, direction: _Direction, values: Tensor, tiled: bool) -> Tensor:
-    result = await _whole_or_tiled(vae, direction, values, tiled)
+async def _convert(vae: Autoencoder, direction: _Direction, values: Tensor, tiling: Tiling | None) -> Tensor:
+    result = await _whole_or_tiled(vae, direction, values, tiling)
     network = vae.network.module()
     if not bool(result.isfinite().all()) and bool(values.isfinite().all()) and network.dtype != torch.float32:
         _log.warning("%s gave numbers out of range; it runs in float32 from now on", vae.network.name)
         network.float()
-        result = await _whole_or_tiled(vae, direction, values, tiled)
+        result = await _whole_or_tiled(vae, direction, values, tiling)
     if not bool(result.isfinite().all()):
         raise ExecutionError(
             f"{direction.name} with {vae.network.name} gave values that are no numbers",
@@ -108,20 +105,22 @@ async def _convert(vae: Autoencoder, direction: _Direction, values: Tensor, tile
     return result
 
 
-async def _whole_or_tiled(vae: Autoencoder, direction: _Direction, values: Tensor, tiled: bool) -> Tensor:
-    if not tiled:
+async def _whole_or_tiled(
+    vae: Autoencoder, direction: _Direction, values: Tensor, tiling: Tiling | None
+) -> Tensor:
+    if not tiling:
         async with current_job().step():
             try:
                 return _run(vae, direction, values)
             except OutOfMemory:
                 _log.warning("not enough memory for %s as a whole; working in tiles", direction.name)
-    return await _tiled(vae, direction, values)
+    return await _tiled(vae, direction, values, tiling or TILING)
 
 
-async def _tiled(vae: Autoencoder, direction: _Direction, values: Tensor) -> Tensor:
+async def _tiled(vae: Autoencoder, direction: _Direction, values: Tensor, tiling: Tiling) -> Tensor:
     unit_in, unit_out = direction.unit_in, direction.unit_out
     batch, _, height, width = (*values.shape[:2], *(side // unit_in for side in values.shape[2:]))
-    tile, overlap = TILE // vae.latent_factor, OVERLAP // vae.latent_factor
+    tile, overlap = tiling.in_units(vae.latent_factor)
     blend: Blend | None = None
     for rows, columns in tiles(height, width, tile, overlap):
         async with current_job().step():

@@ -1,8 +1,23 @@
 """Pictures without a network: control images, colour, sizes, files. numpy, Pillow and OpenCV."""
 
+from bridge.imaging.animation import encode_animated_png, encode_animated_webp
+from bridge.imaging.annotation import canny_of_photo, in_steps, padded, scribble, to_resolution
+from bridge.imaging.arrays import ImageBytes
+from bridge.imaging.blending import BlendMode, CompositeMode, blend, porter_duff
+from bridge.imaging.blur import gaussian_blur, sharpen
 from bridge.imaging.canny import canny, canny_of_render
 from bridge.imaging.capture import Capture, open_frame
-from bridge.imaging.colour import linear_to_srgb, over, srgb_to_linear, to_bytes, to_floats
+from bridge.imaging.clip_picture import Position, Resampling, squared_for_clip
+from bridge.imaging.colour import (
+    GREY,
+    linear_to_srgb,
+    over,
+    rgb_to_ycbcr,
+    srgb_to_linear,
+    to_bytes,
+    to_floats,
+    ycbcr_to_rgb,
+)
 from bridge.imaging.controls import ControlOptions, Controls, LineSource, make_controls, make_edges
 from bridge.imaging.depth import (
     DepthRange,
@@ -15,64 +30,102 @@ from bridge.imaging.depth import (
 from bridge.imaging.edges import EdgeLimits, geometric_edges
 from bridge.imaging.frame_file import load_frame, pack_frame, save_frame, unpack_frame
 from bridge.imaging.frame_store import FrameStore
+from bridge.imaging.masks import MaskOperation, combine_masks, feather_mask, grow_mask, outpaint_mask
+from bridge.imaging.morphology import MorphologyOperation, morphology
 from bridge.imaging.normals import normals_from_depth, normals_to_control, unpack_normals
-from bridge.imaging.numbering import expand_prefix, save_numbered
-from bridge.imaging.paths import resolve_in
-from bridge.imaging.picture import Picture, open_picture, read_picture
+from bridge.imaging.numbering import expand_prefix, save_numbered, take_number
+from bridge.imaging.paths import resolve_in, split_annotation
+from bridge.imaging.picture import Picture, open_picture, read_picture, read_pictures
 from bridge.imaging.planes import decode_plane, to_plane
 from bridge.imaging.png import encode_png
 from bridge.imaging.png_text import insert_texts, read_texts, read_workflow
+from bridge.imaging.quantize import Dither, quantize
 from bridge.imaging.resize import Method, center_crop, check_size, latent_size, resize, resize_lines
 from bridge.imaging.sheet import contact_sheet
+from bridge.imaging.stitch import Direction, stitch
 
 __all__ = [
+    "GREY",
+    "BlendMode",
     "Capture",
+    "CompositeMode",
     "ControlOptions",
     "Controls",
     "DepthRange",
+    "Direction",
+    "Dither",
     "EdgeLimits",
     "FrameStore",
+    "ImageBytes",
     "LineSource",
+    "MaskOperation",
     "Method",
+    "MorphologyOperation",
     "Picture",
+    "Position",
+    "Resampling",
+    "blend",
     "canny",
+    "canny_of_photo",
     "canny_of_render",
     "center_crop",
     "check_depth",
     "check_size",
+    "combine_masks",
     "contact_sheet",
     "decode_plane",
     "depth_to_control",
+    "encode_animated_png",
+    "encode_animated_webp",
     "encode_png",
     "expand_prefix",
+    "feather_mask",
     "find_range",
+    "gaussian_blur",
     "geometric_edges",
+    "grow_mask",
+    "in_steps",
     "insert_texts",
     "latent_size",
     "linear_to_srgb",
     "load_frame",
     "make_controls",
     "make_edges",
+    "morphology",
     "normals_from_depth",
     "normals_to_control",
     "open_frame",
     "open_picture",
+    "outpaint_mask",
     "over",
     "pack_frame",
+    "padded",
+    "porter_duff",
     "quantise_depth",
+    "quantize",
     "read_picture",
+    "read_pictures",
     "read_texts",
     "read_workflow",
     "resize",
     "resize_lines",
     "resolve_in",
     "restore_depth",
+    "rgb_to_ycbcr",
     "save_frame",
     "save_numbered",
+    "scribble",
+    "sharpen",
+    "split_annotation",
+    "squared_for_clip",
     "srgb_to_linear",
+    "stitch",
+    "take_number",
     "to_bytes",
     "to_floats",
     "to_plane",
+    "to_resolution",
     "unpack_frame",
     "unpack_normals",
+    "ycbcr_to_rgb",
 ]

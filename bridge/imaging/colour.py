@@ -80,3 +80,32 @@ def over(image: ImageBytes, background: float = GREY) -> ImageBytes:
         return np.ascontiguousarray(colour)
     weight = to_floats(alpha)
     return to_bytes(to_floats(colour) * weight + np.float32(background) * (1 - weight))
+
+
+def rgb_to_ycbcr(image: Image) -> Image:
+    """Part brightness from colour: Y, Cb and Cr, with no colour at 0.5.
+
+    Args:
+        image: Shape (…, 3), 0..1, sRGB.
+
+    Source: ITU-R BT.601, full range, with factors of three digits as kornia and OpenCV have them.
+    """
+    red, green, blue = np.moveaxis(image, -1, 0)
+    luma = 0.299 * red + 0.587 * green + 0.114 * blue
+    return np.stack([luma, (blue - luma) * 0.564 + 0.5, (red - luma) * 0.713 + 0.5], axis=-1)
+
+
+def ycbcr_to_rgb(image: Image) -> Image:
+    """Undo ``rgb_to_ycbcr``.
+
+    Args:
+        image: Shape (…, 3): Y, Cb, Cr.
+
+    Returns:
+        The same shape, clipped to 0..1.
+    """
+    luma, blueness, redness = np.moveaxis(image - np.array([0, 0.5, 0.5], np.float32), -1, 0)
+    red, blue = luma + redness / 0.713, luma + blueness / 0.564
+    green = (luma - 0.299 * red - 0.114 * blue) / 0.587
+    colour: Image = np.clip(np.stack([red, green, blue], axis=-1), 0, 1)
+    return colour

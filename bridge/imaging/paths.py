@@ -12,6 +12,9 @@ MAX_NAME_BYTES = 200
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 """Names that mean devices on Windows, whatever the suffix."""
 
+_ANNOTATION = re.compile(r"(.*?) ?\[(input|output|temp)\]")
+"""ComfyUI's way to name a file in another folder."""
+
 
 def resolve_in(root: Path, name: str) -> Path:
     """Return the path of a name inside a folder, and never one outside it.
@@ -35,6 +38,12 @@ def resolve_in(root: Path, name: str) -> Path:
     if not path.is_relative_to(base):
         raise _refusal(name)
     return path
+
+
+def split_annotation(name: str, home: str) -> tuple[str, str]:
+    """Part ``name [output]`` into the folder it names and the name; without one, ``home`` is meant."""
+    match = _ANNOTATION.fullmatch(name)
+    return (match[2], match[1]) if match else (home, name)
 
 
 def _is_sound(part: str) -> bool:

@@ -15,13 +15,16 @@ from PIL import ImageOps, UnidentifiedImageError
 from bridge.errors import InputError
 from bridge.imaging.arrays import Array, Image, Mask
 from bridge.imaging.colour import to_floats
+from bridge.imaging.resize import MAX_BATCH_PIXELS, MAX_SIDE
 from bridge.protocol import Buffer
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 """What is read; everything else is refused by content, whatever its name."""
 
 MAX_PIXELS = 8192 * 4096
-MAX_SIDE = 16_384
+MAX_FRAMES = 4096
+"""Of an animation; a batch has no more."""
+
 MIN_SIDE = 16
 
 _log = logging.getLogger(__name__)
@@ -65,17 +68,43 @@ def read_picture(path: Path) -> Picture:
         InputError: ``bad_image``, ``image_too_large``, ``image_too_small`` or ``unsupported_image``;
             ``image_not_found`` where there is no such file.
     """
+    return _read(path, 1)[0]
+
+
+def read_pictures(path: Path) -> list[Picture]:
+    """Read a picture as ``read_picture`` does, or all frames of an animation.
+
+    Raises:
+        InputError: As ``read_picture``; ``image_too_large`` also where there are too many frames.
+    """
+    return _read(path, MAX_FRAMES)
+
+
+def _read(path: Path, most: int) -> list[Picture]:
+    """Read the first frame, or, where more are wanted, all of them."""
+    what = f"picture {path.name!r}"
     try:
         data = path.read_bytes()
     except OSError as error:
+        raise InputError(f"{what} cannot be read: {error.strerror}", code="image_not_found") from error
+    picture = open_picture(data, FORMATS, what)
+    is_animation = most > 1 and picture.format != "MPO"  # a camera's JPEG with previews in it
+    count = getattr(picture, "n_frames", 1) if is_animation else 1
+    if count > most or count * picture.width * picture.height > MAX_BATCH_PIXELS:
         raise InputError(
-            f"picture {path.name!r} cannot be read: {error.strerror}", code="image_not_found"
-        ) from error
-    picture = open_picture(data, FORMATS, f"picture {path.name!r}")
+            f"{what} has {count} frames of {picture.width}×{picture.height}, which are too many",
+            code="image_too_large",
+            hint="Cut it into shorter animations.",
+        )
+    frames = []
     try:
-        return _convert(ImageOps.exif_transpose(picture), path.name)
+        for index in range(count):
+            if count > 1:
+                picture.seek(index)
+            frames.append(_convert(ImageOps.exif_transpose(picture), path.name))
     except _BROKEN as error:
-        raise _broken(f"picture {path.name!r}", error) from error
+        raise _broken(what, error) from error
+    return frames
 
 
 def open_picture(data: Buffer, formats: tuple[str, ...], what: str) -> PillowImage.Image:

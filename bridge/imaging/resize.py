@@ -8,7 +8,7 @@ from PIL import Image as PillowImage
 
 from bridge.errors import InputError
 from bridge.imaging.arrays import Array
-from bridge.imaging.colour import to_bytes, to_floats
+from bridge.imaging.colour import to_floats
 
 Method = Literal["nearest-exact", "bilinear", "area", "bicubic", "lanczos"]
 """ComfyUI's names of resampling methods."""
@@ -34,8 +34,8 @@ _OPENCV = {
 def resize(image: Array, width: int, height: int, method: Method) -> Array:
     """Resample a picture; the corners stay the corners.
 
-    ``lanczos`` goes through 8 bits, as ComfyUI's does; the others keep the dtype. Only ``area`` and
-    ``lanczos`` average what a smaller picture has no room for.
+    ``lanczos`` goes through 8 bits, rounded down, as ComfyUI's does; the others keep the dtype. Only
+    ``area`` and ``lanczos`` average what a smaller picture has no room for.
 
     Args:
         image: Shape (H, W) or (H, W, C), u8, u16 or float32.
@@ -103,8 +103,15 @@ def check_size(width: int, height: int, count: int = 1) -> None:
         count: Pictures of that size.
 
     Raises:
-        InputError: ``image_too_large`` beyond ``MAX_SIDE`` or ``MAX_BATCH_PIXELS``.
+        InputError: ``image_too_large`` beyond ``MAX_SIDE`` or ``MAX_BATCH_PIXELS``; ``image_too_small``
+            if it has no pixels.
     """
+    if min(width, height) < 1:
+        raise InputError(
+            f"a picture of {width}×{height} has no pixels",
+            code="image_too_small",
+            hint="Choose a larger size or factor.",
+        )
     if max(width, height) > MAX_SIDE or width * height * count > MAX_BATCH_PIXELS:
         what = f"{count} pictures of {width}×{height}" if count > 1 else f"a picture of {width}×{height}"
         raise InputError(
@@ -135,7 +142,7 @@ def resize_lines(lines: Array, width: int, height: int) -> Array:
 
 
 def _lanczos(image: Array, width: int, height: int) -> Array:
-    pixels = image if image.dtype == np.uint8 else to_bytes(to_floats(image))
+    pixels = image if image.dtype == np.uint8 else np.clip(255 * to_floats(image), 0, 255).astype(np.uint8)
     resized = np.asarray(
         PillowImage.fromarray(pixels).resize((width, height), PillowImage.Resampling.LANCZOS)
     )

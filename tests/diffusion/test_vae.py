@@ -15,6 +15,7 @@ from bridge.diffusion import (
     load_autoencoder,
 )
 from bridge.diffusion import vae as vae_module
+from bridge.diffusion.tiling import Tiling
 from bridge.engine import Job
 from bridge.errors import ExecutionError, InputError, Interrupted, OutOfMemory
 
@@ -84,26 +85,18 @@ def demo_vae() -> Autoencoder:
     return load_autoencoder(model_folder(), "demo")
 
 
-async def test_tiled_encoding_equals_the_whole(
-    demo_vae: Autoencoder, as_node: AsNode, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(vae_module, "TILE", 192)
-    monkeypatch.setattr(vae_module, "OVERLAP", 64)
+async def test_tiled_encoding_equals_the_whole(demo_vae: Autoencoder, as_node: AsNode) -> None:
     image = soft_picture(320, 256)
     whole = await as_node(encode_image(demo_vae, image))
-    tiled = await as_node(encode_image(demo_vae, image, tiled=True))
+    tiled = await as_node(encode_image(demo_vae, image, Tiling(192, 64)))
     assert tiled.shape == whole.shape
     assert float(torch.linalg.norm(tiled - whole) / torch.linalg.norm(whole)) < 0.12
 
 
-async def test_tiled_decoding_equals_the_whole(
-    demo_vae: Autoencoder, as_node: AsNode, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(vae_module, "TILE", 192)
-    monkeypatch.setattr(vae_module, "OVERLAP", 64)
+async def test_tiled_decoding_equals_the_whole(demo_vae: Autoencoder, as_node: AsNode) -> None:
     latents = await as_node(encode_image(demo_vae, soft_picture(320, 256)))
     whole = await as_node(decode_latents(demo_vae, latents))
-    tiled = await as_node(decode_latents(demo_vae, latents, tiled=True))
+    tiled = await as_node(decode_latents(demo_vae, latents, Tiling(192, 64)))
     assert float((tiled - whole).abs().mean()) < 0.03
 
 
@@ -120,37 +113,33 @@ def without_far_sight(vae: Autoencoder) -> Autoencoder:
 
 @pytest.mark.parametrize("kind", ["vae", "fine_vae"])
 async def test_tiles_follow_the_latent_factor(
-    kind: str, request: pytest.FixtureRequest, as_node: AsNode, monkeypatch: pytest.MonkeyPatch
+    kind: str, request: pytest.FixtureRequest, as_node: AsNode
 ) -> None:
     """Convolutions still reach beyond a tile by more than the overlap, but not by much.
 
     Tiles one latent off would differ by 0.24 and 0.015.
     """
     vae = without_far_sight(request.getfixturevalue(kind))
-    monkeypatch.setattr(vae_module, "TILE", 24 * vae.latent_factor)
-    monkeypatch.setattr(vae_module, "OVERLAP", 8 * vae.latent_factor)
     image = soft_picture(40 * vae.latent_factor, 32 * vae.latent_factor)
     latents = await as_node(encode_image(vae, image))
-    tiled = await as_node(encode_image(vae, image, tiled=True))
+    tiled = await as_node(encode_image(vae, image, Tiling(24 * vae.latent_factor, 8 * vae.latent_factor)))
     assert tiled.shape == latents.shape == (1, 4, 40, 32)
     assert float(torch.linalg.norm(tiled - latents) / torch.linalg.norm(latents)) < 0.06
     whole = await as_node(decode_latents(vae, latents))
-    tiled = await as_node(decode_latents(vae, latents, tiled=True))
+    tiled = await as_node(decode_latents(vae, latents, Tiling(24 * vae.latent_factor, 8 * vae.latent_factor)))
     assert tiled.shape == whole.shape == image.shape
     assert float((tiled - whole).abs().mean()) < 0.003
 
 
 @pytest.mark.parametrize("kind", ["vae", "fine_vae"])
 async def test_tiles_and_their_overlap_are_measured_in_pixels(
-    kind: str, request: pytest.FixtureRequest, as_node: AsNode, monkeypatch: pytest.MonkeyPatch
+    kind: str, request: pytest.FixtureRequest, as_node: AsNode
 ) -> None:
     vae: Autoencoder = request.getfixturevalue(kind)
-    monkeypatch.setattr(vae_module, "TILE", 64)
-    monkeypatch.setattr(vae_module, "OVERLAP", 16)
     network = vae.network.module()
     sizes: list[torch.Size] = []
     network.encoder.register_forward_pre_hook(lambda _, inputs: sizes.append(inputs[0].shape))
-    await as_node(encode_image(vae, torch.rand(1, 64, 120, 3), tiled=True))
+    await as_node(encode_image(vae, torch.rand(1, 64, 120, 3), Tiling(64, 16)))
     assert sizes == [(1, 3, 64, 64)] * 3  # two would overlap by 8
 
 
@@ -159,7 +148,7 @@ async def test_a_picture_that_fits_into_one_tile_is_not_changed_by_tiling(
 ) -> None:
     latents = torch.randn(1, 4, 8, 8)
     torch.testing.assert_close(
-        await as_node(decode_latents(vae, latents, tiled=True)), await as_node(decode_latents(vae, latents))
+        await as_node(decode_latents(vae, latents, Tiling())), await as_node(decode_latents(vae, latents))
     )
 
 
@@ -188,8 +177,7 @@ class Choosy(torch.nn.Module):
 async def test_full_memory_leads_to_tiles(
     vae: Autoencoder, as_node: AsNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vae_module, "TILE", 64)
-    monkeypatch.setattr(vae_module, "OVERLAP", 16)
+    monkeypatch.setattr(vae_module, "TILING", Tiling(64, 16))
     choosy = Autoencoder(Network("choosy", lambda placement: Choosy(vae.network.module(), largest=64)), 8)
     image = await as_node(decode_latents(choosy, torch.randn(1, 4, 16, 16)))
     assert image.shape == (1, 128, 128, 3)
@@ -224,8 +212,6 @@ async def test_an_autoencoder_out_of_range_goes_on_in_float32(as_node: AsNode, v
 async def test_cancelled_between_tiles(
     vae: Autoencoder, as_node: AsNode, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vae_module, "TILE", 32)
-    monkeypatch.setattr(vae_module, "OVERLAP", 8)
     network = vae.network.module()
     decode = network.decode
     calls = []
@@ -237,5 +223,5 @@ async def test_cancelled_between_tiles(
 
     monkeypatch.setattr(network, "decode", decode_and_cancel)
     with pytest.raises(Interrupted):
-        await as_node(decode_latents(vae, torch.randn(1, 4, 16, 16), tiled=True))
+        await as_node(decode_latents(vae, torch.randn(1, 4, 16, 16), Tiling(32, 8)))
     assert len(calls) == 1
