@@ -3,7 +3,17 @@ import pytest
 import torch
 from PIL import Image as PillowImage
 
-from bridge.nodes.image import empty_image, image_composite_masked, image_invert, image_scale
+from bridge.errors import InputError
+from bridge.nodes.image import (
+    empty_image,
+    image_add_noise,
+    image_composite_masked,
+    image_invert,
+    image_pad_for_outpaint,
+    image_scale,
+    image_scale_by,
+    image_stitch,
+)
 
 NOISE = torch.rand(2, 12, 20, 3, generator=torch.Generator().manual_seed(0))
 
@@ -23,7 +33,7 @@ def test_scaling_is_what_torch_calls_it(method, size):
 
 
 def test_lanczos_is_pillows_on_eight_bits():
-    pixels = np.rint(NOISE[0].numpy() * 255).astype(np.uint8)
+    pixels = (NOISE[0].numpy() * 255).astype(np.uint8)
     theirs = PillowImage.fromarray(pixels).resize((9, 8), PillowImage.Resampling.LANCZOS)
     ours = image_scale(NOISE, "lanczos", 9, 8)
     assert ours.shape == (2, 8, 9, 3)
@@ -76,3 +86,36 @@ def test_a_single_source_and_mask_serve_a_whole_batch():
 def test_the_source_can_be_fitted_to_the_destination():
     result = image_composite_masked(torch.zeros(1, 8, 6, 3), torch.ones(1, 2, 2, 3), resize_source=True)
     assert result.min() == 1
+
+
+def test_a_source_without_alpha_is_opaque_and_one_with_it_loses_it():
+    bare, clear = torch.rand(1, 4, 4, 3), torch.zeros(1, 4, 4, 4)
+    assert image_composite_masked(clear, bare).shape == (1, 4, 4, 4)
+    assert image_composite_masked(clear, bare)[..., 3].min() == 1
+    assert image_composite_masked(bare, clear).shape == (1, 4, 4, 3)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: image_scale(NOISE, "bilinear", 16_384, 16_384),
+        lambda: image_pad_for_outpaint(NOISE, left=16_384),
+        lambda: image_stitch(NOISE, image2=torch.zeros(1, 1, 2000, 3)),
+    ],
+)
+def test_sizes_are_bounded(call):
+    with pytest.raises(InputError) as caught:
+        call()
+    assert caught.value.code == "image_too_large"
+
+
+@pytest.mark.parametrize("method", ["bilinear", "lanczos"])
+def test_nothing_cannot_be_left(method):
+    with pytest.raises(InputError) as caught:
+        image_scale_by(NOISE, method, 0.01)
+    assert caught.value.code == "image_too_small"
+
+
+def test_grain_is_the_same_for_the_same_seed():
+    assert torch.equal(image_add_noise(NOISE, 3, 0.5), image_add_noise(NOISE, 3, 0.5))
+    assert not torch.equal(image_add_noise(NOISE, 3, 0.5), image_add_noise(NOISE, 4, 0.5))

@@ -1,38 +1,25 @@
-"""Latent nodes."""
-
-import json
-from pathlib import Path
+"""Latent nodes; their numbers are compared in ``test_reference``."""
 
 import pytest
 import torch
-from safetensors import safe_open
 
-from bridge.builtin import model_folder
-from bridge.diffusion import Autoencoder, LatentBatch, load_checkpoint
-from bridge.engine import Folders, Job, running
+from bridge.diffusion import LatentBatch
 from bridge.errors import InputError
 from bridge.nodes.latent import (
     empty_latent_image,
-    latent_stamp,
-    load_latent,
-    save_latent,
-    vae_decode,
-    vae_encode,
+    latent_add,
+    latent_composite,
+    latent_composite_masked,
+    latent_crop,
+    latent_interpolate,
+    latent_upscale,
+    latent_upscale_by,
 )
 
 
-@pytest.fixture
-def job(tmp_path: Path) -> Job:
-    return Job("job", Folders(tmp_path / "in", tmp_path / "out", tmp_path / "temp", tmp_path / "frames"))
-
-
-@pytest.fixture(scope="module")
-def vae() -> Autoencoder:
-    return load_checkpoint(model_folder(), "demo")[2]
-
-
-def some(batch: int = 1) -> LatentBatch:
-    return {"samples": torch.randn(batch, 4, 4, 6, generator=torch.Generator().manual_seed(0))}
+def some(batch: int = 1, channels: int = 4, **more: object) -> LatentBatch:
+    samples = torch.randn(batch, channels, 16, 24, generator=torch.Generator().manual_seed(batch))
+    return {"samples": samples, **more}  # type: ignore[typeddict-item]
 
 
 def test_empty_latents_have_an_eighth_of_the_size() -> None:
@@ -42,73 +29,54 @@ def test_empty_latents_have_an_eighth_of_the_size() -> None:
     assert latents["downscale_ratio_spacial"] == 8
 
 
-async def test_there_and_back(job: Job, vae: Autoencoder) -> None:
-    image = torch.full((2, 32, 40, 3), 0.5)
-    async with running(job, "1"):
-        latents = await vae_encode(image, vae)
-        assert latents["samples"].shape == (2, 4, 32 // vae.latent_factor, 40 // vae.latent_factor)
-        assert latents["downscale_ratio_spacial"] == vae.latent_factor
-        assert (await vae_decode(latents, vae)).shape == (2, 32, 40, 3)
+def test_pixels_are_measured_by_the_latent_factor() -> None:
+    fine = some(downscale_ratio_spacial=4)
+    scaled = latent_upscale(fine, "bilinear", 128, 64)
+    assert scaled["samples"].shape == (1, 4, 16, 32)
+    assert scaled["downscale_ratio_spacial"] == 4
+    assert latent_crop(fine, 64, 64, 8, 0)["samples"].shape == (1, 4, 16, 16)
+    laid = latent_composite(fine, {"samples": torch.zeros(1, 4, 2, 2)}, 8, 4)["samples"]
+    assert not laid[:, :, 1:3, 2:4].any()
+    assert laid[:, :, 0].all()
 
 
-async def test_saved_latents_keep_the_workflow_and_load_again(job: Job) -> None:
-    async with running(job, "1") as shown:
-        await save_latent(some(), "deep/er", {"3": {}}, {"workflow": {"nodes": []}})
-    assert shown == {"latents": [{"filename": "er_00001_.latent", "subfolder": "deep", "type": "output"}]}
-    file = job.folders.output / "deep" / "er_00001_.latent"
-    with safe_open(file, "pt") as opened:
-        texts = opened.metadata()
-    assert {key: json.loads(value) for key, value in texts.items()} == {
-        "prompt": {"3": {}},
-        "workflow": {"nodes": []},
-    }
-    job.folders.input.mkdir()
-    file.rename(job.folders.input / "x.latent")
-    async with running(job, "1"):
-        assert torch.equal(load_latent("x.latent")["samples"], some()["samples"])
+def test_mask_and_noise_of_pictures_travel_along() -> None:
+    mask = torch.rand(1, 1, 8, 8)
+    scaled = latent_upscale_by(some(noise_mask=mask, batch_index=[7]), "bislerp", 2.0)
+    assert scaled["noise_mask"] is mask
+    assert scaled["batch_index"] == [7]
 
 
-async def test_numbers_count_up(job: Job) -> None:
-    async with running(job, "1") as shown:
-        await save_latent(some(), "a")
-        await save_latent(some(), "a")
-    assert [entry["filename"] for entry in shown["latents"]] == ["a_00001_.latent", "a_00002_.latent"]
-    assert shown["latents"][0]["subfolder"] == ""
+def test_one_picture_serves_a_whole_batch_and_inputs_stay_as_they_are() -> None:
+    first, second = some(3), some(1)
+    before = first["samples"].clone()
+    for node in (latent_add, latent_interpolate, latent_composite, latent_composite_masked):
+        assert node(first, second)["samples"].shape == before.shape
+    assert torch.equal(first["samples"], before)
 
 
-async def test_a_name_can_hold_the_size_in_pixels(job: Job) -> None:
-    async with running(job, "1") as shown:
-        await save_latent(some(), "%width%x%height%")
-        await save_latent({**some(), "downscale_ratio_spacial": 4}, "%width%x%height%")
-    assert [entry["filename"] for entry in shown["latents"]] == [
-        "48x32_00001_.latent",
-        "24x16_00001_.latent",
-    ]
+def test_interpolation_ends_at_either() -> None:
+    first, second = some(3), some(1)
+    torch.testing.assert_close(latent_interpolate(first, second, 1.0)["samples"], first["samples"])
+    at_zero = latent_interpolate(first, second, 0.0)["samples"]
+    torch.testing.assert_close(at_zero, second["samples"].expand(3, -1, -1, -1))
 
 
-@pytest.mark.parametrize("prefix", ["../out", "/etc/x", "C:\\x"])
-async def test_latents_stay_in_the_output_folder(job: Job, prefix: str) -> None:
-    async with running(job, "1"):
-        with pytest.raises(InputError) as caught:
-            await save_latent(some(), prefix)
-    assert caught.value.code == "bad_path"
+@pytest.mark.parametrize("node", [latent_add, latent_composite, latent_composite_masked])
+def test_latents_of_another_vae_are_refused(node: object) -> None:
+    with pytest.raises(InputError, match="4 and of 16 channels"):
+        node(some(), some(channels=16))  # type: ignore[operator]
 
 
-def test_latents_come_from_the_input_folder_only(job: Job) -> None:
-    with running(job, "1"), pytest.raises(InputError) as caught:
-        load_latent("../out/x.latent")
-    assert caught.value.code == "bad_path"
+def test_sizes_are_bounded() -> None:
+    with pytest.raises(InputError) as caught:
+        latent_upscale(some(64), "nearest-exact", 16_384, 16_384)
+    assert caught.value.code == "image_too_large"
+    with pytest.raises(InputError) as caught:
+        latent_upscale_by(some(), "area", 0.01)
+    assert caught.value.code == "image_too_small"
 
 
-def test_a_stamp_changes_with_the_file(job: Job) -> None:
-    job.folders.input.mkdir()
-    file = job.folders.input / "x.latent"
-    with running(job, "1"):
-        assert latent_stamp("x.latent") is None
-        file.write_bytes(b"1")
-        before = latent_stamp("x.latent")
-        file.write_bytes(b"22")
-        after = latent_stamp("x.latent")
-    assert before
-    assert after
-    assert before != after
+def test_a_small_picture_is_cropped_to_itself() -> None:
+    small: LatentBatch = {"samples": torch.rand(1, 4, 4, 4)}
+    assert torch.equal(latent_crop(small, 64, 64, 800, 800)["samples"], small["samples"])

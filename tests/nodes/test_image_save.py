@@ -1,6 +1,5 @@
 import asyncio
 import json
-import os
 
 import numpy as np
 import pytest
@@ -11,9 +10,16 @@ from bridge import __version__
 from bridge.builtin import model_folder
 from bridge.engine import Folders, Job, running
 from bridge.errors import ExecutionError, InputError
-from bridge.imaging import FrameStore, read_workflow, to_plane
+from bridge.imaging import FrameStore, decode_plane, read_workflow, to_plane
 from bridge.models import Catalogue
-from bridge.nodes.image_file import load_image, picture_stamp, preview_image, save_image
+from bridge.nodes.image_save import (
+    mask_preview,
+    preview_image,
+    save_animated_png,
+    save_animated_webp,
+    save_image,
+    save_image_websocket,
+)
 from bridge.nodes.loaders import checkpoint_loader
 from bridge.protocol import Frame
 
@@ -35,71 +41,10 @@ def job(tmp_path):
     )
 
 
-def put(folder, name, pixels, **options):
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    PillowImage.fromarray(pixels).save(path, **options)
-    return path
-
-
 async def save(job, *arguments, node=save_image):
     async with running(job, "9") as shown:
         await node(*arguments)
     return shown["images"]
-
-
-# ---- reading ---------------------------------------------------------------------------------
-
-
-def test_a_picture_of_the_input_folder_is_loaded(job):
-    put(job.folders.input, "sub/a.png", PIXELS[0])
-    with running(job, "1"):
-        image, mask = load_image("sub/a.png")
-    torch.testing.assert_close(image, IMAGES[:1])
-    assert mask.shape == (1, 16, 24)
-    assert mask.max() == 0
-
-
-def test_the_mask_is_white_where_the_picture_is_transparent(job):
-    alpha = np.full((16, 24, 1), 255, np.uint8)
-    alpha[:, :5] = 0
-    put(job.folders.input, "a.png", np.dstack([PIXELS[0], alpha]))
-    with running(job, "1"):
-        image, mask = load_image("a.png")
-    assert image.shape == (1, 16, 24, 3)
-    assert mask[0, :, :5].min() == 1
-    assert mask[0, :, 5:].max() == 0
-
-
-@pytest.mark.parametrize("name", ["a.png [output]", "a.png[output]"])
-def test_an_annotation_names_another_folder(job, name):
-    put(job.folders.output, "a.png", PIXELS[1])
-    with running(job, "1"):
-        torch.testing.assert_close(load_image(name)[0], IMAGES[1:])
-        with pytest.raises(InputError):
-            load_image("a.png")
-
-
-@pytest.mark.parametrize("name", ["../secret.png", "/etc/passwd", "..\\secret.png [temp]", " [output]", ""])
-def test_names_that_lead_out_are_refused(job, name):
-    put(job.folders.input.parent, "secret.png", PIXELS[0])
-    with running(job, "1"), pytest.raises(InputError) as caught:
-        load_image(name)
-    assert caught.value.code == "bad_path"
-
-
-def test_the_fingerprint_changes_with_the_file(job):
-    path = put(job.folders.input, "a.png", PIXELS[0])
-    with running(job, "1"):
-        before = picture_stamp("a.png")
-        assert picture_stamp("a.png") == before
-        os.utime(path, ns=(1, 1))
-        assert picture_stamp("a.png") != before
-        assert picture_stamp("none.png") is None
-        assert picture_stamp("../a.png") is None
-
-
-# ---- writing ---------------------------------------------------------------------------------
 
 
 async def test_pictures_are_saved_with_their_workflow(job):
@@ -185,3 +130,53 @@ async def test_previews_go_to_the_temporary_folder(job):
     np.testing.assert_array_equal(np.asarray(PillowImage.open(path)), PIXELS[0])
     assert read_workflow(path)["prompt"] == PROMPT
     assert not job.folders.output.exists()
+
+
+async def test_masks_are_shown_as_grey_pictures(job):
+    (shown,) = await save(job, torch.full((1, 16, 24), 0.2), node=mask_preview)
+    assert shown["type"] == "temp"
+    assert np.unique(np.asarray(PillowImage.open(job.folders.temp / shown["filename"]))).tolist() == [51]
+
+
+async def test_pictures_can_be_sent_without_a_file(job):
+    sent = []
+    job.emit = sent.append
+    async with running(job, "9"):
+        save_image_websocket(IMAGES)
+    (message,) = sent
+    np.testing.assert_array_equal([decode_plane(plane) for plane in message.planes], PIXELS)
+    assert not job.folders.output.exists()
+
+
+@pytest.mark.parametrize(("node", "suffix"), [(save_animated_webp, ".webp"), (save_animated_png, ".png")])
+async def test_animations_hold_every_frame(job, node, suffix):
+    async with running(job, "9") as shown:
+        await node(IMAGES, "a/b", fps=4.0, prompt=PROMPT, extra_pnginfo={"workflow": {"nodes": []}})
+    name = f"b_00001_{suffix}"
+    assert shown == {
+        "images": [{"filename": name, "subfolder": "a", "type": "output"}],
+        "animated": [True],
+    }
+    with PillowImage.open(job.folders.output / "a" / name) as animation:
+        assert animation.n_frames == 2
+        for index, pixels in enumerate(PIXELS):
+            animation.seek(index)
+            animation.load()
+            assert animation.info["duration"] == 250
+            np.testing.assert_array_equal(np.asarray(animation.convert("RGB")), pixels)
+
+
+async def test_an_animated_png_carries_its_workflow_as_any_png(job):
+    async with running(job, "9"):
+        await save_animated_png(IMAGES, "a", prompt=PROMPT)
+    assert read_workflow(job.folders.output / "a_00001_.png")["prompt"] == PROMPT
+
+
+async def test_an_animated_webp_carries_its_workflow_where_comfyui_looks(job):
+    async with running(job, "9"):
+        await save_animated_webp(IMAGES, "a", prompt=PROMPT, extra_pnginfo={"workflow": 1, "note": 2})
+    with PillowImage.open(job.folders.output / "a_00001_.webp") as animation:
+        exif = animation.getexif()
+    assert exif[0x0110] == f"prompt:{json.dumps(PROMPT)}"
+    assert exif[0x010F] == "workflow:1"
+    assert exif[0x010E] == "note:2"

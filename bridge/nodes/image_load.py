@@ -1,0 +1,87 @@
+"""Pictures from files of the input, output and preview folders."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+
+from bridge.diffusion import Image, Mask
+from bridge.engine import current_job
+from bridge.errors import InputError
+from bridge.graph import ChoicesFrom, node
+from bridge.imaging import Picture, read_picture, read_pictures, resolve_in, split_annotation
+
+DIFFERS = (
+    "The mask of an opaque picture has the picture's size, not 64×64; grey of 16 bits keeps its precision; "
+    "PNG, JPEG and WebP only."
+)
+
+
+def picture_stamp(image: str) -> tuple[int, int] | None:
+    """Return what changes when the file does; ``None`` while there is none."""
+    return _stamp(image, "input")
+
+
+def output_stamp(image: str) -> tuple[int, int] | None:
+    """Return what changes when a file of the output folder does; ``None`` while there is none."""
+    return _stamp(image, "output")
+
+
+@node("LoadImage", category="image", display_name="Load Image", fingerprint=picture_stamp, differs=DIFFERS)
+def load_image(image: Annotated[str, ChoicesFrom("input")]) -> tuple[Image, Mask]:
+    """Load a PNG, JPEG or WebP, or all frames of an animation; the mask is white where it is transparent.
+
+    ``name [output]`` and ``name [temp]`` look into those folders instead.
+    """
+    return _loaded(_path(image, "input"))
+
+
+@node(
+    "LoadImageOutput",
+    category="image",
+    display_name="Load Image (from Outputs)",
+    fingerprint=output_stamp,
+    differs=DIFFERS,
+)
+def load_image_output(image: Annotated[str, ChoicesFrom("output")]) -> tuple[Image, Mask]:
+    """Load a picture that a workflow has saved."""
+    return _loaded(_path(image, "output"))
+
+
+@node("LoadImageMask", category="mask", display_name="Load Image (as Mask)", fingerprint=picture_stamp)
+def load_image_mask(
+    image: Annotated[str, ChoicesFrom("input")], channel: Literal["alpha", "red", "green", "blue"]
+) -> Mask:
+    """Load one channel of a picture as a mask; of alpha, what is transparent is white."""
+    picture = read_picture(_path(image, "input"))
+    if channel == "alpha":
+        return _transparency(picture)[None]
+    return torch.from_numpy(picture.image)[None, ..., ("red", "green", "blue").index(channel)]
+
+
+def _loaded(path: Path) -> tuple[Image, Mask]:
+    """Read a picture's frames; those that are not of the first one's size are left out."""
+    frames = read_pictures(path)
+    frames = [frame for frame in frames if frame.image.shape == frames[0].image.shape]
+    images = torch.stack([torch.from_numpy(frame.image) for frame in frames])
+    return images, torch.stack([_transparency(frame) for frame in frames])
+
+
+def _transparency(picture: Picture) -> torch.Tensor:
+    if picture.alpha is None:
+        return torch.zeros(picture.image.shape[:2])
+    return 1.0 - torch.from_numpy(picture.alpha)
+
+
+def _path(name: str, home: str) -> Path:
+    folder, name = split_annotation(name, home)
+    root: Path = getattr(current_job().folders, folder)
+    return resolve_in(root, name)
+
+
+def _stamp(name: str, home: str) -> tuple[int, int] | None:
+    try:
+        stat = _path(name, home).stat()
+    except (OSError, InputError):
+        return None
+    return stat.st_mtime_ns, stat.st_size

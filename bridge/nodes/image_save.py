@@ -1,0 +1,201 @@
+"""Pictures to files, with their workflow inside, and to whoever is looking."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+
+from bridge import __version__
+from bridge.builtin import model_folder
+from bridge.diffusion import Image, Mask
+from bridge.engine import Job, current_job
+from bridge.errors import ExecutionError
+from bridge.graph import ALWAYS, Hidden, Range, node
+from bridge.imaging import (
+    FrameStore,
+    ImageBytes,
+    encode_animated_png,
+    encode_animated_webp,
+    encode_png,
+    expand_prefix,
+    resolve_in,
+    save_numbered,
+    to_bytes,
+    to_plane,
+)
+from bridge.models import Catalogue, models_used
+
+Json = Mapping[str, Any]
+Fps = Annotated[float, Range(0.01, 1000.0, 0.01)]
+
+PREVIEW_PREFIX = f"preview_{secrets.token_hex(4)}"
+"""One for the whole process, so that the folder need not be listed for every preview."""
+
+
+@node(
+    "SaveImage",
+    category="image",
+    display_name="Save Image",
+    is_output=True,
+    differs="Values are rounded to 8 bits, not cut off; alpha is left away.",
+)
+async def save_image(
+    images: Image,
+    filename_prefix: str = "ComfyUI",
+    prompt: Annotated[Json | None, Hidden("PROMPT")] = None,
+    extra_pnginfo: Annotated[Json | None, Hidden("EXTRA_PNGINFO")] = None,
+) -> None:
+    """Save pictures as PNG with the workflow, the frame they saw and the models' hashes inside."""
+    job = current_job()
+    texts = _workflow_texts(prompt, extra_pnginfo)
+    with _reporting(job.folders.frames):
+        origin = await asyncio.to_thread(_origin, job)
+    texts["framebridge"] = json.dumps(origin)
+    await _save(images, filename_prefix, texts, job.folders.output, "output")
+
+
+@node("PreviewImage", category="image", display_name="Preview Image", is_output=True)
+async def preview_image(
+    images: Image,
+    prompt: Annotated[Json | None, Hidden("PROMPT")] = None,
+    extra_pnginfo: Annotated[Json | None, Hidden("EXTRA_PNGINFO")] = None,
+) -> None:
+    """Show pictures without keeping them."""
+    texts = _workflow_texts(prompt, extra_pnginfo)
+    await _save(images, PREVIEW_PREFIX, texts, current_job().folders.temp, "temp")
+
+
+@node("MaskPreview", category="mask", is_output=True)
+async def mask_preview(
+    mask: Mask,
+    prompt: Annotated[Json | None, Hidden("PROMPT")] = None,
+    extra_pnginfo: Annotated[Json | None, Hidden("EXTRA_PNGINFO")] = None,
+) -> None:
+    """Show masks without keeping them."""
+    await preview_image(mask[..., None].expand(-1, -1, -1, 3), prompt, extra_pnginfo)
+
+
+@node("SaveImageWebsocket", category="api/image", is_output=True, fingerprint=lambda: ALWAYS)
+def save_image_websocket(images: Image) -> None:
+    """Send pictures to whoever asked, without writing a file."""
+    current_job().send(tuple(to_plane("image", to_bytes(image)) for image in images[..., :3].numpy()))
+
+
+@node("SaveAnimatedWEBP", category="image/animation", is_output=True)
+async def save_animated_webp(
+    images: Image,
+    filename_prefix: str = "ComfyUI",
+    fps: Fps = 6.0,
+    lossless: bool = True,
+    quality: Annotated[int, Range(0, 100)] = 80,
+    method: Literal["default", "fastest", "slowest"] = "default",
+    prompt: Annotated[Json | None, Hidden("PROMPT")] = None,
+    extra_pnginfo: Annotated[Json | None, Hidden("EXTRA_PNGINFO")] = None,
+) -> None:
+    """Save a batch of pictures as one animated WebP with its workflow inside."""
+    encode = partial(
+        encode_animated_webp,
+        fps=fps,
+        is_lossless=lossless,
+        quality=quality,
+        effort={"default": 4, "fastest": 0, "slowest": 6}[method],
+        texts=_workflow_texts(prompt, extra_pnginfo),
+    )
+    await _save_animation(images, filename_prefix, encode, ".webp")
+
+
+@node(
+    "SaveAnimatedPNG",
+    category="image/animation",
+    is_output=True,
+    differs="The workflow lies in text chunks as in any picture, not in chunks of its own behind the pixels.",
+)
+async def save_animated_png(
+    images: Image,
+    filename_prefix: str = "ComfyUI",
+    fps: Fps = 6.0,
+    compress_level: Annotated[int, Range(0, 9)] = 4,
+    prompt: Annotated[Json | None, Hidden("PROMPT")] = None,
+    extra_pnginfo: Annotated[Json | None, Hidden("EXTRA_PNGINFO")] = None,
+) -> None:
+    """Save a batch of pictures as one animated PNG with its workflow inside."""
+    texts = _workflow_texts(prompt, extra_pnginfo)
+    encode = partial(encode_animated_png, fps=fps, compression=compress_level, texts=texts)
+    await _save_animation(images, filename_prefix, encode, ".png")
+
+
+def _workflow_texts(prompt: Json | None, extra: Json | None) -> dict[str, str]:
+    """ComfyUI's text chunks: the workflow as submitted, and whatever the client wants kept."""
+    kept = {"prompt": prompt} if prompt is not None else {}
+    return {key: json.dumps(value) for key, value in (kept | dict(extra or {})).items()}
+
+
+def _origin(job: Job) -> dict[str, Any]:
+    """Say what the pixels depend on besides the workflow, and keep the frame that was seen."""
+    catalogue = Catalogue(job.folders.models, model_folder())
+    return {
+        "version": __version__,
+        "frame": _frame_store(job.folders.frames).keep(job.frame) if job.frame else None,
+        **job.environment,
+        "models": models_used(job.workflow, job.definitions, catalogue),
+    }
+
+
+@lru_cache(maxsize=8)
+def _frame_store(folder: Path) -> FrameStore:
+    return FrameStore(folder)
+
+
+async def _save(images: Image, prefix: str, texts: Mapping[str, str], root: Path, kind: str) -> None:
+    """Write each picture of a batch, off the event loop, and report their names as ComfyUI does."""
+    height, width = images.shape[1:3]
+    path = resolve_in(root, expand_prefix(prefix, width, height, datetime.now()))
+    shown = []
+    for index, image in enumerate(images):
+        stem = path.name.replace("%batch_num%", str(index))
+        with _reporting(root):
+            saved = await asyncio.to_thread(_write, image, texts, path.parent, stem)
+        shown.append(_entry(saved, root, kind))
+    current_job().show({"images": shown})
+
+
+async def _save_animation(
+    images: Image, prefix: str, encode: Callable[[list[ImageBytes]], bytes], suffix: str
+) -> None:
+    """Write a batch as one file, off the event loop, and report its name as ComfyUI does."""
+    root = current_job().folders.output
+    height, width = images.shape[1:3]
+    path = resolve_in(root, expand_prefix(prefix, width, height, datetime.now()))
+    with _reporting(root):
+        data = await asyncio.to_thread(encode, [to_bytes(image) for image in images.numpy()])
+        saved = await asyncio.to_thread(save_numbered, path.parent, path.name, data, suffix)
+    current_job().show({"images": [_entry(saved, root, "output")], "animated": [True]})
+
+
+def _entry(saved: Path, root: Path, kind: str) -> dict[str, str]:
+    subfolder = saved.parent.relative_to(root.resolve()).as_posix()
+    return {"filename": saved.name, "subfolder": "" if subfolder == "." else subfolder, "type": kind}
+
+
+def _write(image: torch.Tensor, texts: Mapping[str, str], folder: Path, stem: str) -> Path:
+    return save_numbered(folder, stem, encode_png(to_bytes(image[..., :3].numpy()), texts))
+
+
+@contextmanager
+def _reporting(folder: Path) -> Iterator[None]:
+    """Say it to people when the disk is full or closed to us."""
+    try:
+        yield
+    except OSError as error:
+        raise ExecutionError(
+            f"nothing can be written to {folder}: {error.strerror or error}",
+            code="output_failed",
+            hint="Is there room on the disk, and is the folder writable?",
+        ) from error
