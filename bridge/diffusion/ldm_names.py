@@ -6,6 +6,7 @@ for any depth.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 _RESNET = {
@@ -92,6 +93,12 @@ def unet_names(name: str, blocks: int) -> list[str]:
     if match := re.fullmatch(r"controlnet_down_blocks\.(\d+)\.(.+)", name):
         return [f"zero_convs.{match[1]}.0.{match[2]}"]
     return [_in_resnet(_renamed(name, _UNET)) if "resnets" in name else _renamed(name, _UNET)]
+
+
+def blocks_per_level(names: Iterable[str]) -> int:
+    """Count the residual blocks a level of a UNet's encoder, by its parameters in diffusers' style."""
+    found = (re.match(r"down_blocks\.0\.resnets\.(\d+)\.", name) for name in names)
+    return len({match[1] for match in found if match})
 
 
 def autoencoder_names(name: str, levels: int) -> list[str]:

@@ -8,7 +8,6 @@ import functools
 import itertools
 import logging
 import math
-import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from bridge.diffusion.adapters import changed
-from bridge.diffusion.ldm_names import unet_names
+from bridge.diffusion.ldm_names import blocks_per_level, unet_names
 from bridge.diffusion.patching import Change, patched
 from bridge.diffusion.reading import Loader, reading, running_loader
 from bridge.diffusion.residency import Network
@@ -176,9 +175,7 @@ def _matches(
 
 def _weights_by_module(shapes: Mapping[str, Shape], part: str) -> dict[str, str]:
     """Every spelling of a module's name, with underscores for dots → its weight."""
-    blocks = len(
-        {match[1] for name in shapes if (match := re.match(r"down_blocks\.0\.resnets\.(\d+)\.", name))}
-    )
+    blocks = blocks_per_level(shapes)
     found: dict[str, str] = {}
     for name in shapes:
         if name.endswith(".weight"):

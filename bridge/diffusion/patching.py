@@ -18,7 +18,7 @@ from bridge.diffusion.device import Placement
 from bridge.diffusion.residency import Network, drop_if_short, placement
 
 Change = Callable[[Tensor], Tensor]
-"""A weight, float32, which may be overwritten → the changed weight."""
+"""A weight, float32 → the changed weight."""
 
 
 class Patch(Protocol):
@@ -80,25 +80,38 @@ def twin_of(module: Any, names: Collection[str]) -> Any:
     return twin
 
 
+def exact_weights(network: Network[Any]) -> Callable[[str], Tensor]:
+    """Return what gives a network's weights by name in float32, patches included, not rounded."""
+    patches = network.patches if isinstance(network, PatchedNetwork) else ()
+    module = (network.base if isinstance(network, PatchedNetwork) else network).module()
+    changes = _collected(patches)
+    return lambda name: _changed(module.get_parameter(name), changes.get(name, ()))
+
+
 @torch.no_grad()
 def _build(base: Network[Any], patches: Sequence[Patch], new_bytes: int, where: Placement) -> Any:
+    changes = _collected(patches)
+    twin = twin_of(base.module(), changes)
+    drop_if_short(base, new_bytes)
+    for name, steps in changes.items():
+        place, _, last = name.rpartition(".")
+        holder = twin.get_submodule(place)
+        old = holder._parameters[last]
+        new = torch.empty_like(old).copy_(_changed(old, steps))  # laid out in memory as it was
+        holder._parameters[last] = torch.nn.Parameter(new, requires_grad=False)
+    return twin
+
+
+def _collected(patches: Sequence[Patch]) -> dict[str, list[Change]]:
     changes: dict[str, list[Change]] = {}
     for patch in patches:
         for name, change in patch.changes().items():
             changes.setdefault(name, []).append(change)
-    twin = twin_of(base.module(), changes)
-    drop_if_short(base, new_bytes)
-    for name, steps in changes.items():
-        holder = twin.get_submodule(name.rpartition(".")[0])
-        _replace(holder, name.rpartition(".")[2], steps)
-    return twin
+    return changes
 
 
-def _replace(holder: torch.nn.Module, name: str, changes: Sequence[Change]) -> None:
-    old = holder._parameters[name]
-    assert old is not None
-    weight = old.to(torch.float32, copy=True)
+def _changed(weight: Tensor, changes: Sequence[Change]) -> Tensor:
+    weight = weight.float()
     for change in changes:
         weight = change(weight)
-    new = torch.empty_like(old).copy_(weight)  # laid out in memory as it was
-    holder._parameters[name] = torch.nn.Parameter(new, requires_grad=False)
+    return weight

@@ -69,10 +69,27 @@ def save_numbered(folder: Path, stem: str, data: bytes, suffix: str = ".png") ->
         OSError: If the disk is full or the folder cannot be written; nothing is left behind.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = write_temporary(folder, data)
+    return take_number(write_temporary(folder, data), folder / stem, suffix)
+
+
+def take_number(temporary: Path, stem: Path, suffix: str) -> Path:
+    """Give a finished file the next free number, beside where it was written.
+
+    Args:
+        temporary: In the same folder; gone afterwards, also when this fails.
+        stem: Folder, and what stands in front of the number.
+        suffix: What stands behind.
+
+    Returns:
+        The path, ``stem_00001_.png``.
+
+    Raises:
+        OSError: If the folder cannot be written.
+    """
+    folder = stem.parent
     try:
-        for number in _numbers(folder, stem, suffix):
-            path = folder / f"{stem}_{number:05}_{suffix}"
+        for count in _numbers(folder, stem.name, suffix):
+            path = folder / f"{stem.name}_{count:05}_{suffix}"
             if _take_name(temporary, path):
                 return path
     finally:

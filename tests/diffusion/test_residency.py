@@ -6,8 +6,17 @@ from typing import Any
 import pytest
 import torch
 
-from bridge.diffusion import Network, choose_placement, free, loaded_networks, placement, set_placement
-from bridge.diffusion import memory
+from bridge.diffusion import (
+    Network,
+    choose_placement,
+    free,
+    loaded_networks,
+    memory,
+    placement,
+    residency,
+    set_placement,
+)
+from bridge.diffusion.device import Placement
 from bridge.diffusion.residency import with_room
 from bridge.errors import OutOfMemory
 
@@ -139,3 +148,86 @@ def test_another_placement_loads_again(make: Callable[[str], Network[Any]], load
     finally:
         set_placement(before)
     assert loads == ["a", "a"]
+
+
+@pytest.fixture
+def device(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """An accelerator (torch's "meta") with room for a number of layers, that a test may change."""
+    room = {"layers": 2}
+
+    def room_for_weights(device: torch.device, used_bytes: int) -> int:
+        there = [each for each in loaded_networks() if not each.is_streamed]
+        return (room["layers"] - len(there)) * LAYER_BYTES
+
+    before = placement()
+    set_placement(Placement(torch.device("meta"), torch.float32, torch.float32))
+    monkeypatch.setattr(residency, "room_for_weights", room_for_weights)
+    yield room
+    set_placement(before)
+
+
+@pytest.fixture
+def make_there() -> Callable[[str], Network[Any]]:
+    def make(name: str) -> Network[Any]:
+        shapes = {"weight": (64, 64), "bias": (64,)}
+        return Network(name, lambda where: torch.nn.Linear(64, 64, device=where.device), shapes)
+
+    return make
+
+
+def test_what_is_unused_for_longest_leaves_before_there_is_too_little_room(
+    device: Any, make_there: Callable[[str], Network[Any]]
+) -> None:
+    a, b, c = (make_there(name) for name in "abc")
+    for network in (a, b, a, c):
+        network.module()
+    assert names() == ["a", "c"]
+
+
+def test_a_network_that_does_not_fit_alone_is_streamed(
+    device: Any, make_there: Callable[[str], Network[Any]]
+) -> None:
+    device["layers"] = 0
+    network = make_there("large")
+    module = network.module()
+    assert network.is_streamed
+    assert module.weight.device.type == "cpu"
+    assert module(torch.empty(1, 64, device="meta")).device.type == "meta"
+
+
+def test_a_network_is_streamed_before_memory_is_said_to_be_full(
+    device: Any, make_there: Callable[[str], Network[Any]]
+) -> None:
+    network, other = make_there("a"), make_there("b")
+    network.module()
+    other.module()
+    seen = []
+
+    def call() -> str:
+        network.module()
+        seen.append((names(), network.is_streamed))
+        raise OutOfMemory("full")
+
+    with pytest.raises(OutOfMemory):
+        with_room(call, keep=(network,))
+    assert seen == [(["b", "a"], False), (["a"], False), (["a"], True)]
+
+
+def test_dropping_ends_streaming(device: Any, make_there: Callable[[str], Network[Any]]) -> None:
+    network = make_there("a")
+    network.stream()
+    network.module()
+    assert network.is_streamed
+    free()
+    network.module()
+    assert not network.is_streamed
+
+
+def test_what_was_made_of_a_streamed_network_streams_too(
+    device: Any, make_there: Callable[[str], Network[Any]]
+) -> None:
+    base = make_there("a")
+    twin = Network("twin", lambda where: base.module(), base.shapes, needs=(base,), new_bytes=0)
+    twin.stream()
+    assert twin.module().weight.device.type == "cpu"
+    assert base.is_streamed

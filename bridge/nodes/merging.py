@@ -1,0 +1,142 @@
+"""Mixing the weights of models, and saving models with the workflow inside."""
+
+import asyncio
+import functools
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+from torch import Tensor
+
+from bridge.diffusion import (
+    Clip,
+    Model,
+    Vae,
+    autoencoder_state,
+    block_shares,
+    checkpoint_state,
+    merge_models,
+    merge_text_encoders,
+    tower_state,
+    write_state,
+)
+from bridge.engine import current_job
+from bridge.errors import ExecutionError
+from bridge.graph import Hidden, Range, node
+from bridge.imaging import expand_prefix, resolve_in, take_number
+
+Json = Mapping[str, Any]
+Prompt = Annotated[Json | None, Hidden("PROMPT")]
+Extra = Annotated[Json | None, Hidden("EXTRA_PNGINFO")]
+Ratio = Annotated[float, Range(0.0, 1.0, 0.01)]
+Multiplier = Annotated[float, Range(-10.0, 10.0, 0.01)]
+
+CATEGORY = "advanced/model_merging"
+
+
+@node("ModelMergeSimple", category=CATEGORY)
+def model_merge_simple(model1: Model, model2: Model, ratio: Ratio = 1.0) -> Model:
+    """Mix two models of a family: at 1 it is the first, at 0 the second."""
+    return merge_models(model1, model2, block_shares({"": ratio}))
+
+
+@node("ModelMergeBlocks", category=CATEGORY)
+def model_merge_blocks(
+    model1: Model, model2: Model, input: Ratio = 1.0, middle: Ratio = 1.0, out: Ratio = 1.0
+) -> Model:
+    """Mix two models of a family with a share of the first for its first, middle and last layers."""
+    return merge_models(model1, model2, block_shares({"input": input, "middle": middle, "out": out}))
+
+
+@node("ModelMergeAdd", category=CATEGORY)
+def model_merge_add(model1: Model, model2: Model) -> Model:
+    """Add the weights of two models, of which one is usually a difference."""
+    return merge_models(model1, model2, lambda name: (1.0, 1.0))
+
+
+@node("ModelMergeSubtract", category=CATEGORY)
+def model_merge_subtract(model1: Model, model2: Model, multiplier: Multiplier = 1.0) -> Model:
+    """Take what distinguishes the first model from the second, several times over."""
+    return merge_models(model1, model2, lambda name: (multiplier, -multiplier))
+
+
+@node("CLIPMergeSimple", category=CATEGORY)
+def clip_merge_simple(clip1: Clip, clip2: Clip, ratio: Ratio = 1.0) -> Clip:
+    """Mix two text encoders of a family: at 1 it is the first, at 0 the second."""
+    return merge_text_encoders(clip1, clip2, (ratio, 1.0 - ratio))
+
+
+@node("CLIPMergeAdd", category=CATEGORY)
+def clip_merge_add(clip1: Clip, clip2: Clip) -> Clip:
+    """Add the weights of two text encoders, of which one is usually a difference."""
+    return merge_text_encoders(clip1, clip2, (1.0, 1.0))
+
+
+@node("CLIPMergeSubtract", category=CATEGORY)
+def clip_merge_subtract(clip1: Clip, clip2: Clip, multiplier: Multiplier = 1.0) -> Clip:
+    """Take what distinguishes the first text encoder from the second, several times over."""
+    return merge_text_encoders(clip1, clip2, (multiplier, -multiplier))
+
+
+@node("CheckpointSave", category=CATEGORY, display_name="Save Checkpoint", is_output=True)
+async def checkpoint_save(
+    model: Model,
+    clip: Clip,
+    vae: Vae,
+    filename_prefix: str = "checkpoints/ComfyUI",
+    prompt: Prompt = None,
+    extra_pnginfo: Extra = None,
+) -> None:
+    """Save denoiser, text encoder and VAE in one file, with LoRAs and mixes worked in."""
+    await _save(lambda: checkpoint_state(model, clip, vae), filename_prefix, prompt, extra_pnginfo)
+
+
+@node("ModelSave", category=CATEGORY, is_output=True)
+async def model_save(
+    model: Model,
+    filename_prefix: str = "diffusion_models/ComfyUI",
+    prompt: Prompt = None,
+    extra_pnginfo: Extra = None,
+) -> None:
+    """Save a denoiser alone, with LoRAs and mixes worked in."""
+    await _save(lambda: checkpoint_state(model, None, None), filename_prefix, prompt, extra_pnginfo)
+
+
+@node("CLIPSave", category=CATEGORY, is_output=True)
+async def clip_save(
+    clip: Clip, filename_prefix: str = "clip/ComfyUI", prompt: Prompt = None, extra_pnginfo: Extra = None
+) -> None:
+    """Save each of a text encoder's towers in a file, named after its kind."""
+    for tower in clip.towers:
+        prefix = f"{filename_prefix}_{tower.kind}"
+        await _save(functools.partial(tower_state, tower), prefix, prompt, extra_pnginfo)
+
+
+@node("VAESave", category=CATEGORY, is_output=True)
+async def vae_save(
+    vae: Vae, filename_prefix: str = "vae/ComfyUI_vae", prompt: Prompt = None, extra_pnginfo: Extra = None
+) -> None:
+    """Save a VAE."""
+    await _save(lambda: autoencoder_state(vae), filename_prefix, prompt, extra_pnginfo)
+
+
+async def _save(
+    state: Callable[[], dict[str, Tensor]], prefix: str, prompt: Json | None, extra: Json | None
+) -> None:
+    """Write tensors below the output folder: gathered in this job's turn, written off the event loop."""
+    job = current_job()
+    stem = resolve_in(job.folders.output, expand_prefix(prefix, 0, 0, datetime.now()))
+    kept = ({} if prompt is None else {"prompt": prompt}) | dict(extra or {})
+    async with job.step():
+        tensors = state()
+    try:
+        texts = {key: json.dumps(value) for key, value in kept.items()}
+        temporary = await asyncio.to_thread(write_state, tensors, stem.parent, texts)
+        take_number(temporary, stem, ".safetensors")
+    except OSError as error:
+        raise ExecutionError(
+            f"nothing can be written to {stem.parent}: {error.strerror or error}",
+            code="output_failed",
+            hint="Is there room on the disk, and is the folder writable?",
+        ) from error
