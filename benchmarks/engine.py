@@ -2,10 +2,10 @@
 
     python -m benchmarks.engine [--rounds 10] [--size 256] [--threads 2] [--json FILE]
 
-First a graph of 20 nodes that do nothing, run with everything changed and with nothing changed. Then the
-preset *Stylize* on the demo frame against ``StableDiffusionControlNetImg2ImgPipeline`` with the same weights,
-control images, steps and size, in turn. Ours includes what the pipeline is spared: unpacking the frame,
-making depth and canny, and packing the picture.
+First the engine alone (``benchmarks.editing``). Then the preset *Stylize* on the demo frame against
+``StableDiffusionControlNetImg2ImgPipeline`` with the same weights, control images, steps and size, in turn.
+Ours includes what the pipeline is spared: unpacking the frame, making depth and canny, and packing the
+picture.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,46 +30,13 @@ from diffusers import (
 )
 from PIL import Image
 
+from benchmarks.editing import overhead
 from bridge.builtin import demo_frame_file, expand_preset, model_folder
 from bridge.engine import Cache, Folders, Job, execute
-from bridge.graph import Registry, node, parse_workflow
+from bridge.graph import parse_workflow
 from bridge.imaging import ControlOptions, load_frame, make_controls, open_frame, to_bytes
 from bridge.nodes import load
 from bridge.protocol import Frame
-
-NODES = 20
-
-
-@node("Add", category="benchmark", is_output=True)
-def add(left: int, right: int = 0) -> int:
-    """Add two numbers."""
-    return left + right
-
-
-def chain(start: int) -> dict[str, Any]:
-    """Return a workflow of ``NODES`` nodes, each fed by the one before."""
-    workflow: dict[str, Any] = {"0": {"class_type": "Add", "inputs": {"left": start, "right": 1}}}
-    for number in range(1, NODES):
-        inputs = {"left": [str(number - 1), 0], "right": number}
-        workflow[str(number)] = {"class_type": "Add", "inputs": inputs}
-    return workflow
-
-
-async def overhead(folders: Folders, rounds: int) -> Mapping[str, float]:
-    """Return the median seconds of a run of the chain with everything, and with nothing, changed."""
-    registry, cache = Registry([add.node]), Cache(2**20)  # type: ignore[attr-defined]
-
-    async def run(start: int) -> float:
-        workflow, job = parse_workflow(chain(start)), Job("benchmark", folders)
-        began = time.perf_counter()
-        outcome = await execute(workflow, [str(NODES - 1)], registry, cache, job)
-        seconds = time.perf_counter() - began
-        assert outcome.outputs[str(NODES - 1)][0] == [start + 1 + sum(range(NODES))]
-        return seconds
-
-    changed = [await run(start) for start in range(rounds * 10)]
-    cached = [await run(0) for _ in range(rounds * 10)]
-    return {"all changed": statistics.median(changed), "all cached": statistics.median(cached)}
 
 
 class Ours:
@@ -147,9 +114,12 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as home:
         folders = Folders(*[Path(home)] * 4)
         print(f"load average {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores, torch {torch.__version__}")
-        costs = await overhead(folders, options.rounds)
-        for name, seconds in costs.items():
-            print(f"{NODES} nodes, {name}: {seconds * 1000:.2f} ms a run")
+        costs = await overhead(folders, max(200, options.rounds))
+        for name, (wall, median, percentile_95) in costs.items():
+            of_processor = (
+                f"{median * 1000:.2f} ms of the processor, 95 % below {percentile_95 * 1000:.2f} ms"
+            )
+            print(f"{name}: {wall * 1000:.2f} ms a run; {of_processor}")
         frame = load_frame(demo_frame_file())
         ours, theirs = Ours(folders, frame, options.size, options.threads), Theirs(frame, options.size)
         ratios = {}

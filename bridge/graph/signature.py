@@ -83,19 +83,19 @@ def canonical(value: Any, depth: int = 0) -> str:
         return str(value)
     if isinstance(value, int | float):
         return _never() if value != value else f"{type(value).__name__}:{_digits(value)};"
+    if isinstance(value, list | tuple):
+        return "[" + "".join([canonical(entry, depth + 1) for entry in value]) + "]"
     if isinstance(value, bytes):
         return f"b{len(value)}:{value.hex()}"
-    if isinstance(value, os.PathLike):
-        return f"p{canonical(os.fspath(value), depth)}"
     if isinstance(value, Mapping):
         entries = sorted(
             (canonical(key, depth + 1), canonical(entry, depth + 1)) for key, entry in value.items()
         )
-        return "{" + "".join(key + entry for key, entry in entries) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + "".join(canonical(entry, depth + 1) for entry in value) + "]"
+        return "{" + "".join([key + entry for key, entry in entries]) + "}"
     if isinstance(value, set | frozenset):
         return "<" + "".join(sorted(canonical(entry, depth + 1) for entry in value)) + ">"
+    if isinstance(value, os.PathLike):
+        return f"p{canonical(os.fspath(value), depth)}"
     return _never()
 
 
