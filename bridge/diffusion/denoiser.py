@@ -3,49 +3,32 @@
 1. One call is one turn at the device: ``async with job.step()`` around one look of the network at one
    noise level, however many prompts and ControlNets that takes. Cancelling therefore takes effect
    within one call.
-2. Prompts that go through the same ControlNets run as one batch; the others follow, one after another.
-3. A prompt of weight 0 does not run: a guidance scale of 1 costs one forward pass, not two.
+2. Prompts that see as much of the picture and go through the same ControlNets run as one batch; the others
+   follow, one after another.
+3. A side of weight 0 does not run: a guidance scale of 1 costs one forward pass, not two.
 4. What does not change during a run (embeddings on the device, what ControlNets make of their picture)
-   is made once, before the first call.
+   is made once, when it is first needed.
 """
 
-import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from bridge.diffusion.control import Steering, cover_negative, prepare, residuals
+from bridge.diffusion.control import Steering, Step, prepare, residuals
 from bridge.diffusion.device import memory_errors
+from bridge.diffusion.look import Look, looking
+from bridge.diffusion.prompt_batches import Batch, ReadyPrompt, make_batches, ready_prompts
 from bridge.diffusion.residency import Network, placement, with_room
 from bridge.diffusion.types import Control, DiffusionModel, Prompt
 from bridge.engine import current_job
 from bridge.errors import InputError, ModelError, OutOfMemory
+from bridge.models import Family
 
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """Prompts that run as one batch.
-
-    Args:
-        prompt_embeds: Shape (prompts · B, tokens, width); all pictures of the first prompt come first.
-        weights: For each prompt its share in the result.
-        steering: What they all go through.
-    """
-
-    prompt_embeds: Tensor
-    weights: tuple[float, ...]
-    steering: tuple[Steering, ...]
-
-    def split(self) -> "list[_Group]":
-        """Return one group for each prompt, which take less memory one after another."""
-        embeds = self.prompt_embeds.chunk(len(self.weights))
-        return [
-            _Group(mine, (weight,), self.steering) for mine, weight in zip(embeds, self.weights, strict=True)
-        ]
+_WIDTHS = {768: Family.SD1, 1024: Family.SD2, 2048: Family.SDXL, 1280: Family.SDXL_REFINER}
+"""Width of prompt embeddings → the family they were made for."""
 
 
 class Denoiser:
@@ -53,14 +36,17 @@ class Denoiser:
 
     Args:
         model: Whose UNet is asked.
-        positive: What the picture should be; several prompts are averaged.
-        negative: What it should not be.
+        positive: What the picture should be; where several hold, they are averaged by their weights.
+        negative: What it should not be; may be empty at a guidance scale of 1.
         guidance_scale: w in D(negative) + w · (D(positive) − D(negative)); 1 leaves the negative out.
-        shape: Of the latents, (B, 4, h, w).
+        shape: Of the latents, (B, C, h, w).
+        clean: The latents that the run starts from, as an inpainting UNet is to see them.
+        noise_mask: Where to denoise, (…, H, W), as an inpainting UNet is to see it.
 
     Raises:
-        InputError: If the latents have another number of channels than the UNet.
-        ModelError: Code ``model_mismatch`` if prompts or ControlNets belong to another kind of checkpoint.
+        InputError: If the latents have another number of channels than the UNet, an area lies outside them,
+            or masks do not fit the batch.
+        ModelError: Code ``model_mismatch`` if prompts belong to another kind of checkpoint.
         OutOfMemory: If the model does not fit.
     """
 
@@ -71,20 +57,18 @@ class Denoiser:
         negative: Sequence[Prompt],
         guidance_scale: float,
         shape: Sequence[int],
+        *,
+        clean: Tensor | None = None,
+        noise_mask: Tensor | None = None,
     ) -> None:
         self._model = model
+        self._guidance_scale = guidance_scale
         self._shape = tuple(shape)
-        config = model.unet.module().config
-        _require_match(model, (*positive, *negative), shape, config)
-        weighted = [(prompt, guidance_scale / len(positive)) for prompt in positive]
-        if not math.isclose(guidance_scale, 1.0):
-            covered = cover_negative(positive, negative)
-            weighted += [(prompt, (1.0 - guidance_scale) / len(negative)) for prompt in covered]
-        ready: dict[Control, Steering] = {}
-        for control in itertools.chain.from_iterable(prompt.controls for prompt, _ in weighted):
-            if control not in ready:
-                ready[control] = prepare(control, model, shape)
-        self._groups = _group(weighted, ready, shape[0])
+        _require_match(model, (*positive, *negative), shape)
+        self._prompts = ready_prompts(model, positive, negative, shape, clean, noise_mask)
+        self._steering: dict[tuple[Control, tuple[int, int]], Steering] = {}
+        self._batches: dict[tuple[ReadyPrompt, ...], list[Batch]] = {}
+        self._is_apart = False
 
     async def __call__(self, latents: Tensor, sigma: float) -> Tensor:
         """Return the clean latents that the model sees in noisy ones of a noise level.
@@ -95,101 +79,128 @@ class Denoiser:
 
         Raises:
             Interrupted: If the job was cancelled.
+            ModelError: Code ``model_mismatch`` if a ControlNet belongs to another kind of checkpoint.
             OutOfMemory: If a single prompt does not fit.
         """
+        guided, _ = await self._look(
+            latents, sigma, needs_negative=not math.isclose(self._guidance_scale, 1.0)
+        )
+        return guided
+
+    async def with_negative(self, latents: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
+        """Return what a call returns, and what the negative prompts alone would have; zeros without any.
+
+        Args and errors: As of a call.
+        """
+        return await self._look(latents, sigma, needs_negative=True)
+
+    async def _look(self, latents: Tensor, sigma: float, *, needs_negative: bool) -> tuple[Tensor, Tensor]:
+        needs_positive = self._guidance_scale != 0 or self._model.guidance_rescale != 0
+        active = tuple(
+            prompt
+            for prompt in self._prompts
+            if (needs_negative if prompt.is_negative else needs_positive) and prompt.is_active(sigma)
+        )
         async with current_job().step():
             try:
-                return self._with_room(latents, sigma)
+                return self._with_room(latents, sigma, active)
             except OutOfMemory:
-                if all(len(group.weights) == 1 for group in self._groups):
+                if all(len(batch.prompts) == 1 for batch in self._batches.get(active, ())):
                     raise
-            self._groups = [single for group in self._groups for single in group.split()]
-            return self._with_room(latents, sigma)
+            self._is_apart = True
+            self._batches.clear()
+            return self._with_room(latents, sigma, active)
 
-    def _with_room(self, latents: Tensor, sigma: float) -> Tensor:
-        return with_room(lambda: self._denoised(latents, sigma), keep=self._networks)
+    def _with_room(
+        self, latents: Tensor, sigma: float, active: tuple[ReadyPrompt, ...]
+    ) -> tuple[Tensor, Tensor]:
+        if active not in self._batches:
+            self._batches[active] = make_batches(active, self._shape, self._steer, is_apart=self._is_apart)
+        batches = self._batches[active]
+        steering = (each.network for batch in batches for each in batch.steering)
+        keep: tuple[Network[Any], ...] = (self._model.unet, *steering)
+        return with_room(lambda: self._guided(latents, sigma, batches), keep)
 
-    @property
-    def _networks(self) -> tuple[Network[Any], ...]:
-        return (self._model.unet, *(each.network for group in self._groups for each in group.steering))
+    def _steer(self, control: Control, size: tuple[int, int]) -> Steering:
+        if (control, size) not in self._steering:
+            self._steering[control, size] = prepare(control, self._model, (*self._shape[:2], *size))
+        return self._steering[control, size]
 
     @torch.inference_mode()
-    def _denoised(self, latents: Tensor, sigma: float) -> Tensor:
-        schedule = self._model.schedule
-        prediction = self._predict(latents * schedule.input_scale(sigma), sigma)
-        return schedule.denoised(latents, prediction, sigma)
-
-    def _predict(self, sample: Tensor, sigma: float) -> Tensor:
-        """Add up what the UNet predicts for each prompt, times the prompt's weight; float32."""
-        unet = self._model.unet.module()
+    def _guided(self, latents: Tensor, sigma: float, batches: Sequence[Batch]) -> tuple[Tensor, Tensor]:
         batch, _, height, width = self._shape
-        total: Tensor | None = None
         with memory_errors(f"denoising {batch} × {width}×{height} latents"):
-            sample = sample.to(unet.dtype, memory_format=placement().memory_format)
-            for group in self._groups:
-                output = self._run(unet, group, sample, sigma)
-                for part, weight in zip(output.float().chunk(len(group.weights)), group.weights, strict=True):
-                    scaled = part if weight == 1.0 else part * weight
-                    total = scaled if total is None else total + scaled
-        assert total is not None
-        return total
+            positive, negative = self._denoised(latents, sigma, batches)
+        if math.isclose(self._guidance_scale, 1.0):
+            return positive, negative
+        guided = negative + (positive - negative) * self._guidance_scale
+        if self._model.guidance_rescale:
+            guided = _rescaled(guided, positive, latents, sigma, self._model.guidance_rescale)
+        return guided, negative
 
-    def _run(self, unet: Any, group: _Group, sample: Tensor, sigma: float) -> Tensor:
-        sample = sample.repeat(len(group.weights), 1, 1, 1)
-        timestep = torch.full((len(sample),), self._model.schedule.timestep(sigma), device=sample.device)
-        active = [each for each in group.steering if each.is_active(sigma)]
-        added = residuals(active, sample, timestep, group.prompt_embeds)
-        down, middle = added or (None, None)
-        output: Tensor = unet(
-            sample,
-            timestep,
-            encoder_hidden_states=group.prompt_embeds,
-            down_block_additional_residuals=down,
-            mid_block_additional_residual=middle,
-            return_dict=False,
-        )[0]
-        return output
+    def _denoised(self, latents: Tensor, sigma: float, batches: Sequence[Batch]) -> tuple[Tensor, Tensor]:
+        """Average what the prompts of either side make of the latents; zeros where none holds."""
+        sides: list[Tensor | None] = [None, None]
+        for batch in batches:
+            parts = self._run(batch, latents, sigma).chunk(len(batch.prompts))
+            for prompt, share, part in zip(batch.prompts, batch.shares, parts, strict=True):
+                scaled = part * share if isinstance(share, Tensor) or share != 1.0 else part
+                sum_ = sides[prompt.is_negative]
+                if sum_ is None and prompt.window is None:
+                    sides[prompt.is_negative] = scaled
+                    continue
+                sum_ = torch.zeros_like(latents) if sum_ is None else sum_
+                prompt.cut(sum_).add_(scaled)
+                sides[prompt.is_negative] = sum_
+        positive, negative = (torch.zeros_like(latents) if side is None else side for side in sides)
+        return positive, negative
 
-
-def _group(
-    weighted: Sequence[tuple[Prompt, float]], ready: dict[Control, Steering], batch: int
-) -> list[_Group]:
-    """Put prompts that go through the same ControlNets together."""
-    here = placement()
-    groups = []
-    kinds: dict[tuple[Control, ...], list[tuple[Prompt, float]]] = {}
-    for prompt, weight in weighted:
-        if weight != 0:
-            kinds.setdefault(prompt.controls, []).append((prompt, weight))
-    for controls, members in kinds.items():
-        # Softmax does not notice that all tokens come n times, so chunks of unlike number can share a batch.
-        tokens = math.lcm(*(prompt.prompt_embeds.shape[1] for prompt, _ in members))
-        embeds = [
-            prompt.prompt_embeds.repeat(1, tokens // prompt.prompt_embeds.shape[1], 1).expand(batch, -1, -1)
-            for prompt, _ in members
-        ]
-        groups.append(
-            _Group(
-                prompt_embeds=torch.cat(embeds).to(here.device, here.dtype),
-                weights=tuple(weight for _, weight in members),
-                steering=tuple(ready[control] for control in controls),
-            )
-        )
-    return groups
+    def _run(self, batch: Batch, latents: Tensor, sigma: float) -> Tensor:
+        """Denoise what each prompt of a batch sees of the latents."""
+        unet, schedule = self._model.unet.module(), self._model.schedule
+        seen = torch.cat([prompt.cut(latents) for prompt in batch.prompts])
+        sample = (seen * schedule.input_scale(sigma)).to(unet.dtype, memory_format=placement().memory_format)
+        timestep = torch.full((len(sample),), schedule.timestep(sigma), device=sample.device)
+        active = [each for each in batch.steering if each.is_active(sigma)]
+        steered = residuals(active, Step(sample, timestep, batch.prompt_embeds, batch.added))
+        if batch.channels is not None:
+            sample = torch.cat((sample, batch.channels), dim=1)
+        look = Look(sigma, tuple(prompt.is_negative for prompt in batch.prompts), *sample.shape[2:])
+        with looking(look):
+            prediction: Tensor = unet(
+                sample,
+                timestep,
+                encoder_hidden_states=batch.prompt_embeds,
+                added_cond_kwargs=batch.added,
+                return_dict=False,
+                **steered.arguments(),
+            )[0]
+        return schedule.denoised(seen, prediction.float(), sigma)
 
 
-def _require_match(
-    model: DiffusionModel, prompts: Sequence[Prompt], shape: Sequence[int], config: Any
-) -> None:
-    if shape[1] != config["in_channels"]:
+def _rescaled(guided: Tensor, positive: Tensor, latents: Tensor, sigma: float, amount: float) -> Tensor:
+    """Bring the deviation of a guided prediction of v back to that of the positive prompts' own.
+
+    Source: Lin et al. 2023, "Common Diffusion Noise Schedules and Sample Steps are Flawed", §3.4.
+    """
+    origin = latents / (1.0 + sigma**2)  # D = origin − v · sigma / sqrt(1 + sigma²)
+    dims = tuple(range(1, latents.ndim))
+    ratio = (origin - positive).std(dims, keepdim=True) / (origin - guided).std(dims, keepdim=True)
+    return origin - (origin - guided) * (amount * ratio + 1.0 - amount)
+
+
+def _require_match(model: DiffusionModel, prompts: Sequence[Prompt], shape: Sequence[int]) -> None:
+    config = model.unet.module().config
+    if shape[1] != config["out_channels"]:
         raise InputError(
-            f"the latents have {shape[1]} channels, the checkpoint works on {config['in_channels']}",
+            f"the latents have {shape[1]} channels, the checkpoint works on {config['out_channels']}",
             hint="Encode the picture with the VAE of this checkpoint.",
         )
-    widths = {prompt.prompt_embeds.shape[2] for prompt in prompts}
-    if widths != {config["cross_attention_dim"]}:
+    for width in {prompt.prompt_embeds.shape[2] for prompt in prompts} - {config["cross_attention_dim"]}:
+        made_for = _WIDTHS[width].value if width in _WIDTHS else f"one with embeddings of {width} channels"
         raise ModelError(
-            f"the prompts were encoded for another kind of checkpoint than {model.unet.name}",
+            f"the prompts were encoded for another kind of checkpoint ({made_for}) than {model.unet.name} "
+            f"({model.family.value})",
             code="model_mismatch",
             hint="Encode prompts with the CLIP output of the same checkpoint.",
         )
