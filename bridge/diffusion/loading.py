@@ -39,6 +39,9 @@ _VELOCITY_DEVIATION = 0.09
 _LAST_NORM = "output_blocks.11.1.transformer_blocks.0.norm1.bias"
 """Of Stable Diffusion 2.x. It deviates by more than 0.09 in models that predict v; ComfyUI tells them so."""
 
+_SHORTENED_LAYERS = 23
+"""Diffusers' folders of Stable Diffusion 2, and files made of them, lack the last of ViT-H/14's 24 layers."""
+
 _FOLDER_TOWERS: Sequence[tuple[str, dict[Family, TowerKind]]] = (
     ("text_encoder", {Family.SD1: "clip_l", Family.SD2: "clip_h", Family.SDXL: "clip_l"}),
     ("text_encoder_2", {Family.SDXL: "clip_g", Family.SDXL_REFINER: "clip_g"}),
@@ -245,7 +248,8 @@ def _tower(
     config = networks.text_config(part.layout, part.kind)
     names = _tower_names(part.prefix, header, part.layout.is_open_clip)
     network = _tower_network(label, config, path, names, on_cpu)
-    return TextTower(network, clip_tokenizer(), part.kind, on_cpu)
+    is_shortened = part.kind == "clip_h" and part.layout.layers == _SHORTENED_LAYERS
+    return TextTower(network, clip_tokenizer(), part.kind, on_cpu, is_shortened)
 
 
 def _tower_folder(path: Path, kind: TowerKind, label: str, on_cpu: bool = False) -> TextTower:
@@ -254,7 +258,8 @@ def _tower_folder(path: Path, kind: TowerKind, label: str, on_cpu: bool = False)
     part = models.text_tower(header, f"{path.parent.name}/{path.name}")
     config = {**folder.read_text_config(path), "projection_dim": part.layout.projection}
     names = _tower_names(part.prefix, header, part.layout.is_open_clip)
-    return TextTower(_tower_network(label, config, file, names, on_cpu), clip_tokenizer(), kind, on_cpu)
+    network = _tower_network(label, config, file, names, on_cpu)
+    return TextTower(network, clip_tokenizer(), kind, on_cpu, is_shortened=kind == "clip_h")
 
 
 def _tower_names(prefix: str, header: models.Header, is_open_clip: bool) -> Names:

@@ -17,8 +17,6 @@ from bridge.models import Catalogue, Family, TowerKind
 
 _LAST = -1
 _PENULTIMATE = -2
-_SHORTENED_LAYERS = 23
-"""Diffusers' folders of Stable Diffusion 2 lack the last of ViT-H/14's 24 layers, which is not used."""
 
 
 def encode_prompt(clip: TextEncoder, text: str, catalogue: Catalogue = NO_MODELS) -> Prompt:
@@ -119,7 +117,7 @@ def _chosen_layer(clip: TextEncoder, tower: TextTower, encoder: Any, output: Any
     last_layer = clip.last_layer
     if last_layer is None:
         last_layer = _LAST if clip.family is Family.SD1 else _PENULTIMATE
-    if tower.kind == "clip_h" and len(layers) - 1 == _SHORTENED_LAYERS:
+    if tower.is_shortened:
         last_layer = min(last_layer + 1, _LAST)
     if -last_layer >= len(layers):
         normed: Tensor = output.last_hidden_state

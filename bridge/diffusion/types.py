@@ -72,12 +72,14 @@ class TextTower:
         tokenizer: A ``CLIPTokenizer``.
         kind: Which of CLIP's; decides the padding token and the layer that is taken by default.
         runs_on_cpu: Whether it runs there, whatever the device is.
+        is_shortened: Whether its last layer, which its family does not use, was left out of the file.
     """
 
     network: Network[Any]
     tokenizer: Any
     kind: TowerKind = "clip_l"
     runs_on_cpu: bool = False
+    is_shortened: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
