@@ -179,6 +179,21 @@ def fail(value: Number_or_none = None, how: str = "value") -> Number:
     }[how]
 
 
+@node("Stage", category="fake")
+def stage(name: str, value: Number_or_none = None, how: str = "") -> Number:
+    """Be a stage of making a picture, and fail if told how."""
+    CALLS[name] += 1
+    return fail(how=how) if how else 1
+
+
+@node("SampleStage", category="fake")
+async def sample_stage(name: str, value: Number_or_none = None, how: str = "") -> Number:
+    """Be the stage that takes turns at the device; fail while it has its second."""
+    await steps(1)
+    async with current_job().step():
+        return stage(name, value, how)
+
+
 @node("Abort", category="fake", is_output=True)
 def abort(value: Number_or_none = None) -> None:
     """Take the process down."""

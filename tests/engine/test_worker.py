@@ -295,6 +295,35 @@ async def test_running_out_of_memory_makes_room(daemon):
     assert CALLS["Constant"] == 2
 
 
+STAGES = {"load": "Stage", "encode": "Stage", "sample": "SampleStage", "decode": "Stage"}
+
+
+def picture(fails_at="", how=""):
+    """Return the nodes of a picture, each fed by the one before, of which one may fail."""
+    nodes, before = {}, {}
+    for name, kind in STAGES.items():
+        nodes[name] = (kind, {"name": name, **before, **({"how": how} if name == fails_at else {})})
+        before = {"value": [name, 0]}
+    return {**nodes, "save": ("Show", before)}
+
+
+@pytest.mark.parametrize("how", ["memory", "host memory", "allocator", "value", "ours", "exit"])
+@pytest.mark.parametrize("fails_at", STAGES)
+async def test_a_failure_at_any_stage_leaves_the_worker_fit_for_the_next_job(daemon, fails_at, how):
+    daemon.run("bad", picture(fails_at, how), "save")
+    failed = (await daemon.read_until(Finished))[-1]
+    assert (failed.state, [problem.node_id for problem in failed.problems]) == ("failed", [fails_at])
+    ran_out = how in ("memory", "host memory", "allocator")
+    assert (failed.problems[0].code == "out_of_memory") == ran_out
+    assert len(FREED) == ran_out
+    CALLS.clear()
+    daemon.run("good", picture(), "save")
+    assert (await daemon.read_until(Finished))[-1].state == "done"
+    before = list(STAGES)[: list(STAGES).index(fails_at)]
+    again = {name for name in STAGES if CALLS[name]}
+    assert again == set(STAGES) - (set() if ran_out else set(before))
+
+
 async def test_running_out_of_memory_takes_no_models_from_other_runs(daemon):
     daemon.run("other", {"1": ("Wait", {})}, "1")
     await daemon.read_until(Progress)
