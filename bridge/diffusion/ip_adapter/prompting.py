@@ -1,0 +1,172 @@
+"""Steering a model by what pictures show."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bridge.diffusion.device import Placement
+from bridge.diffusion.ip_adapter.attention import (
+    CrossAttention,
+    EmbedsScaling,
+    FittedMask,
+    Hint,
+    cross_attentions,
+    with_hints,
+)
+from bridge.diffusion.ip_adapter.embedding import IPAdapter, sized
+from bridge.diffusion.ip_adapter.emphasis import Voice, WeightType, voice
+from bridge.diffusion.residency import Network, placement
+from bridge.diffusion.types import DiffusionModel
+from bridge.errors import InputError, ModelError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Emphasis:
+    """How, when and where pictures steer.
+
+    Args:
+        weight: Of what they say; 1 is as trained, negative is away from it.
+        weight_type: How weight is spread over the UNet.
+        scaling: What weight multiplies.
+        start: Fraction of the noise schedule at which they begin, 0..1.
+        end: Fraction at which they end.
+        mask: Where they speak, shape (B, H, W), range 0..1; ``None`` for everywhere.
+    """
+
+    weight: float = 1.0
+    weight_type: WeightType = "linear"
+    scaling: EmbedsScaling = "V only"
+    start: float = 0.0
+    end: float = 1.0
+    mask: Tensor | None = None
+
+
+def add_image_prompt(
+    model: DiffusionModel, adapter: IPAdapter, positive: Tensor, negative: Tensor, emphasis: Emphasis
+) -> DiffusionModel:
+    """Return a model that is steered by one image prompt more.
+
+    Args:
+        model: Stays as it is, and shares its weights.
+        adapter: What makes tokens of embeddings.
+        positive: Embeddings of what to paint; tokens of several stand side by side.
+        negative: Embeddings for the side of the negative prompt.
+        emphasis: How they steer.
+
+    Raises:
+        ModelError: Code ``model_mismatch`` if the adapter was made for another family.
+        InputError: If the mask is empty, or the weight type is made for another UNet.
+    """
+    _require_match(model, adapter)
+    _require_area(emphasis.mask)
+    attentions = cross_attentions(model.unet.shapes)
+    count = 1 + max(each.transformer for each in attentions)
+    voices = {
+        index: speaks
+        for index, each in enumerate(attentions)
+        if (speaks := voice(emphasis.weight_type, emphasis.weight, each.transformer, count, each.part)).weight
+    }
+    if not voices:
+        return model
+    prompt = _ImagePrompt(
+        adapter,
+        (positive, sized(negative, len(positive))),
+        emphasis,
+        (model.schedule.sigma_at(emphasis.start), model.schedule.sigma_at(emphasis.end)),
+        {attentions[index].path: (index, speaks) for index, speaks in voices.items()},
+    )
+    base: Network[Any] = model.unet
+    network = Network(
+        f"{base.name}, {adapter.network.name}",
+        functools.partial(_build, base, prompt),
+        base.shapes,
+        needs=(base,),
+        new_bytes=prompt.new_bytes,
+    )
+    return replace(model, unet=network)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _ImagePrompt:
+    """What a UNet with one image prompt more is built from.
+
+    Args:
+        adapter: What makes tokens of embeddings.
+        embeds: For positive prompts, and for negative ones.
+        emphasis: How they steer.
+        sigmas: Noise levels at which they begin and end.
+        voices: Path of a cross-attention → its number, and how strongly they speak there.
+    """
+
+    adapter: IPAdapter
+    embeds: tuple[Tensor, Tensor]
+    emphasis: Emphasis
+    sigmas: tuple[float, float]
+    voices: Mapping[str, tuple[int, Voice]]
+
+    @property
+    def new_bytes(self) -> int:
+        """What keys and values take."""
+        layout = self.adapter.layout
+        tokens = len(self.embeds[0]) * (layout.tokens or self.embeds[0].shape[1])
+        widths = sum(layout.layer_widths[index] for index, _ in self.voices.values())
+        return 4 * tokens * widths * placement().dtype.itemsize
+
+    @torch.inference_mode()
+    def hints(self, where: Placement) -> dict[str, Hint]:
+        """Compute what it says, once for all steps."""
+        module = self.adapter.network.module()
+        embeds = torch.cat(self.embeds).to(where.device, where.dtype)
+        tokens = module.tokens(embeds)
+        tokens = tokens.reshape(2, -1, tokens.shape[2])  # (2, pictures · tokens, width)
+        mask = None
+        if self.emphasis.mask is not None:
+            mask = FittedMask(self.emphasis.mask.to(where.device, where.dtype))
+        return {
+            path: self._hint(*module.keys_and_values(index, _for(speaks, tokens)), speaks.weight, mask)
+            for path, (index, speaks) in self.voices.items()
+        }
+
+    def _hint(self, keys: Tensor, values: Tensor, weight: float, mask: FittedMask | None) -> Hint:
+        return Hint(keys, values, *self.sigmas, mask).weighted(weight, self.emphasis.scaling)
+
+
+def _build(base: Network[Any], prompt: _ImagePrompt, where: Placement) -> Any:
+    return with_hints(base.module(), prompt.hints(where))
+
+
+def _for(speaks: Voice, tokens: Tensor) -> Tensor:
+    """An inverted picture is the negative prompt's; the positive one gets nothing."""
+    return torch.stack((torch.zeros_like(tokens[0]), tokens[0])) if speaks.is_inverted else tokens
+
+
+def _require_match(model: DiffusionModel, adapter: IPAdapter) -> None:
+    widths, contexts = _widths(model.unet, cross_attentions(model.unet.shapes))
+    layout = adapter.layout
+    if widths == layout.layer_widths and contexts == {layout.context_width}:
+        return
+    made_for = layout.family.value if layout.family else f"prompt embeddings of width {layout.context_width}"
+    same = made_for == model.family.value
+    raise ModelError(
+        f'IP-Adapter "{adapter.name}" was made for {made_for}, {model.unet.name} is '
+        + (f"a {model.family.value} of other layers" if same else model.family.value),
+        code="model_mismatch",
+        hint="Choose an IP-Adapter and a checkpoint of the same family.",
+    )
+
+
+def _widths(unet: Network[Any], attentions: Sequence[CrossAttention]) -> tuple[tuple[int, ...], set[int]]:
+    shapes = [unet.shapes[f"{each.path}.to_k.weight"] for each in attentions]
+    return tuple(shape[0] for shape in shapes), {shape[1] for shape in shapes}
+
+
+def _require_area(mask: Tensor | None) -> None:
+    if mask is not None and not bool((mask > 0).any()):
+        raise InputError(
+            "the mask of the image prompt is empty: the picture would steer nothing",
+            hint="Paint the mask where the picture is to steer, or disconnect attn_mask.",
+        )

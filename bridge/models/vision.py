@@ -1,0 +1,133 @@
+"""The shape of CLIP's image towers, read off the names and shapes of their tensors."""
+
+import math
+from dataclasses import dataclass
+
+from bridge.errors import ModelError, UnsupportedModel
+from bridge.models.catalogue import Catalogue
+from bridge.models.family import require_kind
+from bridge.models.header import Header, read_header
+from bridge.models.layout import Shapes, strip
+
+TRANSFORMERS_PREFIX = "vision_model."
+OPEN_CLIP_PREFIX = "visual."
+PATCH = 14
+"""Pixels along a side of a patch of the towers that anything here was trained with."""
+
+VIT_L, VIT_H, VIT_BIGG = "ViT-L/14", "ViT-H/14", "ViT-bigG/14"
+_KINDS = {1024: VIT_L, 1280: VIT_H, 1664: VIT_BIGG}
+"""Width → name. Source: Radford et al. 2021, table 20; OpenCLIP's model_configs (ViT-H-14, ViT-bigG-14)."""
+
+
+@dataclass(frozen=True, slots=True)
+class VisionLayout:
+    """One of CLIP's image towers.
+
+    Args:
+        width: Of its hidden states.
+        inner_width: Of the inner layer of each block.
+        layers: Number of blocks.
+        positions: Patches of a picture and one more, for the class token.
+        projection: Width of the image embeddings; 0 if the file has no projection.
+        is_open_clip: Whether names are OpenCLIP's instead of transformers'.
+    """
+
+    width: int
+    inner_width: int
+    layers: int
+    positions: int
+    projection: int
+    is_open_clip: bool = False
+
+    @property
+    def kind(self) -> str:
+        """What people call it."""
+        return _KINDS.get(self.width, f"a ViT of width {self.width}")
+
+    @property
+    def image_size(self) -> int:
+        """Pixels along a side of the picture that it reads."""
+        return PATCH * math.isqrt(self.positions - 1)
+
+
+def clip_vision(header: Header, name: str) -> VisionLayout:
+    """Describe the image tower of a file: alone, or beside a text tower.
+
+    Raises:
+        ModelError: Code ``wrong_model_kind`` if the file is a checkpoint, a VAE …
+        UnsupportedModel: If it is an image encoder of another kind.
+    """
+    require_kind(header, name, "clip_vision")
+    layout = vision_layout(header.shapes)
+    if layout is None:
+        raise UnsupportedModel(
+            f'"{name}" is an image encoder of an unknown shape',
+            hint=f"CLIP's {VIT_L}, {VIT_H} and {VIT_BIGG} are supported.",
+        )
+    if not layout.projection:
+        raise ModelError(
+            f'"{name}" is a CLIP vision model without its projection, which image embeddings come from',
+            code="model_incomplete",
+            hint="Get the version of it that ends in visual_projection (CLIPVisionModelWithProjection).",
+        )
+    return layout
+
+
+def vision_layout(shapes: Shapes) -> VisionLayout | None:
+    """Describe an image tower by the shapes of a file's tensors; ``None`` if it is none of CLIP's."""
+    theirs = strip(shapes, OPEN_CLIP_PREFIX)
+    if "transformer.resblocks.0.mlp.c_fc.weight" in theirs:
+        names = ("conv1.weight", "positional_embedding", "transformer.resblocks.{}.mlp.c_fc.weight", "proj")
+        return _layout(theirs, *names, "class_embedding", is_open_clip=True)
+    mine = strip(shapes, TRANSFORMERS_PREFIX)
+    projection = shapes.get("visual_projection.weight")
+    return _layout(
+        {**mine, "proj": tuple(reversed(projection))} if projection else mine,
+        "embeddings.patch_embedding.weight",
+        "embeddings.position_embedding.weight",
+        "encoder.layers.{}.mlp.fc1.weight",
+        "proj",
+        "embeddings.class_embedding",
+        is_open_clip=False,
+    )
+
+
+def find_clip_vision(catalogue: Catalogue, kind: str, usual_name: str) -> str | None:
+    """Return the name of a CLIP vision model of a kind; ``None`` if there is none.
+
+    Files are judged by what they hold; the one that is named as usual is taken first. Damaged ones are
+    passed over.
+
+    Args:
+        catalogue: Where to look.
+        kind: ``VIT_L``, ``VIT_H`` or ``VIT_BIGG``.
+        usual_name: How its publisher names the file, without the ending.
+    """
+    names = catalogue.names("clip_vision")
+    for name in sorted(names, key=lambda name: usual_name.lower() not in name.lower()):
+        path = catalogue.find("clip_vision", name)
+        file = path / "model.safetensors" if path.is_dir() else path
+        try:
+            if clip_vision(read_header(file), name).kind == kind:
+                return name
+        except ModelError:
+            continue
+    return None
+
+
+def _layout(
+    shapes: Shapes, patch: str, positions: str, inner: str, projection: str, token: str, *, is_open_clip: bool
+) -> VisionLayout | None:
+    layers = 0
+    while inner.format(layers) in shapes:
+        layers += 1
+    if not layers or token not in shapes or shapes.get(patch, ())[2:] != (PATCH, PATCH):
+        return None
+    return VisionLayout(
+        width=shapes[patch][0],
+        inner_width=shapes[inner.format(0)][0],
+        layers=layers,
+        positions=shapes.get(positions, (0,))[0],
+        projection=shapes[projection][1] if projection in shapes else 0,
+        is_open_clip=is_open_clip,
+    )
