@@ -16,6 +16,9 @@ from bridge.graph.nearest import Suggestions
 from bridge.graph.place import Place, listing, quote
 from bridge.graph.reader import MAX_NUMBER_BITS
 
+PICKLES = (".pth", ".pt", ".ckpt")
+"""How names of models end that are not loaded, as opening them can run code."""
+
 ChoicesOf = Callable[[str], Sequence[str]]
 """Lists the values of a folder: ``checkpoints``, ``loras``, ``input`` …"""
 
@@ -78,7 +81,11 @@ class WidgetReader:
         if folder in PICTURE_FOLDERS:
             raise place.error("not_in_list", text, f"{nearest}Put the file there, or upload it.")
         advice = f"put the file in {folder}/ or run `framebridge models` to see what is there."
-        raise place.error("model_not_found", text, f"{nearest}Else {advice}" if near else advice.capitalize())
+        if isinstance(value, str) and value.lower().endswith(PICKLES):
+            advice = "make a safetensors file of it: python -m bridge.diffusion.unpickling FILE"
+        raise place.error(
+            "model_not_found", text, f"{nearest}Else {advice}" if near else advice[0].upper() + advice[1:]
+        )
 
 
 def _check_number(place: Place, entry: InputDefinition, value: float) -> None:

@@ -120,7 +120,8 @@ def _refuse_other_formats(name: str, size: int, start: bytes) -> None:
         raise ModelError(
             f'"{name}" is a pickle file, which can run code when it is opened',
             code="unsafe_model",
-            hint="Only safetensors files are loaded; get or make a .safetensors version of it.",
+            hint="Only safetensors files are loaded; get a .safetensors version of it, "
+            "or make one: python -m bridge.diffusion.unpickling FILE",
         )
     if size < 8:
         raise _corrupt(name, f"is no safetensors file: it has {size} bytes")

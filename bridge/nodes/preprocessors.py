@@ -11,6 +11,7 @@ from bridge.graph import Range, node
 from bridge.imaging import canny_of_photo, in_steps, padded, scribble, to_bytes, to_resolution
 
 LINES = "ControlNet Preprocessors/Line Extractors"
+DIFFERS = "HED's weights are another training than the pack's, so edges differ in strength."
 
 Threshold = Annotated[int, Range(0, 255, 1)]
 Resolution = Annotated[int, Range(64, 16_384, 64)]
@@ -29,13 +30,18 @@ def canny_edge(
     return _white([canny_of_photo(picture, low_threshold, high_threshold) for picture in pictures])
 
 
-@node("HEDPreprocessor", category=LINES, display_name="HED Soft-Edge Lines")
+@node("HEDPreprocessor", category=LINES, display_name="HED Soft-Edge Lines", differs=DIFFERS)
 async def hed(image: Image, safe: Switch = "enable", resolution: Resolution = 512) -> Image:
     """Draw soft white lines where a person would see edges; safe keeps shading out of them."""
     return _white(await _soft_edges(image, safe, resolution))
 
 
-@node("FakeScribblePreprocessor", category=LINES, display_name="Fake Scribble Lines (aka scribble_hed)")
+@node(
+    "FakeScribblePreprocessor",
+    category=LINES,
+    display_name="Fake Scribble Lines (aka scribble_hed)",
+    differs=DIFFERS,
+)
 async def fake_scribble(image: Image, safe: Switch = "enable", resolution: Resolution = 512) -> Image:
     """Draw edges as if scribbled with a thick pen."""
     return _white([scribble(edges) for edges in await _soft_edges(image, safe, resolution)])

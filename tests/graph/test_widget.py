@@ -142,6 +142,12 @@ def test_strange_choice_gets_the_nearest_and_the_first_valid_ones(choices, value
             'Nearest: "a.safetensors". Else put the file in checkpoints/',
         ),
         ("empty", "b", "model_not_found", "Put the file in empty/ or run `framebridge models`"),
+        (
+            "empty",
+            "4x.pth",
+            "model_not_found",
+            "Make a safetensors file of it: python -m bridge.diffusion.unpickling FILE",
+        ),
         ("checkpoints", 5, "model_not_found", "Put the file in checkpoints/"),
         ("checkpoints", {}, "model_not_found", "Put the file in checkpoints/"),
         ("input", "exampel.png", "not_in_list", 'Nearest: "example.png". Put the file there, or upload it.'),

@@ -88,6 +88,19 @@ COMFYUI: dict[str, tuple[dict[str, tuple[Any, ...]], dict[str, str]]] = {
         },
         {"positive": "CONDITIONING", "negative": "CONDITIONING"},
     ),
+    "UpscaleModelLoader": (
+        {"model_name": ("COMBO", "upscale_models")},
+        {"UPSCALE_MODEL": "UPSCALE_MODEL"},
+    ),
+    "ImageUpscaleWithModel": ({"upscale_model": ("UPSCALE_MODEL",), "image": ("IMAGE",)}, {"IMAGE": "IMAGE"}),
+    "Canny": (
+        {
+            "image": ("IMAGE",),
+            "low_threshold": ("FLOAT", 0.4, 0.01, 0.99),
+            "high_threshold": ("FLOAT", 0.8, 0.01, 0.99),
+        },
+        {"IMAGE": "IMAGE"},
+    ),
 }
 
 
