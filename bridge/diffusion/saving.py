@@ -16,9 +16,9 @@ from bridge.diffusion.types import Autoencoder, DiffusionModel, TextEncoder, Tex
 from bridge.models import UNET_PREFIX, VAE_PREFIX, Family
 
 _TOWER_PREFIXES: Mapping[Family, tuple[str, ...]] = {
-    Family.SD1: ("cond_stage_model.transformer.text_model.",),
+    Family.SD1: ("cond_stage_model.transformer.",),
     Family.SD2: ("cond_stage_model.model.",),
-    Family.SDXL: ("conditioner.embedders.0.transformer.text_model.", "conditioner.embedders.1.model."),
+    Family.SDXL: ("conditioner.embedders.0.transformer.", "conditioner.embedders.1.model."),
     Family.SDXL_REFINER: ("conditioner.embedders.0.model.",),
 }
 """Family → where each of its text towers lies in a checkpoint."""
@@ -45,7 +45,7 @@ def checkpoint_state(model: DiffusionModel, clip: TextEncoder | None, vae: Autoe
     if clip is not None:
         for tower, prefix in zip(clip.towers, _TOWER_PREFIXES[clip.family], strict=True):
             is_open_clip = prefix.endswith(".model.")
-            state |= _prefixed(prefix, _open_clip_state(tower) if is_open_clip else _bare_state(tower))
+            state |= _prefixed(prefix, _open_clip_state(tower) if is_open_clip else tower_state(tower))
     if model.schedule.prediction == "v_prediction":
         state["v_pred"] = torch.tensor([])
         if float(model.schedule.sigmas[-1]) > PURE_NOISE:
@@ -54,7 +54,7 @@ def checkpoint_state(model: DiffusionModel, clip: TextEncoder | None, vae: Autoe
 
 
 def tower_state(tower: TextTower) -> State:
-    """Return a text tower's tensors in transformers' naming, as separate files have it."""
+    """Return a text tower's tensors in transformers' naming, the projection beside the tower."""
     state = _bare_state(tower)
     projection = state.pop("text_projection.weight", None)
     more = {} if projection is None else {"text_projection.weight": projection}
