@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Callable, Mapping
+from itertools import pairwise
+from typing import Literal
 
 import torch
 from scipy.special import betaincinv
@@ -134,6 +136,31 @@ def flipped(sigmas: Tensor) -> Tensor:
     return torch.where((torch.arange(len(ascending)) == 0) & (ascending == 0), 1e-4, ascending)
 
 
+def extended(
+    sigmas: Tensor, parts: int, start: float, end: float, spacing: Literal["linear", "cosine", "sine"]
+) -> Tensor:
+    """Divide the steps that begin between two levels into parts.
+
+    Args:
+        sigmas: Noise levels.
+        parts: How many steps each becomes.
+        start: The highest level a divided step begins at; below 0 for no limit.
+        end: The lowest.
+        spacing: ``cosine`` goes fast at first, ``sine`` at last.
+    """
+    places = torch.linspace(0, 1, parts + 1)[:-1]
+    if spacing == "cosine":
+        places = (places * (math.pi / 2)).sin()
+    elif spacing == "sine":
+        places = 1 - (places * (math.pi / 2)).cos()
+    highest = math.inf if start < 0 else start
+    levels = [
+        sigma + (next_sigma - sigma) * (places if end <= float(sigma) <= highest else places[:1])
+        for sigma, next_sigma in pairwise(sigmas)
+    ]
+    return torch.cat((*levels, sigmas[-1:]))
+
+
 def with_first(sigmas: Tensor, sigma: float) -> Tensor:
     """Replace the first level.
 
@@ -198,10 +225,10 @@ def _linear_quadratic(schedule: NoiseSchedule, steps: int) -> Tensor:
         return torch.tensor([schedule.sigma_max, 0.0])
     linear, slow = steps // 2, 0.025
     step, rest = slow / linear, steps - linear
-    ahead = torch.arange(steps + 1, dtype=torch.float64)
+    ahead = torch.arange(steps, dtype=torch.float64)
     beyond = (ahead - linear).clamp(min=0)
     way = ahead * step + beyond**2 * ((1 - step * steps) / rest**2)
-    return ((1 - way) * schedule.sigma_max).float()
+    return _ending_clean(((1 - way) * schedule.sigma_max).float())
 
 
 def _kl_optimal(schedule: NoiseSchedule, steps: int) -> Tensor:

@@ -33,11 +33,14 @@ class NoiseSchedule:
 
     Args:
         sigmas: Ascending, float32, on the CPU; one for every ``stride``-th timestep.
+        log_sigmas: Their logarithms, taken before they were rounded: which of two timesteps is nearer to a
+            level half-way between depends on it.
         prediction: What the network predicts.
         stride: Timesteps from one level to the next; the first level is at timestep stride − 1.
     """
 
     sigmas: Tensor
+    log_sigmas: Tensor
     prediction: Prediction = "epsilon"
     stride: int = 1
 
@@ -57,12 +60,14 @@ class NoiseSchedule:
             roots = alphas.sqrt()
             roots = (roots - roots[-1]) * (roots[0] / (roots[0] - roots[-1]))
             alphas = (roots**2).clamp(min=4.8973451890853435e-08)  # ComfyUI's stand-in for an infinite sigma
-        return cls(((1 - alphas) / alphas).sqrt().float(), prediction)
+        sigmas = ((1 - alphas) / alphas).sqrt()
+        return cls(sigmas.float(), sigmas.log().float(), prediction)
 
     def distilled(self, levels: int = 50) -> Self:
         """Return the schedule of a latent consistency model, which knows every T / levels-th level only."""
         stride = len(self.sigmas) // levels
-        return replace(self, sigmas=self.sigmas[stride - 1 :: stride], stride=stride)
+        sigmas = self.sigmas[stride - 1 :: stride]
+        return replace(self, sigmas=sigmas, log_sigmas=sigmas.log(), stride=stride)
 
     @property
     def sigma_min(self) -> float:
@@ -76,7 +81,7 @@ class NoiseSchedule:
 
     def timestep(self, sigma: float) -> int:
         """Return the trained timestep whose noise level is nearest on a logarithmic scale."""
-        distance = (torch.tensor(sigma).log() - self.sigmas.log()).abs()
+        distance = (torch.tensor(sigma).log() - self.log_sigmas).abs()
         return int(distance.argmin()) * self.stride + self.stride - 1
 
     def levels_at(self, timesteps: Tensor) -> Tensor:
@@ -84,7 +89,7 @@ class NoiseSchedule:
         timesteps = (timesteps.float() - (self.stride - 1)) / self.stride
         timesteps = timesteps.clamp(0, len(self.sigmas) - 1)
         low, high, weight = timesteps.floor().long(), timesteps.ceil().long(), timesteps.frac()
-        return ((1 - weight) * self.sigmas[low].log() + weight * self.sigmas[high].log()).exp()
+        return ((1 - weight) * self.log_sigmas[low] + weight * self.log_sigmas[high]).exp()
 
     def sigma_at(self, fraction: float) -> float:
         """Return the noise level at a fraction of the way from pure noise (0) to the picture (1)."""
@@ -127,6 +132,10 @@ class NoiseSchedule:
 def stable_diffusion_schedule(
     prediction: Prediction = "epsilon", *, is_zero_snr: bool = False
 ) -> NoiseSchedule:
-    """Return Stable Diffusion's schedule: 1000 betas, linear in their square roots, 0.00085 to 0.012."""
+    """Return Stable Diffusion's schedule: 1000 betas, linear in their square roots, 0.00085 to 0.012.
+
+    A consistency model knows 50 of its levels.
+    """
     betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
-    return NoiseSchedule.of_betas(betas, prediction, is_zero_snr=is_zero_snr)
+    schedule = NoiseSchedule.of_betas(betas, prediction, is_zero_snr=is_zero_snr)
+    return schedule.distilled() if prediction == "consistency" else schedule

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from bridge.diffusion import Control, ControlNetwork, DiffusionModel, Network, Prompt, add_control
 from bridge.diffusion.denoiser import Denoiser
-from bridge.diffusion.sigmas import NoiseSchedule
+from bridge.diffusion.sigmas import stable_diffusion_schedule
 from bridge.engine import Folders, Job, Turns, running
 from bridge.errors import InputError, Interrupted, ModelError, OutOfMemory
 
@@ -94,7 +94,7 @@ async def test_prompts_of_unlike_length_share_a_pass(model: DiffusionModel, as_n
 
 
 async def test_v_prediction(model: DiffusionModel, unet: Network[Any], as_node: AsNode) -> None:
-    v_model = DiffusionModel(unet, NoiseSchedule(model.schedule.sigmas, "v_prediction"), 1.0, 8)
+    v_model = DiffusionModel(unet, stable_diffusion_schedule("v_prediction"), 1.0, 8)
     result = await denoised(v_model, (POSITIVE,), (), 1.0, as_node)
     output = (NOISY - expected(model, POSITIVE)) / SIGMA
     root = (1 + SIGMA**2) ** 0.5
