@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from bridge.diffusion.noise import NoiseSource, initial_noise
+from bridge.diffusion.noise import NoiseSource, SeededNoise, initial_noise
 
 SHAPE = (3, 4, 8, 8)
 
@@ -53,3 +53,9 @@ def test_more_steps_see_the_same_brownian_path() -> None:
     fine = source()
     parts = fine.between(10.0, 3.0) * 7.0**0.5 + fine.between(3.0, 1.0) * 2.0**0.5
     torch.testing.assert_close(coarse, parts, atol=1e-3, rtol=1e-3)
+
+
+def test_a_run_may_begin_without_noise() -> None:
+    latents = {"samples": torch.ones(SHAPE), "batch_index": [2, 0, 1]}
+    assert not SeededNoise(4, is_silent=True).initial(latents).any()
+    assert torch.equal(SeededNoise(4).initial(latents), initial_noise(SHAPE, 4, [2, 0, 1]))

@@ -1,5 +1,6 @@
 """Whole runs on a tiny model."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -7,13 +8,25 @@ from typing import Any
 import pytest
 import torch
 
-from bridge.diffusion import Autoencoder, DiffusionModel, LatentBatch, Prompt, Settings, sample
+from bridge.diffusion import (
+    Autoencoder,
+    DiffusionModel,
+    LatentBatch,
+    Prompt,
+    PromptGuidance,
+    SeededNoise,
+    Settings,
+    add_noise,
+    sample,
+)
+from bridge.diffusion import run as run_levels
 from bridge.diffusion.noise import initial_noise
 from bridge.diffusion.samplers import SAMPLERS
 from bridge.diffusion.sampling import run_sigmas
-from bridge.diffusion.sigmas import make_sigmas, stable_diffusion_schedule
+from bridge.diffusion.schedulers import make_sigmas
+from bridge.diffusion.sigmas import stable_diffusion_schedule
 from bridge.engine import Job
-from bridge.errors import ExecutionError, Interrupted
+from bridge.errors import ExecutionError, InputError, Interrupted
 from bridge.protocol import Preview, Progress
 
 AsNode = Callable[[Any], Any]
@@ -137,7 +150,7 @@ async def test_two_runs_hand_over_in_the_middle(run: Callable[..., Any], schedul
 
 def test_an_early_end_without_leftover_noise_goes_to_zero() -> None:
     settings = replace(SETTINGS, end_at_step=2, keeps_leftover_noise=False)
-    sigmas = make_sigmas(SCHEDULE, "normal", 4, 1.0)
+    sigmas = make_sigmas(SCHEDULE, "normal", 4, 1.0).tolist()
     assert run_sigmas(SCHEDULE, settings) == [*sigmas[:2], 0.0]
     assert run_sigmas(SCHEDULE, replace(settings, keeps_leftover_noise=True)) == sigmas[:3]
     assert run_sigmas(SCHEDULE, replace(settings, end_at_step=10_000)) == sigmas
@@ -191,3 +204,88 @@ async def test_latents_are_ordinary_tensors(run: Callable[..., Any]) -> None:
     result = await run(empty())
     assert not result.is_inference()
     assert result.device.type == "cpu"
+
+
+@pytest.fixture
+def custom(model: DiffusionModel, as_node: AsNode) -> Callable[..., Any]:
+    async def custom(
+        sigmas: list[float], latents: LatentBatch | None = None, sampler: str = "euler", seed: int = 42
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        guider = PromptGuidance(model, PROMPT)
+        work = run_levels(guider, SAMPLERS[sampler], sigmas, SeededNoise(seed), latents or empty())
+        output, denoised = await as_node(work)
+        return output["samples"], denoised["samples"]
+
+    return custom
+
+
+async def test_custom_sampling_gives_what_ksampler_gives(run: Callable[..., Any], custom: Any) -> None:
+    sigmas = make_sigmas(SCHEDULE, "normal", 4, 1.0).tolist()
+    output, denoised = await custom(sigmas)
+    assert torch.equal(output, await run(empty()))
+    torch.testing.assert_close(output, denoised, atol=1e-4, rtol=1e-4)
+
+
+async def test_the_denoised_output_is_what_the_model_last_saw(custom: Any, model: DiffusionModel) -> None:
+    output, denoised = await custom([5.0, 2.0])
+    noisy = initial_noise((1, 4, 8, 8), 42) * 5.0 / model.scaling_factor
+    torch.testing.assert_close(output, noisy + (noisy - denoised) / 5.0 * -3.0, atol=1e-3, rtol=1e-3)
+
+
+async def test_no_levels_change_nothing_and_one_only_adds_noise(custom: Any, model: DiffusionModel) -> None:
+    latents = some()
+    output, denoised = await custom([], latents)
+    assert torch.equal(output, latents["samples"])
+    output, denoised = await custom([5.0], latents)
+    noisy = latents["samples"] + initial_noise((1, 4, 8, 8), 42) * 5.0 / model.scaling_factor
+    torch.testing.assert_close(output, noisy)
+    assert torch.equal(output, denoised)
+
+
+@pytest.mark.parametrize("sampler", ["euler", "dpmpp_2m", "er_sde", "deis", "uni_pc"])
+async def test_a_repeated_level_changes_nothing(custom: Any, sampler: str) -> None:
+    once, _ = await custom([8.0, 2.0, 0.5, 0.0], sampler=sampler)
+    twice, _ = await custom([8.0, 8.0, 2.0, 0.5, 0.5, 0.0, 0.0], sampler=sampler)
+    assert torch.equal(once, twice)
+
+
+@pytest.mark.parametrize("sigmas", [[3.0, 0.0, 1.0], [math.nan, 0.0], [math.inf, 1.0], [3.0, -1.0]])
+async def test_levels_that_no_sampler_can_follow_are_refused(custom: Any, sigmas: list[float]) -> None:
+    with pytest.raises(InputError, match="noise level") as caught:
+        await custom(sigmas)
+    assert caught.value.code == "out_of_range"
+
+
+async def test_ddim_draws_noise_of_its_own_for_what_a_mask_protects(run: Callable[..., Any]) -> None:
+    latents: LatentBatch = {**some(), "noise_mask": torch.full((1, 1, 64, 64), 0.5)}
+    assert torch.equal(await run(some(), sampler="ddim"), await run(some(), sampler="euler"))
+    assert not torch.allclose(
+        await run(latents, sampler="ddim"), await run(latents, sampler="euler"), atol=0.01
+    )
+
+
+async def test_a_soft_mask_lets_go_pixel_by_pixel(model: DiffusionModel, as_node: AsNode) -> None:
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[..., :32] = 0.5
+    latents: LatentBatch = {**some(), "noise_mask": mask}
+    soft = await as_node(sample(replace(model, soft_inpainting=1.0), PROMPT, OTHER, latents, SETTINGS))
+    hard = await as_node(sample(model, PROMPT, OTHER, latents, SETTINGS))
+    assert not torch.allclose(soft["samples"][..., :4], hard["samples"][..., :4], atol=0.1)
+
+
+async def test_progress_of_an_adaptive_run_ends_at_the_steps_asked_for(
+    run: Callable[..., Any], sent: list[Any]
+) -> None:
+    await run(empty(), sampler="dpm_adaptive", scheduler="karras")
+    values = [message.value for message in sent if isinstance(message, Progress)]
+    assert values == sorted(values)
+    assert values[-1] == pytest.approx(4)
+    assert {message.maximum for message in sent if isinstance(message, Progress)} == {4}
+
+
+def test_added_noise_spans_the_levels(model: DiffusionModel) -> None:
+    latents = some()
+    noise = initial_noise((1, 4, 8, 8), 5) / model.scaling_factor
+    for sigmas, span in (([7.0, 2.0, 1.0], 6.0), ([7.0], 7.0), ([], 0.0)):
+        noisy = add_noise(model, SeededNoise(5), sigmas, latents)["samples"]
+        torch.testing.assert_close(noisy, latents["samples"] + noise * span, atol=1e-4, rtol=1e-4)
