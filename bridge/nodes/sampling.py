@@ -12,10 +12,11 @@ SamplerName = Annotated[str, Choices(tuple(SAMPLERS))]
 SchedulerName = Annotated[str, Choices(tuple(SCHEDULERS))]
 Denoise = Annotated[float, Range(0.0, 1.0, 0.01), Tooltip("How much of the latents is made anew.")]
 Step = Annotated[int, Range(0, 10_000)]
+AS_SELECTED = "See KSamplerSelect for the samplers that differ."
 Switch = Literal["enable", "disable"]
 
 
-@node("KSampler", category="sampling")
+@node("KSampler", category="sampling", differs=AS_SELECTED)
 async def ksampler(
     model: Model,
     seed: Seed = 0,
@@ -34,7 +35,7 @@ async def ksampler(
     return await sample(model, positive, negative, latent_image, settings)
 
 
-@node("KSamplerAdvanced", category="sampling", display_name="KSampler (Advanced)")
+@node("KSamplerAdvanced", category="sampling", display_name="KSampler (Advanced)", differs=AS_SELECTED)
 async def ksampler_advanced(
     model: Model,
     add_noise: Switch,

@@ -1,0 +1,114 @@
+"""Samplers for custom sampling."""
+
+from functools import partial
+from typing import Annotated, Literal
+
+from bridge.diffusion import (
+    SAMPLERS,
+    Sampler,
+    SolverSampler,
+    Tolerance,
+    dpm_adaptive,
+    dpmpp_2m_sde,
+    dpmpp_2s_ancestral,
+    dpmpp_3m_sde,
+    dpmpp_sde,
+    euler_ancestral,
+    euler_ancestral_cfg_pp,
+    lms,
+)
+from bridge.graph import Choices, Range, Tooltip, node
+
+CATEGORY = "sampling/custom_sampling/samplers"
+DRAWS_ON_CPU = "Noise comes from the CPU whatever is chosen, so that a seed means the same on every device."
+Eta = Annotated[float, Range(0.0, 100.0, 0.01), Tooltip("How much fresh noise; 0 is none.")]
+NoiseScale = Annotated[float, Range(0.0, 100.0, 0.01), Tooltip("What fresh noise is multiplied by.")]
+Weight = Annotated[float, Range(0.0, 100.0, 0.01)]
+NoiseDevice = Literal["gpu", "cpu"]
+
+
+@node(
+    "KSamplerSelect",
+    category=CATEGORY,
+    differs="Samplers in _gpu draw their noise on the CPU, as the others do; sa_solver ends at the last "
+    "level where that is not 0, in ComfyUI one before; uni_pc, dpm_fast and dpm_adaptive denoise in a "
+    "single step too, where ComfyUI gives back the noise.",
+)
+def ksampler_select(sampler_name: Annotated[str, Choices(tuple(SAMPLERS))]) -> Sampler:
+    """Choose how the sampler goes from noise to picture."""
+    return SAMPLERS[sampler_name]
+
+
+@node("SamplerEulerAncestral", category=CATEGORY)
+def sampler_euler_ancestral(eta: Eta = 1.0, s_noise: NoiseScale = 1.0) -> Sampler:
+    """Take straight steps, with fresh noise after each."""
+    return SolverSampler(partial(euler_ancestral, eta=eta, noise_scale=s_noise))
+
+
+@node("SamplerEulerAncestralCFGPP", category=CATEGORY, display_name="SamplerEulerAncestralCFG++")
+def sampler_euler_ancestral_cfg_pp(
+    eta: Annotated[float, Range(0.0, 1.0, 0.01)] = 1.0,
+    s_noise: Annotated[float, Range(0.0, 10.0, 0.01)] = 1.0,
+) -> Sampler:
+    """Take straight steps, with fresh noise after each, guided by CFG++: use a cfg around 1."""
+    return SolverSampler(partial(euler_ancestral_cfg_pp, eta=eta, noise_scale=s_noise))
+
+
+@node("SamplerLMS", category=CATEGORY)
+def sampler_lms(order: Annotated[int, Range(1, 100)] = 4) -> Sampler:
+    """Extrapolate from the slopes of so many steps."""
+    return SolverSampler(partial(lms, order=order))
+
+
+@node("SamplerDPMPP_3M_SDE", category=CATEGORY, differs=DRAWS_ON_CPU)
+def sampler_dpmpp_3m_sde(eta: Eta = 1.0, s_noise: NoiseScale = 1.0, *, noise_device: NoiseDevice) -> Sampler:
+    """Extrapolate from three steps, with fresh noise after each."""
+    return SolverSampler(partial(dpmpp_3m_sde, eta=eta, noise_scale=s_noise))
+
+
+@node("SamplerDPMPP_2M_SDE", category=CATEGORY, differs=DRAWS_ON_CPU)
+def sampler_dpmpp_2m_sde(
+    solver_type: Literal["midpoint", "heun"],
+    eta: Eta = 1.0,
+    s_noise: NoiseScale = 1.0,
+    *,
+    noise_device: NoiseDevice,
+) -> Sampler:
+    """Extrapolate from two steps, with fresh noise after each."""
+    return SolverSampler(partial(dpmpp_2m_sde, eta=eta, noise_scale=s_noise, rule=solver_type))
+
+
+@node("SamplerDPMPP_SDE", category=CATEGORY, differs=DRAWS_ON_CPU)
+def sampler_dpmpp_sde(
+    eta: Eta = 1.0,
+    s_noise: NoiseScale = 1.0,
+    r: Annotated[float, Range(0.0, 100.0, 0.01)] = 0.5,
+    *,
+    noise_device: NoiseDevice,
+) -> Sampler:
+    """Look twice at every step, with fresh noise after each look."""
+    return SolverSampler(partial(dpmpp_sde, eta=eta, noise_scale=s_noise, r=r))
+
+
+@node("SamplerDPMPP_2S_Ancestral", category=CATEGORY)
+def sampler_dpmpp_2s_ancestral(eta: Eta = 1.0, s_noise: NoiseScale = 1.0) -> Sampler:
+    """Look twice at every step, with fresh noise after each."""
+    return SolverSampler(partial(dpmpp_2s_ancestral, eta=eta, noise_scale=s_noise))
+
+
+@node("SamplerDPMAdaptative", category=CATEGORY)
+def sampler_dpm_adaptive(
+    order: Annotated[int, Range(2, 3)] = 3,
+    rtol: Weight = 0.05,
+    atol: Weight = 0.0078,
+    h_init: Weight = 0.05,
+    pcoeff: Weight = 0.0,
+    icoeff: Weight = 1.0,
+    dcoeff: Weight = 0.0,
+    accept_safety: Weight = 0.81,
+    eta: Eta = 0.0,
+    s_noise: NoiseScale = 1.0,
+) -> Sampler:
+    """Choose steps by the error they make."""
+    tolerance = Tolerance(order, rtol, atol, h_init, pcoeff, icoeff, dcoeff, accept_safety)
+    return SolverSampler(partial(dpm_adaptive, tolerance=tolerance, eta=eta, noise_scale=s_noise))
