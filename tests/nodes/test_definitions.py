@@ -133,12 +133,6 @@ def test_only_the_vae_of_a_controlnet_is_optional(definitions: Any) -> None:
     assert optional == {("ControlNetApplyAdvanced", "vae")}
 
 
-def test_samplers_and_schedulers_are_those_that_exist() -> None:
-    assert {"euler", "euler_ancestral", "heun", "dpmpp_2m", "dpmpp_2m_sde", "lcm", "ddim"} == set(SAMPLERS)
-    known = {"normal", "karras", "exponential", "sgm_uniform", "simple", "ddim_uniform", "beta"}
-    assert known == set(SCHEDULERS)
-
-
 def test_the_environment_says_what_pixels_depend_on() -> None:
     environment = load({"device": "cpu", "dtype": "auto", "threads": None}).environment
     assert environment["device"] == "cpu"
