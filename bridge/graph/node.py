@@ -8,7 +8,8 @@
         return posterize(image, levels)
 
 An annotation is a Python type (``int``, ``float``, ``str``, ``bool``, ``Literal[...]``) or ``Annotated``
-with the markers below; ``T | None = None`` makes an input optional. Several results are a tuple.
+with the markers below; ``T | None = None`` makes an input optional. Several results are a tuple. A result
+may be a union with types that are no sockets: ``Image | Expansion``.
 """
 
 import inspect
@@ -21,6 +22,8 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 from bridge.graph.definition import InputDefinition, NodeDefinition, OutputDefinition
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_PLAIN = {int: "INT", float: "FLOAT", str: "STRING", bool: "BOOLEAN"}
 
 _WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z]{2})(?=[A-Z][a-z])")
 """Where the words of a class name meet: VAE|Decode, KSampler|Advanced."""
@@ -239,20 +242,28 @@ def _check_default(entry: InputDefinition) -> None:
 def _outputs(result: Any, names: tuple[str, ...]) -> Iterator[OutputDefinition]:
     if result is None or result is type(None):
         return
+    result = _socket_option(result)
     hints = get_args(result) if get_origin(result) is tuple else (result,)
     if names and len(names) != len(hints):
         raise TypeError(f"{len(names)} names for {len(hints)} outputs")
     for index, hint in enumerate(hints):
-        base, marks = _unfold(hint)
+        base, marks = _unfold(_socket_option(hint))
         socket = _socket_type(base, marks, f"result {index}")
         yield OutputDefinition(names[index] if names else socket, socket, _mark(marks, ListOf) is not None)
+
+
+def _socket_option(hint: Any) -> Any:
+    """Return the option of a union that names sockets; the others are what else a node may return."""
+    if get_origin(hint) not in (Union, types.UnionType):
+        return hint
+    options = [o for o in get_args(hint) if get_origin(o) in (tuple, Annotated) or o in _PLAIN]
+    return options[0] if len(options) == 1 else hint
 
 
 def _socket_type(base: Any, marks: tuple[Any, ...], place: str) -> str:
     socket = _mark(marks, Socket)
     if socket:
         return str(socket.type)
-    plain = {int: "INT", float: "FLOAT", str: "STRING", bool: "BOOLEAN"}
-    if base in plain:
-        return plain[base]
+    if base in _PLAIN:
+        return _PLAIN[base]
     raise TypeError(f"{place}: {base!r} names no socket type; annotate it with Socket(...)")

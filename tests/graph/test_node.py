@@ -181,3 +181,32 @@ def test_every_output_needs_a_name_or_none_has_one():
 
     with pytest.raises(TypeError, match="2 names for 1 outputs"):
         define(function, outputs=("a", "b"))
+
+
+class Other:
+    """What a node may return besides its results."""
+
+
+@pytest.mark.parametrize(
+    ("hint", "expected"),
+    [
+        (Image | Other, ["IMAGE"]),
+        (int | Other, ["INT"]),
+        (tuple[Image, Mask] | Other, ["IMAGE", "MASK"]),
+        (tuple[Image | Other, Mask], ["IMAGE", "MASK"]),
+    ],
+)
+def test_what_is_no_socket_may_be_returned_besides_the_results(hint, expected):
+    def function(): ...
+
+    function.__annotations__ = {"return": hint}
+    assert [output.type for output in define(function).outputs] == expected
+
+
+@pytest.mark.parametrize("hint", [Image | Mask, Other | list])
+def test_a_union_of_several_sockets_or_of_none_is_no_result(hint):
+    def function(): ...
+
+    function.__annotations__ = {"return": hint}
+    with pytest.raises(TypeError, match="names no socket type"):
+        define(function)

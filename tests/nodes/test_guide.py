@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from bridge.engine import Cache, Folders, Job, execute
+from bridge.graph import Registry, parse_workflow
+from bridge.nodes import load
+
 GUIDE = Path(__file__).parents[2] / "docs" / "writing-a-node.md"
 BLOCKS = re.findall(r"```python\n# (\S+)\.py\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
 
@@ -32,7 +36,7 @@ def modules(monkeypatch):
 
 
 def test_every_block_is_a_module_with_a_path():
-    assert GUIDE.read_text(encoding="utf-8").count("```python") == len(BLOCKS) == 5
+    assert GUIDE.read_text(encoding="utf-8").count("```python") == len(BLOCKS) == 6
 
 
 async def test_tests_of_the_guide_pass(modules):
@@ -47,6 +51,28 @@ async def test_tests_of_the_guide_pass(modules):
         outcome = test()
         if inspect.isawaitable(outcome):
             await outcome
+
+
+async def test_the_expansion_of_the_guide_runs_and_its_blocker_blocks(modules, tmp_path):
+    enhance = modules["bridge.nodes.enhance"].image_enhance.node
+    registry = Registry([enhance, *load({"device": "cpu"}).registry.values()])
+    shown = []
+    for side in (32, 8):
+        nodes = {
+            "1": {
+                "class_type": "EmptyImage",
+                "inputs": {"width": side, "height": 32, "batch_size": 1, "color": 9},
+            },
+            "2": {"class_type": "ImageEnhance", "inputs": {"image": ["1", 0]}},
+            "3": {"class_type": "PreviewImage", "inputs": {"images": ["2", 0]}},
+        }
+        job = Job("job", Folders(*[tmp_path] * 4))
+        outcome = await execute(parse_workflow(nodes), ["3"], registry, Cache(0), job)
+        shown.append((len(outcome.shown), [problem.message for problem in outcome.problems]))
+    assert shown == [
+        (1, []),
+        (0, ["PreviewImage did not run: the picture is smaller than 16 pixels"]),
+    ]
 
 
 def test_signatures_of_the_guide_are_schemas(modules):
