@@ -107,8 +107,8 @@ def _inputs(entries: Iterable[NodeDefinition]) -> Iterator[tuple[NodeDefinition,
 def _absent(reasons: Mapping[str, str]) -> str:
     lines = [
         "## Nodes of ComfyUI that are not here\n",
-        "Of the nodes that come with ComfyUI 0.3.64, these work on still images with Stable Diffusion 1.5, 2 or",
-        "XL and are missing. Nodes for other families, video, audio and meshes are not listed.\n",
+        "Of the nodes that come with ComfyUI 0.3.64, these work on still images with Stable Diffusion 1.5, 2",
+        "or XL and are missing. Nodes for other families, video, audio and meshes are not listed.\n",
         "| node | why |",
         "|---|---|",
         *(f"| {name} | {_text(reasons[name])} |" for name in sorted(reasons, key=str.casefold)),
