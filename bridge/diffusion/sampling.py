@@ -150,9 +150,7 @@ async def run(
 
 def _distinct(sigmas: Sequence[float]) -> list[float]:
     levels = [sigma for sigma, _ in itertools.groupby(float(sigma) for sigma in sigmas)]
-    if any(not (math.isfinite(sigma) and sigma > 0) for sigma in levels[:-1]) or not all(
-        math.isfinite(sigma) and sigma >= 0 for sigma in levels[-1:]
-    ):
+    if 0.0 in levels[:-1] or not all(math.isfinite(sigma) and sigma >= 0 for sigma in levels):
         raise InputError(
             "a noise level before the last one is 0, or one is no number",
             code="out_of_range",
