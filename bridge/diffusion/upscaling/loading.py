@@ -56,7 +56,8 @@ def load_upscaler(path: Path, name: str) -> Upscaler:
         require_spandrel(header, path.name)
         return Upscaler(Network(label, functools.partial(load_foreign, path)))
     build, stored = known
-    found = match_names(build(), header, lambda parameter: [stored.get(parameter, parameter)], path.name)
+    skeleton = build()
+    found = match_names(skeleton, header, lambda parameter: [stored.get(parameter, parameter)], path.name)
     loader = running_loader()
 
     def load(placement: Placement) -> Any:
@@ -65,7 +66,8 @@ def load_upscaler(path: Path, name: str) -> Upscaler:
             fill(module, path, found, placement, placement.picture_dtype, on_read)
         return module.to(memory_format=placement.memory_format)
 
-    return Upscaler(Network(label, load))
+    shapes = {parameter: tuple(each.shape) for parameter, each in skeleton.named_parameters()}
+    return Upscaler(Network(label, load, shapes))
 
 
 def _known(header: models.Header) -> tuple[Callable[[], Any], dict[str, str]] | None:
