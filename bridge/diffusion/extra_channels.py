@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from bridge.diffusion.fit import scale
+from bridge.diffusion.fit import repeat_to, scale
 from bridge.diffusion.types import DiffusionModel, Prompt
 from bridge.errors import UnsupportedModel
 
@@ -58,7 +58,10 @@ def extra_channels(
             f"{model.unet.name} takes {config['in_channels']} channels",
             hint="Plain (4), inpainting (9) and instruct-pix2pix checkpoints (8) are supported.",
         )
-    mask = noise_mask if prompt.concat_mask is None else prompt.concat_mask
+    mask = prompt.concat_mask
+    if mask is None and noise_mask is not None:
+        stretched = scale(noise_mask.reshape(-1, 1, *noise_mask.shape[-2:]), width, height, "bilinear")
+        mask = repeat_to(stretched, batch)
     latents = clean if prompt.concat_latents is None else prompt.concat_latents * model.scaling_factor
     if mask is None or latents is None:
         blank = torch.tensor(GREY).reshape(1, -1, 1, 1).expand(batch, -1, height, width)
