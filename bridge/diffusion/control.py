@@ -1,59 +1,90 @@
-"""ControlNets at work: pictures that steer the denoiser between two noise levels."""
+"""ControlNets and T2I-Adapters at work: pictures that steer the denoiser between two noise levels."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from diffusers import ControlNetModel
 from torch import Tensor
 
+from bridge.diffusion.controlnet import SteeringNetwork
 from bridge.diffusion.device import memory_errors
 from bridge.diffusion.fit import fit_picture, repeat_to
 from bridge.diffusion.networks import control_factor
 from bridge.diffusion.residency import Network, placement, with_room
+from bridge.diffusion.t2i_adapter import T2IAdapter
 from bridge.diffusion.types import Control, ControlNetwork, DiffusionModel, Prompt
 from bridge.errors import ModelError
 
-Residuals = tuple[list[Tensor], Tensor]
-"""What is added to a UNet's skip connections, finest first, and to its middle block."""
 
+@dataclass(frozen=True, slots=True)
+class Residuals:
+    """What is added inside a UNet.
 
-class SteeringNetwork(torch.nn.Module):
-    """A ControlNet whose picture encoder runs apart, once for each picture instead of at every step."""
+    Args:
+        skips: To its skip connections, finest first; empty for nothing.
+        middle: Behind its middle block.
+        levels: At the end of each level of its encoder, finest first, and behind the middle block where
+            there is one more; empty for nothing.
+    """
 
-    def __init__(self, network: ControlNetModel) -> None:
-        super().__init__()
-        self.picture_encoder = network.controlnet_cond_embedding
-        network.controlnet_cond_embedding = torch.nn.Identity()
-        self.network = network
+    skips: tuple[Tensor, ...] = ()
+    middle: Tensor | None = None
+    levels: tuple[Tensor, ...] = ()
 
-    @property
-    def config(self) -> Any:
-        """The ControlNet's own configuration."""
-        return self.network.config
-
-    def forward(
-        self, sample: Tensor, timestep: Tensor, prompt_embeds: Tensor, embedding: Tensor
-    ) -> Residuals:
-        """Return residuals for scaled noisy latents; ``embedding`` is the picture encoder's output."""
-        down, middle = self.network(
-            sample,
-            timestep,
-            encoder_hidden_states=prompt_embeds,
-            controlnet_cond=embedding,
-            return_dict=False,
+    def __add__(self, other: "Residuals") -> "Residuals":
+        middles = [each.middle for each in (self, other) if each.middle is not None]
+        return Residuals(
+            _sum(self.skips, other.skips),
+            sum(middles[1:], middles[0]) if middles else None,
+            _sum(self.levels, other.levels),
         )
-        return down, middle
+
+    def scaled(self, factor: float) -> "Residuals":
+        """Return them times a factor."""
+        if math.isclose(factor, 1.0):
+            return self
+        return Residuals(
+            tuple(each * factor for each in self.skips),
+            None if self.middle is None else self.middle * factor,
+            tuple(each * factor for each in self.levels),
+        )
+
+    def arguments(self) -> dict[str, Any]:
+        """Return them as arguments of a ``UNet2DConditionModel``."""
+        given: dict[str, Any] = {}
+        if self.skips:
+            given["down_block_additional_residuals"] = self.skips
+            given["mid_block_additional_residual"] = self.middle
+        if self.levels:
+            given["down_intrablock_additional_residuals"] = list(self.levels)  # the UNet empties it
+        return given
 
 
 @dataclass(frozen=True, slots=True)
-class Steering:
+class Step:
+    """What the UNet is given at one step, and a ControlNet with it.
+
+    Args:
+        sample: Scaled noisy latents, (N, 4, h, w), N a multiple of each picture's batch.
+        timestep: Shape (N,).
+        prompt_embeds: Shape (N, tokens, width).
+        added: What SDXL's networks take besides, as diffusers names it.
+    """
+
+    sample: Tensor
+    timestep: Tensor
+    prompt_embeds: Tensor
+    added: dict[str, Tensor] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Steering(ABC):
     """A ``Control`` made ready for a run: at work while start ≥ sigma ≥ end."""
 
-    network: Network[SteeringNetwork]
-    embedding: Tensor
+    network: Network[Any]
     conditioning_scale: float
     start: float
     end: float
@@ -61,6 +92,50 @@ class Steering:
     def is_active(self, sigma: float) -> bool:
         """Tell whether it steers at a noise level."""
         return self.start >= sigma >= self.end
+
+    @abstractmethod
+    def residuals(self, step: Step) -> Residuals:
+        """Return what it adds at a step, at full weight."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSteering(Steering):
+    """A ControlNet, which looks at every step.
+
+    Args:
+        embedding: What its picture encoder made of the picture, (1 or B, C, h, w).
+        label: What a union ControlNet adds to the embedding of time.
+    """
+
+    embedding: Tensor
+    label: Tensor | None = None
+
+    def residuals(self, step: Step) -> Residuals:
+        """As of the base class."""
+        embedding = (
+            self.embedding if len(self.embedding) == 1 else repeat_to(self.embedding, len(step.sample))
+        )
+        module = self.network.module()
+        skips, middle = module(
+            step.sample, step.timestep, step.prompt_embeds, embedding, self.label, step.added
+        )
+        return Residuals(skips, middle)
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterSteering(Steering):
+    """A T2I-Adapter, which has looked at the picture once and for all.
+
+    Args:
+        levels: Its features, each (1 or B, C, h, w).
+    """
+
+    levels: tuple[Tensor, ...]
+
+    def residuals(self, step: Step) -> Residuals:
+        """As of the base class."""
+        # Whole batches: behind the middle block diffusers adds only what has its exact shape.
+        return Residuals(levels=tuple(repeat_to(each, len(step.sample)) for each in self.levels))
 
 
 def add_control(conditioning: Sequence[Prompt], control: Control) -> tuple[Prompt, ...]:
@@ -71,79 +146,98 @@ def add_control(conditioning: Sequence[Prompt], control: Control) -> tuple[Promp
 
 
 def cover_negative(positive: Sequence[Prompt], negative: Sequence[Prompt]) -> tuple[Prompt, ...]:
-    """Give negative prompts without controls those of the positive ones that ask for it."""
-    shared = next(
-        (prompt.controls for prompt in positive if any(c.covers_negative for c in prompt.controls)), ()
-    )
-    covering = tuple(control for control in shared if control.covers_negative)
-    return tuple(prompt if prompt.controls else replace(prompt, controls=covering) for prompt in negative)
+    """Give negative prompts without controls those of the positive ones whose last control asks for it.
+
+    Prompts that are limited to a window neither give nor take; if any other negative prompt has controls of
+    its own, all stay as they are. The first positive prompt gives to the first negative one, and so on round.
+    """
+    giving = [
+        prompt.controls
+        for prompt in positive
+        if not prompt.is_windowed and prompt.controls and prompt.controls[-1].covers_negative
+    ]
+    taking = [index for index, prompt in enumerate(negative) if not prompt.is_windowed]
+    if not taking or any(negative[index].controls for index in taking):
+        return tuple(negative)
+    covered = list(negative)
+    for count, controls in enumerate(giving):
+        index = taking[count % len(taking)]
+        covered[index] = replace(covered[index], controls=controls)
+    return tuple(covered)
 
 
 def prepare(control: Control, model: DiffusionModel, shape: Sequence[int]) -> Steering:
-    """Embed a control's picture for a model's latents of a shape (B, 4, h, w).
+    """Show a control's picture to its network, for a model's latents of a shape (B, 4, h, w).
 
     Raises:
         ModelError: Code ``model_mismatch`` if the ControlNet was made for another UNet or latent factor.
-        OutOfMemory: If the picture encoder does not fit.
+        OutOfMemory: If what reads the picture does not fit.
     """
     batch, _, height, width = shape
+    network: Network[Any] = control.network.network
     _require_match(control.network, model)
-    image = control.image[..., :3].movedim(-1, 1)
-    image = fit_picture(image, height * model.latent_factor, width * model.latent_factor)
+    factor = _multiple(network.module())
+    image = fit_picture(
+        control.image[..., :3].movedim(-1, 1),
+        -(-height * model.latent_factor // factor) * factor,
+        -(-width * model.latent_factor // factor) * factor,
+    )
     image = image if len(image) == 1 else repeat_to(image, batch)
-    network: Network[SteeringNetwork] = control.network.network
-
-    @torch.inference_mode()
-    def embed() -> Tensor:
-        module = network.module()
-        with memory_errors("reading a control image"):
-            there = image.to(
-                module.network.device, module.network.dtype, memory_format=placement().memory_format
-            )
-            embedding: Tensor = module.picture_encoder(there)
-            return embedding
-
-    return Steering(
-        network=network,
-        embedding=with_room(embed, keep=(network,)),
-        conditioning_scale=control.conditioning_scale,
-        start=model.schedule.sigma_at(control.start),
-        end=model.schedule.sigma_at(control.end),
+    common = (
+        network,
+        control.conditioning_scale,
+        model.schedule.sigma_at(control.start),
+        model.schedule.sigma_at(control.end),
     )
 
+    @torch.inference_mode()
+    def read() -> Steering:
+        module, here = network.module(), placement()
+        with memory_errors("reading a control image"):
+            there = image.to(here.device, module.dtype, memory_format=here.memory_format)
+            if isinstance(module, T2IAdapter):
+                return AdapterSteering(*common, module(there))
+            return NetworkSteering(*common, *module.read(there, control.network.control_type))
 
-def residuals(
-    steering: Sequence[Steering], sample: Tensor, timestep: Tensor, prompt_embeds: Tensor
-) -> Residuals | None:
-    """Add up what several ControlNets say; ``None`` if there are none.
+    return with_room(read, keep=(network,))
 
-    Args:
-        steering: Those at work now.
-        sample: Scaled noisy latents, (N, 4, h, w), N a multiple of each embedding's batch.
-        timestep: Shape (N,).
-        prompt_embeds: Shape (N, tokens, width).
-    """
-    total: Residuals | None = None
-    for each in steering:
-        embedding = each.embedding if len(each.embedding) == 1 else repeat_to(each.embedding, len(sample))
-        down, middle = each.network.module()(sample, timestep, prompt_embeds, embedding)
-        if not math.isclose(each.conditioning_scale, 1.0):
-            for residual in (*down, middle):
-                residual.mul_(each.conditioning_scale)
-        if total is None:
-            total = list(down), middle
-        else:
-            for mine, more in zip((*total[0], total[1]), (*down, middle), strict=True):
-                mine.add_(more)
-    return total
+
+def residuals(steering: Sequence[Steering], step: Step) -> Residuals:
+    """Add up what several say at a step."""
+    return sum((each.residuals(step).scaled(each.conditioning_scale) for each in steering), Residuals())
+
+
+def _multiple(module: SteeringNetwork | T2IAdapter) -> int:
+    """Return what the sides of a picture must be multiples of."""
+    return module.layout.factor if isinstance(module, T2IAdapter) else 1
+
+
+def _sum(mine: tuple[Tensor, ...], theirs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    if not (mine and theirs):
+        return mine or theirs
+    return tuple(a + b for a, b in zip(mine, theirs, strict=True))
 
 
 def _require_match(control: ControlNetwork, model: DiffusionModel) -> None:
-    mine, unet = control.network.module().config, model.unet.module().config
-    entries = ("block_out_channels", "layers_per_block", "cross_attention_dim")
-    if any(mine[entry] != unet[entry] for entry in entries) or control_factor(mine) != model.latent_factor:
+    made_for = " or ".join(family.value for family in control.families)
+    if model.family not in control.families:
         raise ModelError(
-            f"{control.network.name} was made for another kind of checkpoint",
+            f"{control.network.name} was made for {made_for}; {model.unet.name} is {model.family.value}",
             code="model_mismatch",
             hint="Choose a ControlNet and a checkpoint of the same family.",
+        )
+    mine, unet = control.network.module(), model.unet.module().config
+    if isinstance(mine, T2IAdapter):
+        # SDXL's have one level more, whose features go behind the middle block.
+        levels = mine.layout.channels[: len(unet["block_out_channels"])]
+        fits = levels == tuple(unet["block_out_channels"])
+    else:
+        entries = ("block_out_channels", "layers_per_block", "cross_attention_dim")
+        fits = all(mine.config[entry] == unet[entry] for entry in entries)
+        fits = fits and control_factor(mine.config) == model.latent_factor
+    if not fits:
+        raise ModelError(
+            f"{control.network.name} was made for another kind of {made_for} than {model.unet.name}",
+            code="model_mismatch",
+            hint="Choose a ControlNet that was trained for this checkpoint.",
         )

@@ -1,12 +1,60 @@
-"""ControlNets on conditioning."""
+"""ControlNets and T2I-Adapters: opening them, and putting them on conditioning."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from bridge.diffusion import Conditioning, Control, ControlNet, Image, Vae, add_control
-from bridge.graph import Range, node
+from bridge.diffusion import (
+    CONTROL_TYPES,
+    Conditioning,
+    Control,
+    ControlNet,
+    Image,
+    Mask,
+    Model,
+    Vae,
+    add_control,
+    find_model,
+    load_controlnet,
+    mark_masked,
+    model_stamp,
+    with_control_type,
+)
+from bridge.graph import Choices, ChoicesFrom, Range, node
 
+ControlNetName = Annotated[str, ChoicesFrom("controlnet")]
 Strength = Annotated[float, Range(0.0, 10.0, 0.01)]
 Percent = Annotated[float, Range(0.0, 1.0, 0.001)]
+
+
+def controlnet_stamp(control_net_name: str) -> Any:
+    """Return what changes when the file does."""
+    return model_stamp("controlnet", control_net_name)
+
+
+@node(
+    "ControlNetLoader", category="loaders", display_name="Load ControlNet Model", fingerprint=controlnet_stamp
+)
+def controlnet_loader(control_net_name: ControlNetName) -> ControlNet:
+    """Open a ControlNet, a union ControlNet or a T2I-Adapter."""
+    return load_controlnet(find_model("controlnet", control_net_name), control_net_name)
+
+
+@node(
+    "DiffControlNetLoader",
+    category="loaders",
+    display_name="Load ControlNet Model (diff)",
+    fingerprint=controlnet_stamp,
+)
+def diff_controlnet_loader(model: Model, control_net_name: ControlNetName) -> ControlNet:
+    """Open a ControlNet that was saved as what differs from a checkpoint."""
+    return load_controlnet(find_model("controlnet", control_net_name), control_net_name, model)
+
+
+@node("SetUnionControlNetType", category="conditioning/controlnet")
+def set_union_controlnet_type(
+    control_net: ControlNet, type: Annotated[str, Choices(("auto", *CONTROL_TYPES))]
+) -> ControlNet:
+    """Say what kind of picture a union ControlNet gets; auto says nothing of it."""
+    return with_control_type(control_net, type)
 
 
 @node("ControlNetApply", category="conditioning/controlnet", display_name="Apply ControlNet (OLD)")
@@ -36,3 +84,13 @@ def controlnet_apply_advanced(
     """Steer by a picture during a part of the noise schedule."""
     control = Control(control_net, image, strength, start_percent, end_percent)
     return add_control(positive, control), add_control(negative, control)
+
+
+@node(
+    "InpaintPreprocessor",
+    category="ControlNet Preprocessors/others",
+    display_name="Inpaint Preprocessor",
+)
+def inpaint_preprocessor(image: Image, mask: Mask, black_pixel_for_xinsir_cn: bool = False) -> Image:
+    """Mark what an inpainting ControlNet is to fill; in black for xinsir's union."""
+    return mark_masked(image, mask, 0.0 if black_pixel_for_xinsir_cn else -1.0)

@@ -1,0 +1,121 @@
+"""From a file or folder to a ControlNet, a union ControlNet or a T2I-Adapter."""
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bridge import models
+from bridge.diffusion import folder, networks
+from bridge.diffusion.controlnet import SteeringNetwork, UnionEncoder
+from bridge.diffusion.ldm_names import Place, unet_names
+from bridge.diffusion.loading import open_network
+from bridge.diffusion.residency import Network
+from bridge.diffusion.t2i_adapter import T2IAdapter, adapter_names
+from bridge.diffusion.types import ControlNetwork, DiffusionModel
+from bridge.errors import ModelError
+
+_POOLING_NAMES = ("_shuffle", "_shuffle_fp16")
+"""Ends of the names of files whose residuals are averaged over the picture; nothing inside tells them."""
+
+_UNION = {
+    "ln_1": "transformer_layes.0.ln_1",
+    "ln_2": "transformer_layes.0.ln_2",
+    "out_proj": "transformer_layes.0.attn.out_proj",
+    "c_fc": "transformer_layes.0.mlp.c_fc",
+    "c_proj": "transformer_layes.0.mlp.c_proj",
+    "linear_1": "control_add_embedding.linear_1",
+    "linear_2": "control_add_embedding.linear_2",
+}
+"""Module of a ``UnionEncoder`` → what a file calls it, misspelt as it is."""
+
+
+def load_controlnet(path: Path, name: str, base: DiffusionModel | None = None) -> ControlNetwork:
+    """Open what steers by pictures: a single file in either naming style, or a diffusers folder.
+
+    Args:
+        path: What the catalogue found.
+        name: What the user calls it, for messages.
+        base: Whose weights are added to those of a file that holds differences.
+
+    Raises:
+        ModelError: If it is damaged, unsafe, or no ControlNet; code ``model_incomplete`` if it holds
+            differences and there is no base.
+        UnsupportedModel: If it is one of another family, or of a kind that is not supported.
+    """
+    file = folder.weights_file(path, "diffusion_pytorch_model") if path.is_dir() else path
+    header = models.read_header(file)
+    found = models.controlnet(header, path.name)
+    if isinstance(found, models.AdapterLayout):
+        return _adapter(file, name, found)
+    config = networks.controlnet_config(found.layout, found.family)
+    if path.is_dir() and not found.control_types:
+        config = folder.read_controlnet_config(path)
+    elif path.stem.endswith(_POOLING_NAMES):
+        config["global_pool_conditions"] = True
+    if found.is_difference and base is None:
+        raise ModelError(
+            f'"{name}" holds only what differs from a checkpoint',
+            code="model_incomplete",
+            hint="Load it with DiffControlNetLoader.",
+        )
+    is_ldm = models.is_ldm(each.removeprefix(found.prefix) for each in header.tensors)
+    network = open_network(
+        f'ControlNet "{name}"',
+        functools.partial(_empty, config, found.control_types),
+        file,
+        functools.partial(_places, part=found, is_ldm=is_ldm),
+        finish=functools.partial(_added, base=base.unet) if found.is_difference and base else _same,
+    )
+    return ControlNetwork(network, (found.family,), found.control_types)
+
+
+def _adapter(file: Path, name: str, layout: models.AdapterLayout) -> ControlNetwork:
+    def build() -> T2IAdapter:
+        with torch.device("meta"):
+            return T2IAdapter(layout)
+
+    names = functools.partial(adapter_names, layout=layout)
+    return ControlNetwork(open_network(f'T2I-Adapter "{name}"', build, file, names), layout.families)
+
+
+def _empty(config: dict[str, Any], control_types: int) -> SteeringNetwork:
+    if not control_types:
+        return SteeringNetwork(networks.empty_controlnet(config))
+    with torch.device("meta"):
+        union = UnionEncoder(config["block_out_channels"][0], control_types)
+    # What the union says of the type goes where diffusers adds a class: to the embedding of time.
+    return SteeringNetwork(networks.empty_controlnet({**config, "class_embed_type": "identity"}), union)
+
+
+def _places(parameter: str, part: models.ControlPart, is_ldm: bool) -> Sequence[str | Place]:
+    """Return where a parameter of a ``SteeringNetwork`` may lie."""
+    owner, _, rest = parameter.partition(".")
+    if owner == "union":
+        return [_union_place(part.prefix, rest)]
+    name = f"controlnet_cond_embedding.{rest}" if owner == "picture_encoder" else rest
+    names = unet_names(name, part.layout.blocks) if is_ldm else [name]
+    return [part.prefix + each for each in names]
+
+
+def _union_place(prefix: str, parameter: str) -> Place:
+    module, _, kind = parameter.partition(".")
+    if module == "value":
+        return Place(f"{prefix}transformer_layes.0.attn.in_proj_{kind}", third=2)
+    return Place(prefix + parameter.replace(module, _UNION.get(module, module)))
+
+
+@torch.no_grad()
+def _added(module: SteeringNetwork, base: Network[Any]) -> SteeringNetwork:
+    """Add the weights of a UNet to those that a ControlNet shares with it."""
+    own = base.module().state_dict()
+    for name, weight in module.network.state_dict().items():
+        if name in own:
+            weight += own[name].to(weight)
+    return module
+
+
+def _same(module: SteeringNetwork) -> SteeringNetwork:
+    return module
