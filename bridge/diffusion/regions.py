@@ -104,9 +104,10 @@ def weight_of(prompt: Prompt, window: Window | None, shape: Sequence[int]) -> We
 
 def shares(weights: Sequence[Weight], windows: Sequence[Window | None], shape: Sequence[int]) -> list[Weight]:
     """Divide the weights of prompts by their sum, latent by latent; 0 where none counts."""
-    if all(isinstance(weight, float) for weight in weights) and not any(windows):
-        total = sum(weights)
-        return [weight / total if total else 0.0 for weight in weights]
+    numbers = [weight for weight in weights if not isinstance(weight, Tensor)]
+    if len(numbers) == len(weights):
+        total = sum(numbers)
+        return [number / total if total else 0.0 for number in numbers]
     sums = torch.zeros(shape[0], 1, *shape[2:])
     for weight, window in zip(weights, windows, strict=True):
         (sums if window is None else window.cut(sums)).add_(weight)
