@@ -21,7 +21,7 @@ from bridge.diffusion import (
     loaded_networks,
     set_placement,
 )
-from bridge.diffusion.control import SteeringNetwork
+from bridge.diffusion.controlnet import SteeringNetwork
 from bridge.diffusion.loading import clip_tokenizer
 from bridge.diffusion.networks import (
     SCALING_FACTOR,
