@@ -24,7 +24,6 @@ from bridge.diffusion.loading import (
     load_autoencoder,
     load_checkpoint,
     load_denoiser,
-    load_text_encoder,
 )
 from bridge.diffusion.lora import apply_lora
 from bridge.diffusion.masked_picture import encode_inpainting, encode_masked, with_noise_mask
@@ -82,6 +81,7 @@ from bridge.diffusion.string_edits import (
     replace_text,
 )
 from bridge.diffusion.text import encode_prompt, encode_prompts, set_last_layer
+from bridge.diffusion.text_loading import load_text_encoder
 from bridge.diffusion.tiling import Tiling
 from bridge.diffusion.tokens import embedding_names, find_embedding
 from bridge.diffusion.types import (

@@ -13,7 +13,7 @@ from bridge import models
 from bridge.diffusion import folder
 from bridge.diffusion.device import memory_errors
 from bridge.diffusion.ldm_names import Place, open_clip_places
-from bridge.diffusion.loading import open_network
+from bridge.diffusion.opening import open_network
 from bridge.diffusion.residency import Network, placement, with_room
 from bridge.graph import Socket
 from bridge.models import VisionLayout

@@ -11,7 +11,7 @@ from bridge import models
 from bridge.diffusion import folder, networks
 from bridge.diffusion.controlnet import SteeringNetwork, UnionEncoder
 from bridge.diffusion.ldm_names import Place, unet_names
-from bridge.diffusion.loading import open_network
+from bridge.diffusion.opening import open_network
 from bridge.diffusion.residency import Network
 from bridge.diffusion.t2i_adapter import T2IAdapter, adapter_names
 from bridge.diffusion.types import ControlNetwork, DiffusionModel

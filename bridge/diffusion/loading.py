@@ -5,42 +5,33 @@ here, where the loader node runs; the weights follow when a network is first use
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-import torch
 from safetensors import safe_open
-from transformers import CLIPTokenizer
 
 from bridge import models
-from bridge.builtin import model_folder
 from bridge.diffusion import folder, networks
 from bridge.diffusion.device import Placement
 from bridge.diffusion.ldm_names import (
-    Place,
     autoencoder_names,
     old_diffusers_names,
-    open_clip_places,
     unet_names,
 )
-from bridge.diffusion.reading import reading, running_loader
+from bridge.diffusion.opening import open_network
 from bridge.diffusion.residency import Network
 from bridge.diffusion.sigmas import NoiseSchedule, Prediction, stable_diffusion_schedule
 from bridge.diffusion.storage import StorageDtype, store_in
+from bridge.diffusion.text_loading import clip_tokenizer, tower_in_file, tower_in_folder
 from bridge.diffusion.types import Autoencoder, DiffusionModel, TextEncoder, TextTower
-from bridge.diffusion.weights import Names, fill, match_names
-from bridge.errors import ModelError, UnsupportedModel
+from bridge.diffusion.weights import Names
+from bridge.errors import ModelError
 from bridge.models import Family, TowerKind
-
-Build = Callable[[], torch.nn.Module]
 
 _VELOCITY_DEVIATION = 0.09
 _LAST_NORM = "output_blocks.11.1.transformer_blocks.0.norm1.bias"
 """Of Stable Diffusion 2.x. It deviates by more than 0.09 in models that predict v; ComfyUI tells them so."""
-
-_SHORTENED_LAYERS = 23
-"""Diffusers' folders of Stable Diffusion 2, and files made of them, lack the last of ViT-H/14's 24 layers."""
 
 _FOLDER_TOWERS: Sequence[tuple[str, dict[Family, TowerKind]]] = (
     ("text_encoder", {Family.SD1: "clip_l", Family.SD2: "clip_h", Family.SDXL: "clip_l"}),
@@ -86,38 +77,6 @@ def load_denoiser(path: Path, name: str, storage: StorageDtype = "default") -> D
     return _diffusion_model(_unet(path, header, found, label, storage), found.family, schedule, None)
 
 
-def load_text_encoder(paths: Sequence[Path], names: Sequence[str], *, on_cpu: bool = False) -> TextEncoder:
-    """Open text towers that are kept apart from a checkpoint, each a file or a diffusers folder.
-
-    One tower makes the text encoder of the family it alone belongs to; ViT-L/14 and ViT-bigG/14 together,
-    in any order, make SDXL's.
-
-    Args:
-        paths: One or two.
-        names: What the user calls them.
-        on_cpu: Whether they are to run there, whatever the device is.
-
-    Raises:
-        ModelError: If one is damaged, unsafe, or no text encoder.
-        UnsupportedModel: If no supported family has these towers.
-    """
-    towers = [_tower_of_its_own(path, name, on_cpu) for path, name in zip(paths, names, strict=True)]
-    towers.sort(key=lambda tower: get_args(TowerKind).index(tower.kind))
-    families: dict[tuple[TowerKind, ...], Family] = {
-        ("clip_l",): Family.SD1,
-        ("clip_h",): Family.SD2,
-        ("clip_g",): Family.SDXL_REFINER,
-        ("clip_l", "clip_g"): Family.SDXL,
-    }
-    kinds = tuple(tower.kind for tower in towers)
-    if kinds not in families:
-        raise UnsupportedModel(
-            f"no supported family has the text encoders {' and '.join(kinds)}",
-            hint="SDXL has clip_l (ViT-L/14) and clip_g (ViT-bigG/14).",
-        )
-    return TextEncoder(tuple(towers), families[kinds])
-
-
 def load_autoencoder(path: Path, name: str) -> Autoencoder:
     """Open a VAE: a single file in either naming style, a checkpoint, or a diffusers folder.
 
@@ -144,7 +103,7 @@ def _checkpoint_file(path: Path, name: str) -> tuple[DiffusionModel, TextEncoder
     model = _diffusion_model(
         unet, family, _schedule_of_file(path, header, found.unet), vae if found.vae else None
     )
-    towers = tuple(_tower(path, header, part, f'text encoder of "{name}"') for part in found.texts)
+    towers = tuple(tower_in_file(path, header, part, f'text encoder of "{name}"') for part in found.texts)
     if not towers:
         towers = (TextTower(_absent(name, "text encoder", "CLIPLoader"), clip_tokenizer()),)
     return model, TextEncoder(towers, family), vae
@@ -153,7 +112,7 @@ def _checkpoint_file(path: Path, name: str) -> tuple[DiffusionModel, TextEncoder
 def _checkpoint_folder(path: Path, name: str) -> tuple[DiffusionModel, TextEncoder, Autoencoder]:
     unet, family = _unet_folder(path / "unet", f'checkpoint "{name}"')
     towers = [
-        _tower_folder(path / place, kinds[family], f'text encoder of "{name}"')
+        tower_in_folder(path / place, kinds[family], f'text encoder of "{name}"')
         for place, kinds in _FOLDER_TOWERS
         if family in kinds
     ]
@@ -232,106 +191,6 @@ def _autoencoder(
     return Autoencoder(network, networks.latent_factor(config))
 
 
-def _tower_of_its_own(path: Path, name: str, on_cpu: bool) -> TextTower:
-    label = f'text encoder "{name}"'
-    file = folder.weights_file(path, "model") if path.is_dir() else path
-    header = models.read_header(file)
-    part = models.text_tower(header, file.name)
-    if path.is_dir():
-        return _tower_folder(path, part.kind, label, on_cpu)
-    return _tower(path, header, part, label, on_cpu)
-
-
-def _tower(
-    path: Path, header: models.Header, part: models.TextPart, label: str, on_cpu: bool = False
-) -> TextTower:
-    config = networks.text_config(part.layout, part.kind)
-    names = _tower_names(part.prefix, header, part.layout.is_open_clip)
-    network = _tower_network(label, config, path, names, on_cpu)
-    is_shortened = part.kind == "clip_h" and part.layout.layers == _SHORTENED_LAYERS
-    return TextTower(network, clip_tokenizer(), part.kind, on_cpu, is_shortened)
-
-
-def _tower_folder(path: Path, kind: TowerKind, label: str, on_cpu: bool = False) -> TextTower:
-    file = folder.weights_file(path, "model")
-    header = models.read_header(file)
-    part = models.text_tower(header, f"{path.parent.name}/{path.name}")
-    config = {**folder.read_text_config(path), "projection_dim": part.layout.projection}
-    names = _tower_names(part.prefix, header, part.layout.is_open_clip)
-    network = _tower_network(label, config, file, names, on_cpu)
-    return TextTower(network, clip_tokenizer(), kind, on_cpu, is_shortened=kind == "clip_h")
-
-
-def _tower_names(prefix: str, header: models.Header, is_open_clip: bool) -> Names:
-    def places(name: str) -> list[Place]:
-        if is_open_clip:
-            return [
-                Place(prefix + place.name, place.third, place.is_transposed)
-                for place in open_clip_places(name)
-            ]
-        bare = name.removeprefix("text_model.")
-        # The projection belongs to the whole model, whose tower may be a part of it.
-        return [Place(prefix + bare), Place(prefix.removesuffix("text_model.") + bare)]
-
-    return places
-
-
-def _tower_network(
-    label: str, config: dict[str, Any], file: Path, names: Names, on_cpu: bool
-) -> Network[Any]:
-    def with_positions(module: Any) -> Any:
-        encoder = getattr(module, "text_model", module)
-        positions = config["max_position_embeddings"]
-        encoder.embeddings.position_ids = torch.arange(positions, device=module.device)[None]
-        return module
-
-    build = functools.partial(networks.empty_text_tower, config)
-    return open_network(label, build, file, names, finish=with_positions, on_cpu=on_cpu)
-
-
-def open_network(
-    label: str,
-    build: Build,
-    file: Path,
-    names: Names,
-    *,
-    finish: Callable[[Any], Any] = lambda module: module,
-    is_vae: bool = False,
-    on_cpu: bool = False,
-) -> Network[Any]:
-    """Check a file against a network, and return the handle that loads it.
-
-    Args:
-        label: What it is called in messages.
-        build: Makes the network without weights.
-        file: Holds them.
-        names: Where each parameter may lie in the file.
-        finish: Makes of the filled network what will be used.
-        is_vae: Whether it runs in an autoencoder's precision.
-        on_cpu: Whether it runs there, whatever the device is.
-
-    Raises:
-        ModelError: If the file is damaged, or does not hold the network.
-    """
-    header = models.read_header(file)
-    skeleton = build()
-    found = match_names(skeleton, header, names, file.name)
-    size = sum(header.tensors[place.name].end - header.tensors[place.name].begin for place in found.values())
-    loader = running_loader()
-
-    def load(placement: Placement) -> Any:
-        if on_cpu:
-            placement = Placement(torch.device("cpu"), torch.float32, torch.float32)
-        module = build()
-        dtype = placement.vae_dtype if is_vae else placement.dtype
-        with reading(loader, size) as on_read:
-            fill(module, file, found, placement, dtype, on_read)
-            return finish(module).to(memory_format=placement.memory_format)
-
-    shapes = {key: tuple(parameter.shape) for key, parameter in skeleton.named_parameters()}
-    return Network(label, load, shapes)
-
-
 def _absent(name: str, what: str, loader: str) -> Network[Any]:
     def refuse(placement: Placement) -> Any:
         raise ModelError(
@@ -350,9 +209,3 @@ def _prefixed(prefix: str, ldm: Names, header: models.Header, *, otherwise: Name
 
 def _same(name: str) -> list[str]:
     return [name]
-
-
-@functools.cache
-def clip_tokenizer() -> Any:
-    """CLIP's tokenizer, which all of Stable Diffusion shares."""
-    return CLIPTokenizer.from_pretrained(model_folder() / "tokenizer", local_files_only=True)

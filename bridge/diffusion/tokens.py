@@ -6,7 +6,7 @@ than eight tokens is moved to the next chunk rather than split.
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from pathlib import Path
 
 from torch import Tensor
 
@@ -76,7 +76,7 @@ def embedding_names(text: str) -> list[str]:
     return [name for part, _ in parse_weights(text) for name in re.findall(rf"{_EMBEDDING}(\S+)", part)]
 
 
-def find_embedding(name: str, catalogue: Catalogue) -> tuple[Any, str]:
+def find_embedding(name: str, catalogue: Catalogue) -> tuple[Path, str]:
     """Return the path of an embedding, and what of its name in the prompt did not belong to it.
 
     Raises:

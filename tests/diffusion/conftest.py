@@ -22,7 +22,6 @@ from bridge.diffusion import (
     set_placement,
 )
 from bridge.diffusion.controlnet import SteeringNetwork
-from bridge.diffusion.loading import clip_tokenizer
 from bridge.diffusion.networks import (
     SCALING_FACTOR,
     empty_autoencoder,
@@ -31,6 +30,7 @@ from bridge.diffusion.networks import (
     empty_unet,
 )
 from bridge.diffusion.sigmas import stable_diffusion_schedule
+from bridge.diffusion.text_loading import clip_tokenizer
 from bridge.engine import Folders, Job, running
 from bridge.models import TowerKind
 

@@ -25,7 +25,7 @@ from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from bridge.diffusion import Settings, encode_prompt, load_checkpoint, sample
-from bridge.diffusion.loading import clip_tokenizer
+from bridge.diffusion.text_loading import clip_tokenizer
 from bridge.models import Family
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers'

@@ -12,7 +12,7 @@ from torch import Tensor
 from bridge import models
 from bridge.diffusion.clip_vision import VisionTower, encode_pictures
 from bridge.diffusion.ip_adapter.projection import AdapterNetwork, empty_adapter
-from bridge.diffusion.loading import open_network
+from bridge.diffusion.opening import open_network
 from bridge.diffusion.residency import Network
 from bridge.errors import InputError, ModelError
 from bridge.graph import Socket
