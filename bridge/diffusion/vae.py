@@ -140,7 +140,8 @@ def _run(vae: Autoencoder, direction: _Direction, values: Tensor) -> Tensor:
         network = vae.network.module()
         height, width = (side * vae.latent_factor // direction.unit_in for side in values.shape[2:])
         with memory_errors(f"{direction.name} {width}×{height} pixels"):
-            there = values.to(network.device, network.dtype, memory_format=placement().memory_format)
+            here = placement()
+            there = values.to(here.device, network.dtype, memory_format=here.memory_format)
             return direction.call(network, there).float().cpu()
 
     return with_room(call, keep=(vae.network,)).clone()

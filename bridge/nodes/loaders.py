@@ -77,7 +77,7 @@ def unet_loader(
 def clip_loader(
     clip_name: ClipName,
     type: Annotated[str, Choices(CLIP_TYPES)] = "stable_diffusion",
-    device: ClipDevice = "default",
+    device: ClipDevice | None = None,
 ) -> Clip:
     """Open a text encoder that is kept apart: CLIP-L (SD 1.x), CLIP-H (SD 2.x) or CLIP-G (SDXL refiner)."""
     _require_type(type, "stable_diffusion")
@@ -89,7 +89,7 @@ def dual_clip_loader(
     clip_name1: ClipName,
     clip_name2: ClipName,
     type: Annotated[str, Choices(DUAL_CLIP_TYPES)] = "sdxl",
-    device: ClipDevice = "default",
+    device: ClipDevice | None = None,
 ) -> Clip:
     """Open SDXL's two text encoders, CLIP-L and CLIP-G, in any order."""
     _require_type(type, "sdxl")

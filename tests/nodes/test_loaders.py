@@ -123,6 +123,12 @@ def test_two_text_encoders_make_sdxls_in_any_order(job: Job, towers: dict[str, s
     assert all(tower.runs_on_cpu for tower in clip.towers)
 
 
+@pytest.mark.parametrize("loader", [clip_loader, dual_clip_loader])
+def test_workflows_from_before_the_device_could_be_chosen_still_load(loader: Any) -> None:
+    entry = loader.node.definition.input("device")
+    assert not entry.is_required
+
+
 def test_text_encoders_that_do_not_go_together_are_named(job: Job, towers: dict[str, str]) -> None:
     with running(job, "4"), pytest.raises(UnsupportedModel, match="clip_l and clip_h"):
         dual_clip_loader(towers["h"], towers["l"], "sdxl")
