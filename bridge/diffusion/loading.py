@@ -30,8 +30,12 @@ from bridge.errors import ModelError
 from bridge.models import Family, TowerKind
 
 _VELOCITY_DEVIATION = 0.09
-_LAST_NORM = "output_blocks.11.1.transformer_blocks.0.norm1.bias"
-"""Of Stable Diffusion 2.x. It deviates by more than 0.09 in models that predict v; ComfyUI tells them so."""
+_LAST_NORMS = (
+    "output_blocks.11.1.transformer_blocks.0.norm1.bias",
+    "up_blocks.3.attentions.2.transformer_blocks.0.norm1.bias",
+)
+"""Of Stable Diffusion 2.x, in both naming styles. It deviates by more than 0.09 in models that
+predict v; ComfyUI tells them so."""
 
 _FOLDER_TOWERS: Sequence[tuple[str, dict[Family, TowerKind]]] = (
     ("text_encoder", {Family.SD1: "clip_l", Family.SD2: "clip_h", Family.SDXL: "clip_l"}),
@@ -159,11 +163,13 @@ def _unet_folder(path: Path, label: str, storage: StorageDtype = "default") -> t
 def _schedule_of_file(path: Path, header: models.Header, unet: models.UNetPart) -> NoiseSchedule:
     """Tell the noise schedule from marks that trainers leave, or for Stable Diffusion 2 from a weight."""
     prediction: Prediction = "v_prediction" if "v_pred" in header.tensors else "epsilon"
-    sign = unet.prefix + _LAST_NORM
-    if unet.family is Family.SD2 and unet.layout.in_channels == 4 and sign in header.tensors:
+    norms = (unet.prefix + name for name in _LAST_NORMS)
+    sign = next((name for name in norms if name in header.tensors), None)
+    if unet.family is Family.SD2 and unet.layout.in_channels == 4 and sign:
         with safe_open(path, framework="pt") as file:
             deviation = file.get_tensor(sign).float().std(unbiased=False)
-        prediction = "v_prediction" if deviation > _VELOCITY_DEVIATION else "epsilon"
+        if deviation > _VELOCITY_DEVIATION:
+            prediction = "v_prediction"
     return stable_diffusion_schedule(prediction, is_zero_snr="ztsnr" in header.tensors)
 
 

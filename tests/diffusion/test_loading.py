@@ -294,3 +294,25 @@ def test_weights_that_are_no_numbers_are_said_by_name(
     model = load_denoiser(tmp_path / "broken.safetensors", "broken")
     with pytest.raises(ModelError, match=r'broken.safetensors.*"conv_in.weight" holds values that are no'):
         model.unet.module()
+
+
+@pytest.mark.parametrize(("spread", "prediction"), [(0.2, "v_prediction"), (0.05, "epsilon")])
+@pytest.mark.parametrize("is_ldm", [True, False])
+def test_a_weight_of_sd2_tells_what_it_predicts(
+    tmp_path: Path, ldm: Any, is_ldm: bool, spread: float, prediction: str
+) -> None:
+    config = {
+        "block_out_channels": (32,) * 4,
+        "down_block_types": (*("CrossAttnDownBlock2D",) * 3, "DownBlock2D"),
+        "up_block_types": ("UpBlock2D", *("CrossAttnUpBlock2D",) * 3),
+        "layers_per_block": 2,
+        "cross_attention_dim": 64,
+        "use_linear_projection": True,
+    }
+    unet = networks_module.empty_unet(config).to_empty(device="cpu")
+    for parameter in unet.parameters():
+        torch.nn.init.normal_(parameter, std=0.01)
+    last = unet.up_blocks[3].attentions[2].transformer_blocks[0].norm1.bias
+    torch.nn.init.normal_(last, std=spread, generator=torch.Generator().manual_seed(0))
+    save_file(ldm.unet_state(unet, 2) if is_ldm else unet.state_dict(), tmp_path / "sd2.safetensors")
+    assert load_denoiser(tmp_path / "sd2.safetensors", "sd2").schedule.prediction == prediction
