@@ -1,5 +1,6 @@
 """The models that the running job's folders hold, and those that come with us."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,15 @@ def find_model(folder: str, name: str) -> Path:
     return job_catalogue().find(folder, name)
 
 
-def model_stamp(folder: str, name: str) -> Any:
-    """Return what changes when a model's file does; for a loader's ``fingerprint``."""
-    return job_catalogue().stamp(folder, name)
+def model_stamps(**folders: str) -> Callable[..., Any]:
+    """Return a loader's ``fingerprint``: it changes when a file does that one of the inputs names.
+
+    Args:
+        folders: Input of the loader → the kind of model that it names.
+    """
+
+    def stamps(**values: Any) -> Any:
+        catalogue = job_catalogue()
+        return tuple(catalogue.stamp(folder, values[name]) for name, folder in folders.items())
+
+    return stamps

@@ -1,18 +1,18 @@
 """CLIP vision: what pictures show, as embeddings."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from bridge.diffusion import Image, find_model, model_stamp
+from bridge.diffusion import Image, find_model, model_stamps
 from bridge.diffusion.clip_vision import ClipVision, ClipVisionOutput, encode_pictures, load_clip_vision
 from bridge.graph import ChoicesFrom, node
 
 
-def clip_vision_stamp(clip_name: str) -> Any:
-    """Return what changes when the file does."""
-    return model_stamp("clip_vision", clip_name)
-
-
-@node("CLIPVisionLoader", category="loaders", display_name="Load CLIP Vision", fingerprint=clip_vision_stamp)
+@node(
+    "CLIPVisionLoader",
+    category="loaders",
+    display_name="Load CLIP Vision",
+    fingerprint=model_stamps(clip_name="clip_vision"),
+)
 def clip_vision_loader(clip_name: Annotated[str, ChoicesFrom("clip_vision")]) -> ClipVision:
     """Open a CLIP vision model, which IP-Adapters see pictures through."""
     return load_clip_vision(find_model("clip_vision", clip_name), clip_name)

@@ -1,6 +1,6 @@
 """ControlNets and T2I-Adapters: opening them, and putting them on conditioning."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from bridge.diffusion import (
     CONTROL_TYPES,
@@ -15,7 +15,7 @@ from bridge.diffusion import (
     find_model,
     load_controlnet,
     mark_masked,
-    model_stamp,
+    model_stamps,
     with_control_type,
 )
 from bridge.graph import Choices, ChoicesFrom, Range, node
@@ -25,13 +25,11 @@ Strength = Annotated[float, Range(0.0, 10.0, 0.01)]
 Percent = Annotated[float, Range(0.0, 1.0, 0.001)]
 
 
-def controlnet_stamp(control_net_name: str) -> Any:
-    """Return what changes when the file does."""
-    return model_stamp("controlnet", control_net_name)
-
-
 @node(
-    "ControlNetLoader", category="loaders", display_name="Load ControlNet Model", fingerprint=controlnet_stamp
+    "ControlNetLoader",
+    category="loaders",
+    display_name="Load ControlNet Model",
+    fingerprint=model_stamps(control_net_name="controlnet"),
 )
 def controlnet_loader(control_net_name: ControlNetName) -> ControlNet:
     """Open a ControlNet, a union ControlNet or a T2I-Adapter."""
@@ -42,7 +40,7 @@ def controlnet_loader(control_net_name: ControlNetName) -> ControlNet:
     "DiffControlNetLoader",
     category="loaders",
     display_name="Load ControlNet Model (diff)",
-    fingerprint=controlnet_stamp,
+    fingerprint=model_stamps(control_net_name="controlnet"),
 )
 def diff_controlnet_loader(model: Model, control_net_name: ControlNetName) -> ControlNet:
     """Open a ControlNet that was saved as what differs from a checkpoint."""

@@ -13,8 +13,7 @@ from typing import Annotated, Any, Literal
 import torch
 
 from bridge import __version__
-from bridge.builtin import model_folder
-from bridge.diffusion import Image, Mask
+from bridge.diffusion import Image, Mask, job_catalogue
 from bridge.engine import Job, current_job
 from bridge.errors import ExecutionError
 from bridge.graph import ALWAYS, Hidden, Range, node
@@ -30,7 +29,7 @@ from bridge.imaging import (
     to_bytes,
     to_plane,
 )
-from bridge.models import Catalogue, models_used
+from bridge.models import models_used
 
 Json = Mapping[str, Any]
 Fps = Annotated[float, Range(0.01, 1000.0, 0.01)]
@@ -139,7 +138,7 @@ def _workflow_texts(prompt: Json | None, extra: Json | None) -> dict[str, str]:
 
 def _origin(job: Job) -> dict[str, Any]:
     """Say what the pixels depend on besides the workflow, and keep the frame that was seen."""
-    catalogue = Catalogue(job.folders.models, model_folder())
+    catalogue = job_catalogue()
     return {
         "version": __version__,
         "frame": _frame_store(job.folders.frames).keep(job.frame) if job.frame else None,

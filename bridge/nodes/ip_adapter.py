@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from bridge.diffusion import Image, Mask, Model, each_picture, find_model, job_catalogue, model_stamp
+from bridge.diffusion import Image, Mask, Model, each_picture, find_model, job_catalogue, model_stamps
 from bridge.diffusion.clip_vision import ClipVision, load_clip_vision
 from bridge.diffusion.ip_adapter import (
     CombineEmbeds,
@@ -34,23 +34,19 @@ _SIMPLE: dict[str, WeightType] = {
 }
 
 
-def ip_adapter_stamp(ipadapter_file: str) -> Any:
-    """Return what changes when the file does."""
-    return model_stamp("ipadapter", ipadapter_file)
-
-
 def preset_stamp(preset: str) -> Any:
     """Return what changes when any file that a preset may choose does."""
     folders = "ipadapter", "clip_vision"
-    names = [(folder, name) for folder in folders for name in job_catalogue().names(folder)]
-    return [(name, model_stamp(folder, name)) for folder, name in names]
+    catalogue = job_catalogue()
+    names = [(folder, name) for folder in folders for name in catalogue.names(folder)]
+    return [(name, catalogue.stamp(folder, name)) for folder, name in names]
 
 
 @node(
     "IPAdapterModelLoader",
     category="ipadapter/loaders",
     display_name="IPAdapter Model Loader",
-    fingerprint=ip_adapter_stamp,
+    fingerprint=model_stamps(ipadapter_file="ipadapter"),
 )
 def ip_adapter_model_loader(ipadapter_file: Annotated[str, ChoicesFrom("ipadapter")]) -> IPAdapterSocket:
     """Open an IP-Adapter; its CLIP vision model is loaded apart."""

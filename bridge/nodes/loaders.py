@@ -1,6 +1,6 @@
 """Opening models by the names that the catalogue gives them."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from bridge.diffusion import (
     Clip,
@@ -12,7 +12,7 @@ from bridge.diffusion import (
     load_checkpoint,
     load_denoiser,
     load_text_encoder,
-    model_stamp,
+    model_stamps,
 )
 from bridge.errors import UnsupportedModel
 from bridge.graph import Choices, ChoicesFrom, node
@@ -27,33 +27,11 @@ CLIP_TYPES = (
 DUAL_CLIP_TYPES = "sdxl", "sd3", "flux", "hunyuan_video", "hidream", "hunyuan_image"
 
 
-def checkpoint_stamp(ckpt_name: str) -> Any:
-    """Return what changes when the file does."""
-    return model_stamp("checkpoints", ckpt_name)
-
-
-def diffusion_model_stamp(unet_name: str) -> Any:
-    """Return what changes when the file does."""
-    return model_stamp("diffusion_models", unet_name)
-
-
-def clip_stamp(clip_name: str) -> Any:
-    """Return what changes when the file does."""
-    return model_stamp("text_encoders", clip_name)
-
-
-def clip_stamps(clip_name1: str, clip_name2: str) -> Any:
-    """Return what changes when one of the files does."""
-    return clip_stamp(clip_name1), clip_stamp(clip_name2)
-
-
-def vae_stamp(vae_name: str) -> Any:
-    """Return what changes when the file does."""
-    return model_stamp("vae", vae_name)
-
-
 @node(
-    "CheckpointLoaderSimple", category="loaders", display_name="Load Checkpoint", fingerprint=checkpoint_stamp
+    "CheckpointLoaderSimple",
+    category="loaders",
+    display_name="Load Checkpoint",
+    fingerprint=model_stamps(ckpt_name="checkpoints"),
 )
 def checkpoint_loader(ckpt_name: Annotated[str, ChoicesFrom("checkpoints")]) -> tuple[Model, Clip, Vae]:
     """Open a checkpoint: its denoiser, text encoder and VAE."""
@@ -64,7 +42,7 @@ def checkpoint_loader(ckpt_name: Annotated[str, ChoicesFrom("checkpoints")]) -> 
     "UNETLoader",
     category="advanced/loaders",
     display_name="Load Diffusion Model",
-    fingerprint=diffusion_model_stamp,
+    fingerprint=model_stamps(unet_name="diffusion_models"),
 )
 def unet_loader(
     unet_name: Annotated[str, ChoicesFrom("diffusion_models")], weight_dtype: StorageDtype = "default"
@@ -73,7 +51,12 @@ def unet_loader(
     return load_denoiser(find_model("diffusion_models", unet_name), unet_name, weight_dtype)
 
 
-@node("CLIPLoader", category="advanced/loaders", display_name="Load CLIP", fingerprint=clip_stamp)
+@node(
+    "CLIPLoader",
+    category="advanced/loaders",
+    display_name="Load CLIP",
+    fingerprint=model_stamps(clip_name="text_encoders"),
+)
 def clip_loader(
     clip_name: ClipName,
     type: Annotated[str, Choices(CLIP_TYPES)] = "stable_diffusion",
@@ -84,7 +67,11 @@ def clip_loader(
     return load_text_encoder([find_model("text_encoders", clip_name)], [clip_name], on_cpu=device == "cpu")
 
 
-@node("DualCLIPLoader", category="advanced/loaders", fingerprint=clip_stamps)
+@node(
+    "DualCLIPLoader",
+    category="advanced/loaders",
+    fingerprint=model_stamps(clip_name1="text_encoders", clip_name2="text_encoders"),
+)
 def dual_clip_loader(
     clip_name1: ClipName,
     clip_name2: ClipName,
@@ -98,7 +85,7 @@ def dual_clip_loader(
     return load_text_encoder(paths, names, on_cpu=device == "cpu")
 
 
-@node("VAELoader", category="loaders", display_name="Load VAE", fingerprint=vae_stamp)
+@node("VAELoader", category="loaders", display_name="Load VAE", fingerprint=model_stamps(vae_name="vae"))
 def vae_loader(vae_name: Annotated[str, ChoicesFrom("vae")]) -> Vae:
     """Open a VAE that is kept apart from a checkpoint."""
     return load_autoencoder(find_model("vae", vae_name), vae_name)

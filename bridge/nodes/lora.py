@@ -1,8 +1,8 @@
 """LoRAs: small files that change what a checkpoint draws."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from bridge.diffusion import Clip, Model, apply_lora, find_model, model_stamp
+from bridge.diffusion import Clip, Model, apply_lora, find_model, model_stamps
 from bridge.graph import ChoicesFrom, Range, node
 
 LoraName = Annotated[str, ChoicesFrom("loras")]
@@ -15,16 +15,11 @@ DIFFERS = (
 )
 
 
-def lora_stamp(lora_name: str) -> Any:
-    """Return what changes when the file does."""
-    return model_stamp("loras", lora_name)
-
-
 @node(
     "LoraLoader",
     category="loaders",
     display_name="Load LoRA",
-    fingerprint=lora_stamp,
+    fingerprint=model_stamps(lora_name="loras"),
     differs=DIFFERS,
 )
 def lora_loader(
@@ -42,7 +37,7 @@ def lora_loader(
 @node(
     "LoraLoaderModelOnly",
     category="loaders",
-    fingerprint=lora_stamp,
+    fingerprint=model_stamps(lora_name="loras"),
     differs=DIFFERS,
 )
 def lora_loader_model_only(model: Model, lora_name: LoraName, strength_model: Strength = 1.0) -> Model:

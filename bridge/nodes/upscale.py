@@ -1,22 +1,17 @@
 """Enlarging pictures with trained networks."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from bridge.diffusion import Image, find_model, model_stamp
+from bridge.diffusion import Image, find_model, model_stamps
 from bridge.diffusion.upscaling import UpscaleModel, load_upscaler, upscale
 from bridge.graph import ChoicesFrom, node
-
-
-def upscaler_stamp(model_name: str) -> Any:
-    """Return what changes when the file does."""
-    return model_stamp("upscale_models", model_name)
 
 
 @node(
     "UpscaleModelLoader",
     category="loaders",
     display_name="Load Upscale Model",
-    fingerprint=upscaler_stamp,
+    fingerprint=model_stamps(model_name="upscale_models"),
     differs="Pickled models (.pth) are refused; docs/upscaling.md says how to make safetensors of them.",
 )
 def upscale_model_loader(model_name: Annotated[str, ChoicesFrom("upscale_models")]) -> UpscaleModel:

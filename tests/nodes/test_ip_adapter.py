@@ -14,7 +14,7 @@ from bridge.diffusion import DiffusionModel, Settings, encode_prompt, free, load
 from bridge.diffusion.ip_adapter.attention import cross_attentions
 from bridge.engine import Folders, Job, running
 from bridge.errors import BridgeError, ModelNotFound
-from bridge.nodes.clip_vision import clip_vision_encode, clip_vision_loader, clip_vision_stamp
+from bridge.nodes.clip_vision import clip_vision_encode, clip_vision_loader
 from bridge.nodes.ip_adapter import (
     ip_adapter_advanced,
     ip_adapter_combine_embeds,
@@ -161,10 +161,13 @@ def test_names_that_are_not_there_are_said(job: Job) -> None:
 
 def test_stamps_follow_the_files(job: Job, models: Path) -> None:
     with running(job, "1"):
-        before = preset_stamp("STANDARD (medium strength)"), clip_vision_stamp("tiny.safetensors")
+        before = (
+            preset_stamp("STANDARD (medium strength)"),
+            clip_vision_loader.node.fingerprint(clip_name="tiny.safetensors"),
+        )
         (models / "ipadapter" / "tiny.safetensors").touch()
         assert preset_stamp("STANDARD (medium strength)") != before[0]
-        assert clip_vision_stamp("tiny.safetensors") == before[1]
+        assert clip_vision_loader.node.fingerprint(clip_name="tiny.safetensors") == before[1]
 
 
 def test_pictures_are_embedded_and_squared(opened: tuple[Any, Any, Any]) -> None:

@@ -14,7 +14,6 @@ from bridge.errors import ModelError, ModelNotFound, UnsupportedModel
 from bridge.models import Family
 from bridge.nodes.loaders import (
     checkpoint_loader,
-    checkpoint_stamp,
     clip_loader,
     dual_clip_loader,
     unet_loader,
@@ -60,10 +59,10 @@ def test_a_changed_file_is_opened_again(job: Job, tmp_path: Path) -> None:
     file.parent.mkdir(parents=True)
     file.write_bytes(b"1")
     with running(job, "4"):
-        before = checkpoint_stamp("a.safetensors")
-        assert checkpoint_stamp("a.safetensors") == before
+        before = checkpoint_loader.node.fingerprint(ckpt_name="a.safetensors")
+        assert checkpoint_loader.node.fingerprint(ckpt_name="a.safetensors") == before
         file.write_bytes(b"22")
-        assert checkpoint_stamp("a.safetensors") != before
+        assert checkpoint_loader.node.fingerprint(ckpt_name="a.safetensors") != before
 
 
 # ---- files that are kept apart -------------------------------------------------------------------------

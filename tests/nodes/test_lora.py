@@ -8,7 +8,7 @@ from bridge.builtin import model_folder
 from bridge.diffusion import load_checkpoint
 from bridge.engine import Folders, Job, running
 from bridge.errors import ModelNotFound
-from bridge.nodes.lora import lora_loader, lora_loader_model_only, lora_stamp
+from bridge.nodes.lora import lora_loader, lora_loader_model_only
 
 CHALKBOARD = "framebridge-demo-chalkboard"
 
@@ -39,9 +39,9 @@ def test_a_changed_file_is_opened_again(job: Job, tmp_path: Path) -> None:
     file.parent.mkdir(parents=True)
     file.write_bytes(b"1")
     with running(job, "4"):
-        before = lora_stamp("a.safetensors")
+        before = lora_loader.node.fingerprint(lora_name="a.safetensors")
         file.write_bytes(b"22")
-        assert lora_stamp("a.safetensors") != before
+        assert lora_loader.node.fingerprint(lora_name="a.safetensors") != before
 
 
 def test_a_missing_lora_is_said_with_the_nearest(job: Job) -> None:

@@ -10,7 +10,7 @@ from bridge.diffusion import choose_placement, free, set_placement
 from bridge.engine import Folders, Job, running
 from bridge.errors import ModelNotFound
 from bridge.models import packaged
-from bridge.nodes.upscale import image_upscale_with_model, upscale_model_loader, upscaler_stamp
+from bridge.nodes.upscale import image_upscale_with_model, upscale_model_loader
 
 
 @pytest.fixture
@@ -45,9 +45,9 @@ def test_the_stamp_is_of_the_file(job: Job, tmp_path: Path) -> None:
     file.parent.mkdir(parents=True)
     file.write_bytes(b"1")
     with running(job, "1"):
-        before = upscaler_stamp("a.safetensors")
+        before = upscale_model_loader.node.fingerprint(model_name="a.safetensors")
         file.write_bytes(b"22")
-        assert upscaler_stamp("a.safetensors") != before
+        assert upscale_model_loader.node.fingerprint(model_name="a.safetensors") != before
 
 
 def test_a_missing_model_names_the_nearest(job: Job) -> None:
