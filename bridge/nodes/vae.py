@@ -9,6 +9,8 @@ Overlap = Annotated[int, Range(0, 4096, 32)]
 TemporalSize = Annotated[int, Range(8, 4096, 4)]
 TemporalOverlap = Annotated[int, Range(4, 4096, 4)]
 
+DIFFERS = "Tiles are spread evenly and cut once; ComfyUI averages three ways to cut."
+
 
 @node("VAEEncode", category="latent", display_name="VAE Encode")
 async def vae_encode(pixels: Image, vae: Vae) -> Latent:
@@ -26,7 +28,7 @@ async def vae_decode(samples: Latent, vae: Vae) -> Image:
     "VAEEncodeTiled",
     category="latent",
     display_name="VAE Encode (Tiled)",
-    differs="Tiles are spread evenly and cut once; ComfyUI averages three ways to cut.",
+    differs=DIFFERS,
 )
 async def vae_encode_tiled(
     pixels: Image,
@@ -45,7 +47,7 @@ async def vae_encode_tiled(
     "VAEDecodeTiled",
     category="latent",
     display_name="VAE Decode (Tiled)",
-    differs="Tiles are spread evenly and cut once; ComfyUI averages three ways to cut.",
+    differs=DIFFERS,
 )
 async def vae_decode_tiled(
     samples: Latent,
