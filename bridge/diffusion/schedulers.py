@@ -59,11 +59,15 @@ def karras_sigmas(steps: int, sigma_min: float, sigma_max: float, rho: float = 7
     """Space levels evenly in sigma^(1/rho). Source: Karras et al. 2022, eq. 5.
 
     Raises:
-        InputError: If ``rho`` is 0.
+        InputError: If ``rho`` is 0, or so near to it that the powers are no numbers.
     """
-    if rho == 0:
-        raise _refused("a rho of 0 has no spacing", "Use a rho above 0; 7 is usual.")
-    low, high = sigma_min ** (1 / rho), sigma_max ** (1 / rho)
+    try:
+        low, high = sigma_min ** (1 / rho), sigma_max ** (1 / rho)
+    except (ZeroDivisionError, OverflowError):
+        raise _refused(
+            f"levels up to {sigma_max:g} cannot be spaced with a rho of {rho:g}",
+            "Use a greater rho; 7 is usual.",
+        ) from None
     return _ending_clean((high + torch.linspace(0, 1, steps) * (low - high)) ** rho)
 
 
@@ -238,6 +242,8 @@ def _kl_optimal(schedule: NoiseSchedule, steps: int) -> Tensor:
 
 
 def _ending_clean(sigmas: Tensor) -> Tensor:
+    if not bool(sigmas.isfinite().all()):
+        raise _refused("the noise levels are too large to be numbers", "Use values nearer to the defaults.")
     return torch.cat((sigmas, torch.zeros(1)))
 
 

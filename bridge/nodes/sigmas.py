@@ -114,7 +114,12 @@ def split_sigmas(sigmas: Sigmas, step: Annotated[int, Range(0, 10_000)] = 0) -> 
     return sigmas[: step + 1], sigmas[step:]
 
 
-@node("SplitSigmasDenoise", category=EDITING, outputs=("high_sigmas", "low_sigmas"))
+@node(
+    "SplitSigmasDenoise",
+    category=EDITING,
+    outputs=("high_sigmas", "low_sigmas"),
+    differs="Where denoise leaves no step to the second part, the first has all of them; in ComfyUI none.",
+)
 def split_sigmas_denoise(sigmas: Sigmas, denoise: Denoise = 1.0) -> tuple[Sigmas, Sigmas]:
     """Split noise levels in two, the second part for so much denoising."""
     return split_at_strength(sigmas, denoise)

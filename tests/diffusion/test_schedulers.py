@@ -145,6 +145,9 @@ def test_turbo_takes_tenths_of_the_schedule() -> None:
     "make",
     [
         lambda: schedulers.karras_sigmas(4, 0.03, 14.6, 0.0),
+        lambda: schedulers.karras_sigmas(4, 0.03, 5000.0, 0.01),
+        lambda: schedulers.karras_sigmas(4, 0.03, 5000.0, 0.05),
+        lambda: schedulers.vp_sigmas(4, 5000.0, 0.1, 0.001),
         lambda: schedulers.polyexponential_sigmas(4, 0.0, 14.6),
         lambda: schedulers.beta_sigmas(SCHEDULE, 4, 0.0),
         lambda: schedulers.with_first(torch.zeros(0), 3.0),
@@ -158,7 +161,12 @@ def test_levels_that_do_not_exist_are_refused(make: object) -> None:
 
 @pytest.mark.parametrize(
     ("strength", "first", "second"),
-    [(0.5, [3, 2, 1], [1, 0.5, 0]), (1.0, [3], [3, 2, 1, 0.5, 0]), (0.0, [3, 2, 1, 0.5, 0], [0])],
+    [
+        (0.5, [3, 2, 1], [1, 0.5, 0]),
+        (1.0, [3], [3, 2, 1, 0.5, 0]),
+        (0.0, [3, 2, 1, 0.5, 0], [0]),
+        (0.02, [3, 2, 1, 0.5, 0], [0]),
+    ],
 )
 def test_both_parts_of_a_split_hold_the_level_between(
     strength: float, first: list[float], second: list[float]
