@@ -81,7 +81,7 @@ class NoiseSource:
     def __init__(self, like: Tensor, sigmas: Sequence[float], seed: int) -> None:
         self._like = like
         self._seed = seed
-        self._range = min(sigma for sigma in sigmas if sigma > 0), max(sigmas)
+        self._ends = min(sigma for sigma in sigmas if sigma > 0), max(sigmas)
         self._generator = torch.Generator().manual_seed(next_seed(seed))
         self._tree: torchsde.BrownianTree | None = None
 
@@ -93,14 +93,18 @@ class NoiseSource:
         """Return what a Brownian path does between two noise levels, scaled to variance 1.
 
         The path depends on the seed alone, so that a run with more steps sees the same path more finely.
+        Beyond the run's levels it does not move.
         """
         if self._tree is None:
-            low, high = (round(sigma, _TREE_DIGITS) for sigma in self._range)
-            start = torch.zeros(self._like.shape)
-            self._tree = torchsde.BrownianTree(low, start, high, entropy=self._seed)
+            start, end = map(self._on_path, self._ends)
+            self._tree = torchsde.BrownianTree(start, torch.zeros(self._like.shape), end, entropy=self._seed)
         low, high = sorted((sigma, next_sigma))
-        path = self._tree(round(low, _TREE_DIGITS), round(high, _TREE_DIGITS))
+        path = self._tree(self._on_path(low), self._on_path(high))
         # The tree runs upwards in sigma, samplers downwards; ComfyUI keeps the sign.
         sign = 1.0 if sigma < next_sigma else -1.0
         step: Tensor = path * (sign / (high - low) ** 0.5)
         return step.to(self._like)
+
+    def _on_path(self, sigma: float) -> float:
+        lowest, highest = self._ends
+        return round(min(max(sigma, lowest), highest), _TREE_DIGITS)

@@ -17,6 +17,7 @@ from bridge.diffusion import (
     euler_ancestral_cfg_pp,
     lms,
 )
+from bridge.errors import InputError
 from bridge.graph import Choices, Range, Tooltip, node
 
 CATEGORY = "sampling/custom_sampling/samplers"
@@ -87,6 +88,13 @@ def sampler_dpmpp_sde(
     noise_device: NoiseDevice,
 ) -> Sampler:
     """Look twice at every step, with fresh noise after each look."""
+    if r == 0:
+        raise InputError(
+            "the second look would be where the first was",
+            code="out_of_range",
+            hint="Use an r above 0; 0.5 looks at the middle of a step.",
+            input_name="r",
+        )
     return SolverSampler(partial(dpmpp_sde, eta=eta, noise_scale=s_noise, r=r))
 
 

@@ -55,6 +55,11 @@ def test_more_steps_see_the_same_brownian_path() -> None:
     torch.testing.assert_close(coarse, parts, atol=1e-3, rtol=1e-3)
 
 
+def test_a_brownian_path_does_not_move_beyond_the_runs_levels() -> None:
+    beyond = source().between(10.0, 0.5) * 9.5**0.5
+    torch.testing.assert_close(beyond, source().between(10.0, 1.0) * 9.0**0.5)
+
+
 def test_a_run_may_begin_without_noise() -> None:
     latents = {"samples": torch.ones(SHAPE), "batch_index": [2, 0, 1]}
     assert not SeededNoise(4, is_silent=True).initial(latents).any()

@@ -16,6 +16,7 @@ from bridge.diffusion import (
     Tolerance,
     stable_diffusion_schedule,
 )
+from bridge.errors import InputError
 from bridge.graph import InputDefinition, NodeDefinition
 from bridge.nodes import custom_sampling, load, model_sampling, samplers, sigmas
 
@@ -101,6 +102,12 @@ def test_samplers_take_their_options() -> None:
     adaptive: Any = samplers.sampler_dpm_adaptive(2, rtol=0.1, eta=0.5).solve
     assert adaptive.keywords["tolerance"] == Tolerance(order=2, relative=0.1)
     assert adaptive.keywords["eta"] == 0.5
+
+
+def test_a_second_look_at_the_place_of_the_first_is_refused() -> None:
+    with pytest.raises(InputError, match="second look") as caught:
+        samplers.sampler_dpmpp_sde(r=0.0, noise_device="cpu")
+    assert caught.value.input_name == "r"
 
 
 def test_splitting_leaves_the_level_between_in_both_parts() -> None:
