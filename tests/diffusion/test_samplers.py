@@ -22,9 +22,10 @@ from diffusers import (
 from torch import Tensor
 
 from bridge.diffusion.noise import NoiseSource
-from bridge.diffusion.samplers import SAMPLERS
+from bridge.diffusion.samplers import SAMPLERS, Tolerance, dpm_adaptive
 from bridge.diffusion.schedulers import make_sigmas
 from bridge.diffusion.sigmas import stable_diffusion_schedule
+from bridge.errors import ExecutionError, InputError
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers
 
@@ -257,3 +258,56 @@ async def test_euler_ancestral_adds_the_noise_that_diffusers_adds() -> None:
         latents = peer.step(epsilon_of(latents, sigma), timestep, latents, generator=generator).prev_sample
     ours, _ = await run("euler_ancestral", sigmas, seed=3)
     torch.testing.assert_close(ours, latents, atol=1e-3, rtol=1e-3)
+
+
+class Broken(Normal):
+    """A denoiser whose weights have gone bad."""
+
+    async def __call__(self, latents: Tensor, sigma: float) -> Tensor:
+        return latents * math.nan
+
+
+class Restless(Normal):
+    """A denoiser that says something else whenever it is asked."""
+
+    async def __call__(self, latents: Tensor, sigma: float) -> Tensor:
+        self.calls.append(sigma)
+        return torch.randn(latents.shape, generator=torch.Generator().manual_seed(len(self.calls)))
+
+
+async def adapt(denoiser: Normal, tolerance: Tolerance) -> Tensor:
+    sigmas = [10.0, 0.1, 0.0]
+    noise = NoiseSource(START, sigmas, 3)
+    steps = dpm_adaptive(denoiser, START, sigmas, noise, tolerance=tolerance)
+    return [step.latents async for step in steps][-1]
+
+
+async def test_adaptive_steps_end_where_the_model_gives_no_numbers() -> None:
+    with pytest.raises(ExecutionError) as caught:
+        await adapt(Broken(), Tolerance())
+    assert caught.value.code == "nan_output"
+
+
+@pytest.mark.parametrize(
+    "tolerance",
+    [Tolerance(relative=1e-6, absolute=1e-6), Tolerance(relative=0.0, absolute=1e-6, acceptance=0.0)],
+)
+async def test_adaptive_steps_end_where_none_is_accurate_enough(tolerance: Tolerance) -> None:
+    with pytest.raises(InputError, match="accurate"):
+        await adapt(Restless(), tolerance)
+
+
+@pytest.mark.parametrize(
+    "options", [{"first_step": 0.0}, {"acceptance": 2.58}, {"relative": 0.0, "absolute": 0.0}]
+)
+def test_tolerances_that_no_step_meets_are_refused(options: dict[str, float]) -> None:
+    with pytest.raises(InputError) as caught:
+        Tolerance(**options)  # type: ignore[arg-type]
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("options", [{"integral": 100.0}, {"absolute": 0.0}])
+async def test_adaptive_steps_arrive_with_strange_tolerances(options: dict[str, float]) -> None:
+    latents = await adapt(Normal(), Tolerance(**options))  # type: ignore[arg-type]
+    expected = START * math.sqrt((1 + 0.1**2) / (1 + 10.0**2))
+    assert float(torch.linalg.norm(latents - expected) / torch.linalg.norm(expected)) < 0.05

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from bridge.diffusion.noise import NoiseSource
 from bridge.diffusion.samplers.step import Denoise, Step, Steps, ancestral_split, slope
+from bridge.errors import ExecutionError, InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,9 @@ class Tolerance:
         integral: Weight of the error.
         derivative: Weight of the change's change.
         acceptance: A step that asks for a length shorter than this share is done again.
+
+    Raises:
+        InputError: If the first step has no length, or no step could ever be accepted.
     """
 
     order: int = 3
@@ -39,8 +43,32 @@ class Tolerance:
     derivative: float = 0.0
     acceptance: float = 0.81
 
+    def __post_init__(self) -> None:
+        if self.first_step == 0:
+            raise _unusable("a first step of length 0 goes nowhere", "0.05 is usual for h_init.")
+        if self.relative == self.absolute == 0:
+            raise _unusable("no error at all is allowed", "Set rtol or atol above 0.")
+        if self.acceptance >= 1 + math.pi / 2:  # the limit of what a step can ask for
+            raise _unusable("no step is ever accepted", "Use an accept_safety below 1; 0.81 is usual.")
+
+
+def _unusable(message: str, hint: str) -> InputError:
+    return InputError(f"dpm_adaptive cannot run: {message}", code="out_of_range", hint=hint)
+
 
 DEFAULT_TOLERANCE = Tolerance()
+
+MAX_REFUSED = 100
+"""Steps in a row; a controller that works needs a handful."""
+
+SHORTEST = 1e-5
+"""Step in log sigma; the whole way is about 6."""
+
+_TINY = 1e-8
+"""Keeps quotients finite."""
+
+_LARGEST_LOG = 700.0
+"""Whose power is still a number."""
 
 
 class _Solver:
@@ -113,6 +141,10 @@ async def dpm_adaptive(
     """Choose steps by their error; of the schedule only both ends matter.
 
     Source: DPM-Solver-12 and -23, appendix C of the paper, with the PID controller of k-diffusion.
+
+    Raises:
+        ExecutionError: Code ``nan_output`` if the model returns something that is no number.
+        InputError: If no step is accurate enough.
     """
     t, end = _ends(sigmas)
     start, forward = t, math.copysign(1.0, end - t)
@@ -121,7 +153,7 @@ async def dpm_adaptive(
     if t == end:
         denoised = await denoise(latents, sigmas[0])
         yield Step(denoised, denoised)
-    while (end - t) * forward > 1e-5:
+    while (end - t) * forward > SHORTEST:
         next_t = forward * min(forward * end, forward * (t + controller.length))
         target, up = _target(t, next_t, end, eta)
         denoised = await denoise(latents, math.exp(-t))
@@ -129,9 +161,8 @@ async def dpm_adaptive(
         r = 1 / 3 if tolerance.order == 3 else 1 / 2
         low = await solver.solve(target, tolerance.order - 1, r)
         high = await solver.solve(target, tolerance.order, r)
-        allowed = (tolerance.relative * torch.maximum(low.abs(), last_low.abs())).clamp(
-            min=tolerance.absolute
-        )
+        scale = torch.maximum(low.abs(), last_low.abs())
+        allowed = (tolerance.relative * scale).clamp(min=max(tolerance.absolute, _TINY))
         error = float(torch.linalg.vector_norm((low - high) / allowed)) / math.sqrt(low.numel())
         if controller.accepts(error):
             last_low, t = low, next_t
@@ -156,17 +187,32 @@ class _Controller:
         self._weights = (p + i + d) / order, -(p + 2 * d) / order, d / order
         self._acceptance = tolerance.acceptance
         self._inverses: list[float] = []
+        self._refused = 0
         self.length = abs(tolerance.first_step) * forward
 
     def accepts(self, error: float) -> bool:
-        """Say whether a step's error is small enough, and set the length of the next."""
-        inverse = 1 / (error + 1e-8)
+        """Say whether a step's error is small enough, and set the length of the next.
+
+        Raises:
+            ExecutionError: If the error is no number.
+            InputError: If steps become too short to arrive, or none is accepted any more.
+        """
+        if not math.isfinite(error):
+            raise ExecutionError(
+                "dpm_adaptive was given values that are no numbers by the model",
+                code="nan_output",
+                hint="The checkpoint is damaged, or needs more precision: try --dtype float32.",
+            )
+        inverse = 1 / (error + _TINY)
         past = self._inverses or [inverse, inverse]
         inverses = (inverse, *past)
-        factor = math.prod(value**weight for value, weight in zip(inverses, self._weights, strict=True))
-        factor = 1 + math.atan(factor - 1)
+        logs = (weight * math.log(value) for value, weight in zip(inverses, self._weights, strict=True))
+        factor = 1 + math.atan(math.exp(min(sum(logs), _LARGEST_LOG)) - 1)
         self.length *= factor
         is_accepted = factor >= self._acceptance
+        self._refused = 0 if is_accepted else self._refused + 1
+        if self._refused > MAX_REFUSED or abs(self.length) < SHORTEST:
+            raise _unusable("no step is accurate enough", "Raise rtol or atol, or lower accept_safety.")
         self._inverses = [inverse, past[0]] if is_accepted else past
         return is_accepted
 
