@@ -28,7 +28,7 @@ class Outcome:
         job: Its id.
         results: What ``SendToHost`` nodes handed back, in the order of arrival.
         finished: The daemon's last word, with the outputs of all nodes and timings.
-        warnings: What was odd about the workflow, and what kept some of its nodes from running.
+        warnings: What was odd about the workflow or in its nodes, and what kept some of these from running.
     """
 
     job: str

@@ -1,6 +1,5 @@
 """Changing conditioning: mixing prompts, and limiting where and when they hold."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -8,11 +7,10 @@ import torch
 from torch import Tensor
 
 from bridge.diffusion.types import Area, Prompt, Region
+from bridge.engine import current_job
 from bridge.errors import ModelError
 
 Prompts = tuple[Prompt, ...]
-
-_log = logging.getLogger(__name__)
 
 
 def concatenate(prompts: Sequence[Prompt], more: Sequence[Prompt]) -> Prompts:
@@ -81,9 +79,14 @@ def limit_to_area(prompts: Sequence[Prompt], area: Area, strength: float) -> Pro
 
 
 def limit_to_region(prompts: Sequence[Prompt], region: Region) -> Prompts:
-    """Let prompts hold within a mask only; an empty one leaves them without effect, which is logged."""
+    """Let prompts hold within a mask only; warns of an empty one, which leaves them without effect."""
     if not bool(region.mask.any()):
-        _log.warning("the mask of a prompt is empty; the prompt has no effect")
+        current_job().warn(
+            "empty_mask",
+            "the mask of a prompt is empty: the prompt has no effect",
+            "Select where the prompt is to hold, or turn the mask round with InvertMask.",
+            "mask",
+        )
     return tuple(replace(prompt, region=region) for prompt in prompts)
 
 
@@ -93,7 +96,12 @@ def _mix(one: Tensor, other: Tensor, weight: float) -> Tensor:
 
 def _first(others: Sequence[Prompt], prompts: Sequence[Prompt]) -> Prompt:
     if len(others) > 1:
-        _log.warning("of %d prompts to mix in, the first is taken", len(others))
+        current_job().warn(
+            "prompts_left_out",
+            f"of {len(others)} prompts to mix in, only the first is taken",
+            "Mix prompts before they are combined.",
+            "conditioning_from",
+        )
     width = others[0].prompt_embeds.shape[2]
     for prompt in prompts:
         if prompt.prompt_embeds.shape[2] != width:

@@ -6,7 +6,6 @@ the file changes is first needed.
 
 import functools
 import itertools
-import logging
 import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -23,11 +22,11 @@ from bridge.diffusion.patching import Change, patched
 from bridge.diffusion.reading import Loader, reading, running_loader
 from bridge.diffusion.residency import Network
 from bridge.diffusion.types import DiffusionModel, TextEncoder
+from bridge.engine import current_job
 from bridge.errors import ModelError
 from bridge.models import Adapter, Header, Shape, adapters_of, lora_family, read_header
 
 C = TypeVar("C", TextEncoder, None)
-_log = logging.getLogger(__name__)
 
 
 def apply_lora(
@@ -218,7 +217,7 @@ def _require_fit(adapter: Adapter, weight: Shape, name: str, header: Header) -> 
 def _require_matches(
     found: Mapping[str, Matches], adapters: Collection[Adapter], name: str, header: Header
 ) -> None:
-    """Refuse a file that changes nothing; tensors that nothing takes are only logged."""
+    """Refuse a file that changes nothing; warn of tensors that nothing takes."""
     used = {
         key
         for part in found.values()
@@ -237,7 +236,12 @@ def _require_matches(
         )
     elsewhere = {key for each in adapters if each.part not in found for key in each.tensors.values()}
     if idle := len(header.tensors.keys() - used - elsewhere):
-        _log.warning('LoRA "%s": %d of %d tensors match nothing here', name, idle, len(header.tensors))
+        current_job().warn(
+            "lora_in_part",
+            f'{idle} of {len(header.tensors)} tensors of the LoRA "{name}" match nothing in this checkpoint',
+            "The rest is applied. If it does not do as you expect, it was made for another checkpoint.",
+            "lora_name",
+        )
 
 
 def _corrupt(name: str, fault: str) -> ModelError:

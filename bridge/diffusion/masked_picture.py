@@ -1,6 +1,5 @@
 """Pictures with a part masked out, as latents and as conditioning for inpainting."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -8,11 +7,11 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from bridge.diffusion.fit import scale
+from bridge.diffusion.latent_batch import latent_factor
 from bridge.diffusion.types import Autoencoder, LatentBatch, Prompt
 from bridge.diffusion.vae import encode_image
+from bridge.engine import current_job
 from bridge.errors import InputError
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class Inpainting:
 
 
 async def encode_masked(vae: Autoencoder, image: Tensor, mask: Tensor, grow_by: int) -> LatentBatch:
-    """Encode pictures whose masked part is grey, to be made anew within the mask.
+    """Encode pictures whose masked part is grey, to be made anew within the mask; warns of an odd mask.
 
     Args:
         vae: An autoencoder, of latent factor f.
@@ -48,6 +47,7 @@ async def encode_masked(vae: Autoencoder, image: Tensor, mask: Tensor, grow_by: 
     Raises:
         BridgeError: As ``encode_image``, or if the masks are not as many as the pictures.
     """
+    _warn_of_empty(mask.round())
     image, mask = fit_masked(image, mask, vae.latent_factor)
     samples = await encode_image(vae, grey_out(image, mask))
     return {
@@ -58,25 +58,31 @@ async def encode_masked(vae: Autoencoder, image: Tensor, mask: Tensor, grow_by: 
 
 
 async def encode_inpainting(vae: Autoencoder, image: Tensor, mask: Tensor) -> Inpainting:
-    """Encode pictures whole, and with a masked part grey.
+    """Encode pictures whole, and with a masked part grey; warns of an odd mask.
 
     Args and errors: As of ``encode_masked``.
     """
+    _warn_of_empty(mask)
     image, mask = fit_masked(image, mask, vae.latent_factor)
     masked_latents = await encode_image(vae, grey_out(image, mask))
     return Inpainting(await encode_image(vae, image), masked_latents, mask)
 
 
 def with_noise_mask(latents: LatentBatch, mask: Tensor) -> LatentBatch:
-    """Return latents that change only where a mask (B, H, W) selects; an empty one is logged."""
+    """Return latents that change only where a mask (B, H, W) selects; warns of an odd mask."""
     _warn_of_empty(mask)
+    factor = latent_factor(latents)
+    height, width = (side * factor for side in latents["samples"].shape[-2:])
+    _warn_of_proportions(mask, height, width, factor)
     masked = latents.copy()
     masked["noise_mask"] = mask.reshape(-1, 1, *mask.shape[-2:])
     return masked
 
 
-def fit_masked(image: Tensor, mask: Tensor, latent_factor: int) -> tuple[Tensor, Tensor]:
-    """Bring a mask to the size of pictures, and both to a multiple of the latent factor.
+def fit_masked(image: Tensor, mask: Tensor, factor: int) -> tuple[Tensor, Tensor]:
+    """Stretch a mask to the size of pictures, and crop both to a multiple of the latent factor.
+
+    A mask of other proportions is told to the client.
 
     Returns:
         Pictures (B, H, W, 3) and masks (1 or B, 1, H, W), cropped around the centre.
@@ -84,8 +90,8 @@ def fit_masked(image: Tensor, mask: Tensor, latent_factor: int) -> tuple[Tensor,
     Raises:
         InputError: If the masks are not as many as the pictures.
     """
-    _warn_of_empty(mask)
     height, width = image.shape[1:3]
+    _warn_of_proportions(mask, height, width, factor)
     mask = scale(mask.reshape(-1, 1, *mask.shape[-2:]), width, height, "bilinear")
     if len(mask) not in (1, len(image)):
         raise InputError(
@@ -93,11 +99,8 @@ def fit_masked(image: Tensor, mask: Tensor, latent_factor: int) -> tuple[Tensor,
             input_name="mask",
             hint="Give one mask for all, or one for each picture.",
         )
-    top, left = height % latent_factor // 2, width % latent_factor // 2
-    bottom, right = (
-        top + height // latent_factor * latent_factor,
-        left + width // latent_factor * latent_factor,
-    )
+    top, left = height % factor // 2, width % factor // 2
+    bottom, right = top + height // factor * factor, left + width // factor * factor
     return image[:, top:bottom, left:right, :3], mask[..., top:bottom, left:right]
 
 
@@ -119,4 +122,21 @@ def grow(mask: Tensor, size: int) -> Tensor:
 
 def _warn_of_empty(mask: Tensor) -> None:
     if not bool(mask.any()):
-        _log.warning("the mask is empty; the picture stays as it is")
+        current_job().warn(
+            "empty_mask",
+            "the mask is empty: nothing of the picture is made anew",
+            "Select what is to change, or turn the mask round with InvertMask.",
+            "mask",
+        )
+
+
+def _warn_of_proportions(mask: Tensor, height: int, width: int, factor: int) -> None:
+    """Warn of a mask that is stretched more one way than the other, but for cropping and rounding."""
+    tall, wide = mask.shape[-2:]
+    if abs(wide * height / tall - width) > factor + width / 100:
+        current_job().warn(
+            "mask_mismatch",
+            f"the mask is {wide}×{tall}, and is stretched to a picture of {width}×{height}",
+            "Bring mask and picture to the same proportions first.",
+            "mask",
+        )

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
+from bridge.errors import Problem
+
 ENTRY_BYTES = 1024
 """What an entry is charged beyond its values: signature, lists, bookkeeping."""
 
@@ -20,13 +22,13 @@ class Entry:
     Args:
         outputs: For each output slot the list of its values.
         shown: What the node showed, in ComfyUI's form; shown again when the entry is used.
-        blocked: Messages of the blockers that kept it from running, or a node it expanded to; told again
-            when the entry is used.
+        warnings: What it, or a node it expanded to, warned of, and blockers that kept either from running;
+            told again when the entry is used, with the id of whichever node uses it.
     """
 
     outputs: tuple[list[Any], ...]
     shown: Mapping[str, Any] = field(default_factory=dict)
-    blocked: tuple[str, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

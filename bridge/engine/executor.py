@@ -9,8 +9,8 @@
 5. A node that expands is done when the nodes it named are, and speaks for them: progress, errors and
    what they show carry its id.
 6. The first error ends the run; what is done by then stays in the cache.
-7. What a blocker stops does not run, and the run goes on; a blocker's message is told by the node that it
-   stopped first.
+7. What a blocker stops does not run, and the run goes on; a blocker's message is told, as a warning, by the
+   node that it stopped first.
 8. The calls of an async node that is mapped over a list go on beside each other.
 9. Between two nodes other runs get the event loop, once this one had it for ``SLICE_S``.
 """
@@ -19,7 +19,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from time import perf_counter
 from typing import Any
@@ -44,6 +44,9 @@ from bridge.engine.turns import give_way
 from bridge.errors import ExecutionError, Problem
 from bridge.graph import Link, Registry, Workflow, links_of
 
+BLOCKED = "blocked"
+"""Code of the warning that a node did not run."""
+
 SLICE_S = 0.01
 """How long a run may keep the event loop between nodes while others wait."""
 
@@ -56,7 +59,7 @@ class Outcome:
         outputs: Of each node that was asked for, the list of values of each slot.
         shown: What nodes show, by the id of the workflow's node.
         seconds: How long nodes ran, by class; what came from the cache is not in it.
-        problems: What nodes were kept from running by, as warnings; the rest of the run went on.
+        problems: What nodes warned of, or were kept from running by; the rest of the run went on.
     """
 
     outputs: Mapping[str, tuple[list[Any], ...]]
@@ -231,10 +234,11 @@ class _Execution:
         """Call a node once; return its result and what it showed."""
         blocker = blocker_among(step.function.definition, values)
         if blocker:
-            step.blocked += [blocker.message] if blocker.message else []
+            if blocker.message:
+                step.warnings.append(Problem(BLOCKED, blocker.message, is_warning=True))
             return ExecutionBlocker(), {}
         self._job.raise_if_cancelled()
-        with running(self._job, self._plan.display(step.node.id)) as shown:
+        with running(self._job, self._plan.display(step.node.id), step.warnings) as shown:
             result = step.function.call(**values, **self._hidden(step))
             return (await result if is_async(step.function.call) else result), shown
 
@@ -291,16 +295,16 @@ class _Execution:
             self._steps[node_id] for node_id in self._plan.children(step.node.id) if self._is_done(node_id)
         ]
         shown = dict(step.own_shown)
-        blocked = list(step.blocked)
+        warnings = list(step.warnings)
         for child in children:
             entry = self._done(child.node.id)
             merge_shown(shown, entry.shown)
-            blocked += entry.blocked
+            warnings += entry.warnings
         links = [link for _, link in step.used_links]
         links += [content for call in step.calls for content in call if isinstance(content, Link)]
         sources = [*children, *(self._steps[link.node_id] for link in links)]
         step.is_volatile = step.is_volatile or any(source.is_volatile for source in sources)
-        entry = Entry(outputs, shown, tuple(dict.fromkeys(blocked)))
+        entry = Entry(outputs, shown, tuple(dict.fromkeys(warnings)))
         if not step.is_volatile:
             self._cache.put(self._plan.keys[step.node.id], entry)
         self._finish(step, entry)
@@ -319,13 +323,15 @@ class _Execution:
                 heappush(self._ready, follower)
 
     def _report(self, step: Step, entry: Entry) -> None:
-        """Tell what a node of the workflow shows, and what kept it from running."""
+        """Tell what a node of the workflow shows, what it warns of, and what kept it from running."""
         node = step.node
         if entry.shown:
             merge_shown(self._shown.setdefault(node.id, {}), entry.shown)
-        for message in entry.blocked:
-            text = f"{node.class_type} did not run: {message}"
-            self._problems.append(Problem("blocked", text, node_id=node.id, is_warning=True))
+        for warning in entry.warnings:
+            message = warning.message
+            if warning.code == BLOCKED:
+                message = f"{node.class_type} did not run: {message}"
+            self._problems.append(replace(warning, message=message, node_id=node.id))
 
     def _is_done(self, node_id: str) -> bool:
         step = self._steps.get(node_id)

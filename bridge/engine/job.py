@@ -1,4 +1,4 @@
-"""What a running node may ask of the engine: progress, cancellation, turns, the frame, the folders.
+"""What a running node may ask of the engine: progress, warnings, cancellation, turns, the frame, the folders.
 
 1. One ``Job`` exists for each run of a workflow; it lives in the worker.
 2. A node reaches its job through ``current_job()``; nothing is passed down by hand.
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.engine.turns import Turns
-from bridge.errors import Interrupted
+from bridge.errors import Interrupted, Problem
 from bridge.graph import Definitions
 from bridge.protocol import Frame, Message, Plane, Preview, Progress, Result
 
@@ -125,6 +125,21 @@ class Job:
         json.dumps(ui, allow_nan=False)
         merge_shown(_shown.get(), ui)
 
+    def warn(self, code: str, message: str, hint: str = "", input_name: str = "") -> None:
+        """Tell the client what is odd about the current node's work, which goes on in spite of it.
+
+        It is told with the end of the run, once however often it is said; and again with every run that
+        takes the node's result from the cache, because it is about the result. A run that fails tells only
+        why it failed.
+
+        Args:
+            code: Stable, lower case, for programs: ``empty_mask``.
+            message: One sentence for people.
+            hint: What they can do about it.
+            input_name: The input of the node that it is about.
+        """
+        _warnings.get().append(Problem(code, message, hint, input_name=input_name, is_warning=True))
+
 
 def merge_shown(shown: dict[str, Any], more: Mapping[str, Any]) -> None:
     """Add to what a node shows: lists of one name are joined, anything else is replaced."""
@@ -136,6 +151,7 @@ def merge_shown(shown: dict[str, Any], more: Mapping[str, Any]) -> None:
 _job: ContextVar[Job] = ContextVar("job")
 _node: ContextVar[str] = ContextVar("node", default="")
 _shown: ContextVar[dict[str, Any]] = ContextVar("shown")
+_warnings: ContextVar[list[Problem]] = ContextVar("warnings")
 
 
 def current_job() -> Job:
@@ -157,22 +173,29 @@ class running:  # noqa: N801 - reads as a statement: async with running(job, nod
 
     The executor enters this around each node (``async with``, or ``with`` for code that never waits);
     tests of a node do the same.
+
+    Args:
+        job: The job.
+        node_id: Names the node in every message.
+        warnings: Takes what the node warns of.
     """
 
-    def __init__(self, job: Job, node_id: str) -> None:
+    def __init__(self, job: Job, node_id: str, warnings: list[Problem] | None = None) -> None:
         self._job_and_node = job, node_id
+        self._told = [] if warnings is None else warnings
 
     def __enter__(self) -> dict[str, Any]:
         job, node_id = self._job_and_node
         shown: dict[str, Any] = {}
-        self._tokens = _job.set(job), _node.set(node_id), _shown.set(shown)
+        self._tokens = _job.set(job), _node.set(node_id), _shown.set(shown), _warnings.set(self._told)
         return shown
 
     def __exit__(self, *error: object) -> None:
-        job, node_id, shown = self._tokens
+        job, node_id, shown, warnings = self._tokens
         _job.reset(job)
         _node.reset(node_id)
         _shown.reset(shown)
+        _warnings.reset(warnings)
 
     async def __aenter__(self) -> dict[str, Any]:
         return self.__enter__()

@@ -6,6 +6,7 @@ from typing import Any
 
 from bridge.engine.cache import Entry
 from bridge.engine.call import Slots
+from bridge.errors import Problem
 from bridge.graph import Link, NodeFunction, WorkflowNode, links_of
 
 
@@ -21,7 +22,7 @@ class Step:
     twin: "Step | None" = None  # the node whose result it takes over
     calls: list[Slots] | None = None  # of a node that expanded
     own_shown: dict[str, Any] = field(default_factory=dict)
-    blocked: list[str] = field(default_factory=list)  # messages of blockers that it met
+    warnings: list[Problem] = field(default_factory=list)  # those of its calls, and blockers that it met
     entry: Entry | None = None  # once it is done
     is_volatile: bool = False  # whether running it again may give something else
 

@@ -39,7 +39,7 @@ class Task:
         preview: What the picture looks like so far.
         results: What came back, in order; node ids and planes.
         outputs: What its nodes showed: node id → JSON data.
-        problems: Why it failed.
+        problems: Why it failed, or brought nothing.
         warnings: What was odd, and no fault.
     """
 
@@ -143,6 +143,8 @@ class Tasks:
                 self._end(task, "failed", problems)
             case protocol.Finished(state=state, problems=problems, outputs=outputs):
                 task.outputs = outputs
+                if state == "done" and task.results:
+                    task.warnings, problems = (*task.warnings, *problems), ()
                 self._end(task, state, problems or ((UNEXPLAINED,) if state == "failed" else ()))
 
     def _task_of(self, message: protocol.Message) -> Task | None:

@@ -322,7 +322,8 @@ class Finished(Message):
         dropped: Frames of the stream that newer ones replaced since the last ``finished``.
         outputs: Node id → what it shows, in ComfyUI's form: ``{"images": [{"filename": …}]}``.
         timings: Phase → seconds.
-        problems: Why it failed; of a job that is done, what kept some of its nodes from running.
+        problems: Why it failed; of one that is done, warnings: what its nodes found odd, and what kept some
+            of them from running.
     """
 
     type: ClassVar[str] = "finished"

@@ -1,6 +1,5 @@
 """Mixing prompts, and limiting them."""
 
-import logging
 from dataclasses import replace
 
 import pytest
@@ -16,7 +15,8 @@ from bridge.diffusion import (
     limit_to_region,
     zero_out,
 )
-from bridge.errors import ModelError
+from bridge.engine import Job, running
+from bridge.errors import ModelError, Problem
 
 
 def prompt(seed: int, tokens: int = 77, width: int = 16, pooled: int = 8) -> Prompt:
@@ -62,11 +62,12 @@ def test_a_missing_pooled_embedding_comes_from_the_other() -> None:
     assert kept.pooled_prompt_embeds is ONE.pooled_prompt_embeds
 
 
-def test_only_the_first_is_mixed_in_and_that_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING):
+def test_only_the_first_is_mixed_in_and_that_is_told(job: Job) -> None:
+    told: list[Problem] = []
+    with running(job, "3", told):
         [mixed] = average((ONE,), (TWO, ONE), 0.0)
     torch.testing.assert_close(mixed.prompt_embeds, TWO.prompt_embeds)
-    assert "of 2 prompts to mix in, the first is taken" in caplog.text
+    assert [each.message for each in told] == ["of 2 prompts to mix in, only the first is taken"]
 
 
 def test_prompts_of_unlike_checkpoints_do_not_mix() -> None:
@@ -93,7 +94,8 @@ def test_an_area_overrides_the_bounds_of_a_mask_but_keeps_the_mask() -> None:
     assert (both.region.is_cropped, both.region.strength, both.strength) == (False, 0.5, 0.9)
 
 
-def test_an_empty_mask_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING):
+def test_an_empty_mask_is_told(job: Job) -> None:
+    told: list[Problem] = []
+    with running(job, "3", told):
         limit_to_region((ONE,), Region(torch.zeros(1, 8, 8)))
-    assert "empty" in caplog.text
+    assert [(each.code, each.input_name) for each in told] == [("empty_mask", "mask")]

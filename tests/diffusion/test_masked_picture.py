@@ -1,6 +1,5 @@
 """Pictures with a part masked out."""
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +8,8 @@ import torch
 
 from bridge.diffusion import Autoencoder, encode_image, encode_inpainting, encode_masked, with_noise_mask
 from bridge.diffusion.masked_picture import fit_masked, grey_out, grow
-from bridge.errors import InputError
+from bridge.engine import Job, running
+from bridge.errors import InputError, Problem
 
 IMAGE = torch.rand(1, 16, 24, 3, generator=torch.Generator().manual_seed(1))
 MASK = torch.zeros(1, 16, 24)
@@ -49,9 +49,17 @@ def test_both_are_cropped_around_the_centre() -> None:
     assert fit_masked(torch.rand(1, 21, 26, 3), whole, 8)[1][0, 0, 0, 0] == 2
 
 
-def test_a_mask_of_another_size_is_stretched() -> None:
-    _, mask = fit_masked(IMAGE, torch.ones(1, 5, 5), 8)
+@pytest.mark.parametrize(("size", "is_told"), [((8, 12), False), ((10, 5), True)])
+def test_a_mask_of_another_size_is_stretched_and_other_proportions_are_told(
+    job: Job, size: tuple[int, int], is_told: bool
+) -> None:
+    told: list[Problem] = []
+    with running(job, "3", told):
+        _, mask = fit_masked(IMAGE, torch.ones(1, *size), 8)
+        with_noise_mask({"samples": torch.zeros(1, 4, 2, 3)}, torch.ones(1, *size))
     torch.testing.assert_close(mask, torch.ones(1, 1, 16, 24))
+    words = "the mask is 5×10, and is stretched to a picture of 24×16"
+    assert [each.message for each in told] == ([words] * 2 if is_told else [])
 
 
 def test_masks_must_be_as_many_as_pictures() -> None:
@@ -76,8 +84,11 @@ async def test_an_inpainting_has_both_pictures_and_the_mask_unrounded(
     assert torch.equal(found.mask, MASK[:, None])
 
 
-def test_an_empty_mask_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING):
+async def test_an_empty_mask_is_told_and_means_what_it_says(vae: Autoencoder, job: Job) -> None:
+    told: list[Problem] = []
+    with running(job, "3", told):
         latents = with_noise_mask({"samples": torch.zeros(1, 4, 2, 3)}, torch.zeros(1, 16, 24))
+        await encode_inpainting(vae, IMAGE, torch.zeros(1, 16, 24))
+        await encode_masked(vae, IMAGE, 0.4 * MASK, 0)  # it selects from a half on
     assert latents["noise_mask"].shape == (1, 1, 16, 24)
-    assert "the picture stays as it is" in caplog.text
+    assert [(each.code, each.input_name) for each in told] == [("empty_mask", "mask")] * 3

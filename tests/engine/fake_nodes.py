@@ -348,6 +348,21 @@ def block_both(message: str = "") -> tuple[Number, Annotated[Number, ListOf()]]:
     return ExecutionBlocker(message)
 
 
+@node("Warn", category="fake")
+def warn(value: int = 0, times: int = 1) -> Number:
+    """Find something odd, over and over."""
+    CALLS["Warn"] += 1
+    for _ in range(times):
+        current_job().warn("odd", f"{value} is odd", "Take another.", "value")
+    return value
+
+
+@node("WarnInside", category="fake")
+def warn_inside() -> Number:
+    """Expand to a node that warns."""
+    return Expansion((Link("odd", 0),), {"odd": WorkflowNode("", "Warn", {"value": 3})})
+
+
 @node("BlockInside", category="fake")
 def block_inside(message: str = "") -> Number:
     """Expand to nodes of which one is blocked, and one is not."""

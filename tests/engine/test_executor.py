@@ -372,6 +372,35 @@ async def test_what_is_blocked_inside_an_expansion_is_told_by_the_node_that_expa
         assert told == [("8", "BlockInside did not run: gone")]
 
 
+# ---- warnings ------------------------------------------------------------------------------------
+
+
+def odd(node_id, value=3):
+    return Problem("odd", f"{value} is odd", "Take another.", node_id, "value", is_warning=True)
+
+
+async def test_a_warning_is_told_once_by_the_node_that_gave_it(run):
+    outcome = await run({"2": ("Warn", {"value": 3, "times": 2})}, "2")
+    assert outcome.problems == (odd("2"),)
+
+
+async def test_a_cached_result_brings_its_warnings_by_whatever_id_it_has_now(run):
+    await run({"2": ("Warn", {"value": 3})}, "2")
+    outcome = await run({"7": ("Warn", {"value": 3}), "8": ("Show", {"value": ["7", 0]})})
+    assert outcome.problems == (odd("7"),)
+    assert CALLS["Warn"] == 1
+
+
+async def test_each_call_of_a_mapped_node_warns(run):
+    nodes = {"1": ("Count", {"to": 2}), "2": ("Warn", {"value": ["1", 0]})}
+    assert (await run(nodes, "2")).problems == (odd("2", 0), odd("2", 1))
+
+
+async def test_a_warning_inside_an_expansion_is_told_by_the_node_that_expanded(run):
+    for _ in range(2):
+        assert (await run({"8": ("WarnInside", {})}, "8")).problems == (odd("8"),)
+
+
 # ---- async nodes ---------------------------------------------------------------------------------
 
 

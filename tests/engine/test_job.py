@@ -50,6 +50,11 @@ async def test_nodes_running_at_once_do_not_mix_up(job, messages):
     assert current_node() == ""
 
 
+def test_outside_a_node_nobody_can_warn(job):
+    with pytest.raises(LookupError):
+        job.warn("odd", "something is odd")
+
+
 @pytest.mark.parametrize(
     ("value", "error"), [(object(), TypeError), (float("nan"), ValueError)], ids=["object", "nan"]
 )

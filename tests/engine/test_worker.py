@@ -193,6 +193,15 @@ async def test_what_a_blocker_stopped_is_told_with_the_end_of_a_run_that_is_done
     assert [(problem.node_id, problem.is_warning) for problem in finished.problems] == [("2", True)]
 
 
+async def test_what_nodes_warn_of_is_told_with_the_end_of_a_run_that_is_done(daemon):
+    daemon.run("job", {"1": ("Warn", {})}, "1")
+    finished = (await daemon.read_until(Finished))[-1]
+    assert finished.state == "done"
+    assert [(problem.code, problem.node_id, problem.is_warning) for problem in finished.problems] == [
+        ("odd", "1", True)
+    ]
+
+
 async def test_a_workflow_that_is_none_finishes_the_run(daemon):
     daemon.put(Run("bad", {"1": 5}, ("1",)))
     assert (await daemon.read_until(Finished))[-1].state == "failed"

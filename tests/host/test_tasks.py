@@ -53,6 +53,21 @@ def test_whole_life(life):
     assert len(life.all) == 0
 
 
+def test_warnings_of_nodes_are_no_problems_where_there_is_a_picture(life):
+    early, late = (Problem(code, code, is_warning=True) for code in ("early", "late"))
+    life.hear(
+        protocol.Accepted("r1", job="j", warnings=(early,)), protocol.Result("9", (picture(),), job="j")
+    )
+    life.hear(protocol.Finished("done", job="j", problems=(late,)))
+    assert (life.task.problems, life.task.warnings) == ((), (early, late))
+
+
+def test_what_kept_a_picture_from_coming_is_a_problem(life):
+    blocked = Problem("blocked", "no depth", is_warning=True)
+    life.hear(protocol.Accepted("r1", job="j"), protocol.Finished("done", job="j", problems=(blocked,)))
+    assert life.task.problems == (blocked,)
+
+
 def test_strangers_messages_are_none_of_its_business(life):
     life.hear(protocol.Accepted("r2", job="k"), protocol.Finished("failed", job="k"))
     assert life.task.state == "sent"
