@@ -17,6 +17,7 @@ from bridge.diffusion.residency import Network, placement, with_room
 from bridge.diffusion.t2i_adapter import T2IAdapter
 from bridge.diffusion.types import Control, ControlNetwork, DiffusionModel, Prompt
 from bridge.errors import ModelError
+from bridge.models import CONTEXT_WIDTHS
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +140,17 @@ class AdapterSteering(Steering):
 
 
 def add_control(conditioning: Sequence[Prompt], control: Control) -> tuple[Prompt, ...]:
-    """Return conditioning steered by one more ControlNet; unchanged if its scale is 0."""
+    """Return conditioning steered by one more ControlNet; unchanged if its scale is 0.
+
+    Raises:
+        ModelError: Code ``model_mismatch`` if it was made for another family than the prompts.
+    """
     if control.conditioning_scale == 0:
         return tuple(conditioning)
+    for prompt in conditioning:
+        family = CONTEXT_WIDTHS.get(prompt.prompt_embeds.shape[2])
+        if family and family not in control.network.families:
+            raise _of_another_family(control.network, f"the prompts were encoded for {family.value}")
     return tuple(replace(prompt, controls=(*prompt.controls, control)) for prompt in conditioning)
 
 
@@ -219,13 +228,8 @@ def _sum(mine: tuple[Tensor, ...], theirs: tuple[Tensor, ...]) -> tuple[Tensor, 
 
 
 def _require_match(control: ControlNetwork, model: DiffusionModel) -> None:
-    made_for = " or ".join(family.value for family in control.families)
     if model.family not in control.families:
-        raise ModelError(
-            f"{control.network.name} was made for {made_for}; {model.unet.name} is {model.family.value}",
-            code="model_mismatch",
-            hint="Choose a ControlNet and a checkpoint of the same family.",
-        )
+        raise _of_another_family(control, f"{model.unet.name} is {model.family.value}")
     mine, unet = control.network.module(), model.unet.module().config
     if isinstance(mine, T2IAdapter):
         # SDXL's have one level more, whose features go behind the middle block.
@@ -236,8 +240,18 @@ def _require_match(control: ControlNetwork, model: DiffusionModel) -> None:
         fits = all(mine.config[entry] == unet[entry] for entry in entries)
         fits = fits and control_factor(mine.config) == model.latent_factor
     if not fits:
+        made_for = " or ".join(family.value for family in control.families)
         raise ModelError(
             f"{control.network.name} was made for another kind of {made_for} than {model.unet.name}",
             code="model_mismatch",
             hint="Choose a ControlNet that was trained for this checkpoint.",
         )
+
+
+def _of_another_family(control: ControlNetwork, but: str) -> ModelError:
+    made_for = " or ".join(family.value for family in control.families)
+    return ModelError(
+        f"{control.network.name} was made for {made_for}; {but}",
+        code="model_mismatch",
+        hint="Choose a ControlNet and a checkpoint of the same family.",
+    )

@@ -25,10 +25,7 @@ from bridge.diffusion.residency import Network, placement, with_room
 from bridge.diffusion.types import Control, DiffusionModel, Prompt
 from bridge.engine import current_job
 from bridge.errors import InputError, ModelError, OutOfMemory
-from bridge.models import Family
-
-_WIDTHS = {768: Family.SD1, 1024: Family.SD2, 2048: Family.SDXL, 1280: Family.SDXL_REFINER}
-"""Width of prompt embeddings → the family they were made for."""
+from bridge.models import CONTEXT_WIDTHS
 
 
 class Denoiser:
@@ -197,7 +194,8 @@ def _require_match(model: DiffusionModel, prompts: Sequence[Prompt], shape: Sequ
             hint="Encode the picture with the VAE of this checkpoint.",
         )
     for width in {prompt.prompt_embeds.shape[2] for prompt in prompts} - {config["cross_attention_dim"]}:
-        made_for = _WIDTHS[width].value if width in _WIDTHS else f"one with embeddings of {width} channels"
+        known = CONTEXT_WIDTHS.get(width)
+        made_for = known.value if known else f"one with embeddings of {width} channels"
         raise ModelError(
             f"the prompts were encoded for another kind of checkpoint ({made_for}) than {model.unet.name} "
             f"({model.family.value})",

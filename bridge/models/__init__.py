@@ -13,7 +13,14 @@ from bridge.models.checkpoint import (
     text_tower,
 )
 from bridge.models.control import AdapterLayout, ControlPart, controlnet
-from bridge.models.family import UNET_PREFIX, Family, family_of, kind_of, refuse_other_kinds
+from bridge.models.family import (
+    CONTEXT_WIDTHS,
+    UNET_PREFIX,
+    Family,
+    family_of,
+    kind_of,
+    refuse_other_kinds,
+)
 from bridge.models.header import Header, Shape, TensorEntry, read_header
 from bridge.models.ip_adapter import PRESETS, IPAdapterLayout, find_preset, ip_adapter
 from bridge.models.layout import AutoencoderLayout, TextLayout, UNetLayout, is_ldm
@@ -26,6 +33,7 @@ from bridge.models.vision import VIT_BIGG, VIT_H, VIT_L, VisionLayout, clip_visi
 
 __all__ = [
     "ADAPTER_KINDS",
+    "CONTEXT_WIDTHS",
     "FOLDERS",
     "PRESETS",
     "UNET_PREFIX",

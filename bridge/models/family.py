@@ -4,6 +4,7 @@ The name of a file or folder says nothing; a VAE in the checkpoints folder is st
 """
 
 import re
+from collections.abc import Mapping
 from enum import Enum
 
 from bridge.errors import ModelError, UnsupportedModel
@@ -56,6 +57,14 @@ class Family(Enum):
     SD3 = "Stable Diffusion 3"
     FLUX = "Flux"
 
+
+CONTEXT_WIDTHS: Mapping[int, Family] = {
+    768: Family.SD1,
+    1024: Family.SD2,
+    2048: Family.SDXL,
+    1280: Family.SDXL_REFINER,
+}
+"""Width of the prompt embeddings that cross-attention reads → the family they are made for."""
 
 UNET_FAMILIES = frozenset({Family.SD1, Family.SD2, Family.SDXL, Family.SDXL_REFINER})
 """The families whose denoiser is Stable Diffusion's UNet."""

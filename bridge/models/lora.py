@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bridge.errors import ModelError, UnsupportedModel
-from bridge.models.family import Family, refuse_other_kinds
+from bridge.models.family import CONTEXT_WIDTHS, Family, refuse_other_kinds
 from bridge.models.header import Header, Shape
 
 Part = Literal["unet", "text_1", "text_2"]
@@ -61,8 +61,6 @@ _OTHERS = (
     (Family.FLUX, r"(?:double|single)_blocks[._]|single_transformer_blocks[._]"),
     (Family.SD3, r"joint_blocks[._]|(?:^transformer\.|lora_transformer_)transformer_blocks[._]"),
 )
-_WIDTHS = {768: Family.SD1, 1024: Family.SD2, 2048: Family.SDXL, 1280: Family.SDXL_REFINER}
-"""Width of the prompt embeddings that cross-attention reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +110,7 @@ def lora_family(header: Header, adapters: Iterable[Adapter]) -> Family | None:
             return family
     listed = list(adapters)
     widths = {width for each in listed if (width := _context_width(each, header.shapes))}
-    if len(widths) == 1 and (known := _WIDTHS.get(widths.pop())):
+    if len(widths) == 1 and (known := CONTEXT_WIDTHS.get(widths.pop())):
         return known
     unet = [each.module for each in listed if each.part == "unet"]
     is_deep = any("_transformer_blocks_1_" in module for module in unet)  # only SDXL stacks several

@@ -190,6 +190,16 @@ def test_a_controlnet_of_another_latent_factor_is_refused(
     assert caught.value.code == "model_mismatch"
 
 
+def test_a_controlnet_of_another_family_than_the_prompts_is_refused_where_it_is_added(
+    make_controlnet: Make,
+) -> None:
+    control = Control(make_controlnet(), picture())
+    with pytest.raises(ModelError, match=r"tiny ControlNet was made for .* 1\.x; .* for SDXL") as caught:
+        add_control((Prompt(torch.zeros(1, 77, 2048)),), control)
+    assert caught.value.code == "model_mismatch"
+    add_control((Prompt(torch.zeros(1, 77, 768)), Prompt(torch.zeros(1, 77, 16))), control)
+
+
 def test_a_controlnet_of_another_family_is_refused_with_both_named(
     model: DiffusionModel, make_controlnet: Make
 ) -> None:
