@@ -59,9 +59,11 @@ def add_image_prompt(
 
     Raises:
         ModelError: Code ``model_mismatch`` if the adapter was made for another family.
-        InputError: If the mask is empty, or the weight type is made for another UNet.
+        InputError: If embeddings are not what the adapter reads, the mask is empty, or the weight type is
+            made for another UNet.
     """
     _require_match(model, adapter)
+    _require_readable(adapter, positive, negative)
     _require_area(emphasis.mask)
     attentions = cross_attentions(model.unet.shapes)
     count = 1 + max(each.transformer for each in attentions)
@@ -162,6 +164,24 @@ def _require_match(model: DiffusionModel, adapter: IPAdapter) -> None:
 def _widths(unet: Network[Any], attentions: Sequence[CrossAttention]) -> tuple[tuple[int, ...], set[int]]:
     shapes = [unet.shapes[f"{each.path}.to_k.weight"] for each in attentions]
     return tuple(shape[0] for shape in shapes), {shape[1] for shape in shapes}
+
+
+def _require_readable(adapter: IPAdapter, positive: Tensor, negative: Tensor) -> None:
+    layout = adapter.layout
+    rank = 2 if layout.kind == "plain" else 3
+    for embeds, name in ((positive, "pos_embed"), (negative, "neg_embed")):
+        if (embeds.ndim, embeds.shape[-1], embeds.shape[1:]) != (
+            rank,
+            layout.input_width,
+            positive.shape[1:],
+        ):
+            kind = "one embedding" if rank == 2 else "hidden states"
+            raise InputError(
+                f'IP-Adapter "{adapter.name}" reads {kind} of width {layout.input_width} for each picture; '
+                f"{name} has the shape {'×'.join(map(str, embeds.shape))}",
+                hint="Embed pictures with IPAdapterEncoder and the IP-Adapter that they are applied with.",
+                input_name=name,
+            )
 
 
 def _require_area(mask: Tensor | None) -> None:

@@ -171,6 +171,31 @@ def test_an_adapter_of_another_family_is_refused_with_both_named(
     assert caught.value.code == "model_mismatch"
 
 
+@pytest.mark.parametrize("kind", ["plain", "plus"])
+@pytest.mark.parametrize(
+    ("positive", "negative", "named"),
+    [
+        ((1, 24), (1, 5, 32), ("neg_embed", "pos_embed")),
+        ((1, 5, 32), (1, 24), ("pos_embed", "neg_embed")),
+        ((1, 20), (1, 20), ("pos_embed", "pos_embed")),
+        ((1, 5, 40), (1, 5, 40), ("pos_embed", "pos_embed")),
+        ((1, 5, 32), (1, 4, 32), ("pos_embed", "neg_embed")),
+    ],
+)
+def test_embeddings_that_the_adapter_cannot_read_are_refused(
+    model: DiffusionModel,
+    write_adapter: Write,
+    kind: str,
+    positive: tuple[int, ...],
+    negative: tuple[int, ...],
+    named: tuple[str, str],
+) -> None:
+    adapter = load_ip_adapter(write_adapter(kind), "a")
+    with pytest.raises(InputError, match=r'"a" reads') as caught:
+        add_image_prompt(model, adapter, torch.zeros(positive), torch.zeros(negative), Emphasis())
+    assert caught.value.input_name == named[kind == "plus"]
+
+
 def test_broken_weights_are_said(
     model: DiffusionModel, vision: VisionTower, write_adapter: Write, picture: Tensor
 ) -> None:
