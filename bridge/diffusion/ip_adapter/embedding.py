@@ -78,7 +78,8 @@ def embeds_of(
         image: Shape (B, H, W, 3), range 0..1.
         negative: What not to paint, as ``image``; ``None`` for nothing, or for a black picture where the
             adapter reads hidden states.
-        mask: What to see of ``image``, shape (B, H, W); the rest is grey.
+        mask: What to see of ``image``, shape (B, H, W), the last one of all pictures that have none of
+            their own; the rest is grey.
 
     Returns:
         Embeddings of ``image`` and ``negative``, of equal number.
@@ -131,8 +132,8 @@ def merged(
 ) -> Tensor:
     """Make one of several embeddings, shape (1, …).
 
-    ``subtract`` takes the mean of the others from the first; ``norm average`` weighs each channel by its
-    norm over all pictures.
+    ``subtract`` takes the mean of the others from the first; ``norm average`` divides each channel by its
+    norm over all pictures, unless that is 0.
     """
     match method:
         case "add":
@@ -143,7 +144,7 @@ def merged(
             return embeds.mean(0, keepdim=True)
         case "norm average":
             norms: Tensor = torch.linalg.vector_norm(embeds, dim=0, keepdim=True)
-            return (embeds / norms).mean(0, keepdim=True)
+            return (embeds / norms.where(norms > 0, 1.0)).mean(0, keepdim=True)
         case "max":
             return embeds.amax(0, keepdim=True)
         case "min":
@@ -177,7 +178,7 @@ def require_vision(adapter: IPAdapter, vision: VisionTower | None) -> VisionTowe
 
 
 def _seen(adapter: IPAdapter, tower: VisionTower, image: Tensor, mask: Tensor | None = None) -> Tensor:
-    output = encode_pictures(tower, image, mask=mask)
+    output = encode_pictures(tower, image, mask=None if mask is None else sized(mask, len(image)))
     return output.image_embeds if adapter.layout.kind == "plain" else output.penultimate_hidden_states
 
 
@@ -188,7 +189,7 @@ def _nothing(adapter: IPAdapter, tower: VisionTower | None, positive: Tensor) ->
     return sized(_seen(adapter, tower, black), len(positive))
 
 
-def sized(embeds: Tensor, count: int) -> Tensor:
-    """Return ``count`` embeddings: the first ones, the last repeated where there are too few."""
-    missing = max(count - len(embeds), 0)
-    return torch.cat((embeds, embeds[-1:].expand(missing, *embeds.shape[1:])))[:count]
+def sized(batch: Tensor, count: int) -> Tensor:
+    """Return ``count`` of a batch: the first ones, the last repeated where there are too few."""
+    missing = max(count - len(batch), 0)
+    return torch.cat((batch, batch[-1:].expand(missing, *batch.shape[1:])))[:count]

@@ -63,6 +63,25 @@ def test_ways_to_combine() -> None:
     assert combined(embeds, embeds, "average")[1].tolist() == [[1.0, 2.0]]
 
 
+def test_channels_that_are_zero_everywhere_stay_so_in_a_norm_average() -> None:
+    embeds = torch.tensor([[0.0, 3.0], [0.0, 4.0]])
+    torch.testing.assert_close(merged(embeds, "norm average"), torch.tensor([[0.0, 0.7]]))
+
+
+def test_the_last_mask_is_that_of_all_pictures_left(
+    vision: VisionTower, write_adapter: Write, picture: Tensor
+) -> None:
+    adapter = load_ip_adapter(write_adapter(), "a")
+    left = torch.zeros(1, 40, 56)
+    left[..., :28] = 1
+    masks = torch.cat((left, 1 - left))
+    pictures = picture.expand(3, -1, -1, -1)
+    seen, _ = embeds_of(adapter, vision, pictures, mask=masks)
+    each = [embeds_of(adapter, vision, picture, mask=mask)[0] for mask in (left, 1 - left, 1 - left)]
+    torch.testing.assert_close(seen, torch.cat(each))
+    assert len(embeds_of(adapter, vision, picture, mask=masks)[0]) == 1
+
+
 def test_embeddings_of_unlike_adapters_are_not_joined() -> None:
     assert len(joined([torch.zeros(1, 4), torch.zeros(2, 4)])) == 3
     with pytest.raises(InputError, match="different kinds of IP-Adapters"):
