@@ -128,7 +128,7 @@ def encode_pictures(
         tower: Which embeds.
         image: Shape (B, H, W, 3), range 0..1.
         crops: Whether to cut the middle out of a picture that is no square, instead of squeezing it.
-        mask: What to see, shape (B, H, W), range 0..1, cut as ``image`` is; the rest is grey.
+        mask: What to see of each, shape (B, H, W), range 0..1, cut as ``image`` is; the rest is grey.
 
     Raises:
         ModelError: If its file has gone bad.
@@ -140,15 +140,14 @@ def encode_pictures(
         pixels = pixels * _scaled(mask[:, None], size, crops=crops)
 
     @torch.inference_mode()
-    def encode() -> VisionOutput:
+    def encode() -> tuple[Tensor, ...]:
         module = tower.network.module()
         with memory_errors(f"looking at {len(image)} pictures with {tower.network.name}"):
             there = pixels.to(placement().device, module.dtype, memory_format=placement().memory_format)
             found = module(there, output_hidden_states=True)
-            wanted = (found.image_embeds, found.last_hidden_state, found.hidden_states[-2])
-            return VisionOutput(*(each.float().cpu() for each in wanted))
+            return found.image_embeds, found.last_hidden_state, found.hidden_states[-2]
 
-    return with_room(encode, keep=(tower.network,))
+    return VisionOutput(*(each.float().cpu().clone() for each in with_room(encode, keep=(tower.network,))))
 
 
 def preprocessed(image: Tensor, size: int, *, crops: bool) -> Tensor:

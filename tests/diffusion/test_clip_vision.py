@@ -61,6 +61,13 @@ def test_only_openais_tower_has_quick_gelu() -> None:
     assert acts == ["quick_gelu", "gelu", "gelu"]
 
 
+def test_embeddings_may_be_changed_by_whoever_gets_them(weights: ModuleType, tmp_path: Path) -> None:
+    save_file(weights.transformers_state(), tmp_path / "a.safetensors")
+    output = encode_pictures(load_clip_vision(tmp_path / "a.safetensors", "a"), torch.rand(1, 28, 28, 3))
+    for name in OUTPUTS:
+        getattr(output, name).mul_(0.5)
+
+
 def test_what_a_mask_hides_is_not_seen(weights: ModuleType, tmp_path: Path) -> None:
     save_file(weights.transformers_state(), tmp_path / "a.safetensors")
     tower = load_clip_vision(tmp_path / "a.safetensors", "a")
