@@ -12,7 +12,7 @@ from bridge.models.checkpoint import (
     denoiser,
     text_tower,
 )
-from bridge.models.control import AdapterLayout, ControlPart, controlnet
+from bridge.models.control import AdapterLayout, ControlPart, XSPart, controlnet
 from bridge.models.family import (
     CONTEXT_WIDTHS,
     UNET_PREFIX,
@@ -22,12 +22,15 @@ from bridge.models.family import (
     refuse_other_kinds,
 )
 from bridge.models.header import Header, Shape, TensorEntry, read_header
+from bridge.models.ip_adapter import HEAD_WIDTH as RESAMPLER_HEAD_WIDTH
 from bridge.models.ip_adapter import PRESETS, IPAdapterLayout, find_preset, ip_adapter
 from bridge.models.layout import AutoencoderLayout, TextLayout, UNetLayout, is_ldm
 from bridge.models.lora import ADAPTER_KINDS, Adapter, adapters_of, lora_family
 from bridge.models.ncnn import convert_ncnn, is_ncnn
 from bridge.models.packaged import converted, packaged_file, packaged_models
 from bridge.models.used import models_used
+from bridge.models.vision import KINDS_BY_PROJECTION as VISION_KINDS_BY_PROJECTION
+from bridge.models.vision import KINDS_BY_WIDTH as VISION_KINDS_BY_WIDTH
 from bridge.models.vision import PATCH as VISION_PATCH
 from bridge.models.vision import VIT_BIGG, VIT_H, VIT_L, VisionLayout, clip_vision
 
@@ -36,8 +39,11 @@ __all__ = [
     "CONTEXT_WIDTHS",
     "FOLDERS",
     "PRESETS",
+    "RESAMPLER_HEAD_WIDTH",
     "UNET_PREFIX",
     "VAE_PREFIX",
+    "VISION_KINDS_BY_PROJECTION",
+    "VISION_KINDS_BY_WIDTH",
     "VISION_PATCH",
     "VIT_BIGG",
     "VIT_H",
@@ -59,6 +65,7 @@ __all__ = [
     "UNetLayout",
     "UNetPart",
     "VisionLayout",
+    "XSPart",
     "adapters_of",
     "autoencoder",
     "checkpoint",

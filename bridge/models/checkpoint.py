@@ -6,7 +6,7 @@ from typing import Literal
 
 from bridge.errors import UnsupportedModel
 from bridge.models.family import UNET_PREFIX, Family, require_kind, require_unet_family
-from bridge.models.header import Header
+from bridge.models.header import Header, describing
 from bridge.models.layout import (
     AutoencoderLayout,
     Shapes,
@@ -85,6 +85,7 @@ class Checkpoint:
     texts: tuple[TextPart, ...]
 
 
+@describing
 def checkpoint(header: Header, name: str) -> Checkpoint:
     """Describe a checkpoint whose denoiser is Stable Diffusion's UNet.
 
@@ -105,6 +106,7 @@ def checkpoint(header: Header, name: str) -> Checkpoint:
     )
 
 
+@describing
 def denoiser(header: Header, name: str) -> UNetPart:
     """Describe the UNet of a checkpoint, or of a file that holds nothing else.
 
@@ -128,6 +130,7 @@ def denoiser(header: Header, name: str) -> UNetPart:
     return UNetPart(family, layout, prefix)
 
 
+@describing
 def text_tower(header: Header, name: str) -> TextPart:
     """Describe the CLIP text tower of a file that holds one.
 
@@ -146,6 +149,7 @@ def text_tower(header: Header, name: str) -> TextPart:
     )
 
 
+@describing
 def autoencoder(header: Header, name: str) -> tuple[AutoencoderLayout, str]:
     """Describe a KL autoencoder with four latent channels; returns its layout and the prefix of its names.
 

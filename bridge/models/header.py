@@ -6,14 +6,15 @@ git-lfs pointers and half-finished downloads are told from broken files.
 Source: https://huggingface.co/docs/safetensors (8-byte little-endian header length, JSON header, data).
 """
 
+import functools
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from bridge.errors import ModelError
 
@@ -30,6 +31,8 @@ ITEM_BITS: Mapping[str, int] = {
 """Element types of the format and their size."""
 
 Shape = tuple[int, ...]
+
+Described = TypeVar("Described")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,25 @@ def read_header(path: Path) -> Header:
     if size > expected:
         raise _corrupt(path.name, f"has {_size(size - expected)} behind its last tensor")
     return header
+
+
+def describing(describe: Callable[[Header, str], Described]) -> Callable[[Header, str], Described]:
+    """Have what describes a file refuse one that lacks a tensor, or has one of too few dimensions.
+
+    Args:
+        describe: Takes a header and the file's name, and may look up any tensor as if it were there.
+    """
+
+    @functools.wraps(describe)
+    def checked(header: Header, name: str) -> Described:
+        try:
+            return describe(header, name)
+        except KeyError as error:
+            raise _corrupt(name, f'lacks the tensor "{error.args[0]}"') from error
+        except (IndexError, ValueError, ZeroDivisionError) as error:
+            raise _corrupt(name, "has a tensor of an impossible shape") from error
+
+    return checked
 
 
 def _refuse_other_formats(name: str, size: int, start: bytes) -> None:

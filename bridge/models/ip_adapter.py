@@ -6,15 +6,13 @@ from typing import Literal
 
 from bridge.errors import ModelError, ModelNotFound, UnsupportedModel
 from bridge.models.catalogue import Catalogue
-from bridge.models.family import Family, require_kind
-from bridge.models.header import Header
+from bridge.models.family import CONTEXT_WIDTHS, Family, require_kind
+from bridge.models.header import Header, describing
 from bridge.models.layout import Shapes, strip
 from bridge.models.vision import VIT_BIGG, VIT_H, find_clip_vision
 
 HEAD_WIDTH = 64
 """Channels a head of the resampler. Source: h94/IP-Adapter's training code (``dim_head=64``)."""
-
-_FAMILIES = {768: Family.SD1, 1024: Family.SD2, 2048: Family.SDXL}
 
 ProjectionKind = Literal["plain", "plus", "full"]
 
@@ -49,9 +47,10 @@ class IPAdapterLayout:
     @property
     def family(self) -> Family | None:
         """What it was made for."""
-        return _FAMILIES.get(self.context_width)
+        return CONTEXT_WIDTHS.get(self.context_width)
 
 
+@describing
 def ip_adapter(header: Header, name: str) -> IPAdapterLayout:
     """Describe an IP-Adapter.
 

@@ -109,7 +109,8 @@ def lora_family(header: Header, adapters: Iterable[Adapter]) -> Family | None:
         if any(re.search(pattern, name) for name in names):
             return family
     listed = list(adapters)
-    widths = {width for each in listed if (width := _context_width(each, header.shapes))}
+    shapes = header.shapes
+    widths = {width for each in listed if (width := _context_width(each, shapes))}
     if len(widths) == 1 and (known := CONTEXT_WIDTHS.get(widths.pop())):
         return known
     unet = [each.module for each in listed if each.part == "unet"]
@@ -172,4 +173,5 @@ def _context_width(adapter: Adapter, shapes: Mapping[str, Shape]) -> int | None:
     if adapter.part != "unet" or not re.search(r"attn2_to_[kv]$", adapter.module):
         return None
     role = {"lora": "down", "loha": "w1_b", "difference": "diff"}.get(adapter.kind)
-    return shapes[adapter.tensors[role]][1] if role else None
+    shape = shapes[adapter.tensors[role]] if role else ()
+    return shape[1] if len(shape) > 1 else None

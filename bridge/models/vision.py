@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bridge.errors import ModelError, UnsupportedModel
 from bridge.models.catalogue import Catalogue
 from bridge.models.family import require_kind
-from bridge.models.header import Header, read_header
+from bridge.models.header import Header, describing, read_header
 from bridge.models.layout import Shapes, strip
 
 TRANSFORMERS_PREFIX = "vision_model."
@@ -15,8 +15,14 @@ PATCH = 14
 """Pixels along a side of a patch of the towers that anything here was trained with."""
 
 VIT_L, VIT_H, VIT_BIGG = "ViT-L/14", "ViT-H/14", "ViT-bigG/14"
-_KINDS = {1024: VIT_L, 1280: VIT_H, 1664: VIT_BIGG}
-"""Width → name. Source: Radford et al. 2021, table 20; OpenCLIP's model_configs (ViT-H-14, ViT-bigG-14)."""
+KINDS_BY_WIDTH = {1024: VIT_L, 1280: VIT_H, 1664: VIT_BIGG}
+"""Width of hidden states → name.
+
+Sources: Radford et al. 2021, table 20; OpenCLIP's model_configs (ViT-H-14, ViT-bigG-14).
+"""
+
+KINDS_BY_PROJECTION = {768: VIT_L, 1024: VIT_H, 1280: VIT_BIGG}
+"""Width of image embeddings → name; sources as above."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,7 @@ class VisionLayout:
     @property
     def kind(self) -> str:
         """What people call it."""
-        return _KINDS.get(self.width, f"a ViT of width {self.width}")
+        return KINDS_BY_WIDTH.get(self.width, f"a ViT of width {self.width}")
 
     @property
     def image_size(self) -> int:
@@ -50,6 +56,7 @@ class VisionLayout:
         return PATCH * math.isqrt(self.positions - 1)
 
 
+@describing
 def clip_vision(header: Header, name: str) -> VisionLayout:
     """Describe the image tower of a file: alone, or beside a text tower.
 

@@ -1,6 +1,8 @@
 """What a file is, by its contents."""
 
+import contextlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -17,9 +19,11 @@ from bridge.models import (
     autoencoder,
     checkpoint,
     controlnet,
+    denoiser,
     family_of,
     kind_of,
     read_header,
+    text_tower,
 )
 from bridge.models.header import Header, TensorEntry
 
@@ -185,6 +189,24 @@ def test_a_ragged_unet_is_refused(sd15: Shapes) -> None:
     shapes |= {f"{UNET}input_blocks.4.0.in_layers.2.weight": (640, 640, 3, 3)}
     with pytest.raises(UnsupportedModel, match="unknown shape"):
         checkpoint(header_of(shapes), "x")
+
+
+def test_a_damaged_tensor_is_an_error_of_the_file(sd15: Shapes) -> None:
+    """One of each kind of tensor, as those of a kind are read in one way."""
+    kinds = {re.sub(r"\d+", "0", name): name for name in sd15}
+    for damaged in kinds.values():
+        others = {name: shape for name, shape in sd15.items() if name != damaged}
+        for shapes in (others, {**others, damaged: (4,)}):
+            for describe in (checkpoint, denoiser, autoencoder, text_tower):
+                with contextlib.suppress(ModelError):
+                    describe(header_of(shapes), "x")
+
+
+def test_an_entry_without_channels_is_said(sd15: Shapes) -> None:
+    shapes = {**sd15, f"{UNET}input_blocks.0.0.weight": (320,)}
+    with pytest.raises(ModelError, match='"x" has a tensor of an impossible shape') as caught:
+        checkpoint(header_of(shapes), "x")
+    assert caught.value.code == "model_corrupt"
 
 
 def test_a_controlnet_is_described(control: Shapes) -> None:

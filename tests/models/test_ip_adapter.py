@@ -1,5 +1,7 @@
 """Telling IP-Adapters by their tensors, and finding those of a preset."""
 
+import contextlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +62,19 @@ def test_missing_layers_and_other_projections_are_refused() -> None:
     for each in (header(PLAIN, gap), header({"weight": (1,)})):
         with pytest.raises(UnsupportedModel, match="unknown shape"):
             ip_adapter(each, "a")
+
+
+@pytest.mark.parametrize("projection", [PLAIN, PLUS, FULL])
+def test_damaged_files_are_refused(projection: dict[str, Shape]) -> None:
+    whole = header(projection)
+    for damaged, entry in whole.tensors.items():
+        others = {name: each for name, each in whole.tensors.items() if name != damaged}
+        for tensors in (others, {**others, damaged: replace(entry, shape=(4,))}):
+            with contextlib.suppress(ModelError):
+                ip_adapter(Header(tensors, {}), "a")
+    flat = dict.fromkeys(LAYERS, (768,))
+    with pytest.raises(ModelError, match="impossible shape"):
+        ip_adapter(header(projection, flat), "a")
 
 
 def test_a_lora_is_not_an_ip_adapter() -> None:

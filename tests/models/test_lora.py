@@ -108,3 +108,9 @@ def test_other_files_are_refused(tensors: Any, code: str, says: str) -> None:
     assert caught.value.code == code
     assert says in caught.value.message
     assert "x.safetensors" in caught.value.message
+
+
+@pytest.mark.parametrize("shape", [(4,), ()])
+def test_a_flat_tensor_tells_no_family(shape: tuple[int, ...]) -> None:
+    damaged = header(pair(f"lora_unet_{FLAT}") | {f"lora_unet_{FLAT}.lora_down.weight": shape})
+    assert lora_family(damaged, adapters_of(damaged, "x")) is None

@@ -1,5 +1,7 @@
 """Telling CLIP's image towers by their tensors."""
 
+import contextlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +37,16 @@ def open_clip_shapes(width: int, layers: int = 2) -> dict[str, Shape]:
         "visual.proj": (width, 1024),
         "transformer.resblocks.0.mlp.c_fc.weight": (4096, 1024),
     }
+
+
+@pytest.mark.parametrize("write", [transformers_shapes, open_clip_shapes])
+def test_damaged_files_are_refused(write: Callable[[int], dict[str, Shape]]) -> None:
+    whole = write(1024)
+    for damaged in whole:
+        others = {name: shape for name, shape in whole.items() if name != damaged}
+        for shapes in (others, {**others, damaged: ()}):
+            with contextlib.suppress(ModelError):
+                clip_vision(header(shapes), "a")
 
 
 def header(shapes: dict[str, Shape]) -> Header:

@@ -16,16 +16,12 @@ from bridge.diffusion.opening import open_network
 from bridge.diffusion.residency import Network
 from bridge.errors import InputError, ModelError
 from bridge.graph import Socket
-from bridge.models import VIT_BIGG, VIT_H, VIT_L, IPAdapterLayout
+from bridge.models import VISION_KINDS_BY_PROJECTION, VISION_KINDS_BY_WIDTH, IPAdapterLayout
 
 CombineEmbeds = Literal["concat", "add", "subtract", "average", "norm average"]
 """How several pictures become one image prompt. By the names of ComfyUI_IPAdapter_plus."""
 
 Merging = Literal["add", "subtract", "average", "norm average", "max", "min"]
-
-_POOLED = {768: VIT_L, 1024: VIT_H, 1280: VIT_BIGG}
-_HIDDEN = {1024: VIT_L, 1280: VIT_H, 1664: VIT_BIGG}
-"""Width of image embeddings, and of hidden states → the CLIP vision model that has it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,7 +155,7 @@ def require_vision(adapter: IPAdapter, vision: VisionTower | None) -> VisionTowe
         ModelError: Code ``model_mismatch`` if it is another than the adapter was trained with.
     """
     tower = vision or adapter.vision
-    known = _POOLED if adapter.layout.kind == "plain" else _HIDDEN
+    known = VISION_KINDS_BY_PROJECTION if adapter.layout.kind == "plain" else VISION_KINDS_BY_WIDTH
     wanted = known.get(adapter.layout.input_width, "another CLIP vision model")
     if tower is None:
         raise InputError(

@@ -9,9 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from bridge.models import RESAMPLER_HEAD_WIDTH as HEAD_WIDTH
 from bridge.models import IPAdapterLayout
-
-HEAD_WIDTH = 64
 
 
 def empty_adapter(layout: IPAdapterLayout) -> "AdapterNetwork":
