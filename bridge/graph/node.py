@@ -8,8 +8,8 @@
         return posterize(image, levels)
 
 An annotation is a Python type (``int``, ``float``, ``str``, ``bool``, ``Literal[...]``) or ``Annotated``
-with the markers below; ``T | None = None`` makes an input optional. Several results are a tuple. A result
-may be a union with types that are no sockets: ``Image | Expansion``.
+with the markers below; ``T | None = None`` makes an input optional, ``Omissible`` one that has a default.
+Several results are a tuple. A result may be a union with types that are no sockets: ``Image | Expansion``.
 """
 
 import inspect
@@ -62,6 +62,11 @@ class Choices:
 @dataclass(frozen=True, slots=True)
 class Multiline:
     """A text that deserves a box of several lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Omissible:
+    """An input that a workflow may leave out; its default then counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,10 +215,11 @@ def _input(parameter: inspect.Parameter, base: Any, marks: tuple[Any, ...]) -> I
     choices = get_args(base) if get_origin(base) is Literal else listed and listed.values
     tooltip = _mark(marks, Tooltip)
     default = None if parameter.default is parameter.empty else parameter.default
+    is_optional = parameter.default is None or _mark(marks, Omissible) is not None
     entry = InputDefinition(
         name=parameter.name,
         type="COMBO" if folder or choices else _socket_type(base, marks, parameter.name),
-        is_required=parameter.default is parameter.empty or default is not None,
+        is_required=not is_optional,
         default=default,
         minimum=bounds.minimum,
         maximum=bounds.maximum,

@@ -18,7 +18,7 @@ from bridge.diffusion import (
     model_stamps,
     with_control_type,
 )
-from bridge.graph import Choices, ChoicesFrom, Range, node
+from bridge.graph import Choices, ChoicesFrom, Omissible, Range, node
 
 ControlNetName = Annotated[str, ChoicesFrom("controlnet")]
 Strength = Annotated[float, Range(0.0, 10.0, 0.01)]
@@ -89,6 +89,8 @@ def controlnet_apply_advanced(
     category="ControlNet Preprocessors/others",
     display_name="Inpaint Preprocessor",
 )
-def inpaint_preprocessor(image: Image, mask: Mask, black_pixel_for_xinsir_cn: bool = False) -> Image:
+def inpaint_preprocessor(
+    image: Image, mask: Mask, black_pixel_for_xinsir_cn: Annotated[bool, Omissible()] = False
+) -> Image:
     """Mark what an inpainting ControlNet is to fill; in black for xinsir's union."""
     return mark_masked(image, mask, 0.0 if black_pixel_for_xinsir_cn else -1.0)

@@ -15,10 +15,10 @@ from bridge.diffusion import (
     model_stamps,
 )
 from bridge.errors import UnsupportedModel
-from bridge.graph import Choices, ChoicesFrom, node
+from bridge.graph import Choices, ChoicesFrom, Omissible, node
 
 ClipName = Annotated[str, ChoicesFrom("text_encoders")]
-ClipDevice = Literal["default", "cpu"]
+ClipDevice = Annotated[Literal["default", "cpu"], Omissible()]
 
 CLIP_TYPES = (
     "stable_diffusion", "stable_cascade", "sd3", "stable_audio", "mochi", "ltxv", "pixart", "cosmos",
@@ -60,7 +60,7 @@ def unet_loader(
 def clip_loader(
     clip_name: ClipName,
     type: Annotated[str, Choices(CLIP_TYPES)] = "stable_diffusion",
-    device: ClipDevice | None = None,
+    device: ClipDevice = "default",
 ) -> Clip:
     """Open a text encoder that is kept apart: CLIP-L (SD 1.x), CLIP-H (SD 2.x) or CLIP-G (SDXL refiner)."""
     _require_type(type, "stable_diffusion")
@@ -76,7 +76,7 @@ def dual_clip_loader(
     clip_name1: ClipName,
     clip_name2: ClipName,
     type: Annotated[str, Choices(DUAL_CLIP_TYPES)] = "sdxl",
-    device: ClipDevice | None = None,
+    device: ClipDevice = "default",
 ) -> Clip:
     """Open SDXL's two text encoders, CLIP-L and CLIP-G, in any order."""
     _require_type(type, "sdxl")

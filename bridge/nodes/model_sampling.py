@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Annotated, Literal
 
 from bridge.diffusion import Model, Prediction, stable_diffusion_schedule
-from bridge.graph import Range, Tooltip, node
+from bridge.graph import Omissible, Range, Tooltip, node
 
 PREDICTIONS: dict[str, Prediction] = {
     "eps": "epsilon",
@@ -38,10 +38,8 @@ def rescale_cfg(
 def differential_diffusion(
     model: Model,
     strength: Annotated[
-        float | None,
-        Range(0.0, 1.0, 0.01),
-        Tooltip("1 if not given; below, the mask also counts as it is."),
-    ] = None,
+        float, Range(0.0, 1.0, 0.01), Omissible(), Tooltip("Below 1, the mask also counts as it is.")
+    ] = 1.0,
 ) -> Model:
     """Read grey in a noise mask as when, not how far, a pixel may change."""
-    return replace(model, soft_inpainting=1.0 if strength is None else strength)
+    return replace(model, soft_inpainting=strength)

@@ -7,15 +7,15 @@ import torch
 
 from bridge.diffusion import Image
 from bridge.diffusion.hed import soft_edges
-from bridge.graph import Range, node
+from bridge.graph import Omissible, Range, node
 from bridge.imaging import canny_of_photo, in_steps, padded, scribble, to_bytes, to_resolution
 
 LINES = "ControlNet Preprocessors/Line Extractors"
 DIFFERS = "HED's weights are another training than the pack's, so edges differ in strength."
 
-Threshold = Annotated[int, Range(0, 255, 1)]
-Resolution = Annotated[int, Range(64, 16_384, 64)]
-Switch = Literal["enable", "disable"]
+Threshold = Annotated[int, Range(0, 255, 1), Omissible()]
+Resolution = Annotated[int, Range(64, 16_384, 64), Omissible()]
+Switch = Annotated[Literal["enable", "disable"], Omissible()]
 
 
 @node("CannyEdgePreprocessor", category=LINES, display_name="Canny Edge")

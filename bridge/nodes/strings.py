@@ -3,9 +3,10 @@
 from typing import Annotated, Literal
 
 from bridge.diffusion import PatternFlags, extract, join_texts, matches, replace_pattern, replace_text
-from bridge.graph import Multiline, Range, Tooltip, node
+from bridge.graph import Multiline, Omissible, Range, Tooltip, node
 
 Text = Annotated[str, Multiline()]
+OptionalSwitch = Annotated[bool, Omissible()]
 
 
 @node("StringConcatenate", category="utils/string", display_name="Concatenate")
@@ -114,13 +115,13 @@ def regex_replace(
     string: Text,
     regex_pattern: Text,
     replace: Text,
-    case_insensitive: bool | None = None,
-    multiline: bool | None = None,
-    dotall: bool | None = None,
+    case_insensitive: OptionalSwitch = True,
+    multiline: OptionalSwitch = False,
+    dotall: OptionalSwitch = False,
     count: Annotated[
-        int | None, Range(0, 100), Tooltip("At most so many replacements; 0 means every one.")
-    ] = None,
+        int, Range(0, 100), Omissible(), Tooltip("At most so many replacements; 0 means every one.")
+    ] = 0,
 ) -> str:
     r"""Replace what a regular expression matches; \1 stands for its first group."""
-    flags = PatternFlags(case_insensitive is not False, bool(multiline), bool(dotall))
-    return replace_pattern(string, regex_pattern, replace, count or 0, flags)
+    flags = PatternFlags(case_insensitive, multiline, dotall)
+    return replace_pattern(string, regex_pattern, replace, count, flags)

@@ -12,6 +12,7 @@ from bridge.graph import (
     ListOf,
     Multiline,
     NodeFunction,
+    Omissible,
     OutputDefinition,
     Range,
     RawLink,
@@ -87,6 +88,12 @@ def test_optional_inputs_default_to_none_and_others_are_required_even_with_a_def
     def function(image: Image, mask: Mask | None = None, steps: int = 20): ...
 
     assert [entry.is_required for entry in define(function).inputs] == [True, False, True]
+
+
+def test_an_input_with_a_default_may_be_omitted_where_it_says_so():
+    def function(strength: Annotated[float, Omissible()] = 1.0): ...
+
+    assert define(function).inputs == (InputDefinition("strength", "FLOAT", is_required=False, default=1.0),)
 
 
 def test_hidden_values_are_no_inputs():

@@ -1,7 +1,5 @@
-"""Nodes of custom sampling: their signatures are ComfyUI's, and they hand their inputs on."""
+"""Nodes of custom sampling hand their inputs on."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,40 +15,7 @@ from bridge.diffusion import (
     stable_diffusion_schedule,
 )
 from bridge.errors import InputError
-from bridge.graph import InputDefinition, NodeDefinition
-from bridge.nodes import custom_sampling, load, model_sampling, samplers, sigmas
-
-SIGNATURES: dict[str, Any] = json.loads(Path(__file__).with_name("sampling_signatures.json").read_text())
-"""Of ComfyUI 0.3.64."""
-
-
-@pytest.fixture(scope="module")
-def definitions() -> Any:
-    return load({"device": "cpu"}).registry.definitions
-
-
-def described(entry: InputDefinition) -> dict[str, Any]:
-    found: dict[str, Any] = {"name": entry.name, "type": entry.type}
-    if entry.choices:
-        found["choices"] = list(entry.choices)
-    for name in ("default", "minimum", "maximum"):
-        if getattr(entry, name) is not None:
-            found[name] = getattr(entry, name)
-    if not entry.is_required:
-        found["optional"] = True
-    return found
-
-
-@pytest.mark.parametrize("name", SIGNATURES)
-def test_the_same_signature_as_in_comfyui(definitions: Any, name: str) -> None:
-    definition: NodeDefinition = definitions[name]
-    expected = SIGNATURES[name]
-    if name == "DifferentialDiffusion":  # what may be left out has no default here
-        expected["inputs"][1].pop("default")
-    assert [described(entry) for entry in definition.inputs] == expected["inputs"]
-    assert [[output.name, output.type] for output in definition.outputs] == expected["outputs"]
-    assert definition.category == expected["category"]
-    assert definition.description
+from bridge.nodes import custom_sampling, model_sampling, samplers, sigmas
 
 
 @pytest.fixture
