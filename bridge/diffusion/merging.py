@@ -1,4 +1,8 @@
-"""Weighted sums of two networks of one architecture, computed from both in float32."""
+"""Weighted sums of two networks of one architecture, computed from both in float32.
+
+Weights whose shapes differ are left out of the sum: an inpainting model keeps the layer that reads its
+mask, so that the difference of one from its base, added to another checkpoint, makes that one inpaint.
+"""
 
 import functools
 from collections.abc import Callable, Collection, Mapping
@@ -11,6 +15,7 @@ from bridge.diffusion.ldm_names import blocks_per_level, unet_names
 from bridge.diffusion.patching import Change, exact_weights, patched
 from bridge.diffusion.residency import Network
 from bridge.diffusion.types import DiffusionModel, TextEncoder
+from bridge.engine import current_job
 from bridge.errors import ModelError
 
 Shares = tuple[float, float]
@@ -24,12 +29,16 @@ def merge_models(
 
     Args:
         first: All but the weights stays as it is here.
-        second: Of the same architecture.
+        second: Of the same family and depth.
         shares: Name of a weight in the original naming → the two shares.
 
     Raises:
         ModelError: Code ``model_mismatch`` if the two are not alike.
     """
+    if first.family is not second.family:
+        raise _mismatch(
+            first.unet, second.unet, f"one is {first.family.value}, the other {second.family.value}"
+        )
     blocks = blocks_per_level(first.unet.shapes)
 
     def by_ldm_name(name: str) -> Shares:
@@ -45,7 +54,9 @@ def merge_text_encoders(first: TextEncoder, second: TextEncoder, shares: Shares)
         ModelError: Code ``model_mismatch`` if the two are not alike.
     """
     if [tower.kind for tower in first.towers] != [tower.kind for tower in second.towers]:
-        raise _mismatch(first.towers[0].network, second.towers[0].network)
+        raise _mismatch(
+            first.towers[0].network, second.towers[0].network, "they have text encoders of other kinds"
+        )
     towers = (
         replace(mine, network=_merge(mine.network, other.network, lambda name: shares))
         for mine, other in zip(first.towers, second.towers, strict=True)
@@ -71,7 +82,7 @@ def block_shares(ratios: Mapping[str, float]) -> Callable[[str], Shares]:
 
 @dataclass(frozen=True, slots=True)
 class _MergePatch:
-    """Another network's weights, mixed in; see ``patching.Patch``."""
+    """Another network's weights, mixed in; see ``patching.Patch``. A share of 0 stands for any shape."""
 
     other: Network[Any]
     shares: Mapping[str, Shares]
@@ -89,21 +100,37 @@ class _MergePatch:
 
         def change(name: str, mine: Tensor) -> Tensor:
             first, second = self.shares[name]
-            return first * mine + second * weight_of(name).to(mine.device)
+            return first * mine + second * weight_of(name).to(mine.device) if second else first * mine
 
         return {name: functools.partial(change, name) for name in self.shares}
 
 
 def _merge(first: Network[Any], second: Network[Any], shares: Callable[[str], Shares]) -> Network[Any]:
-    if first.shapes != second.shapes:
-        raise _mismatch(first, second)
-    mixed = {name: both for name in first.shapes if (both := shares(name)) != (1.0, 0.0)}
+    if first.shapes.keys() != second.shapes.keys():
+        raise _mismatch(first, second, "they have other layers")
+    unlike = {name for name, shape in first.shapes.items() if second.shapes[name] != shape}
+    if len(unlike) == len(first.shapes):
+        raise _mismatch(first, second, "none of their weights are of the same shape")
+    if unlike:
+        _warn_of(unlike, first, second)
+    wanted = {name: (shares(name)[0], 0.0) if name in unlike else shares(name) for name in first.shapes}
+    mixed = {name: both for name, both in wanted.items() if both != (1.0, 0.0)}
     return patched(first, _MergePatch(second, mixed)) if mixed else first
 
 
-def _mismatch(first: Network[Any], second: Network[Any]) -> ModelError:
+def _warn_of(unlike: Collection[str], first: Network[Any], second: Network[Any]) -> None:
+    some = ", ".join(f'"{name}"' for name in sorted(unlike)[:3]) + (" …" if len(unlike) > 3 else "")
+    current_job().warn(
+        "merged_in_part",
+        f"{len(unlike)} of {len(first.shapes)} weights of {second.name} are of another shape than those of "
+        f"{first.name}, and are left out: {some}",
+        "An inpainting model that is mixed with a plain one is meant to keep its first layer.",
+    )
+
+
+def _mismatch(first: Network[Any], second: Network[Any], reason: str) -> ModelError:
     return ModelError(
-        f"{first.name} and {second.name} cannot be merged: their weights have other shapes",
+        f"{first.name} and {second.name} cannot be merged: {reason}",
         code="model_mismatch",
-        hint="Merge models of one family.",
+        hint="Merge models of one family and depth.",
     )

@@ -1,6 +1,7 @@
 """Weighted sums of networks."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +9,9 @@ import torch
 
 from bridge.diffusion import DiffusionModel, Network, TextEncoder
 from bridge.diffusion.merging import block_shares, merge_models, merge_text_encoders
-from bridge.errors import ModelError
+from bridge.engine import Folders, Job, running
+from bridge.errors import ModelError, Problem
+from bridge.models import Family
 
 NAMES = ("conv_in.weight", "mid_block.resnets.0.conv1.weight", "conv_out.weight")
 
@@ -60,8 +63,46 @@ def test_text_encoders_mix_as_well(clip: TextEncoder) -> None:
     torch.testing.assert_close(mine, 2 * first)
 
 
-def test_models_of_other_shapes_are_refused(model: DiffusionModel) -> None:
+@pytest.fixture
+def inpainting(model: DiffusionModel) -> DiffusionModel:
+    """The model with five more channels, and all weights 2."""
+
+    def load(placement: Any) -> Any:
+        config = {**model.unet.module().config, "in_channels": 9, "_use_default_values": []}
+        module = type(model.unet.module()).from_config(config)
+        for parameter in module.parameters():
+            torch.nn.init.constant_(parameter, 2.0)
+        return module
+
+    return replace(model, unet=Network("inpainting", load))
+
+
+def test_any_model_learns_to_inpaint_by_a_difference(
+    model: DiffusionModel, other: DiffusionModel, inpainting: DiffusionModel, tmp_path: Path
+) -> None:
+    """As ComfyUI: what has another shape stays the first model's, times its share."""
+    warnings: list[Problem] = []
+    with running(Job("job", Folders(tmp_path, tmp_path, tmp_path, tmp_path)), "1", warnings):
+        difference = merge_models(inpainting, model, lambda name: (0.5, -0.5))
+        learnt = merge_models(difference, other, lambda name: (1.0, 1.0))
+    entry, *others = weights(learnt)
+    assert entry.shape[1] == 9
+    assert entry.eq(1.0).all()
+    for mine, base in zip(others, weights(model)[1:], strict=True):
+        torch.testing.assert_close(mine, 2.0 - 0.5 * base)
+    assert [problem.code for problem in warnings] == ["merged_in_part"] * 2
+    assert '"conv_in.weight"' in warnings[0].message
+
+
+def test_models_of_other_layers_are_refused(model: DiffusionModel) -> None:
     small = replace(model, unet=Network("small", lambda placement: torch.nn.Linear(2, 2)))
-    with pytest.raises(ModelError, match="tiny UNet and small cannot be merged") as caught:
+    with pytest.raises(
+        ModelError, match="tiny UNet and small cannot be merged: they have other layers"
+    ) as caught:
         merge_models(model, small, block_shares({"": 0.5}))
     assert caught.value.code == "model_mismatch"
+
+
+def test_models_of_other_families_are_refused(model: DiffusionModel) -> None:
+    with pytest.raises(ModelError, match=r"one is Stable Diffusion 1\.x, the other SDXL"):
+        merge_models(model, replace(model, family=Family.SDXL), block_shares({"": 0.5}))
