@@ -1,4 +1,4 @@
-"""Telling a client how much of a network is read, in the name of the loader that opened it.
+"""Telling a client how much of a network is read, and what is wrong with its file, in its loader's name.
 
 1. Weights are read where a network is first used, long after its loader ran, and perhaps for a job in
    whose workflow that loader has another id: the cache hands networks on. So a loader is known by its
@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from bridge.engine import Job, current_job, current_node
+from bridge.errors import ModelError
 
 INTERVAL_S = 0.1
 MEGABYTE = 1e6
@@ -30,7 +31,7 @@ def running_loader() -> Loader | None:
 
 @contextmanager
 def reading(loader: Loader | None, total_bytes: int) -> Iterator[Callable[[int], None]]:
-    """Tell the client of the current job what is read within the block.
+    """Tell the client of the current job what is read within the block; what is wrong is the loader's fault.
 
     Args:
         loader: In whose name; as ``running_loader`` gave it where the network was opened.
@@ -38,6 +39,9 @@ def reading(loader: Loader | None, total_bytes: int) -> Iterator[Callable[[int],
 
     Yields:
         What to call with the number of bytes that were read since it was last called.
+
+    Raises:
+        ModelError: Of the block, with the loader's id.
     """
     job = _job()
     if job is None:
@@ -58,7 +62,11 @@ def reading(loader: Loader | None, total_bytes: int) -> Iterator[Callable[[int],
             tell(done)
 
     tell(0)
-    yield add
+    try:
+        yield add
+    except ModelError as error:
+        error.node_id = error.node_id or node_id
+        raise
     tell(total_bytes)
 
 

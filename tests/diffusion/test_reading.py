@@ -11,6 +11,7 @@ from bridge.builtin import model_folder
 from bridge.diffusion import free, load_autoencoder, load_checkpoint, reading
 from bridge.diffusion.networks import empty_autoencoder
 from bridge.engine import Job, running
+from bridge.errors import ModelError
 from bridge.protocol import Progress
 
 LOADER = {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "a"}}
@@ -69,6 +70,13 @@ def test_the_loader_is_named_whatever_its_id_is_now(job: Job, sent: list[Any]) -
     with running(job, "3"), reading.reading(loader, 1_000_000):
         pass
     assert {message.node for message in sent} == {"9"}
+
+
+def test_what_is_wrong_with_a_file_is_said_of_its_loader(job: Job) -> None:
+    job = replace(job, workflow={"9": LOADER})
+    with running(job, "3"), pytest.raises(ModelError) as caught, reading.reading(LOADER, 1_000_000):
+        raise ModelError('"x" holds values that are no numbers')
+    assert caught.value.node_id == "9"
 
 
 def test_without_its_loader_in_the_workflow_the_running_node_speaks(job: Job, sent: list[Any]) -> None:
