@@ -7,6 +7,7 @@ from bridge.diffusion.control_loading import load_controlnet
 from bridge.diffusion.control_types import CONTROL_TYPES, mark_masked, with_control_type
 from bridge.diffusion.device import Placement, choose_placement, memory_errors, set_up_torch
 from bridge.diffusion.fit import ScalingMethod, repeat_to, scale
+from bridge.diffusion.free_u import FreeU, add_free_u
 from bridge.diffusion.guiders import DualGuidance, Guider, PromptGuidance
 from bridge.diffusion.latent_arithmetic import add_latents, blend_latents, interpolate_latents, lay_latents
 from bridge.diffusion.latent_batch import (
@@ -121,6 +122,7 @@ __all__ = [
     "ControlNetwork",
     "DiffusionModel",
     "DualGuidance",
+    "FreeU",
     "Guider",
     "Image",
     "Latent",
@@ -150,6 +152,7 @@ __all__ = [
     "Tolerance",
     "Vae",
     "add_control",
+    "add_free_u",
     "add_latents",
     "add_noise",
     "apply_lora",

@@ -1,4 +1,4 @@
-"""Networks that are others with some weights changed: by LoRAs, by merging.
+"""Networks that are others with something changed: weights, by LoRAs and merging, or how they run.
 
 A patched network shares every tensor and every module that no patch touches with its base, which it never
 alters. All patches of a weight are computed from the base's own, in float32, one after another, and
@@ -60,16 +60,29 @@ def patched(network: Network[Any], patch: Patch) -> PatchedNetwork:
     return PatchedNetwork(network, (patch,))
 
 
+def variant(base: Network[Any], label: str, change: Callable[[Any], Any]) -> Network[Any]:
+    """Return a network that shares all weights with another but runs otherwise.
+
+    Args:
+        base: Stays as it is.
+        label: What is changed, for messages.
+        change: Makes a changed twin of a module.
+    """
+    return Network(
+        f"{base.name}, {label}", lambda where: change(base.module()), base.shapes, needs=(base,), new_bytes=0
+    )
+
+
 def twin_of(module: Any, names: Collection[str]) -> Any:
     """Return a copy of a module that shares everything but what holds some parameters.
 
     Args:
         module: Stays as it is.
-        names: Parameters that the copy may be given others for.
+        names: Parameters that the copy may be given others for; hooks before their modules run, too.
     """
     twin = copy.copy(module)
-    for registry in ("_parameters", "_buffers", "_modules"):
-        twin.__dict__[registry] = dict(module.__dict__[registry])
+    for registry in ("_parameters", "_buffers", "_modules", "_forward_pre_hooks"):
+        twin.__dict__[registry] = module.__dict__[registry].copy()
     children: dict[str, list[str]] = {}
     for name in names:
         child, dot, below = name.partition(".")
