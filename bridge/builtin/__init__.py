@@ -32,9 +32,11 @@ __all__ = [
 _HERE = Path(__file__).parent
 
 
-def absent_nodes() -> dict[str, list[str]]:
-    """Return ComfyUI's nodes for the families we know that are missing here: why, and their classes."""
-    found: dict[str, list[str]] = json.loads((_HERE / "absent_nodes.json").read_text(encoding="utf-8"))
+def absent_nodes() -> dict[str, dict[str, list[str]]]:
+    """Return nodes for the families we know that are missing here: their pack, why, and their classes."""
+    found: dict[str, dict[str, list[str]]] = json.loads(
+        (_HERE / "absent_nodes.json").read_text(encoding="utf-8")
+    )
     return found
 
 

@@ -19,12 +19,16 @@ and mean the same; where one differs on purpose, it says so. `framebridge nodes 
 """
 
 
-def nodes_page(definitions: Definitions, absent: Mapping[str, Sequence[str]]) -> str:
+Absent = Mapping[str, Mapping[str, Sequence[str]]]
+"""Whose nodes are missing → why → the classes of which that is true."""
+
+
+def nodes_page(definitions: Definitions, absent: Absent) -> str:
     """Return the page as Markdown.
 
     Args:
         definitions: The nodes that exist.
-        absent: Why a node of ComfyUI is missing → the classes of which that is true.
+        absent: The nodes that are missing; the first group is ComfyUI itself.
     """
     entries = sorted(definitions.values(), key=lambda entry: (entry.category.casefold(), entry.name))
     lists = _long_lists(entries)
@@ -35,7 +39,7 @@ def nodes_page(definitions: Definitions, absent: Mapping[str, Sequence[str]]) ->
     if lists:
         parts.append("## Long lists of choices\n")
         parts.extend(f"### {name}\n\n{_listed(choices)}\n" for choices, name in lists.items())
-    parts.append(_absent({name: why for why, names in absent.items() for name in names}))
+    parts.append(_absent(absent))
     return "\n".join(parts)
 
 
@@ -104,16 +108,19 @@ def _inputs(entries: Iterable[NodeDefinition]) -> Iterator[tuple[NodeDefinition,
     return ((node, item) for node in entries for item in node.inputs)
 
 
-def _absent(reasons: Mapping[str, str]) -> str:
+def _absent(absent: Absent) -> str:
     lines = [
-        "## Nodes of ComfyUI that are not here\n",
-        "Of the nodes that come with ComfyUI 0.3.64, these work on still images with Stable Diffusion 1.5, 2",
-        "or XL and are missing. Nodes for other families, video, audio and meshes are not listed.\n",
-        "| node | why |",
-        "|---|---|",
-        *(f"| {name} | {_text(reasons[name])} |" for name in sorted(reasons, key=str.casefold)),
+        "## Nodes that are not here\n",
+        "Of the nodes that come with ComfyUI, and with two packs that many workflows use, these work on",
+        "still images with Stable Diffusion 1.5, 2 or XL and are missing. Nodes for other families, video,",
+        "audio and meshes are not listed.\n",
     ]
-    return "\n".join(lines) + "\n"
+    for pack, groups in absent.items():
+        reasons = {name: why for why, names in groups.items() for name in names}
+        lines += [f"### Of {pack}\n", "| node | why |", "|---|---|"]
+        lines += [f"| {name} | {_text(reasons[name])} |" for name in sorted(reasons, key=str.casefold)]
+        lines.append("")
+    return "\n".join(lines)
 
 
 def _listed(choices: Iterable[str]) -> str:

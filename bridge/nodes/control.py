@@ -30,6 +30,8 @@ Percent = Annotated[float, Range(0.0, 1.0, 0.001)]
     category="loaders",
     display_name="Load ControlNet Model",
     fingerprint=model_stamps(control_net_name="controlnet"),
+    differs="ControlNet-XS opens too, in the layout of diffusers; pickled files (.pth) and Control-LoRAs are "
+    "refused.",
 )
 def controlnet_loader(control_net_name: ControlNetName) -> ControlNet:
     """Open a ControlNet, a union ControlNet or a T2I-Adapter."""
@@ -80,6 +82,27 @@ def controlnet_apply_advanced(
     vae: Vae | None = None,
 ) -> tuple[Conditioning, Conditioning]:
     """Steer by a picture during a part of the noise schedule."""
+    control = Control(control_net, image, strength, start_percent, end_percent)
+    return add_control(positive, control), add_control(negative, control)
+
+
+@node(
+    "ControlNetApplySD3",
+    category="conditioning/controlnet",
+    display_name="Apply Controlnet with VAE",
+    outputs=("positive", "negative"),
+)
+def controlnet_apply_with_vae(
+    positive: Conditioning,
+    negative: Conditioning,
+    control_net: ControlNet,
+    vae: Vae,
+    image: Image,
+    strength: Strength = 1.0,
+    start_percent: Percent = 0.0,
+    end_percent: Percent = 1.0,
+) -> tuple[Conditioning, Conditioning]:
+    """Steer by a picture as Apply ControlNet does; ControlNets of these families need no VAE to see it."""
     control = Control(control_net, image, strength, start_percent, end_percent)
     return add_control(positive, control), add_control(negative, control)
 

@@ -13,7 +13,7 @@ from bridge.imaging import Picture, read_picture, read_pictures, resolve_in, spl
 
 DIFFERS = (
     "The mask of an opaque picture has the picture's size, not 64×64; grey of 16 bits keeps its precision; "
-    "PNG, JPEG and WebP only."
+    "PNG, JPEG and WebP only, of 16 pixels a side or more."
 )
 
 
@@ -48,7 +48,13 @@ def load_image_output(image: Annotated[str, ChoicesFrom("output")]) -> tuple[Ima
     return _loaded(_path(image, "output"))
 
 
-@node("LoadImageMask", category="mask", display_name="Load Image (as Mask)", fingerprint=picture_stamp)
+@node(
+    "LoadImageMask",
+    category="mask",
+    display_name="Load Image (as Mask)",
+    fingerprint=picture_stamp,
+    differs=DIFFERS,
+)
 def load_image_mask(
     image: Annotated[str, ChoicesFrom("input")], channel: Literal["alpha", "red", "green", "blue"]
 ) -> Mask:

@@ -47,6 +47,7 @@ def preset_stamp(preset: str) -> Any:
     category="ipadapter/loaders",
     display_name="IPAdapter Model Loader",
     fingerprint=model_stamps(ipadapter_file="ipadapter"),
+    differs="Pickled files (.bin) and FaceID adapters, which need InsightFace, are refused.",
 )
 def ip_adapter_model_loader(ipadapter_file: Annotated[str, ChoicesFrom("ipadapter")]) -> IPAdapterSocket:
     """Open an IP-Adapter; its CLIP vision model is loaded apart."""

@@ -131,7 +131,7 @@ def latent_composite_masked(
     return with_samples(destination, laid)
 
 
-@node("LatentBlend", category="latent", display_name="Latent Blend")
+@node("LatentBlend", category="_for_testing", display_name="Latent Blend")
 def latent_blend(samples1: Latent, samples2: Latent, blend_factor: Fraction = 0.5) -> Latent:
     """Mix latents: at 1 the first are left alone, at 0 the second."""
     return with_samples(samples1, blend_latents(samples1["samples"], samples2["samples"], blend_factor))

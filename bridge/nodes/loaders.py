@@ -24,6 +24,9 @@ CLIP_TYPES = (
     "stable_diffusion", "stable_cascade", "sd3", "stable_audio", "mochi", "ltxv", "pixart", "cosmos",
     "lumina2", "wan", "hidream", "chroma", "ace", "omnigen2", "qwen_image", "hunyuan_image",
 )  # fmt: skip
+OTHER_CLIPS = (
+    "Text encoders of other families than Stable Diffusion 1, 2 and XL are refused, whatever the type."
+)
 DUAL_CLIP_TYPES = "sdxl", "sd3", "flux", "hunyuan_video", "hidream", "hunyuan_image"
 
 
@@ -32,6 +35,8 @@ DUAL_CLIP_TYPES = "sdxl", "sd3", "flux", "hunyuan_video", "hidream", "hunyuan_im
     category="loaders",
     display_name="Load Checkpoint",
     fingerprint=model_stamps(ckpt_name="checkpoints"),
+    differs="Diffusers folders open too; pickled files (.ckpt), depth-to-image checkpoints and those trained "
+    "with EDM's noise are refused.",
 )
 def checkpoint_loader(ckpt_name: Annotated[str, ChoicesFrom("checkpoints")]) -> tuple[Model, Clip, Vae]:
     """Open a checkpoint: its denoiser, text encoder and VAE."""
@@ -43,6 +48,7 @@ def checkpoint_loader(ckpt_name: Annotated[str, ChoicesFrom("checkpoints")]) -> 
     category="advanced/loaders",
     display_name="Load Diffusion Model",
     fingerprint=model_stamps(unet_name="diffusion_models"),
+    differs="fp8_e4m3fn_fast stores weights as fp8_e4m3fn does and multiplies them no faster.",
 )
 def unet_loader(
     unet_name: Annotated[str, ChoicesFrom("diffusion_models")], weight_dtype: StorageDtype = "default"
@@ -56,6 +62,7 @@ def unet_loader(
     category="advanced/loaders",
     display_name="Load CLIP",
     fingerprint=model_stamps(clip_name="text_encoders"),
+    differs=OTHER_CLIPS,
 )
 def clip_loader(
     clip_name: ClipName,
@@ -71,6 +78,7 @@ def clip_loader(
     "DualCLIPLoader",
     category="advanced/loaders",
     fingerprint=model_stamps(clip_name1="text_encoders", clip_name2="text_encoders"),
+    differs=OTHER_CLIPS,
 )
 def dual_clip_loader(
     clip_name1: ClipName,

@@ -20,6 +20,8 @@ from bridge.graph import Multiline, Range, node
 Text = Annotated[str, Multiline()]
 Side = Annotated[int, Range(0, 16_384)]
 
+EMBEDDINGS = "An embedding that is not there, or is of another family, is an error instead of being left out."
+
 
 def embedding_stamps(text: str | None) -> Any:
     """Return what changes when an embedding that a prompt names does; a prompt from a link is not known."""
@@ -38,7 +40,7 @@ def embedding_stamps(text: str | None) -> Any:
     category="conditioning",
     display_name="CLIP Text Encode (Prompt)",
     fingerprint=embedding_stamps,
-    differs="An embedding that is not there, or is of another family, is an error instead of being left out.",
+    differs=EMBEDDINGS,
 )
 def clip_text_encode(text: Text, clip: Clip) -> Conditioning:
     """Turn a prompt into conditioning. (word:1.2) weighs more, (word) 1.1 times, (word:0.8) less.
@@ -58,6 +60,7 @@ def clip_set_last_layer(clip: Clip, stop_at_clip_layer: Annotated[int, Range(-24
     "CLIPTextEncodeSDXL",
     category="advanced/conditioning",
     fingerprint=lambda text_g, text_l: [embedding_stamps(text_g), embedding_stamps(text_l)],
+    differs=EMBEDDINGS,
 )
 def clip_text_encode_sdxl(
     clip: Clip,
@@ -80,7 +83,12 @@ def clip_text_encode_sdxl(
     return (replace(prompt, micro=micro),)
 
 
-@node("CLIPTextEncodeSDXLRefiner", category="advanced/conditioning", fingerprint=embedding_stamps)
+@node(
+    "CLIPTextEncodeSDXLRefiner",
+    category="advanced/conditioning",
+    fingerprint=embedding_stamps,
+    differs=EMBEDDINGS,
+)
 def clip_text_encode_sdxl_refiner(
     ascore: Annotated[float, Range(0.0, 1000.0, 0.01)] = 6.0,
     width: Side = 1024,

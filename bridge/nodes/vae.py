@@ -26,7 +26,7 @@ async def vae_decode(samples: Latent, vae: Vae) -> Image:
 
 @node(
     "VAEEncodeTiled",
-    category="latent",
+    category="_for_testing",
     display_name="VAE Encode (Tiled)",
     differs=DIFFERS,
 )
@@ -45,7 +45,7 @@ async def vae_encode_tiled(
 
 @node(
     "VAEDecodeTiled",
-    category="latent",
+    category="_for_testing",
     display_name="VAE Decode (Tiled)",
     differs=DIFFERS,
 )

@@ -72,5 +72,11 @@ def test_two_long_lists_of_one_name_are_told_apart():
 
 
 def test_what_is_missing_is_listed_by_name_with_its_reason():
-    text = page(absent={"Needs b.": ["Zed", "alpha"], "Needs a.": ["Mid"]})
-    assert text.endswith("| alpha | Needs b. |\n| Mid | Needs a. |\n| Zed | Needs b. |\n")
+    text = page(
+        absent={"A": {"Needs b.": ["Zed", "alpha"], "Needs a.": ["Mid"]}, "B pack": {"Late.": ["Mid"]}}
+    )
+    head = "| node | why |\n|---|---|\n"
+    assert text.endswith(
+        f"### Of A\n\n{head}| alpha | Needs b. |\n| Mid | Needs a. |\n| Zed | Needs b. |\n\n"
+        f"### Of B pack\n\n{head}| Mid | Late. |\n"
+    )
