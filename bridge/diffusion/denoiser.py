@@ -132,7 +132,7 @@ class Denoiser:
             return positive, negative
         guided = negative + (positive - negative) * self._guidance_scale
         if self._model.guidance_rescale:
-            guided = _rescaled(guided, positive, latents, sigma, self._model.guidance_rescale)
+            guided = rescaled(guided, positive, latents, sigma, self._model.guidance_rescale)
         return guided, negative
 
     def _denoised(self, latents: Tensor, sigma: float, batches: Sequence[Batch]) -> tuple[Tensor, Tensor]:
@@ -175,7 +175,7 @@ class Denoiser:
         return schedule.denoised(seen, prediction.float(), sigma)
 
 
-def _rescaled(guided: Tensor, positive: Tensor, latents: Tensor, sigma: float, amount: float) -> Tensor:
+def rescaled(guided: Tensor, positive: Tensor, latents: Tensor, sigma: float, amount: float) -> Tensor:
     """Bring the deviation of a guided prediction of v back to that of the positive prompts' own.
 
     Source: Lin et al. 2023, "Common Diffusion Noise Schedules and Sample Steps are Flawed", §3.4.

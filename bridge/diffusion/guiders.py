@@ -1,12 +1,13 @@
 """Guiders: how a model and prompts become the one prediction that a sampler follows."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Protocol
 
 from torch import Tensor
 
-from bridge.diffusion.denoiser import Denoiser
+from bridge.diffusion.denoiser import Denoiser, rescaled
 from bridge.diffusion.samplers import Denoise
 from bridge.diffusion.types import DiffusionModel, Prompt
 from bridge.graph import Socket
@@ -85,15 +86,14 @@ class DualGuidance:
     def denoiser(self, clean: Tensor, noise_mask: Tensor | None) -> Denoise:
         """See ``Guidance``."""
         plain = replace(self.model, guidance_rescale=0.0)
+        edit = PromptGuidance(
+            self.model if self.is_nested else plain, self.first, self.second, self.first_scale
+        ).denoiser(clean, noise_mask)
+        # At a weight of 0 the first prompts do not run; ControlNets that cover the negative ones are theirs.
+        negative = PromptGuidance(plain, self.first, self.negative, 0.0).denoiser(clean, noise_mask)
         if self.is_nested:
-            inner = PromptGuidance(self.model, self.first, self.second, self.first_scale)
-            outer = PromptGuidance(plain, self.negative)
-            return _Nested(
-                inner.denoiser(clean, noise_mask), outer.denoiser(clean, noise_mask), self.second_scale
-            )
-        edit = PromptGuidance(plain, self.first, self.second, self.first_scale)
-        base = PromptGuidance(self.model, self.second, self.negative, self.second_scale)
-        return _Chained(edit.denoiser(clean, noise_mask), base.denoiser(clean, noise_mask))
+            return _Nested(edit, negative, self.second_scale)
+        return _Chained(edit, negative, self.second_scale, self.model.guidance_rescale)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +114,19 @@ class _Nested:
 @dataclass(frozen=True, slots=True)
 class _Chained:
     edit: Denoise
-    base: Denoise
+    negative: Denoise
+    scale: float
+    rescale: float
 
     async def __call__(self, latents: Tensor, sigma: float) -> Tensor:
-        edited, second = await self.edit.with_negative(latents, sigma)
-        return await self.base(latents, sigma) + (edited - second)
+        if math.isclose(self.scale, 1.0):  # the way from the negative to the second ends where it ends
+            return (await self.edit.with_negative(latents, sigma))[0]
+        return (await self.with_negative(latents, sigma))[0]
 
     async def with_negative(self, latents: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
         edited, second = await self.edit.with_negative(latents, sigma)
-        base, negative = await self.base.with_negative(latents, sigma)
+        negative = await self.negative(latents, sigma)
+        base = negative + (second - negative) * self.scale
+        if self.rescale and not math.isclose(self.scale, 1.0):
+            base = rescaled(base, second, latents, sigma, self.rescale)
         return base + (edited - second), negative

@@ -1,13 +1,15 @@
 """Guidance between two and three prompts, against the formulas."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from bridge.diffusion import DiffusionModel, DualGuidance, Prompt, PromptGuidance
+from bridge.diffusion import DiffusionModel, DualGuidance, Prompt, PromptGuidance, denoiser
+from bridge.diffusion.look import Look, looking
 
 AsNode = Callable[[Any], Any]
 FIRST, SECOND, NEGATIVE = (
@@ -63,3 +65,30 @@ async def test_three_prompts_nested(model: DiffusionModel, look: Any, alone: lis
     torch.testing.assert_close(guided, negative + 2 * (inner - negative), atol=1e-3, rtol=1e-3)
     torch.testing.assert_close(also, guided)
     torch.testing.assert_close(unguided, second, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("is_nested", [False, True])
+async def test_of_three_prompts_only_the_first_is_positive(
+    model: DiffusionModel, as_node: AsNode, is_nested: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What tells sides apart, as image prompts do, means the same in each; and each runs once."""
+    looks: list[Look] = []
+
+    def seen(look: Look) -> Any:
+        looks.append(look)
+        return looking(look)
+
+    monkeypatch.setattr(denoiser, "looking", seen)
+    guidance = DualGuidance(model, FIRST, SECOND, NEGATIVE, 4.0, 2.0, is_nested=is_nested)
+    await as_node(guidance.denoiser(CLEAN, None)(NOISY, 3.0))
+    assert sorted(side for look in looks for side in look.is_negative) == [False, True, True]
+
+
+async def test_rescaling_a_chain_rescales_the_way_from_the_negative(
+    model: DiffusionModel, look: Any, alone: list[Tensor]
+) -> None:
+    first, second, _ = alone
+    model = replace(model, guidance_rescale=0.7)
+    base, _, _ = await look(PromptGuidance(model, SECOND, NEGATIVE, 2.0))
+    guided, _, _ = await look(DualGuidance(model, FIRST, SECOND, NEGATIVE, 4.0, 2.0))
+    torch.testing.assert_close(guided, base + 4 * (first - second), atol=1e-3, rtol=1e-3)
