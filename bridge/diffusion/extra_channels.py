@@ -42,11 +42,16 @@ def extra_channels(
         Shape (B, 5, h, w) or (B, 4, h, w), float32, on the CPU.
 
     Raises:
-        UnsupportedModel: If the UNet takes something else.
+        UnsupportedModel: If the UNet takes something else, or no picture to edit where there is one.
     """
     config = model.unet.module().config
     batch, channels, height, width = shape
     wanted = config["in_channels"] - channels
+    if wanted != channels and prompt.concat_latents is not None and prompt.concat_mask is None:
+        raise UnsupportedModel(
+            f"the prompt brings a picture to edit, which {model.unet.name} ({model.family.value}) cannot see",
+            hint="Load an InstructPix2Pix checkpoint (8 channels), or remove InstructPixToPixConditioning.",
+        )
     if wanted == 0:
         return None
     if wanted == channels:

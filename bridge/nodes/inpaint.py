@@ -60,6 +60,7 @@ async def inpaint_model_conditioning(
     "InstructPixToPixConditioning",
     category="conditioning/instructpix2pix",
     outputs=("positive", "negative", "latent"),
+    differs="A sampler refuses the prompts if its checkpoint sees no picture to edit; ComfyUI leaves it out.",
 )
 async def instruct_pix_to_pix_conditioning(
     positive: Conditioning, negative: Conditioning, vae: Vae, pixels: Image

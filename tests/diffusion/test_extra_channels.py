@@ -31,8 +31,17 @@ def taking(model: DiffusionModel, channels: int) -> DiffusionModel:
 
 
 def test_a_plain_unet_takes_none(model: DiffusionModel) -> None:
-    shown = replace(PLAIN, concat_latents=PICTURE)
+    """Inpainting's conditioning also serves plain checkpoints, which then only follow the noise mask."""
+    shown = replace(PLAIN, concat_latents=PICTURE, concat_mask=torch.ones(1, 1, 8, 8))
     assert extra_channels(shown, taking(model, 4), SHAPE, CLEAN, None) is None
+
+
+@pytest.mark.parametrize("channels", [4, 9])
+def test_a_picture_to_edit_that_would_not_be_seen_is_refused(model: DiffusionModel, channels: int) -> None:
+    shown = replace(PLAIN, concat_latents=PICTURE)
+    with pytest.raises(UnsupportedModel, match="picture to edit, which special UNet") as caught:
+        extra_channels(shown, taking(model, channels), SHAPE, CLEAN, None)
+    assert "InstructPix2Pix" in caught.value.hint
 
 
 def test_an_unknown_number_is_refused(model: DiffusionModel) -> None:
@@ -69,9 +78,8 @@ def test_inpainting_falls_back_on_the_run(model: DiffusionModel) -> None:
     assert torch.equal(channels[:, 1:], CLEAN)
 
 
-@pytest.mark.parametrize("shown", [PLAIN, replace(PLAIN, concat_latents=PICTURE)])
-def test_inpainting_without_a_mask_sees_all_selected_on_grey(model: DiffusionModel, shown: Prompt) -> None:
-    channels = extra_channels(shown, taking(model, 9), SHAPE, CLEAN, None)
+def test_inpainting_without_a_mask_sees_all_selected_on_grey(model: DiffusionModel) -> None:
+    channels = extra_channels(PLAIN, taking(model, 9), SHAPE, CLEAN, None)
     assert channels is not None
     assert channels[1, :, 3, 5].tolist() == pytest.approx([1.0, *GREY])
 
