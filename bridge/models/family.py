@@ -24,7 +24,8 @@ _KINDS = (
     ("vae", r"^(first_stage_model\.)?(encoder|decoder)\.(down|up|down_blocks|up_blocks|conv_in|mid)\."),
     (
         "text_encoder",
-        r"text_model\.encoder\.|^encoder\.(block|layers)\.0\.|^cond_stage_model\.|^model\.layers\.0\.",
+        r"text_model\.encoder\.|^encoder\.(block|layers)\.0\.|^transformer\.resblocks\.0\.|^cond_stage_model\.|"
+        r"^model\.layers\.0\.",
     ),
     ("upscaler", r"^conv_first\.|RRDB_trunk|^model\.1\.sub\.|^body\.0\."),
     ("embedding", r"^emb_params$|string_to_param|^clip_[lg]$"),

@@ -71,6 +71,10 @@ def test_kinds(kind: str) -> None:
     assert kind_of(header_of(KINDS[kind])) == kind
 
 
+def test_a_text_tower_in_open_clips_names_is_a_text_encoder() -> None:
+    assert kind_of(header_of({"transformer.resblocks.0.ln_1.weight": (4,)})) == "text_encoder"
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_another_kind_is_no_checkpoint(kind: str) -> None:
     with pytest.raises(ModelError) as caught:
