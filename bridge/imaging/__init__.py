@@ -33,7 +33,8 @@ from bridge.imaging.frame_store import FrameStore
 from bridge.imaging.masks import MaskOperation, combine_masks, feather_mask, grow_mask, outpaint_mask
 from bridge.imaging.morphology import MorphologyOperation, morphology
 from bridge.imaging.normals import normals_from_depth, normals_to_control, unpack_normals
-from bridge.imaging.numbering import expand_prefix, save_numbered, take_number
+from bridge.imaging.numbering import save_numbered, take_number
+from bridge.imaging.output_file import output_entry, output_stem, workflow_texts, writing_to
 from bridge.imaging.paths import resolve_in, split_annotation
 from bridge.imaging.picture import Picture, open_picture, read_picture, read_pictures
 from bridge.imaging.planes import decode_plane, to_plane
@@ -78,7 +79,6 @@ __all__ = [
     "encode_animated_png",
     "encode_animated_webp",
     "encode_png",
-    "expand_prefix",
     "feather_mask",
     "find_range",
     "gaussian_blur",
@@ -97,6 +97,8 @@ __all__ = [
     "open_frame",
     "open_picture",
     "outpaint_mask",
+    "output_entry",
+    "output_stem",
     "over",
     "pack_frame",
     "padded",
@@ -127,5 +129,7 @@ __all__ = [
     "to_resolution",
     "unpack_frame",
     "unpack_normals",
+    "workflow_texts",
+    "writing_to",
     "ycbcr_to_rgb",
 ]

@@ -3,9 +3,7 @@
 import asyncio
 import json
 import secrets
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from datetime import datetime
+from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,7 +13,6 @@ import torch
 from bridge import __version__
 from bridge.diffusion import Image, Mask, job_catalogue
 from bridge.engine import Job, current_job
-from bridge.errors import ExecutionError
 from bridge.graph import ALWAYS, Hidden, Range, node
 from bridge.imaging import (
     FrameStore,
@@ -23,15 +20,18 @@ from bridge.imaging import (
     encode_animated_png,
     encode_animated_webp,
     encode_png,
-    expand_prefix,
-    resolve_in,
+    output_entry,
+    output_stem,
     save_numbered,
     to_bytes,
     to_plane,
+    workflow_texts,
+    writing_to,
 )
 from bridge.models import models_used
 
-Json = Mapping[str, Any]
+Prompt = Annotated[Mapping[str, Any] | None, Hidden("PROMPT")]
+Extra = Annotated[Mapping[str, Any] | None, Hidden("EXTRA_PNGINFO")]
 Fps = Annotated[float, Range(0.01, 1000.0, 0.01)]
 
 PREVIEW_PREFIX = f"preview_{secrets.token_hex(4)}"
@@ -48,13 +48,13 @@ PREVIEW_PREFIX = f"preview_{secrets.token_hex(4)}"
 async def save_image(
     images: Image,
     filename_prefix: str = "ComfyUI",
-    prompt: Annotated[Json | None, Hidden("PROMPT")] = None,
-    extra_pnginfo: Annotated[Json | None, Hidden("EXTRA_PNGINFO")] = None,
+    prompt: Prompt = None,
+    extra_pnginfo: Extra = None,
 ) -> None:
     """Save pictures as PNG with the workflow, the frame they saw and the models' hashes inside."""
     job = current_job()
-    texts = _workflow_texts(prompt, extra_pnginfo)
-    with _reporting(job.folders.frames):
+    texts = workflow_texts(prompt, extra_pnginfo)
+    with writing_to(job.folders.frames):
         origin = await asyncio.to_thread(_origin, job)
     texts["framebridge"] = json.dumps(origin)
     await _save(images, filename_prefix, texts, job.folders.output, "output")
@@ -63,19 +63,19 @@ async def save_image(
 @node("PreviewImage", category="image", display_name="Preview Image", is_output=True)
 async def preview_image(
     images: Image,
-    prompt: Annotated[Json | None, Hidden("PROMPT")] = None,
-    extra_pnginfo: Annotated[Json | None, Hidden("EXTRA_PNGINFO")] = None,
+    prompt: Prompt = None,
+    extra_pnginfo: Extra = None,
 ) -> None:
     """Show pictures without keeping them."""
-    texts = _workflow_texts(prompt, extra_pnginfo)
+    texts = workflow_texts(prompt, extra_pnginfo)
     await _save(images, PREVIEW_PREFIX, texts, current_job().folders.temp, "temp")
 
 
 @node("MaskPreview", category="mask", is_output=True)
 async def mask_preview(
     mask: Mask,
-    prompt: Annotated[Json | None, Hidden("PROMPT")] = None,
-    extra_pnginfo: Annotated[Json | None, Hidden("EXTRA_PNGINFO")] = None,
+    prompt: Prompt = None,
+    extra_pnginfo: Extra = None,
 ) -> None:
     """Show masks without keeping them."""
     await preview_image(mask[..., None].expand(-1, -1, -1, 3), prompt, extra_pnginfo)
@@ -95,8 +95,8 @@ async def save_animated_webp(
     lossless: bool = True,
     quality: Annotated[int, Range(0, 100)] = 80,
     method: Literal["default", "fastest", "slowest"] = "default",
-    prompt: Annotated[Json | None, Hidden("PROMPT")] = None,
-    extra_pnginfo: Annotated[Json | None, Hidden("EXTRA_PNGINFO")] = None,
+    prompt: Prompt = None,
+    extra_pnginfo: Extra = None,
 ) -> None:
     """Save a batch of pictures as one animated WebP with its workflow inside."""
     encode = partial(
@@ -105,7 +105,7 @@ async def save_animated_webp(
         is_lossless=lossless,
         quality=quality,
         effort={"default": 4, "fastest": 0, "slowest": 6}[method],
-        texts=_workflow_texts(prompt, extra_pnginfo),
+        texts=workflow_texts(prompt, extra_pnginfo),
     )
     await _save_animation(images, filename_prefix, encode, ".webp")
 
@@ -121,19 +121,13 @@ async def save_animated_png(
     filename_prefix: str = "ComfyUI",
     fps: Fps = 6.0,
     compress_level: Annotated[int, Range(0, 9)] = 4,
-    prompt: Annotated[Json | None, Hidden("PROMPT")] = None,
-    extra_pnginfo: Annotated[Json | None, Hidden("EXTRA_PNGINFO")] = None,
+    prompt: Prompt = None,
+    extra_pnginfo: Extra = None,
 ) -> None:
     """Save a batch of pictures as one animated PNG with its workflow inside."""
-    texts = _workflow_texts(prompt, extra_pnginfo)
+    texts = workflow_texts(prompt, extra_pnginfo)
     encode = partial(encode_animated_png, fps=fps, compression=compress_level, texts=texts)
     await _save_animation(images, filename_prefix, encode, ".png")
-
-
-def _workflow_texts(prompt: Json | None, extra: Json | None) -> dict[str, str]:
-    """ComfyUI's text chunks: the workflow as submitted, and whatever the client wants kept."""
-    kept = {"prompt": prompt} if prompt is not None else {}
-    return {key: json.dumps(value) for key, value in (kept | dict(extra or {})).items()}
 
 
 def _origin(job: Job) -> dict[str, Any]:
@@ -155,13 +149,13 @@ def _frame_store(folder: Path) -> FrameStore:
 async def _save(images: Image, prefix: str, texts: Mapping[str, str], root: Path, kind: str) -> None:
     """Write each picture of a batch, off the event loop, and report their names as ComfyUI does."""
     height, width = images.shape[1:3]
-    path = resolve_in(root, expand_prefix(prefix, width, height, datetime.now()))
+    path = output_stem(root, prefix, width, height)
     shown = []
     for index, image in enumerate(images):
         stem = path.name.replace("%batch_num%", str(index))
-        with _reporting(root):
+        with writing_to(root):
             saved = await asyncio.to_thread(_write, image, texts, path.parent, stem)
-        shown.append(_entry(saved, root, kind))
+        shown.append(output_entry(saved, root, kind))
     current_job().show({"images": shown})
 
 
@@ -171,30 +165,12 @@ async def _save_animation(
     """Write a batch as one file, off the event loop, and report its name as ComfyUI does."""
     root = current_job().folders.output
     height, width = images.shape[1:3]
-    path = resolve_in(root, expand_prefix(prefix, width, height, datetime.now()))
-    with _reporting(root):
+    path = output_stem(root, prefix, width, height)
+    with writing_to(root):
         data = await asyncio.to_thread(encode, [to_bytes(image) for image in images.numpy()])
         saved = await asyncio.to_thread(save_numbered, path.parent, path.name, data, suffix)
-    current_job().show({"images": [_entry(saved, root, "output")], "animated": [True]})
-
-
-def _entry(saved: Path, root: Path, kind: str) -> dict[str, str]:
-    subfolder = saved.parent.relative_to(root.resolve()).as_posix()
-    return {"filename": saved.name, "subfolder": "" if subfolder == "." else subfolder, "type": kind}
+    current_job().show({"images": [output_entry(saved, root, "output")], "animated": [True]})
 
 
 def _write(image: torch.Tensor, texts: Mapping[str, str], folder: Path, stem: str) -> Path:
     return save_numbered(folder, stem, encode_png(to_bytes(image[..., :3].numpy()), texts))
-
-
-@contextmanager
-def _reporting(folder: Path) -> Iterator[None]:
-    """Say it to people when the disk is full or closed to us."""
-    try:
-        yield
-    except OSError as error:
-        raise ExecutionError(
-            f"nothing can be written to {folder}: {error.strerror or error}",
-            code="output_failed",
-            hint="Is there room on the disk, and is the folder writable?",
-        ) from error

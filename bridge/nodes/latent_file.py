@@ -1,9 +1,7 @@
 """Latents in files."""
 
 import asyncio
-import json
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,9 +9,18 @@ from bridge.diffusion import Latent, LatentBatch, latent_factor, read_latents, w
 from bridge.engine import current_job
 from bridge.errors import InputError
 from bridge.graph import ChoicesFrom, Hidden, node
-from bridge.imaging import expand_prefix, resolve_in, save_numbered, split_annotation
+from bridge.imaging import (
+    output_entry,
+    output_stem,
+    resolve_in,
+    save_numbered,
+    split_annotation,
+    workflow_texts,
+    writing_to,
+)
 
-Json = Mapping[str, Any]
+Prompt = Annotated[Mapping[str, Any] | None, Hidden("PROMPT")]
+Extra = Annotated[Mapping[str, Any] | None, Hidden("EXTRA_PNGINFO")]
 
 
 def latent_stamp(latent: str) -> tuple[int, int] | None:
@@ -25,26 +32,25 @@ def latent_stamp(latent: str) -> tuple[int, int] | None:
     return stat.st_mtime_ns, stat.st_size
 
 
-@node("SaveLatent", category="latent", is_output=True)
+@node("SaveLatent", category="_for_testing", is_output=True)
 async def save_latent(
     samples: Latent,
     filename_prefix: str = "latents/ComfyUI",
-    prompt: Annotated[Json | None, Hidden("PROMPT")] = None,
-    extra_pnginfo: Annotated[Json | None, Hidden("EXTRA_PNGINFO")] = None,
+    prompt: Prompt = None,
+    extra_pnginfo: Extra = None,
 ) -> None:
     """Save latents with the workflow inside."""
     root = current_job().folders.output
     factor = latent_factor(samples)
     height, width = (factor * side for side in samples["samples"].shape[2:])
-    path = resolve_in(root, expand_prefix(filename_prefix, width, height, datetime.now()))
-    kept = {"prompt": prompt, **(extra_pnginfo or {})}
-    data = write_latents(samples["samples"], {key: json.dumps(value) for key, value in kept.items()})
-    saved = await asyncio.to_thread(save_numbered, path.parent, path.name, data, ".latent")
-    subfolder = saved.parent.relative_to(root.resolve()).as_posix().removeprefix(".")
-    current_job().show({"latents": [{"filename": saved.name, "subfolder": subfolder, "type": "output"}]})
+    path = output_stem(root, filename_prefix, width, height)
+    data = write_latents(samples["samples"], workflow_texts(prompt, extra_pnginfo))
+    with writing_to(root):
+        saved = await asyncio.to_thread(save_numbered, path.parent, path.name, data, ".latent")
+    current_job().show({"latents": [output_entry(saved, root, "output")]})
 
 
-@node("LoadLatent", category="latent", fingerprint=latent_stamp)
+@node("LoadLatent", category="_for_testing", fingerprint=latent_stamp)
 def load_latent(latent: Annotated[str, ChoicesFrom("input")]) -> Latent:
     """Load latents that SaveLatent wrote, from the input folder."""
     return LatentBatch(samples=read_latents(_latent_path(latent)))

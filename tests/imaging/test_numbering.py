@@ -5,7 +5,8 @@ from datetime import datetime
 
 import pytest
 
-from bridge.imaging import expand_prefix, numbering, save_numbered
+from bridge.imaging import numbering, save_numbered
+from bridge.imaging.numbering import expand_prefix
 
 NOON = datetime(2026, 3, 7, 12, 5, 9)
 

@@ -9,7 +9,7 @@ from safetensors import safe_open
 
 from bridge.diffusion import LatentBatch
 from bridge.engine import Folders, Job, running
-from bridge.errors import InputError
+from bridge.errors import ExecutionError, InputError
 from bridge.nodes.latent_file import latent_stamp, load_latent, save_latent
 
 
@@ -55,6 +55,21 @@ async def test_a_name_can_hold_the_size_in_pixels(job: Job) -> None:
         "48x32_00001_.latent",
         "24x16_00001_.latent",
     ]
+
+
+async def test_without_a_workflow_none_is_kept(job: Job) -> None:
+    async with running(job, "1"):
+        await save_latent(some(), "a")
+    with safe_open(job.folders.output / "a_00001_.latent", "pt") as opened:
+        assert not opened.metadata()
+
+
+async def test_a_folder_that_cannot_be_written_says_so(job: Job) -> None:
+    job.folders.output.write_bytes(b"a file in the way")
+    async with running(job, "1"):
+        with pytest.raises(ExecutionError) as caught:
+            await save_latent(some(), "sub/a")
+    assert caught.value.code == "output_failed"
 
 
 @pytest.mark.parametrize("prefix", ["../out", "/etc/x", "C:\\x"])
