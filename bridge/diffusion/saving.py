@@ -80,7 +80,7 @@ def write_state(state: State, folder: Path, texts: Mapping[str, str]) -> Path:
         texts: Kept as metadata: the workflow.
 
     Raises:
-        OSError: If the disk is full or the folder cannot be written; nothing is left behind.
+        OSError: If the disk is full or the folder cannot be written. Nothing is left behind then.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f".{secrets.token_hex(8)}.part"
@@ -89,6 +89,9 @@ def write_state(state: State, folder: Path, texts: Mapping[str, str]) -> Path:
     except SafetensorError as error:
         path.unlink(missing_ok=True)
         raise OSError(str(error)) from error
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
     return path
 
 

@@ -2,9 +2,7 @@
 
 import asyncio
 import functools
-import json
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Annotated, Any
 
 from torch import Tensor
@@ -22,13 +20,11 @@ from bridge.diffusion import (
     write_state,
 )
 from bridge.engine import current_job
-from bridge.errors import ExecutionError
 from bridge.graph import Hidden, Range, node
-from bridge.imaging import expand_prefix, resolve_in, take_number
+from bridge.imaging import output_stem, take_number, workflow_texts, writing_to
 
-Json = Mapping[str, Any]
-Prompt = Annotated[Json | None, Hidden("PROMPT")]
-Extra = Annotated[Json | None, Hidden("EXTRA_PNGINFO")]
+Prompt = Annotated[Mapping[str, Any] | None, Hidden("PROMPT")]
+Extra = Annotated[Mapping[str, Any] | None, Hidden("EXTRA_PNGINFO")]
 Ratio = Annotated[float, Range(0.0, 1.0, 0.01)]
 Multiplier = Annotated[float, Range(-10.0, 10.0, 0.01)]
 
@@ -121,22 +117,20 @@ async def vae_save(
     await _save(lambda: autoencoder_state(vae), filename_prefix, prompt, extra_pnginfo)
 
 
-async def _save(
-    state: Callable[[], dict[str, Tensor]], prefix: str, prompt: Json | None, extra: Json | None
-) -> None:
+async def _save(state: Callable[[], dict[str, Tensor]], prefix: str, prompt: Prompt, extra: Extra) -> None:
     """Write tensors below the output folder: gathered in this job's turn, written off the event loop."""
     job = current_job()
-    stem = resolve_in(job.folders.output, expand_prefix(prefix, 0, 0, datetime.now()))
-    kept = ({} if prompt is None else {"prompt": prompt}) | dict(extra or {})
+    stem = output_stem(job.folders.output, prefix)
+    texts = workflow_texts(prompt, extra)
     async with job.step():
         tensors = state()
-    try:
-        texts = {key: json.dumps(value) for key, value in kept.items()}
-        temporary = await asyncio.to_thread(write_state, tensors, stem.parent, texts)
-        take_number(temporary, stem, ".safetensors")
-    except OSError as error:
-        raise ExecutionError(
-            f"nothing can be written to {stem.parent}: {error.strerror or error}",
-            code="output_failed",
-            hint="Is there room on the disk, and is the folder writable?",
-        ) from error
+
+    def write() -> None:
+        temporary = write_state(tensors, stem.parent, texts)
+        if job.is_cancelled:  # meanwhile; nobody waits for this thread any more
+            temporary.unlink()
+        else:
+            take_number(temporary, stem, ".safetensors")
+
+    with writing_to(stem.parent):
+        await asyncio.to_thread(write)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from bridge.diffusion import load_autoencoder, load_checkpoint, load_text_encoder
+from bridge.diffusion import load_autoencoder, load_checkpoint, load_text_encoder, saving
 from bridge.diffusion import networks as networks_module
 from bridge.diffusion.saving import autoencoder_state, checkpoint_state, tower_state, write_state
 from bridge.models import read_header
@@ -53,6 +53,17 @@ def test_a_vae_and_a_text_encoder_load_alone(published: Path, tmp_path: Path) ->
     [mine, theirs] = (each.network.module().state_dict() for each in (tower, clip.towers[0]))
     assert mine.keys() == theirs.keys()
     assert all(torch.equal(mine[name], theirs[name]) for name in mine)
+
+
+def test_a_file_half_written_does_not_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(tensors: Any, path: Path, texts: Any) -> None:
+        path.write_bytes(b"half")
+        raise MemoryError
+
+    monkeypatch.setattr(saving, "save_file", interrupted)
+    with pytest.raises(MemoryError):
+        write_state({}, tmp_path, {})
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_takes_nothing_is_an_os_error(tmp_path: Path) -> None:
