@@ -1,11 +1,12 @@
 """Where networks run and how precisely, and what a device says when its memory is full."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from bridge.errors import InputError, OutOfMemory
 
@@ -19,7 +20,7 @@ class Placement:
 
     Args:
         device: Where networks run.
-        dtype: Of UNet, ControlNets and text encoder.
+        dtype: Of networks that run there; as chosen for the device, of UNet, ControlNets and text encoder.
         vae_dtype: Of the autoencoder, whose activations leave float16's range in Stable Diffusion 1.x.
     """
 
@@ -32,10 +33,33 @@ class Placement:
         """Layout of pictures and convolution weights; channels last is faster on CPU and CUDA."""
         return torch.contiguous_format if self.device.type == "mps" else torch.channels_last
 
-    @property
-    def picture_dtype(self) -> torch.dtype:
-        """Of networks that go from picture to picture; bfloat16 is too coarse for 256 shades."""
-        return torch.float16 if self.dtype == torch.float16 else torch.float32
+    def bring(self, pictures: Tensor) -> Tensor:
+        """Return pictures (B, C, H, W) as networks there take them."""
+        return pictures.to(self.device, self.dtype, memory_format=self.memory_format)
+
+    def unchanged(self) -> "Placement":
+        """The same."""
+        return self
+
+    def for_vae(self) -> "Placement":
+        """The same for an autoencoder."""
+        return replace(self, dtype=self.vae_dtype)
+
+    def for_pictures(self) -> "Placement":
+        """The same for networks that go from picture to picture; bfloat16 is too coarse for 256 shades."""
+        return self if self.dtype == torch.float16 else self.in_float32()
+
+    def in_float32(self) -> "Placement":
+        """The same in full precision."""
+        return replace(self, dtype=torch.float32, vae_dtype=torch.float32)
+
+    def on_cpu(self) -> "Placement":
+        """The CPU, in full precision."""
+        return replace(self.in_float32(), device=torch.device("cpu"))
+
+
+Placing = Callable[[Placement], Placement]
+"""Where networks run → where one of them runs, and how precisely."""
 
 
 def choose_placement(device: str = "auto", dtype: str = "auto") -> Placement:

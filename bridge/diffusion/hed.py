@@ -17,9 +17,8 @@ from torch.nn.functional import interpolate, max_pool2d
 
 from bridge import models
 from bridge.diffusion.device import Placement, memory_errors
-from bridge.diffusion.reading import reading
-from bridge.diffusion.residency import Network, placement, with_room
-from bridge.diffusion.weights import fill, match_names
+from bridge.diffusion.opening import open_network
+from bridge.diffusion.residency import Network, with_room
 from bridge.engine import current_job
 from bridge.errors import ModelError
 from bridge.models import Shape
@@ -146,18 +145,9 @@ def _places() -> dict[str, str]:
 @functools.cache
 def _network(path: Path) -> Network[HedNet]:
     """The one handle of a file, so that the network stays in memory from picture to picture."""
-    header = models.read_header(path)
-    build = functools.partial(_empty, header.shapes)
-    found = match_names(build(), header, lambda name: [name], path.name)
-
-    def load(placement: Placement) -> Any:
-        module: Any = build()
-        with reading(None, header.data_bytes) as on_read:
-            # Its features leave float16's range.
-            fill(module, path, found, placement, torch.float32, on_read)
-        return module.to(memory_format=placement.memory_format)
-
-    return Network("HED", load)
+    build = functools.partial(_empty, models.read_header(path).shapes)
+    # In float32, as its features leave float16's range.
+    return open_network("HED", build, path, lambda name: [name], place=Placement.in_float32)
 
 
 def _empty(shapes: Mapping[str, Shape]) -> HedNet:
@@ -173,7 +163,7 @@ def _run(network: Network[HedNet], pixels: Tensor) -> Tensor:
         module = network.module()
         height, width = pixels.shape[2:]
         with memory_errors(f"finding edges in {width}×{height} pixels"):
-            there = pixels.to(placement().device, memory_format=placement().memory_format)
+            there = network.placement.bring(pixels)
             edges: Tensor = module(there).cpu()
             return edges
 

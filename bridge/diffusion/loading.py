@@ -22,7 +22,7 @@ from bridge.diffusion.ldm_names import (
 from bridge.diffusion.opening import open_network
 from bridge.diffusion.residency import Network
 from bridge.diffusion.sigmas import NoiseSchedule, Prediction, stable_diffusion_schedule
-from bridge.diffusion.storage import StorageDtype, store_in
+from bridge.diffusion.storage import StorageDtype
 from bridge.diffusion.text_loading import clip_tokenizer, tower_in_file, tower_in_folder
 from bridge.diffusion.types import Autoencoder, DiffusionModel, TextEncoder, TextTower
 from bridge.diffusion.weights import Names
@@ -149,15 +149,14 @@ def _unet(
     build = functools.partial(networks.empty_unet, networks.unet_config(found.layout, found.family))
     ldm = functools.partial(unet_names, blocks=found.layout.blocks)
     names = _prefixed(found.prefix, ldm, header)
-    return open_network(label, build, path, names, finish=functools.partial(store_in, storage=storage))
+    return open_network(label, build, path, names, storage=storage)
 
 
 def _unet_folder(path: Path, label: str, storage: StorageDtype = "default") -> tuple[Network[Any], Family]:
     build = functools.partial(networks.empty_unet, folder.read_unet_config(path))
     file = folder.weights_file(path, "diffusion_pytorch_model")
     family = models.denoiser(models.read_header(file), f"{path.parent.name}/{path.name}").family
-    finish = functools.partial(store_in, storage=storage)
-    return open_network(label, build, file, _same, finish=finish), family
+    return open_network(label, build, file, _same, storage=storage), family
 
 
 def _schedule_of_file(path: Path, header: models.Header, unet: models.UNetPart) -> NoiseSchedule:
@@ -182,8 +181,8 @@ def _autoencoder_folder(path: Path, name: str) -> Autoencoder:
     config = folder.read_autoencoder_config(path)
     build = functools.partial(networks.empty_autoencoder, config)
     file = folder.weights_file(path, "diffusion_pytorch_model")
-    network = open_network(f'VAE of "{name}"', build, file, old_diffusers_names, is_vae=True)
-    return Autoencoder(network, networks.latent_factor(config))
+    network = open_network(f'VAE of "{name}"', build, file, old_diffusers_names, place=Placement.for_vae)
+    return Autoencoder(network, networks.latent_factor(config), config["latent_channels"])
 
 
 def _autoencoder(
@@ -193,8 +192,8 @@ def _autoencoder(
     build = functools.partial(networks.empty_autoencoder, config)
     ldm = functools.partial(autoencoder_names, levels=len(layout.channels))
     names = _prefixed(prefix, ldm, header, otherwise=old_diffusers_names)
-    network = open_network(f'VAE of "{name}"', build, path, names, is_vae=True)
-    return Autoencoder(network, networks.latent_factor(config))
+    network = open_network(f'VAE of "{name}"', build, path, names, place=Placement.for_vae)
+    return Autoencoder(network, networks.latent_factor(config), config["latent_channels"])
 
 
 def _absent(name: str, what: str, loader: str) -> Network[Any]:

@@ -4,16 +4,24 @@ A streamed network's weights rest in ordinary memory. Each of its modules borrow
 device while it runs, so that one layer at a time takes room there; nothing is copied back.
 """
 
+import functools
+import math
+from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 
-CPU_BUDGET_BYTES = 8 * 2**30
-"""Weights kept in ordinary memory, where the system kills a process rather than say that it is full:
-a Stable Diffusion 1.5 checkpoint in float32 with three ControlNets."""
-
 ACTIVATION_BYTES = 2**30
-"""Room on an accelerator that weights leave to what runs through them: a 1024² SDXL step in float16."""
+"""Room on an accelerator that weights leave to what runs through them: a 1024² SDXL step in float16. The
+CPU, which runs in float32, leaves twice as much: there the system kills a process rather than say that
+memory is full."""
+
+_CONTAINER_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+"""Where Linux says how much memory a container may take, by the version of its control groups."""
 
 _RESTING = "_resting_tensors"
 
@@ -22,7 +30,7 @@ def room_for_weights(device: torch.device, used_bytes: int) -> int:
     """Return how many more bytes of weights a device should hold; negative where it holds too many.
 
     Args:
-        device: Where networks run.
+        device: Where networks rest.
         used_bytes: What the loaded networks take there now.
     """
     if device.type == "cuda":
@@ -32,7 +40,18 @@ def room_for_weights(device: torch.device, used_bytes: int) -> int:
     if device.type == "mps":
         most = torch.mps.recommended_max_memory()
         return most - torch.mps.driver_allocated_memory() - ACTIVATION_BYTES
-    return CPU_BUDGET_BYTES - used_bytes
+    free_bytes = min(psutil.virtual_memory().available, _container_limit() - used_bytes)
+    return int(free_bytes) - 2 * ACTIVATION_BYTES
+
+
+@functools.cache
+def _container_limit() -> float:
+    for file in _CONTAINER_LIMITS:
+        try:
+            return int(file.read_text())
+        except (OSError, ValueError):  # not there, or "max"
+            continue
+    return math.inf
 
 
 def stream_to(device: torch.device, module: torch.nn.Module) -> None:

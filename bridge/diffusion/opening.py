@@ -7,9 +7,10 @@ from typing import Any
 import torch
 
 from bridge import models
-from bridge.diffusion.device import Placement
+from bridge.diffusion.device import Placement, Placing
 from bridge.diffusion.reading import reading, running_loader
 from bridge.diffusion.residency import Network
+from bridge.diffusion.storage import StorageDtype, narrow_layers
 from bridge.diffusion.weights import Names, fill, match_names
 
 Build = Callable[[], torch.nn.Module]
@@ -22,8 +23,8 @@ def open_network(
     names: Names,
     *,
     finish: Callable[[Any], Any] = lambda module: module,
-    is_vae: bool = False,
-    on_cpu: bool = False,
+    place: Placing = Placement.unchanged,
+    storage: StorageDtype = "default",
 ) -> Network[Any]:
     """Check a file against a network, and return the handle that loads it.
 
@@ -33,26 +34,25 @@ def open_network(
         file: Holds them.
         names: Where each parameter may lie in the file.
         finish: Makes of the filled network what will be used.
-        is_vae: Whether it runs in an autoencoder's precision.
-        on_cpu: Whether it runs there, whatever the device is.
+        place: Where it runs, and how precisely.
+        storage: How its weights rest in memory.
 
     Raises:
         ModelError: If the file is damaged, or does not hold the network.
     """
     header = models.read_header(file)
     skeleton = build()
+    narrow = narrow_layers(skeleton, storage)
     found = match_names(skeleton, header, names, file.name)
     size = sum(header.tensors[place.name].end - header.tensors[place.name].begin for place in found.values())
     loader = running_loader()
 
     def load(placement: Placement) -> Any:
-        if on_cpu:
-            placement = Placement(torch.device("cpu"), torch.float32, torch.float32)
         module = build()
-        dtype = placement.vae_dtype if is_vae else placement.dtype
+        narrow_layers(module, storage)
         with reading(loader, size) as on_read:
-            fill(module, file, found, placement, dtype, on_read)
+            fill(module, file, found, placement, on_read, storage=storage, narrow=narrow)
             return finish(module).to(memory_format=placement.memory_format)
 
     shapes = {key: tuple(parameter.shape) for key, parameter in skeleton.named_parameters()}
-    return Network(label, load, shapes)
+    return Network(label, load, shapes, narrow=narrow, place=place)

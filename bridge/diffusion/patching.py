@@ -7,7 +7,6 @@ rounded once at the end; so nothing drifts, however often a strength is changed.
 
 import copy
 import functools
-import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor
 
 from bridge.diffusion.device import Placement
-from bridge.diffusion.residency import Network, drop_if_short, placement
+from bridge.diffusion.residency import Network, drop_if_short
 
 Change = Callable[[Tensor], Tensor]
 """A weight, float32 → the changed weight."""
@@ -43,7 +42,7 @@ class PatchedNetwork(Network[Any]):
         self.base = base
         self.patches = patches
         names = {name for patch in patches for name in patch.names}
-        new_bytes = placement().dtype.itemsize * sum(math.prod(base.shapes[name]) for name in names)
+        new_bytes = base.bytes_of(names)
         super().__init__(
             ", ".join([base.name, *(patch.label for patch in patches)]),
             functools.partial(_build, base, patches, new_bytes),

@@ -7,21 +7,22 @@
    ``Network`` any more. So networks that do not fit together take turns.
 3. A network that does not fit alone, or leaves too little room for what runs through it, is streamed: it
    rests in ordinary memory, and each of its layers visits the device. Dropping it ends that.
-4. Networks may share tensors; these count once. What a network was made of is dropped after it.
-5. Everything here belongs to the worker's event loop; nothing is locked.
+4. Room is counted for each device by itself: networks that rest on another one do not leave for it.
+5. Networks may share tensors; these count once. What a network was made of is dropped after it.
+6. Everything here belongs to the worker's event loop; nothing is locked.
 """
 
 import gc
 import math
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
 
-from bridge.diffusion.device import Placement, choose_placement, memory_errors
+from bridge.diffusion.device import Placement, Placing, choose_placement, memory_errors
 from bridge.diffusion.memory import room_for_weights, stream_to
 from bridge.errors import OutOfMemory
 from bridge.models import Shape
@@ -37,7 +38,9 @@ class Network(Generic[M]):
         name: For messages.
         load: Builds the module on a placement; may raise ``OutOfMemory``.
         shapes: Of its parameters by name, where they are known before it is loaded.
-        needs: Networks that it shares tensors with.
+        narrow: Those of its parameters that rest in eight bits; unless it needs another, whose are taken.
+        place: Where it runs, and how precisely.
+        needs: Networks that it shares tensors with; it runs where the first of them does.
         new_bytes: What it adds to what it shares; ``None`` for all that ``shapes`` take.
 
     Attributes:
@@ -51,17 +54,37 @@ class Network(Generic[M]):
         load: Callable[[Placement], M],
         shapes: Mapping[str, Shape] | None = None,
         *,
+        narrow: Collection[str] = (),
+        place: Placing = Placement.unchanged,
         needs: "tuple[Network[Any], ...]" = (),
         new_bytes: int | None = None,
     ) -> None:
         self.name = name
+        self.narrow: Collection[str] = needs[0].narrow if needs else narrow
         self.needs = needs
         self.weight_bytes = 0
         self.is_streamed = False
         self._load = load
         self._shapes = shapes
+        self._place = place
         self._new_bytes = new_bytes
+        self._is_widened = False
         self._module: M | None = None
+
+    @property
+    def placement(self) -> Placement:
+        """Where it runs, and how precisely."""
+        if self.needs:
+            return self.needs[0].placement
+        where = self._place(placement())
+        return where.in_float32() if self._is_widened else where
+
+    @property
+    def home(self) -> torch.device:
+        """Where its weights rest."""
+        if self.needs:
+            return self.needs[0].home
+        return torch.device("cpu") if self.is_streamed else self.placement.device
 
     @property
     def is_loaded(self) -> bool:
@@ -78,9 +101,12 @@ class Network(Generic[M]):
     @property
     def new_bytes(self) -> int:
         """What loading it takes, as far as that is known."""
-        if self._new_bytes is not None:
-            return self._new_bytes
-        return placement().dtype.itemsize * sum(map(math.prod, (self._shapes or {}).values()))
+        return self.bytes_of(self._shapes or {}) if self._new_bytes is None else self._new_bytes
+
+    def bytes_of(self, names: Iterable[str]) -> int:
+        """What some of its parameters take."""
+        width = self.placement.dtype.itemsize
+        return sum(math.prod(self.shapes[name]) * (1 if name in self.narrow else width) for name in names)
 
     def module(self) -> M:
         """Return the module, loading it if need be.
@@ -114,8 +140,15 @@ class Network(Generic[M]):
             need.stream()
         self.is_streamed = True
 
+    def widen(self) -> None:
+        """Let go of the module; from the next time on it runs in float32."""
+        self.drop()
+        for need in self.needs:
+            need.widen()
+        self._is_widened = True
+
     def _build(self) -> M:
-        where = placement()
+        where = self.placement
         with memory_errors(f"loading {self.name}"):
             if self.is_streamed and not self.needs:  # what is made of streamed modules streams as well
                 module = self._load(replace(where, device=torch.device("cpu")))
@@ -145,40 +178,40 @@ class _Residents:
     def prepare(self, newcomer: Network[Any]) -> None:
         """Make room for a network that is about to be loaded; what does not fit even alone is streamed.
 
-        On the CPU it is loaded all the same: there the budget is a guess.
+        In ordinary memory it is loaded all the same: what is free there is a guess.
         """
-        while newcomer.new_bytes > self.room():
-            if not self.make_room((newcomer, *newcomer.needs)):
-                if not newcomer.needs and placement().device.type != "cpu":
-                    newcomer.stream()
+        while newcomer.new_bytes > self.room(newcomer.home):
+            if self.make_room(newcomer.home, (newcomer, *newcomer.needs)):
+                _release()
+            elif newcomer.needs or newcomer.home.type == "cpu":
                 return
-            _release()
+            else:
+                newcomer.stream()
 
     def admit(self, newest: Network[Any]) -> None:
         """Drop what exceeds the room beside a network that was just loaded."""
         self.touch(newest)
-        while self.room() < 0 and self.make_room((newest, *newest.needs)):
+        while self.room(newest.home) < 0 and self.make_room(newest.home, (newest, *newest.needs)):
             _release()
 
-    def make_room(self, keep: tuple[Network[Any], ...]) -> bool:
-        """Drop the network unused for longest; tells whether there was one."""
+    def make_room(self, device: torch.device, keep: tuple[Network[Any], ...]) -> bool:
+        """Drop the network unused for longest of those that rest on a device; tells whether there was one."""
         for network in self.networks():
-            if network not in (*keep, *self.kept):
+            if network.home == device and network not in (*keep, *self.kept):
                 network.drop()
                 return True
         return False
 
     def start_streaming(self, networks: tuple[Network[Any], ...]) -> bool:
         """Stream the largest of some networks; tells whether there was one that was not yet."""
-        candidates = [each for each in networks if not each.is_streamed]
-        if placement().device.type == "cpu" or not candidates:
+        candidates = [each for each in networks if each.home.type != "cpu"]
+        if not candidates:
             return False
         max(candidates, key=lambda each: each.weight_bytes or each.new_bytes).stream()
         return True
 
-    def room(self) -> int:
-        """How many more bytes the device should hold."""
-        device = placement().device
+    def room(self, device: torch.device) -> int:
+        """How many more bytes a device should hold."""
         tensors = (tensor for network in self.networks() for tensor in network.tensors())
         return room_for_weights(device, _bytes(each for each in tensors if each.device.type == device.type))
 
@@ -226,7 +259,9 @@ def with_room(call: Callable[[], T], keep: tuple[Network[Any], ...]) -> T:
             try:
                 return call()
             except OutOfMemory:
-                if not (_RESIDENTS.make_room(keep) or _RESIDENTS.start_streaming(keep)):
+                devices = dict.fromkeys(each.placement.device for each in keep)
+                has_dropped = any(_RESIDENTS.make_room(device, keep) for device in devices)
+                if not (has_dropped or _RESIDENTS.start_streaming(keep)):
                     raise
             _release()  # only here, where the error no longer holds on to the tensors of the call
     finally:
@@ -235,7 +270,7 @@ def with_room(call: Callable[[], T], keep: tuple[Network[Any], ...]) -> T:
 
 def drop_if_short(network: Network[Any], wanted_bytes: int) -> None:
     """Drop a network where there is no room for more beside it, for somebody who holds its tensors."""
-    if _RESIDENTS.room() < wanted_bytes:
+    if _RESIDENTS.room(network.home) < wanted_bytes:
         network.drop()
 
 

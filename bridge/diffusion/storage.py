@@ -1,7 +1,7 @@
 """Weights in eight bits: half the memory of float16, for a little of the quality.
 
 Every weight is rounded to the format. Those of inner layers also stay in it, and widen for the moment in
-which their layer runs; the few in norms and at the network's entrance rest in the precision of the rest.
+which their layer runs; the few in norms and at the network's entrance go back to the precision of the rest.
 
 Source: Micikevicius et al. 2022, "FP8 Formats for Deep Learning".
 """
@@ -38,21 +38,23 @@ class _WideningConv2d(nn.Conv2d):
         return widened
 
 
-def store_in(module: nn.Module, storage: StorageDtype) -> nn.Module:
-    """Round the weights of a network to eight bits, in place, and keep the large ones so."""
+def narrow_layers(module: nn.Module, storage: StorageDtype) -> frozenset[str]:
+    """Let layers of a network run on weights in eight bits, and return these weights' names."""
     if storage == "default":
-        return module
-    format = _FORMATS[storage]
-    for parameter in module.parameters():
-        parameter.data = parameter.data.to(format).to(parameter.dtype)
-    entrance = getattr(module, "conv_in", None)
-    for layer in module.modules():
+        return frozenset()
+    narrow = set()
+    for path, layer in module.named_modules():
         # Only plain layers: a subclass has a forward of its own.
         if type(layer) is nn.Linear:
             layer.__class__ = _WideningLinear
-        elif type(layer) is nn.Conv2d and layer is not entrance:
+        elif type(layer) is nn.Conv2d and path != "conv_in":
             layer.__class__ = _WideningConv2d
         else:
             continue
-        layer.weight.data = layer.weight.data.to(format)
-    return module
+        narrow.add(f"{path}.weight")
+    return frozenset(narrow)
+
+
+def rounded(weight: Tensor, storage: StorageDtype) -> Tensor:
+    """Return a weight in the format of a storage."""
+    return weight if storage == "default" else weight.to(_FORMATS[storage])

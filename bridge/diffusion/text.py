@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from bridge.diffusion.device import memory_errors
-from bridge.diffusion.residency import placement, with_room
+from bridge.diffusion.residency import with_room
 from bridge.diffusion.tokens import NO_MODELS, Token, padded, tokenize
 from bridge.diffusion.types import Prompt, TextEncoder, TextTower
 from bridge.errors import InputError
@@ -96,8 +96,7 @@ def _run(clip: TextEncoder, tower: TextTower, chunks: Sequence[list[Token]]) -> 
         network = tower.network.module()
         encoder = getattr(network, "text_model", network)
         with memory_errors("encoding a prompt"), _with_vectors(encoder, chunks):
-            device = torch.device("cpu") if tower.runs_on_cpu else placement().device
-            output = encoder(numbers.to(device), output_hidden_states=True)
+            output = encoder(numbers.to(tower.network.placement.device), output_hidden_states=True)
             embeds = _chosen_layer(clip, tower, encoder, output)
             pooled = output.last_hidden_state[:1, end]
             if encoder is not network:

@@ -11,6 +11,7 @@ from transformers import CLIPTokenizer
 from bridge import models
 from bridge.builtin import model_folder
 from bridge.diffusion import folder, networks
+from bridge.diffusion.device import Placement
 from bridge.diffusion.ldm_names import Place, open_clip_places
 from bridge.diffusion.opening import open_network
 from bridge.diffusion.residency import Network
@@ -84,7 +85,7 @@ def tower_in_file(
     names = _tower_names(part.prefix, header, part.layout.is_open_clip)
     network = _tower_network(label, config, path, names, on_cpu)
     is_shortened = part.kind == "clip_h" and part.layout.layers == _SHORTENED_LAYERS
-    return TextTower(network, clip_tokenizer(), part.kind, on_cpu, is_shortened)
+    return TextTower(network, clip_tokenizer(), part.kind, is_shortened)
 
 
 def tower_in_folder(path: Path, kind: TowerKind, label: str, on_cpu: bool = False) -> TextTower:
@@ -100,7 +101,7 @@ def tower_in_folder(path: Path, kind: TowerKind, label: str, on_cpu: bool = Fals
     config = {**folder.read_text_config(path), "projection_dim": part.layout.projection}
     names = _tower_names(part.prefix, header, part.layout.is_open_clip)
     network = _tower_network(label, config, file, names, on_cpu)
-    return TextTower(network, clip_tokenizer(), kind, on_cpu, is_shortened=kind == "clip_h")
+    return TextTower(network, clip_tokenizer(), kind, is_shortened=kind == "clip_h")
 
 
 def _tower_names(prefix: str, header: models.Header, is_open_clip: bool) -> Names:
@@ -127,7 +128,8 @@ def _tower_network(
         return module
 
     build = functools.partial(networks.empty_text_tower, config)
-    return open_network(label, build, file, names, finish=with_positions, on_cpu=on_cpu)
+    place = Placement.on_cpu if on_cpu else Placement.unchanged
+    return open_network(label, build, file, names, finish=with_positions, place=place)
 
 
 @functools.cache

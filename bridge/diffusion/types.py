@@ -4,6 +4,7 @@ Nodes annotate with the aliases (``Image``, ``Model`` …); code that makes or o
 classes behind them. A handle holds no weights: ``Network`` loads them when they are needed.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, NotRequired, TypedDict
 
@@ -71,14 +72,12 @@ class TextTower:
         network: A ``CLIPTextModel``, or a ``CLIPTextModelWithProjection``.
         tokenizer: A ``CLIPTokenizer``.
         kind: Which of CLIP's; decides the padding token and the layer that is taken by default.
-        runs_on_cpu: Whether it runs there, whatever the device is.
         is_shortened: Whether its last layer, which its family does not use, was left out of the file.
     """
 
     network: Network[Any]
     tokenizer: Any
     kind: TowerKind = "clip_l"
-    runs_on_cpu: bool = False
     is_shortened: bool = False
 
 
@@ -105,10 +104,12 @@ class Autoencoder:
     Args:
         network: An ``AutoencoderKL``.
         latent_factor: Pixels along a side of one of its latents.
+        latent_channels: Of its latents.
     """
 
     network: Network[Any]
     latent_factor: int
+    latent_channels: int = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,16 +117,19 @@ class ControlNetwork:
     """A ControlNet or a T2I-Adapter.
 
     Args:
-        network: A ``SteeringNetwork`` or a ``T2IAdapter``.
+        network: A ``SteeringNetwork``, a ``SlimControlNet`` or a ``T2IAdapter``.
         families: What it was made for.
         control_types: How many types of pictures a union ControlNet knows; 0 for all others.
         control_type: Which of these its picture is of; ``None`` for none.
+        joined: Makes of a UNet's module, and of the network's own, what runs; ``None`` where the network
+            does by itself.
     """
 
     network: Network[Any]
     families: tuple[Family, ...] = (Family.SD1,)
     control_types: int = 0
     control_type: int | None = None
+    joined: Callable[[Any, Any], Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,9 +1,8 @@
-"""Pictures to latents and back, tile by tile where memory is short.
+"""Pictures to latents and back, one by one, and tile by tile where memory is short.
 
 Latents on sockets are what the autoencoder itself makes: not multiplied by the scaling factor.
 """
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,16 +11,15 @@ import torch
 from torch import Tensor
 
 from bridge.diffusion.device import memory_errors
-from bridge.diffusion.residency import placement, with_room
+from bridge.diffusion.precision import must_repeat
+from bridge.diffusion.residency import with_room
 from bridge.diffusion.tiling import Blend, Tiling, tiles
 from bridge.diffusion.types import Autoencoder
 from bridge.engine import current_job
-from bridge.errors import ExecutionError, InputError, OutOfMemory
+from bridge.errors import InputError, OutOfMemory
 
 TILING = Tiling()
 """What is used where memory is short."""
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +76,18 @@ async def decode_latents(vae: Autoencoder, latents: Tensor, tiling: Tiling | Non
         Shape (B, f h, f w, 3), range 0..1, float32, on the CPU.
 
     Raises:
+        InputError: Code ``model_mismatch`` if another kind of VAE made the latents.
         OutOfMemory: If not even a tile of it fits.
         ExecutionError: Code ``nan_output`` if latents or autoencoder are broken.
         Interrupted: If the job was cancelled.
     """
+    if latents.shape[1] != vae.latent_channels:
+        raise InputError(
+            f"the latents have {latents.shape[1]} channels, {vae.network.name} works on "
+            f"{vae.latent_channels}",
+            code="model_mismatch",
+            hint="Decode them with the VAE of the checkpoint that made them.",
+        )
     decoding = _Direction(
         "decoding", lambda network, latents: network.decode(latents).sample, 1, vae.latent_factor
     )
@@ -90,31 +96,32 @@ async def decode_latents(vae: Autoencoder, latents: Tensor, tiling: Tiling | Non
 
 
 async def _convert(vae: Autoencoder, direction: _Direction, values: Tensor, tiling: Tiling | None) -> Tensor:
-    result = await _whole_or_tiled(vae, direction, values, tiling)
-    network = vae.network.module()
-    if not bool(result.isfinite().all()) and bool(values.isfinite().all()) and network.dtype != torch.float32:
-        _log.warning("%s gave numbers out of range; it runs in float32 from now on", vae.network.name)
-        network.float()
-        result = await _whole_or_tiled(vae, direction, values, tiling)
-    if not bool(result.isfinite().all()):
-        raise ExecutionError(
-            f"{direction.name} with {vae.network.name} gave values that are no numbers",
-            code="nan_output",
-            hint="Latents or VAE are damaged: try another seed, checkpoint or VAE, or --dtype float32.",
-        )
-    return result
+    """Convert one by one: other jobs get their turns, and a large batch takes no more memory than one."""
+    converted: list[Tensor] = []
+    for index in range(len(values)):
+        one = values[index : index + 1]
+        whole = None if tiling else await _whole(vae, direction, one)
+        if whole is None:
+            tiling = tiling or TILING
+            whole = await _tiled(vae, direction, one, tiling)
+        converted.append(whole)
+        if len(values) > 1:
+            current_job().progress(len(converted), len(values))
+    return torch.cat(converted)
 
 
-async def _whole_or_tiled(
-    vae: Autoencoder, direction: _Direction, values: Tensor, tiling: Tiling | None
-) -> Tensor:
-    if not tiling:
-        async with current_job().step():
-            try:
-                return _run(vae, direction, values)
-            except OutOfMemory:
-                _log.warning("not enough memory for %s as a whole; working in tiles", direction.name)
-    return await _tiled(vae, direction, values, tiling or TILING)
+async def _whole(vae: Autoencoder, direction: _Direction, values: Tensor) -> Tensor | None:
+    """Return ``None`` where memory is too small for the whole."""
+    async with current_job().step():
+        try:
+            return _run(vae, direction, values)
+        except OutOfMemory:
+            current_job().warn(
+                "tiled",
+                f"there was not enough memory for {direction.name} as a whole, so it was done in tiles",
+                "Their seams can differ a little in colour. Close other programs, or use a smaller picture.",
+            )
+            return None
 
 
 async def _tiled(vae: Autoencoder, direction: _Direction, values: Tensor, tiling: Tiling) -> Tensor:
@@ -133,18 +140,21 @@ async def _tiled(vae: Autoencoder, direction: _Direction, values: Tensor, tiling
 
 
 def _run(vae: Autoencoder, direction: _Direction, values: Tensor) -> Tensor:
-    """Run the autoencoder once; float32 on the CPU."""
+    """Run the autoencoder; float32 on the CPU."""
+    network = vae.network
 
     @torch.inference_mode()
     def call() -> Tensor:
-        network = vae.network.module()
+        module = network.module()
         height, width = (side * vae.latent_factor // direction.unit_in for side in values.shape[2:])
         with memory_errors(f"{direction.name} {width}×{height} pixels"):
-            here = placement()
-            there = values.to(here.device, network.dtype, memory_format=here.memory_format)
-            return direction.call(network, there).float().cpu()
+            return direction.call(module, network.placement.bring(values)).float().cpu()
 
-    return with_room(call, keep=(vae.network,)).clone()
+    result = with_room(call, keep=(network,))
+    hint = "Latents or VAE are damaged: try another seed, checkpoint or VAE, or --dtype float32."
+    while must_repeat(network, values, result, hint):
+        result = with_room(call, keep=(network,))
+    return result.clone()
 
 
 def _scaled(span: slice, unit: int) -> slice:

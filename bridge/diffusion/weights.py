@@ -1,7 +1,7 @@
 """Bringing the tensors of a safetensors file into a network."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from bridge.diffusion.device import Placement
 from bridge.diffusion.ldm_names import Place
+from bridge.diffusion.storage import StorageDtype, rounded
 from bridge.errors import ModelError
 from bridge.models import Header, Shape
 
@@ -50,10 +51,12 @@ def fill(
     path: Path,
     found: Mapping[str, Place],
     placement: Placement,
-    dtype: torch.dtype,
     on_read: Callable[[int], None] = lambda count: None,
+    *,
+    storage: StorageDtype = "default",
+    narrow: Collection[str] = (),
 ) -> None:
-    """Read a network's parameters from a file to a device.
+    """Read a network's parameters from a file to a device, in its precision.
 
     Every tensor is copied, so that nothing in memory depends on the file afterwards.
 
@@ -61,9 +64,10 @@ def fill(
         module: On the meta device.
         path: The file.
         found: As ``match_names`` returned it.
-        placement: Where to.
-        dtype: In which precision.
+        placement: Where to, and in which precision.
         on_read: Told, after each tensor, how many bytes of the file it took.
+        storage: What all are rounded to.
+        narrow: Which also rest in that format.
 
     Raises:
         ModelError: Code ``model_corrupt`` if the file is not what it was, or has values that are no numbers.
@@ -75,15 +79,13 @@ def fill(
                 tensor = _tensor_at(place, file.get_tensor(place.name))
                 if _has_nan(tensor):
                     raise _unfit(path.name, f'"{place.name}" holds values that are no numbers')
-                state[name] = _copied(tensor.reshape(expected[name].shape), placement, dtype)
+                stored = rounded(tensor.reshape(expected[name].shape), storage)
+                dtype = stored.dtype if name in narrow else placement.dtype
+                state[name] = stored.to(placement.device, dtype, copy=True)
                 on_read(tensor.nbytes)
     except (OSError, RuntimeError, SafetensorError) as error:
         raise _unfit(path.name, str(error)) from error
     module.load_state_dict(state, assign=True)
-
-
-def _copied(tensor: Tensor, placement: Placement, dtype: torch.dtype) -> Tensor:
-    return tensor.to(placement.device, dtype, copy=True)
 
 
 def _shape_at(place: Place, shape: Shape) -> Shape:

@@ -282,6 +282,7 @@ def test_eight_bits_halve_the_memory_and_change_little(
     expected, found = full.module()(*inputs).sample, small.module()(*inputs).sample
     assert 0 < (found - expected).norm() / expected.norm() < 0.1
     assert small.weight_bytes < 0.4 * full.weight_bytes
+    assert small.weight_bytes == small.new_bytes
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -1,13 +1,19 @@
 """Networks that rest in ordinary memory while they run elsewhere; "meta" stands for the device."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
 import pytest
 import torch
 from torch import Tensor
 
-from bridge.diffusion.memory import ACTIVATION_BYTES, CPU_BUDGET_BYTES, room_for_weights, stream_to
+from bridge.diffusion import memory
+from bridge.diffusion.memory import ACTIVATION_BYTES, room_for_weights, stream_to
 from bridge.diffusion.patching import twin_of
 
 META = torch.device("meta")
+GIGABYTE = 2**30
 
 
 class Failing(torch.nn.Linear):
@@ -55,8 +61,23 @@ def test_a_twin_streams_as_well() -> None:
     assert weights(twin) == weights(module) == {"cpu"}
 
 
-def test_the_cpu_has_a_budget() -> None:
-    assert room_for_weights(torch.device("cpu"), CPU_BUDGET_BYTES + 5) == -5
+@pytest.mark.parametrize(
+    ("free", "limit", "room"),
+    [
+        pytest.param(12, "max", 12, id="no container"),
+        pytest.param(12, str(8 * GIGABYTE), 5, id="a container, of which the networks take 3"),
+        pytest.param(4, str(8 * GIGABYTE), 4, id="other programs"),
+    ],
+)
+def test_the_cpu_has_the_room_that_is_free_and_allowed(
+    free: int, limit: str, room: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "memory.max").write_text(f"{limit}\n")
+    monkeypatch.setattr(memory, "_CONTAINER_LIMITS", (tmp_path / "absent", tmp_path / "memory.max"))
+    monkeypatch.setattr(memory, "_container_limit", memory._container_limit.__wrapped__)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=free * GIGABYTE))
+    expected = room * GIGABYTE - 2 * ACTIVATION_BYTES
+    assert room_for_weights(torch.device("cpu"), 3 * GIGABYTE) == expected
 
 
 def test_a_gpu_keeps_room_for_what_runs_through(monkeypatch: pytest.MonkeyPatch) -> None:

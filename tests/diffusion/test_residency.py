@@ -1,6 +1,7 @@
 """Which networks are in memory."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,16 +12,19 @@ from bridge.diffusion import (
     choose_placement,
     free,
     loaded_networks,
-    memory,
     placement,
     residency,
     set_placement,
 )
-from bridge.diffusion.device import Placement
+from bridge.diffusion.device import Placement, Placing
 from bridge.diffusion.residency import with_room
 from bridge.errors import OutOfMemory
 
 LAYER_BYTES = 4 * (64 * 64 + 64)
+
+
+def in_half(where: Placement) -> Placement:
+    return replace(where, dtype=torch.float16)
 
 
 @pytest.fixture
@@ -80,7 +84,7 @@ def test_a_forgotten_handle_takes_its_network_along(make: Callable[[str], Networ
 def test_the_budget_drops_what_was_unused_for_longest(
     make: Callable[[str], Network[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "CPU_BUDGET_BYTES", 2 * LAYER_BYTES)
+    monkeypatch.setattr(residency, "room_for_weights", lambda device, used: 2 * LAYER_BYTES - used)
     a, b, c = (make(name) for name in "abc")
     a.module()
     b.module()
@@ -93,7 +97,7 @@ def test_the_budget_drops_what_was_unused_for_longest(
 def test_a_network_larger_than_the_budget_still_loads(
     make: Callable[[str], Network[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "CPU_BUDGET_BYTES", 1)
+    monkeypatch.setattr(residency, "room_for_weights", lambda device, used: 1 - used)
     network = make("a")
     network.module()
     assert names() == ["a"]
@@ -156,7 +160,9 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Any:
     room = {"layers": 2}
 
     def room_for_weights(device: torch.device, used_bytes: int) -> int:
-        there = [each for each in loaded_networks() if not each.is_streamed]
+        if device.type == "cpu":
+            return 8 * LAYER_BYTES - used_bytes
+        there = [each for each in loaded_networks() if each.home == device]
         return (room["layers"] - len(there)) * LAYER_BYTES
 
     before = placement()
@@ -166,17 +172,17 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Any:
     set_placement(before)
 
 
-@pytest.fixture
-def make_there() -> Callable[[str], Network[Any]]:
-    def make(name: str) -> Network[Any]:
-        shapes = {"weight": (64, 64), "bias": (64,)}
-        return Network(name, lambda where: torch.nn.Linear(64, 64, device=where.device), shapes)
+def make_there(name: str, place: Placing = Placement.unchanged) -> Network[Any]:
+    shapes = {"weight": (64, 64), "bias": (64,)}
 
-    return make
+    def load(where: Placement) -> Any:
+        return torch.nn.Linear(64, 64, device=where.device, dtype=where.dtype)
+
+    return Network(name, load, shapes, place=place)
 
 
 def test_what_is_unused_for_longest_leaves_before_there_is_too_little_room(
-    device: Any, make_there: Callable[[str], Network[Any]]
+    device: Any,
 ) -> None:
     a, b, c = (make_there(name) for name in "abc")
     for network in (a, b, a, c):
@@ -185,7 +191,7 @@ def test_what_is_unused_for_longest_leaves_before_there_is_too_little_room(
 
 
 def test_a_network_that_does_not_fit_alone_is_streamed(
-    device: Any, make_there: Callable[[str], Network[Any]]
+    device: Any,
 ) -> None:
     device["layers"] = 0
     network = make_there("large")
@@ -196,7 +202,7 @@ def test_a_network_that_does_not_fit_alone_is_streamed(
 
 
 def test_a_network_is_streamed_before_memory_is_said_to_be_full(
-    device: Any, make_there: Callable[[str], Network[Any]]
+    device: Any,
 ) -> None:
     network, other = make_there("a"), make_there("b")
     network.module()
@@ -213,7 +219,7 @@ def test_a_network_is_streamed_before_memory_is_said_to_be_full(
     assert seen == [(["b", "a"], False), (["a"], False), (["a"], True)]
 
 
-def test_dropping_ends_streaming(device: Any, make_there: Callable[[str], Network[Any]]) -> None:
+def test_dropping_ends_streaming(device: Any) -> None:
     network = make_there("a")
     network.stream()
     network.module()
@@ -224,10 +230,68 @@ def test_dropping_ends_streaming(device: Any, make_there: Callable[[str], Networ
 
 
 def test_what_was_made_of_a_streamed_network_streams_too(
-    device: Any, make_there: Callable[[str], Network[Any]]
+    device: Any,
 ) -> None:
     base = make_there("a")
     twin = Network("twin", lambda where: base.module(), base.shapes, needs=(base,), new_bytes=0)
     twin.stream()
     assert twin.module().weight.device.type == "cpu"
     assert base.is_streamed
+
+
+def test_a_network_on_the_cpu_leaves_the_device_to_others(device: Any) -> None:
+    device["layers"] = 1
+    there, here = make_there("there"), make_there("here", Placement.on_cpu)
+    there.module()
+    assert here.module().weight.device.type == "cpu"
+    assert names() == ["there", "here"]
+    assert not here.is_streamed
+
+
+def test_a_full_device_gains_nothing_from_networks_that_rest_elsewhere(device: Any) -> None:
+    here, streamed = make_there("here", Placement.on_cpu), make_there("streamed")
+    streamed.stream()
+    for network in (here, streamed):
+        network.module()
+    there = make_there("there")
+
+    def call() -> None:
+        raise OutOfMemory("full")
+
+    with pytest.raises(OutOfMemory):
+        with_room(call, keep=(there,))
+    assert names() == ["here", "streamed"]
+
+
+def test_a_streamed_network_that_comes_back_drops_nobody(device: Any) -> None:
+    large, small = make_there("large"), make_there("small")
+    large.stream()
+    device["layers"] = 1
+    small.module()
+    large.module()
+    assert names() == ["small", "large"]
+
+
+def test_a_widened_network_stays_so(device: Any) -> None:
+    network = make_there("a", in_half)
+    assert network.module().weight.dtype == torch.float16
+    assert network.new_bytes == LAYER_BYTES // 2
+    network.widen()
+    assert network.module().weight.dtype == torch.float32
+    free()
+    assert network.module().weight.dtype == torch.float32
+    assert network.new_bytes == LAYER_BYTES
+
+
+def test_what_is_made_of_a_network_runs_where_it_does(device: Any) -> None:
+    base = make_there("base", Placement.on_cpu)
+    twin = Network("twin", lambda where: base.module(), base.shapes, needs=(base,), new_bytes=0)
+    assert twin.placement == base.placement
+    assert twin.home == torch.device("cpu")
+
+
+def test_weights_in_eight_bits_are_reckoned_so() -> None:
+    network = Network(
+        "a", lambda where: torch.nn.Linear(2, 3), {"weight": (3, 2), "bias": (3,)}, narrow=["weight"]
+    )
+    assert network.new_bytes == 6 + 3 * 4

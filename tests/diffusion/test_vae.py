@@ -1,6 +1,8 @@
 """Pictures to latents and back."""
 
+import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from bridge.diffusion import (
     load_autoencoder,
 )
 from bridge.diffusion import vae as vae_module
+from bridge.diffusion.device import Placement
 from bridge.diffusion.tiling import Tiling
 from bridge.engine import Job
 from bridge.errors import ExecutionError, InputError, Interrupted, OutOfMemory
@@ -200,13 +203,36 @@ async def test_broken_latents_are_found(vae: Autoencoder, as_node: AsNode) -> No
 
 
 async def test_an_autoencoder_out_of_range_goes_on_in_float32(as_node: AsNode, vae: Autoencoder) -> None:
-    network = vae.network.module().half()
+    network = vae.network.module()
     network.decoder.conv_in.weight.mul_(1e4)  # beyond 65504 in half precision, harmless before a norm
+
+    def load(where: Placement) -> Any:
+        return copy.deepcopy(network).to(where.dtype)
+
+    hot = Network("hot VAE", load, place=lambda where: replace(where, dtype=torch.float16))
     latents = torch.randn(1, 4, 4, 4) * 100
-    assert not network.decode(latents.half()).sample.isfinite().all()
-    image = await as_node(decode_latents(vae, latents))
+    assert not hot.module().decode(latents.half()).sample.isfinite().all()
+    image = await as_node(decode_latents(Autoencoder(hot, 8), latents))
     assert image.isfinite().all()
-    assert network.dtype == torch.float32
+    hot.drop()
+    assert hot.module().dtype == torch.float32
+
+
+async def test_latents_of_another_kind_are_refused(vae: Autoencoder, as_node: AsNode) -> None:
+    with pytest.raises(InputError, match="16 channels, tiny VAE works on 4") as caught:
+        await as_node(decode_latents(vae, torch.zeros(1, 16, 4, 4)))
+    assert caught.value.hint
+
+
+async def test_a_batch_takes_no_more_memory_than_one(vae: Autoencoder, as_node: AsNode) -> None:
+    batches = []
+    vae.network.module().post_quant_conv.register_forward_pre_hook(
+        lambda module, inputs: batches.append(len(inputs[0]))
+    )
+    latents = torch.randn(3, 4, 4, 4)
+    images = await as_node(decode_latents(vae, latents))
+    assert batches == [1, 1, 1]
+    torch.testing.assert_close(images[2:], await as_node(decode_latents(vae, latents[2:])))
 
 
 async def test_cancelled_between_tiles(

@@ -8,7 +8,14 @@ import torch
 from safetensors.torch import save_file
 
 from bridge.builtin import model_folder
-from bridge.diffusion import Autoencoder, DiffusionModel, TextEncoder, free
+from bridge.diffusion import (
+    Autoencoder,
+    DiffusionModel,
+    TextEncoder,
+    choose_placement,
+    free,
+    set_placement,
+)
 from bridge.engine import Folders, Job, running
 from bridge.errors import ModelError, ModelNotFound, UnsupportedModel
 from bridge.models import Family
@@ -119,7 +126,12 @@ def test_two_text_encoders_make_sdxls_in_any_order(job: Job, towers: dict[str, s
         clip = dual_clip_loader(towers[order[0]], towers[order[1]], "sdxl", "cpu")
     assert clip.family is Family.SDXL
     assert [tower.kind for tower in clip.towers] == ["clip_l", "clip_g"]
-    assert all(tower.runs_on_cpu for tower in clip.towers)
+    everywhere = choose_placement("cpu", "bfloat16")
+    try:
+        set_placement(everywhere)
+        assert all(tower.network.placement == everywhere.on_cpu() for tower in clip.towers)
+    finally:
+        set_placement(everywhere.on_cpu())
 
 
 @pytest.mark.parametrize("loader", [clip_loader, dual_clip_loader])

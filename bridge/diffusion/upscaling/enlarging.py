@@ -6,11 +6,12 @@ import torch
 from torch import Tensor
 
 from bridge.diffusion.device import memory_errors
-from bridge.diffusion.residency import placement, with_room
+from bridge.diffusion.precision import must_repeat
+from bridge.diffusion.residency import with_room
 from bridge.diffusion.tiling import Blend, stepped_tiles
 from bridge.diffusion.upscaling.loading import Upscaler
 from bridge.engine import current_job
-from bridge.errors import ExecutionError, OutOfMemory
+from bridge.errors import OutOfMemory
 from bridge.imaging import check_size
 
 TILE = 512
@@ -81,35 +82,21 @@ async def _enlarge(upscaler: Upscaler, pixels: Tensor, enlarged: Tensor, tile: i
 
 
 def _run(upscaler: Upscaler, pixels: Tensor) -> Tensor:
-    """Run the network once; float32 on the CPU, range 0..1."""
+    """Run the network; float32 on the CPU, range 0..1."""
     network = upscaler.network
 
     @torch.inference_mode()
     def call() -> Tensor:
         module = network.module()
-        dtype = next(module.parameters()).dtype
+        dtype = next(module.parameters()).dtype  # spandrel may know that a network needs float32
         height, width = pixels.shape[2:]
         with memory_errors(f"enlarging {width}×{height} pixels"):
-            there = pixels.to(placement().device, dtype, memory_format=placement().memory_format)
-            return module(there).float().cpu()  # type: ignore[no-any-return]
+            return module(network.placement.bring(pixels).to(dtype)).float().cpu()  # type: ignore[no-any-return]
 
     result = with_room(call, keep=(network,))
-    if not result.isfinite().all() and pixels.isfinite().all() and _is_half(upscaler):
-        _log.warning("%s gave numbers out of range; it runs in float32 from now on", network.name)
-        network.module().float()
+    while must_repeat(network, pixels, result, "The picture or the model file is damaged: try another."):
         result = with_room(call, keep=(network,))
-    if not result.isfinite().all():
-        raise ExecutionError(
-            f"{network.name} gave values that are no numbers",
-            code="nan_output",
-            hint="The picture or the model file is damaged: try another.",
-        )
     return result.clamp(0, 1)
-
-
-def _is_half(upscaler: Upscaler) -> bool:
-    weight: Tensor = next(upscaler.network.module().parameters())
-    return weight.dtype != torch.float32
 
 
 def _scaled(span: slice, unit: int) -> slice:

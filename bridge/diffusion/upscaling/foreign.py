@@ -64,5 +64,5 @@ def load_foreign(path: Path, placement: Placement) -> ForeignNet:
     is_for_pictures = isinstance(descriptor, spandrel.ImageModelDescriptor)
     if not is_for_pictures or (descriptor.input_channels, descriptor.output_channels) != (3, 3):
         raise UnsupportedModel(f'"{path.name}" does not turn one RGB picture into another')
-    dtype = placement.picture_dtype if descriptor.supports_half else torch.float32
+    dtype = placement.dtype if descriptor.supports_half else torch.float32
     return ForeignNet(descriptor).to(placement.device, dtype)

@@ -8,12 +8,11 @@ from typing import Annotated, Any
 
 from bridge import models
 from bridge.diffusion.device import Placement
-from bridge.diffusion.reading import reading, running_loader
+from bridge.diffusion.opening import open_network
 from bridge.diffusion.residency import Network
 from bridge.diffusion.upscaling.compact import empty_compact
 from bridge.diffusion.upscaling.esrgan import empty_esrgan, esrgan_names
 from bridge.diffusion.upscaling.foreign import load_foreign, require_spandrel
-from bridge.diffusion.weights import fill, match_names
 from bridge.graph import Socket
 
 WRAPPERS = ("module.", "params_ema.", "params-ema.", "params.", "netG.")
@@ -54,20 +53,12 @@ def load_upscaler(path: Path, name: str) -> Upscaler:
     if known is None:
         models.refuse_other_kinds(header, path.name, "upscaler")
         require_spandrel(header, path.name)
-        return Upscaler(Network(label, functools.partial(load_foreign, path)))
+        return Upscaler(Network(label, functools.partial(load_foreign, path), place=Placement.for_pictures))
     build, stored = known
-    skeleton = build()
-    found = match_names(skeleton, header, lambda parameter: [stored.get(parameter, parameter)], path.name)
-    loader = running_loader()
-
-    def load(placement: Placement) -> Any:
-        module = build()
-        with reading(loader, header.data_bytes) as on_read:
-            fill(module, path, found, placement, placement.picture_dtype, on_read)
-        return module.to(memory_format=placement.memory_format)
-
-    shapes = {parameter: tuple(each.shape) for parameter, each in skeleton.named_parameters()}
-    return Upscaler(Network(label, load, shapes))
+    network = open_network(
+        label, build, path, lambda name: [stored.get(name, name)], place=Placement.for_pictures
+    )
+    return Upscaler(network)
 
 
 def _known(header: models.Header) -> tuple[Callable[[], Any], dict[str, str]] | None:

@@ -5,6 +5,7 @@ in tiles of 16 pixels that overlap by 4, of ``picture(29, 18)``.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -141,5 +142,10 @@ async def test_a_network_out_of_range_goes_on_in_float32(as_node: AsNode) -> Non
             return (super().forward(image) * 1e5) * 1e-5  # beyond 65504 in half precision
 
     image = torch.full((1, 4, 4, 3), 0.75)
-    result = await as_node(upscale(upscaler(Hot().half()), image))
+    hot = Network(
+        "upscaling model",
+        lambda placement: Hot().to(placement.dtype),
+        place=lambda where: replace(where, dtype=torch.float16),
+    )
+    result = await as_node(upscale(Upscaler(hot), image))
     assert torch.allclose(result, torch.tensor(0.75))
