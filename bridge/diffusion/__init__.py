@@ -1,6 +1,7 @@
 """Diffusion itself: loading, text, schedules, samplers, denoiser, VAE and ControlNets, on torch."""
 
 import bridge.diffusion.offline  # noqa: F401 - before the model libraries
+from bridge.diffusion.align_your_steps import AlignedFor, aligned_sigmas
 from bridge.diffusion.conditioning import average, concatenate, limit_to_area, limit_to_region, zero_out
 from bridge.diffusion.control import add_control
 from bridge.diffusion.control_loading import load_controlnet
@@ -43,6 +44,7 @@ from bridge.diffusion.pictures import (
 from bridge.diffusion.residency import Network, free, loaded_networks, placement, set_placement
 from bridge.diffusion.samplers import (
     SAMPLERS,
+    Adams,
     Sampler,
     SolverSampler,
     Tolerance,
@@ -51,9 +53,12 @@ from bridge.diffusion.samplers import (
     dpmpp_2s_ancestral,
     dpmpp_3m_sde,
     dpmpp_sde,
+    er_sde,
+    euler_alternative_cfg_pp,
     euler_ancestral,
     euler_ancestral_cfg_pp,
     lms,
+    sa_solver,
 )
 from bridge.diffusion.sampling import Settings, add_noise, run, sample
 from bridge.diffusion.saving import autoencoder_state, checkpoint_state, tower_state, write_state
@@ -113,6 +118,8 @@ __all__ = [
     "LATENT_FACTOR",
     "SAMPLERS",
     "SCHEDULERS",
+    "Adams",
+    "AlignedFor",
     "Area",
     "Autoencoder",
     "Clip",
@@ -155,6 +162,7 @@ __all__ = [
     "add_free_u",
     "add_latents",
     "add_noise",
+    "aligned_sigmas",
     "apply_lora",
     "autoencoder_state",
     "average",
@@ -178,6 +186,8 @@ __all__ = [
     "encode_masked",
     "encode_prompt",
     "encode_prompts",
+    "er_sde",
+    "euler_alternative_cfg_pp",
     "euler_ancestral",
     "euler_ancestral_cfg_pp",
     "extended",
@@ -223,6 +233,7 @@ __all__ = [
     "replace_pattern",
     "replace_text",
     "run",
+    "sa_solver",
     "sample",
     "scale",
     "scale_image",

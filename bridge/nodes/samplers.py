@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from bridge.diffusion import (
     SAMPLERS,
+    Adams,
+    Model,
     Sampler,
     SolverSampler,
     Tolerance,
@@ -13,9 +15,12 @@ from bridge.diffusion import (
     dpmpp_2s_ancestral,
     dpmpp_3m_sde,
     dpmpp_sde,
+    er_sde,
+    euler_alternative_cfg_pp,
     euler_ancestral,
     euler_ancestral_cfg_pp,
     lms,
+    sa_solver,
 )
 from bridge.errors import InputError
 from bridge.graph import Choices, Range, Tooltip, node
@@ -25,15 +30,17 @@ DRAWS_ON_CPU = "Noise comes from the CPU whatever is chosen, so that a seed mean
 Eta = Annotated[float, Range(0.0, 100.0, 0.01), Tooltip("How much fresh noise; 0 is none.")]
 NoiseScale = Annotated[float, Range(0.0, 100.0, 0.01), Tooltip("What fresh noise is multiplied by.")]
 Weight = Annotated[float, Range(0.0, 100.0, 0.01)]
+Share = Annotated[float, Range(0.0, 1.0, 0.001), Tooltip("A share of the way from noise to picture.")]
 NoiseDevice = Literal["gpu", "cpu"]
 
 
 @node(
     "KSamplerSelect",
     category=CATEGORY,
-    differs="Samplers in _gpu draw their noise on the CPU, as the others do; sa_solver ends at the last "
-    "level where that is not 0, in ComfyUI one before; uni_pc, dpm_fast and dpm_adaptive denoise in a "
-    "single step too, where ComfyUI gives back the noise.",
+    differs="Fresh noise of ancestral samplers is drawn with the seed + 1, as ComfyUI does on the CPU since "
+    "0.3.64, which repeated the first noise there; samplers in _gpu draw on the CPU, as the others do; "
+    "sa_solver ends at the last level where that is not 0, in ComfyUI one before; uni_pc, dpm_fast and "
+    "dpm_adaptive denoise in a single step too, where ComfyUI gives back the noise.",
 )
 def ksampler_select(sampler_name: Annotated[str, Choices(tuple(SAMPLERS))]) -> Sampler:
     """Choose how the sampler goes from noise to picture."""
@@ -120,3 +127,54 @@ def sampler_dpm_adaptive(
     """Choose steps by the error they make."""
     tolerance = Tolerance(order, rtol, atol, h_init, pcoeff, icoeff, dcoeff, accept_safety)
     return SolverSampler(partial(dpm_adaptive, tolerance=tolerance, eta=eta, noise_scale=s_noise))
+
+
+@node("SamplerEulerCFGpp", category="_for_testing", display_name="SamplerEulerCFG++")
+def sampler_euler_cfg_pp(version: Literal["regular", "alternative"]) -> Sampler:
+    """Take straight steps, guided by CFG++: use a cfg around 1."""
+    return SAMPLERS["euler_cfg_pp"] if version == "regular" else SolverSampler(euler_alternative_cfg_pp)
+
+
+@node("SamplerER_SDE", category=CATEGORY)
+def sampler_er_sde(
+    solver_type: Literal["ER-SDE", "Reverse-time SDE", "ODE"],
+    max_stage: Annotated[int, Range(1, 3), Tooltip("From how many steps it extrapolates.")] = 3,
+    eta: Annotated[
+        float, Range(0.0, 100.0, 0.01), Tooltip("How much noise the reverse-time SDE has; 0 is none.")
+    ] = 1.0,
+    s_noise: NoiseScale = 1.0,
+) -> Sampler:
+    """Extrapolate from three steps, with the amount of fresh noise that keeps most detail."""
+    if solver_type == "ER-SDE":
+        return SolverSampler(partial(er_sde, order=max_stage, noise_scale=s_noise))
+    strength = eta if solver_type == "Reverse-time SDE" else 0.0
+    return SolverSampler(
+        partial(er_sde, order=max_stage, noise_scale=s_noise if strength else 0.0, eta=strength)
+    )
+
+
+@node("SamplerSASolver", category=CATEGORY)
+def sampler_sa_solver(
+    model: Model,
+    eta: Annotated[float, Range(0.0, 10.0, 0.01), Tooltip("How much fresh noise; 0 is none.")] = 1.0,
+    sde_start_percent: Share = 0.2,
+    sde_end_percent: Share = 0.8,
+    s_noise: NoiseScale = 1.0,
+    predictor_order: Annotated[int, Range(1, 6)] = 3,
+    corrector_order: Annotated[int, Range(0, 6), Tooltip("0 corrects nothing.")] = 4,
+    *,
+    use_pece: Annotated[bool, Tooltip("Look twice at every step.")],
+    simple_order_2: Annotated[bool, Tooltip("Weigh two steps by a simpler rule.")],
+) -> Sampler:
+    """Extrapolate from some steps, correct each by what comes of it, with fresh noise in the middle."""
+    adams = Adams(
+        predictor_order,
+        corrector_order,
+        eta,
+        sde_start_percent,
+        sde_end_percent,
+        s_noise,
+        looks_again=use_pece,
+        is_simple=simple_order_2,
+    )
+    return SolverSampler(partial(sa_solver, schedule=model.schedule, adams=adams))

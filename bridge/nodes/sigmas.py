@@ -4,8 +4,10 @@ from typing import Annotated, Literal
 
 from bridge.diffusion import (
     SCHEDULERS,
+    AlignedFor,
     Model,
     Sigmas,
+    aligned_sigmas,
     beta_sigmas,
     extended,
     flipped,
@@ -106,6 +108,12 @@ def sd_turbo_scheduler(
 ) -> Sigmas:
     """Take the noise levels that turbo models were made for."""
     return turbo_sigmas(model.schedule, steps, denoise)
+
+
+@node("AlignYourStepsScheduler", category=SCHEDULING)
+def align_your_steps_scheduler(model_type: AlignedFor, steps: Steps = 10, denoise: Denoise = 1.0) -> Sigmas:
+    """Take the noise levels that were found to be best for ten steps."""
+    return aligned_sigmas(model_type, steps, denoise)
 
 
 @node("SplitSigmas", category=EDITING, outputs=("high_sigmas", "low_sigmas"))

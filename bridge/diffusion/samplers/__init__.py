@@ -7,14 +7,17 @@ variance-exploding picture (x = x0 + sigma · noise), in which all prediction ty
 
 from bridge.diffusion.samplers.dpm_solver import Tolerance, dpm_adaptive
 from bridge.diffusion.samplers.dpmpp import dpmpp_2m_sde, dpmpp_3m_sde, dpmpp_sde
-from bridge.diffusion.samplers.euler import euler_ancestral, euler_ancestral_cfg_pp
+from bridge.diffusion.samplers.euler import euler_alternative_cfg_pp, euler_ancestral, euler_ancestral_cfg_pp
 from bridge.diffusion.samplers.multistep import lms
 from bridge.diffusion.samplers.names import SAMPLERS, Sampler, SolverSampler
+from bridge.diffusion.samplers.sa_solver import Adams, sa_solver
 from bridge.diffusion.samplers.singlestep import dpmpp_2s_ancestral
 from bridge.diffusion.samplers.step import Denoise, Step, Steps
+from bridge.diffusion.samplers.stochastic import er_sde
 
 __all__ = [
     "SAMPLERS",
+    "Adams",
     "Denoise",
     "Sampler",
     "SolverSampler",
@@ -26,7 +29,10 @@ __all__ = [
     "dpmpp_2s_ancestral",
     "dpmpp_3m_sde",
     "dpmpp_sde",
+    "er_sde",
+    "euler_alternative_cfg_pp",
     "euler_ancestral",
     "euler_ancestral_cfg_pp",
     "lms",
+    "sa_solver",
 ]

@@ -62,6 +62,17 @@ async def euler_ancestral_cfg_pp(
         yield Step(latents, denoised)
 
 
+async def euler_alternative_cfg_pp(
+    denoise: Denoise, latents: Tensor, sigmas: Sequence[float], noise: NoiseSource
+) -> Steps:
+    """Follow the slope of latents that were moved back by what guidance adds. Source: ComfyUI."""
+    for sigma, next_sigma in pairwise(sigmas):
+        denoised, unguided = await denoise.with_negative(latents, sigma)
+        moved_back = latents - (denoised - unguided)
+        latents = latents + slope(moved_back, denoised, sigma) * (next_sigma - sigma)
+        yield Step(latents, denoised)
+
+
 async def gradient_estimation(
     denoise: Denoise, latents: Tensor, sigmas: Sequence[float], noise: NoiseSource
 ) -> Steps:

@@ -17,7 +17,7 @@ from bridge.diffusion.samplers.euler import (
     lcm,
 )
 from bridge.diffusion.samplers.multistep import deis, ipndm, ipndm_v, lms, res_multistep
-from bridge.diffusion.samplers.sa_solver import sa_solver
+from bridge.diffusion.samplers.sa_solver import Adams, sa_solver
 from bridge.diffusion.samplers.singlestep import (
     dpm_2,
     dpm_2_ancestral,
@@ -102,7 +102,7 @@ SAMPLERS: Mapping[str, SolverSampler] = {
     "seeds_2": SolverSampler(seeds_2),
     "seeds_3": SolverSampler(seeds_3),
     "sa_solver": SolverSampler(sa_solver, takes_schedule=True),
-    "sa_solver_pece": SolverSampler(partial(sa_solver, looks_again=True), takes_schedule=True),
+    "sa_solver_pece": SolverSampler(partial(sa_solver, adams=Adams(looks_again=True)), takes_schedule=True),
     "ddim": SolverSampler(euler, redraws_masked=True),
     "uni_pc": SolverSampler(uni_pc, omits_penultimate=True),
     "uni_pc_bh2": SolverSampler(partial(uni_pc, variant="bh2"), omits_penultimate=True),

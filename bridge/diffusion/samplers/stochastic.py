@@ -1,7 +1,8 @@
 """Solvers of the reverse SDE that draw independent noise. h is a step's length in log sigma."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -69,8 +70,28 @@ def _phi_2(sigma: float, next_sigma: float) -> float:
     return (math.expm1(length) - length) / length
 
 
-async def er_sde(denoise: Denoise, latents: Tensor, sigmas: Sequence[float], noise: NoiseSource) -> Steps:
-    """Expand the prediction to third order. Source: Cui et al. 2023, ER-SDE-Solver-3."""
+async def er_sde(
+    denoise: Denoise,
+    latents: Tensor,
+    sigmas: Sequence[float],
+    noise: NoiseSource,
+    *,
+    order: int = 3,
+    noise_scale: float = 1.0,
+    eta: float | None = None,
+) -> Steps:
+    """Expand the prediction to an order. Source: Cui et al. 2023, "Elucidating the solution space" (ER-SDE).
+
+    Args:
+        denoise: See ``SamplerFunction``, as the next three.
+        latents: Noisy.
+        sigmas: Noise levels.
+        noise: Drawn once a step.
+        order: 1..3.
+        noise_scale: What noise is multiplied by.
+        eta: 0 solves the ODE, 1 the reverse SDE; ``None`` the SDE that the authors found best.
+    """
+    scale = partial(_scale, eta=eta)
     before: Tensor | None = None
     last_slope: Tensor | None = None
     for index, (sigma, next_sigma) in enumerate(pairwise(sigmas)):
@@ -78,33 +99,38 @@ async def er_sde(denoise: Denoise, latents: Tensor, sigmas: Sequence[float], noi
         if next_sigma == 0:
             latents = denoised
         else:
-            keep = float(_er_scale(next_sigma) / _er_scale(sigma))
+            keep = float(scale(next_sigma) / scale(sigma))
             latents = latents * keep + denoised * (1 - keep)
-            first, second = _er_integrals(sigma, next_sigma)
-            if before is not None:
+            if before is not None and order > 1:
+                first, second = _er_integrals(sigma, next_sigma, scale)
                 change = (denoised - before) / (sigma - sigmas[index - 1])
                 latents = latents + change * first
-                if last_slope is not None:
+                if last_slope is not None and order > 2:
                     bend = (change - last_slope) / ((sigma - sigmas[index - 2]) / 2)
                     latents = latents + bend * second
                 last_slope = change
-            variance = next_sigma**2 - (sigma * keep) ** 2
-            latents = latents + noise.independent() * math.sqrt(max(variance, 0.0))
+            if noise_scale > 0:
+                variance = next_sigma**2 - (sigma * keep) ** 2
+                latents = latents + noise.independent() * (noise_scale * math.sqrt(max(variance, 0.0)))
         before = denoised
         yield Step(latents, denoised)
 
 
-def _er_scale(sigma: float | np.ndarray) -> np.ndarray:
-    """Return the paper's ϕ(x) = x (exp(x^0.3) + 10), which the authors found best."""
+def _scale(sigma: float | np.ndarray, eta: float | None) -> np.ndarray:
+    """Return the paper's ϕ(x): x^(1 + eta), or x (exp(x^0.3) + 10), which the authors found best."""
+    if eta is not None:
+        return np.asarray(sigma) ** (1 + eta)
     return np.asarray(sigma * (np.exp(np.asarray(sigma) ** 0.3) + 10))
 
 
-def _er_integrals(sigma: float, next_sigma: float) -> tuple[float, float]:
+def _er_integrals(
+    sigma: float, next_sigma: float, scale: Callable[[float | np.ndarray], np.ndarray]
+) -> tuple[float, float]:
     """Weigh the prediction's first and second derivative, by the authors' sum of 200 points."""
     step = next_sigma - sigma
     width = -step / 200
     places = next_sigma + np.arange(200) * width
-    scale = float(_er_scale(next_sigma))
-    first = float((1 / _er_scale(places)).sum()) * width
-    second = float(((places - sigma) / _er_scale(places)).sum()) * width
-    return step + first * scale, step**2 / 2 + second * scale
+    ratio = scale(next_sigma) / scale(places)
+    first = float(ratio.sum()) * width
+    second = float(((places - sigma) * ratio).sum()) * width
+    return step + first, step**2 / 2 + second
