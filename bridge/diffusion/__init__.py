@@ -30,7 +30,7 @@ from bridge.diffusion.loading import (
 from bridge.diffusion.lora import apply_lora
 from bridge.diffusion.masked_picture import encode_inpainting, encode_masked, with_noise_mask
 from bridge.diffusion.merging import block_shares, merge_models, merge_text_encoders
-from bridge.diffusion.model_folders import find_model, job_catalogue, model_stamps
+from bridge.diffusion.model_folders import find_model, folder_stamps, job_catalogue, model_stamps
 from bridge.diffusion.networks import LATENT_FACTOR
 from bridge.diffusion.noise import Noise, SeededNoise
 from bridge.diffusion.pictures import (
@@ -195,6 +195,7 @@ __all__ = [
     "find_embedding",
     "find_model",
     "flipped",
+    "folder_stamps",
     "free",
     "interpolate_latents",
     "job_catalogue",

@@ -27,6 +27,16 @@ def find_model(folder: str, name: str) -> Path:
     return job_catalogue().find(folder, name)
 
 
+def folder_stamps(*folders: str) -> Any:
+    """Return what changes when any model of some folders does, or one is added or taken away."""
+    catalogue = job_catalogue()
+    return [
+        (folder, name, catalogue.stamp(folder, name))
+        for folder in folders
+        for name in catalogue.names(folder)
+    ]
+
+
 def model_stamps(**folders: str) -> Callable[..., Any]:
     """Return a loader's ``fingerprint``: it changes when a file does that one of the inputs names.
 

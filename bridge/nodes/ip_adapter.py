@@ -2,7 +2,16 @@
 
 from typing import Annotated, Any, Literal
 
-from bridge.diffusion import Image, Mask, Model, each_picture, find_model, job_catalogue, model_stamps
+from bridge.diffusion import (
+    Image,
+    Mask,
+    Model,
+    each_picture,
+    find_model,
+    folder_stamps,
+    job_catalogue,
+    model_stamps,
+)
 from bridge.diffusion.clip_vision import ClipVision, load_clip_vision
 from bridge.diffusion.ip_adapter import (
     CombineEmbeds,
@@ -36,10 +45,7 @@ _SIMPLE: dict[str, WeightType] = {
 
 def preset_stamp(preset: str) -> Any:
     """Return what changes when any file that a preset may choose does."""
-    folders = "ipadapter", "clip_vision"
-    catalogue = job_catalogue()
-    names = [(folder, name) for folder in folders for name in catalogue.names(folder)]
-    return [(name, catalogue.stamp(folder, name)) for folder, name in names]
+    return folder_stamps("ipadapter", "clip_vision")
 
 
 @node(

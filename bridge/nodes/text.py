@@ -11,6 +11,7 @@ from bridge.diffusion import (
     encode_prompt,
     encode_prompts,
     find_embedding,
+    folder_stamps,
     job_catalogue,
     set_last_layer,
 )
@@ -24,9 +25,9 @@ EMBEDDINGS = "An embedding that is not there, or is of another family, is an err
 
 
 def embedding_stamps(text: str | None) -> Any:
-    """Return what changes when an embedding that a prompt names does; a prompt from a link is not known."""
+    """Return what changes when an embedding that a prompt names does: for a prompt from a link, any."""
     if text is None:
-        return None
+        return folder_stamps("embeddings")
     models = job_catalogue()
     try:
         paths = [find_embedding(name, models)[0] for name in embedding_names(text)]
