@@ -111,12 +111,15 @@ class Denoiser:
     def _with_room(
         self, latents: Tensor, sigma: float, active: tuple[ReadyPrompt, ...]
     ) -> tuple[Tensor, Tensor]:
+        controls = (control.network.network for prompt in active for control in prompt.controls)
+        steering = (each.network for each in self._steering.values())
+        keep: tuple[Network[Any], ...] = (self._model.unet, *controls, *steering)
+        return with_room(lambda: self._guided(latents, sigma, active), keep)
+
+    def _batches_of(self, active: tuple[ReadyPrompt, ...]) -> list[Batch]:
         if active not in self._batches:
             self._batches[active] = make_batches(active, self._shape, self._steer, is_apart=self._is_apart)
-        batches = self._batches[active]
-        steering = (each.network for batch in batches for each in batch.steering)
-        keep: tuple[Network[Any], ...] = (self._model.unet, *steering)
-        return with_room(lambda: self._guided(latents, sigma, batches), keep)
+        return self._batches[active]
 
     def _steer(self, control: Control, size: tuple[int, int]) -> Steering:
         if (control, size) not in self._steering:
@@ -124,10 +127,12 @@ class Denoiser:
         return self._steering[control, size]
 
     @torch.inference_mode()
-    def _guided(self, latents: Tensor, sigma: float, batches: Sequence[Batch]) -> tuple[Tensor, Tensor]:
+    def _guided(
+        self, latents: Tensor, sigma: float, active: tuple[ReadyPrompt, ...]
+    ) -> tuple[Tensor, Tensor]:
         batch, _, height, width = self._shape
         with memory_errors(f"denoising {batch} × {width}×{height} latents"):
-            positive, negative = self._denoised(latents, sigma, batches)
+            positive, negative = self._denoised(latents, sigma, self._batches_of(active))
         if math.isclose(self._guidance_scale, 1.0):
             return positive, negative
         guided = negative + (positive - negative) * self._guidance_scale

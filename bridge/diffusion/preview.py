@@ -5,7 +5,9 @@ squares tells which mix of latent channels stands for which colour. That takes o
 knows nothing about the model family, and costs a preview one matrix product.
 """
 
+import functools
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -15,6 +17,8 @@ from torch.nn.functional import interpolate
 from bridge.diffusion.residency import Network
 from bridge.diffusion.types import Autoencoder
 from bridge.diffusion.vae import encode_image
+from bridge.engine import current_job
+from bridge.errors import BridgeError, Interrupted
 from bridge.protocol import Plane
 
 MAX_SIDE = 512
@@ -24,17 +28,32 @@ _SWATCH_SIDE = 32
 _maps: "weakref.WeakKeyDictionary[Network[Any], Tensor]" = weakref.WeakKeyDictionary()
 
 
-async def preview(vae: Autoencoder, latents: Tensor) -> Plane:
-    """Show the first picture of a batch of latents.
+async def previewer(vae: Autoencoder) -> Callable[[Tensor], Plane] | None:
+    """Return what shows the first picture of a batch of latents.
+
+    To be asked before a run, as its first call for an autoencoder loads that. One that cannot be used is a
+    warning: no preview is worth a run.
 
     Args:
         vae: The autoencoder that will decode them.
-        latents: Shape (B, 4, h, w), as on sockets.
 
     Returns:
-        A plane ``preview``, u8 sRGB; one pixel a latent, smaller where that exceeds ``MAX_SIDE``.
+        Latents (B, C, h, w), as on sockets → a plane ``preview``, u8 sRGB; one pixel a latent, smaller where
+        that exceeds ``MAX_SIDE``. ``None`` where there is nothing to be shown.
+
+    Raises:
+        Interrupted: If the job was cancelled.
     """
-    colours = await _colours(vae)
+    try:
+        return functools.partial(_preview, await _colours(vae))
+    except Interrupted:
+        raise
+    except BridgeError as error:
+        current_job().warn("no_preview", f"previews are off: {error.message}", error.hint)
+        return None
+
+
+def _preview(colours: Tensor, latents: Tensor) -> Plane:
     first = latents[:1].float().cpu()
     longest = max(first.shape[2:])
     if longest > MAX_SIDE:

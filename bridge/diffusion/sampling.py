@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -12,14 +12,14 @@ from torch import Tensor
 from bridge.diffusion.guiders import Guidance, PromptGuidance
 from bridge.diffusion.inpainting import MaskedDenoise, SoftMask, fit_mask
 from bridge.diffusion.noise import NoiseSource, SeededNoise, initial_noise, next_seed
-from bridge.diffusion.preview import preview
-from bridge.diffusion.residency import placement
+from bridge.diffusion.preview import previewer
 from bridge.diffusion.samplers import SAMPLERS, Denoise, SolverSampler, Step, Steps
 from bridge.diffusion.schedulers import make_sigmas
 from bridge.diffusion.sigmas import NoiseSchedule
 from bridge.diffusion.types import DiffusionModel, LatentBatch, Prompt
 from bridge.engine import current_job
 from bridge.errors import ExecutionError, InputError
+from bridge.protocol import Plane
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,8 @@ async def run(
     levels = _distinct(sigmas)
     if not levels:
         return latents, latents
-    clean = latents["samples"].to(placement().device, torch.float32) * model.scaling_factor
+    show = await previewer(model.vae) if current_job().wants_preview and model.vae else None
+    clean = latents["samples"].to(model.unet.placement.device, torch.float32) * model.scaling_factor
     initial = noise.initial(latents).to(clean)
     noisy = model.schedule.add_noise(clean, initial, levels[0])
     last = Step(noisy, noisy)
@@ -144,7 +145,9 @@ async def run(
             denoise = _masked(denoise, mask, clean, _protecting(initial, sampler, noise), model, levels)
         source = NoiseSource(noisy, levels, noise.seed)
         solve = sampler.for_schedule(model.schedule)
-        last = await _followed(solve(denoise, noisy, levels, source), len(levels) - 1, model)
+        last = await _followed(
+            solve(denoise, noisy, levels, source), len(levels) - 1, show, model.scaling_factor
+        )
     return _batch(latents, last.latents, model), _batch(latents, last.denoised, model)
 
 
@@ -179,7 +182,9 @@ def _masked(
     return MaskedDenoise(denoise, fit_mask(mask, clean), clean, noise, soft)
 
 
-async def _followed(steps: Steps, count: int, model: DiffusionModel) -> Step:
+async def _followed(
+    steps: Steps, count: int, show: Callable[[Tensor], Plane] | None, scaling_factor: float
+) -> Step:
     """Go through a run, telling the client how far it is; return its last step."""
     job = current_job()
     done = 0.0
@@ -188,8 +193,8 @@ async def _followed(steps: Steps, count: int, model: DiffusionModel) -> Step:
             last = step
             done = done + 1 if step.position is None else step.position
             job.progress(done, count)
-            if job.wants_preview and model.vae is not None:
-                job.preview(await preview(model.vae, step.denoised / model.scaling_factor))
+            if show:
+                job.preview(show(step.denoised / scaling_factor))
     return last
 
 
