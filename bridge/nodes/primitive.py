@@ -55,6 +55,13 @@ def _described(value: object) -> str:
     if value is None or isinstance(value, int | float):
         return str(value)
     try:
+        return _written(value)
+    except RecursionError:
+        return f"a {type(value).__name__}, nested too deeply to be shown"
+
+
+def _written(value: object) -> str:
+    try:
         return json.dumps(value)
     except (TypeError, ValueError):  # a tensor, a model, a loop
         return str(value)

@@ -7,6 +7,12 @@ from bridge.engine import Folders, Job, running
 from bridge.nodes.primitive import MAX_SHOWN, preview_any
 
 
+def nested(inner):
+    for _ in range(100_000):
+        inner = [inner]
+    return inner
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
@@ -17,6 +23,8 @@ from bridge.nodes.primitive import MAX_SHOWN, preview_any
         ([1, "a"], '[1, "a"]'),
         ({"a": 1}, '{"a": 1}'),
         (torch.zeros(1), "tensor([0.])"),
+        (nested(1), "a list, nested too deeply to be shown"),
+        ([torch.zeros(1), nested(1)], "a list, nested too deeply to be shown"),
         ("a" * 2 * MAX_SHOWN, "a" * MAX_SHOWN),
     ],
 )
