@@ -12,7 +12,7 @@ import numpy as np
 
 from bridge.errors import InputError
 from bridge.imaging.arrays import Array
-from bridge.imaging.picture import check_size
+from bridge.imaging.picture import check_decodable
 from bridge.protocol import Buffer
 
 MAGIC = b"v/1\x01"
@@ -155,7 +155,7 @@ def _part(attributes: Mapping[str, bytes], what: str) -> _Part:
         )
     left, top, right, bottom = struct.unpack("<4i", attributes["dataWindow"])
     width, height = right - left + 1, bottom - top + 1
-    check_size((width, height), what)
+    check_decodable((width, height), what)
     kind = attributes.get("type", b"scanlineimage")
     if kind != b"scanlineimage":
         raise _bad(what, "is OpenEXR of tiles or deep pixels", "Write it as scanlines.")

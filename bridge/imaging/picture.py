@@ -22,6 +22,8 @@ FORMATS = ("PNG", "JPEG", "WEBP")
 """What is read; everything else is refused by content, whatever its name."""
 
 MAX_PIXELS = 8192 * 4096
+"""Of one file."""
+
 MAX_FRAMES = 4096
 """Of an animation; a batch has no more."""
 
@@ -122,7 +124,7 @@ def open_picture(data: Buffer, formats: tuple[str, ...], what: str) -> PillowIma
         with warnings.catch_warnings():
             warnings.simplefilter("error", PillowImage.DecompressionBombWarning)
             picture = PillowImage.open(io.BytesIO(data), formats=formats)
-            check_size(picture.size, what)
+            check_decodable(picture.size, what)
             picture.load()
     except (PillowImage.DecompressionBombError, PillowImage.DecompressionBombWarning) as error:
         raise InputError(f"{what} exceeds {MAX_PIXELS / 1e6:.0f} Mpx", code="image_too_large") from error
@@ -133,8 +135,8 @@ def open_picture(data: Buffer, formats: tuple[str, ...], what: str) -> PillowIma
     return picture
 
 
-def check_size(size: tuple[int, int], what: str) -> None:
-    """Refuse a picture that is too large to be decoded, or too small to be one.
+def check_decodable(size: tuple[int, int], what: str) -> None:
+    """Refuse a file whose picture is too large to be decoded, or too small to be one.
 
     Raises:
         InputError: ``image_too_large`` or ``image_too_small``.
@@ -144,10 +146,13 @@ def check_size(size: tuple[int, int], what: str) -> None:
         raise InputError(
             f"{what} is {width}×{height}, which exceeds {MAX_PIXELS / 1e6:.0f} Mpx or {MAX_SIDE} a side",
             code="image_too_large",
+            hint="Scale it down in an image editor.",
         )
     if min(size) < MIN_SIDE:
         raise InputError(
-            f"{what} is {width}×{height}; the least is {MIN_SIDE}×{MIN_SIDE}", code="image_too_small"
+            f"{what} is {width}×{height}; the least is {MIN_SIDE}×{MIN_SIDE}",
+            code="image_too_small",
+            hint="Scale it up in an image editor.",
         )
 
 
