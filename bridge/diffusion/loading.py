@@ -20,6 +20,7 @@ from bridge.diffusion.ldm_names import (
     unet_names,
 )
 from bridge.diffusion.opening import open_network
+from bridge.diffusion.plain_autoencoders import load_plain_autoencoder
 from bridge.diffusion.residency import Network
 from bridge.diffusion.sigmas import NoiseSchedule, Prediction, stable_diffusion_schedule
 from bridge.diffusion.storage import StorageDtype
@@ -82,7 +83,7 @@ def load_denoiser(path: Path, name: str, storage: StorageDtype = "default") -> D
 
 
 def load_autoencoder(path: Path, name: str) -> Autoencoder:
-    """Open a VAE: a single file in either naming style, a checkpoint, or a diffusers folder.
+    """Open a VAE: a single file in either naming style, a checkpoint, a diffusers folder, or a stand-in.
 
     Raises:
         ModelError: If it is damaged, unsafe, or no VAE.
@@ -92,6 +93,8 @@ def load_autoencoder(path: Path, name: str) -> Autoencoder:
         place = path / "vae" if (path / "vae").is_dir() else path
         return _autoencoder_folder(place, name)
     header = models.read_header(path)
+    if plain := load_plain_autoencoder(path, header, name):
+        return plain
     layout, prefix = models.autoencoder(header, path.name)
     return _autoencoder(path, header, name, layout, prefix)
 

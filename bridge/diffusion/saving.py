@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from bridge.diffusion.ldm_names import autoencoder_names, blocks_per_level, open_clip_places, unet_names
+from bridge.diffusion.plain_autoencoders import PixelSpace, TinyAutoencoder
 from bridge.diffusion.residency import Network
 from bridge.diffusion.types import Autoencoder, DiffusionModel, TextEncoder, TextTower
 from bridge.models import UNET_PREFIX, VAE_PREFIX, Family
@@ -63,7 +64,10 @@ def tower_state(tower: TextTower) -> State:
 
 def autoencoder_state(vae: Autoencoder) -> State:
     """Return a VAE's tensors in the original naming; its attention is made of 1×1 convolutions there."""
-    levels = len(vae.network.module().config["block_out_channels"])
+    module = vae.network.module()
+    if isinstance(module, TinyAutoencoder | PixelSpace):
+        return module.original_state()
+    levels = len(module.config["block_out_channels"])
     state = {autoencoder_names(name, levels)[0]: tensor for name, tensor in _tensors(vae.network)}
     return {
         name: tensor[..., None, None] if ".attn_1." in name and tensor.ndim == 2 else tensor

@@ -47,7 +47,15 @@ _BUILTIN: Mapping[str, Mapping[str, str]] = {
         "framebridge-demo-depth": "controlnet_depth",
     },
     "loras": {"framebridge-demo-chalkboard": "loras/chalkboard.safetensors"},
+    "vae": {"pixel_space": "../pixel_space.safetensors"},
 }
+
+_PAIRS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "vae": {
+        name: (f"{name}_encoder.safetensors", f"{name}_decoder.safetensors") for name in ("taesd", "taesdxl")
+    }
+}
+"""Models that are two files of ``vae_approx``; they are found where the first lies."""
 
 
 class Catalogue:
@@ -69,7 +77,8 @@ class Catalogue:
             folder: A key of ``FOLDERS`` or ``ALIASES``; one that is neither has no models.
         """
         found = {name for base in self._bases(folder) for name in _models_below(base, self._bounds)}
-        return sorted(found | set(self._builtins(folder)), key=lambda name: (name.lower(), name))
+        found |= {*self._builtins(folder), *self._pairs(folder)}
+        return sorted(found, key=lambda name: (name.lower(), name))
 
     def find(self, folder: str, name: str) -> Path:
         """Return the file or diffusers folder behind a name.
@@ -80,6 +89,8 @@ class Catalogue:
         """
         if name in self._builtins(folder):
             return self._builtins(folder)[name]
+        if name in self._pairs(folder):
+            return self._pairs(folder)[name][0]
         relative = _inside(name)
         for base in self._bases(folder):
             path = _real(base / relative)
@@ -100,7 +111,7 @@ class Catalogue:
             ModelError: As ``find``.
         """
         path = self.find(folder, name)
-        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        files = sorted(path.rglob("*")) if path.is_dir() else self._pairs(folder).get(name, [path])
         stats = ((file, file.stat()) for file in files if file.is_file())
         return tuple((str(file), stat.st_size, stat.st_mtime_ns, stat.st_ino) for file, stat in stats)
 
@@ -110,6 +121,16 @@ class Catalogue:
         if self._builtin is not None:
             for name, place in _BUILTIN.get(folder, {}).items():
                 found[name] = (self._builtin / place).resolve()
+        return found
+
+    def _pairs(self, folder: str) -> dict[str, list[Path]]:
+        """The models that are two files, where both are there and side by side."""
+        found: dict[str, list[Path]] = {}
+        for name, parts in _PAIRS.get(folder, {}).items():
+            for base in self._bases("vae_approx"):
+                files = [_real(base / part) for part in parts]
+                if all(file.is_file() and _is_within(file, self._bounds) for file in files):
+                    found.setdefault(name, files)
         return found
 
     def _bases(self, folder: str) -> Iterator[Path]:

@@ -93,9 +93,15 @@ def dual_clip_loader(
     return load_text_encoder(paths, names, on_cpu=device == "cpu")
 
 
-@node("VAELoader", category="loaders", display_name="Load VAE", fingerprint=model_stamps(vae_name="vae"))
+@node(
+    "VAELoader",
+    category="loaders",
+    display_name="Load VAE",
+    fingerprint=model_stamps(vae_name="vae"),
+    differs="Pickled files (.pt, .pth, .ckpt) are refused, and VAEs of other families (taesd3, taef1).",
+)
 def vae_loader(vae_name: Annotated[str, ChoicesFrom("vae")]) -> Vae:
-    """Open a VAE that is kept apart from a checkpoint."""
+    """Open a VAE that is kept apart from a checkpoint; taesd and taesdxl are two files in ``vae_approx``."""
     return load_autoencoder(find_model("vae", vae_name), vae_name)
 
 

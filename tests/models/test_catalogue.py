@@ -114,7 +114,7 @@ def test_the_demo_model_has_names_of_its_own(tmp_path: Path) -> None:
     assert catalogue.find("checkpoints", "framebridge-demo") == demo
     assert catalogue.names("controlnet") == ["framebridge-demo-canny", "framebridge-demo-depth"]
     assert catalogue.find("controlnet", "framebridge-demo-depth") == demo / "controlnet_depth"
-    assert catalogue.names("vae") == []
+    assert catalogue.names("vae") == ["pixel_space"]
 
 
 BAD_NAMES = [
@@ -224,3 +224,16 @@ def test_a_link_to_itself_hides_no_other_model(tmp_path):
     assert catalogue.find("checkpoints", "good.safetensors") == folder / "good.safetensors"
     with pytest.raises(ModelNotFound):
         catalogue.find("checkpoints", "loop.safetensors")
+
+
+def test_taesd_is_found_where_both_its_files_are(tmp_path: Path) -> None:
+    folder = tmp_path / "models" / "vae_approx"
+    catalogue = Catalogue([tmp_path])
+    encoder, decoder = touch(folder / "taesd_encoder.safetensors"), folder / "taesd_decoder.safetensors"
+    assert catalogue.names("vae") == []
+    touch(decoder)
+    assert catalogue.names("vae") == ["taesd"]
+    assert catalogue.find("vae", "taesd") == encoder
+    before = catalogue.stamp("vae", "taesd")
+    decoder.write_bytes(b"another")
+    assert catalogue.stamp("vae", "taesd") != before

@@ -1,0 +1,175 @@
+"""Stand-ins for a VAE: TAESD, which is small and quick, and pixel space, which leaves pictures as they are.
+
+TAESD (Bohan, https://github.com/madebyollin/taesd) comes as an encoder and a decoder. Files that hold
+both, as a node that saves a VAE writes them, also say what latents are multiplied by.
+"""
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from diffusers import AutoencoderTiny
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from bridge.diffusion.device import Placement
+from bridge.diffusion.networks import LATENT_FACTOR, scaling_factor
+from bridge.diffusion.residency import Network
+from bridge.diffusion.types import Autoencoder
+from bridge.diffusion.weights import Names, fill, match_names
+from bridge.models import Family, Header, read_header
+
+_ENCODER, _DECODER = "taesd_encoder.", "taesd_decoder."
+_SCALE, _SHIFT = "vae_scale", "vae_shift"
+_PIXELS = "pixel_space_vae"
+_FAMILIES = {"taesd_": Family.SD1, "taesdxl_": Family.SDXL}
+"""How names of separate files begin → the family whose latents they read."""
+
+
+class _Posterior(NamedTuple):
+    mean: Tensor
+
+
+class _Encoded(NamedTuple):
+    latent_dist: _Posterior
+
+
+class _Decoded(NamedTuple):
+    sample: Tensor
+
+
+class TinyAutoencoder(nn.Module):
+    """TAESD in the form of an ``AutoencoderKL``.
+
+    Args:
+        scaling_factor: What latents are multiplied by for it.
+    """
+
+    def __init__(self, scaling_factor: float) -> None:
+        super().__init__()
+        tiny = AutoencoderTiny()
+        self.encoder: nn.Module = tiny.encoder
+        self.decoder: nn.Module = tiny.decoder
+        self.scaling_factor = scaling_factor
+
+    def encode(self, pixels: Tensor) -> _Encoded:
+        """Encode pictures (B, 3, H, W), range -1..1."""
+        return _Encoded(_Posterior(self.encoder(pixels) / self.scaling_factor))
+
+    def decode(self, latents: Tensor) -> _Decoded:
+        """Decode latents (B, 4, h, w)."""
+        return _Decoded(self.decoder(latents * self.scaling_factor))
+
+    def original_state(self) -> dict[str, Tensor]:
+        """Return its tensors as a file that holds both halves names them."""
+        halves = ((_ENCODER, _encoder_names, self.encoder), (_DECODER, _decoder_names, self.decoder))
+        state = {
+            prefix + names(name)[0]: tensor
+            for prefix, names, half in halves
+            for name, tensor in half.state_dict().items()
+        }
+        return {**state, _SCALE: torch.tensor(self.scaling_factor), _SHIFT: torch.tensor(0.0)}
+
+
+class PixelSpace(nn.Module):
+    """Latents that are the picture itself, 3 channels, range -1..1, in the form of an ``AutoencoderKL``."""
+
+    def encode(self, pixels: Tensor) -> _Encoded:
+        """Return pictures as they are."""
+        return _Encoded(_Posterior(pixels))
+
+    def decode(self, latents: Tensor) -> _Decoded:
+        """Return pictures as they are."""
+        return _Decoded(latents)
+
+    def original_state(self) -> dict[str, Tensor]:
+        """Return the mark by which a file of it is known."""
+        return {_PIXELS: torch.tensor(1.0)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Half:
+    """The encoder or decoder of TAESD in a file; ``names`` say where its tensors lie there."""
+
+    attribute: str
+    path: Path
+    names: Names
+
+
+def load_plain_autoencoder(path: Path, header: Header, name: str) -> Autoencoder | None:
+    """Open a file of TAESD or of pixel space; of an encoder alone, its decoder lies beside it.
+
+    Args:
+        path: The file.
+        header: Of it.
+        name: What the user calls it, for messages.
+
+    Returns:
+        ``None`` if the file holds something else.
+
+    Raises:
+        ModelError: If it is damaged, or its decoder is.
+    """
+    label = f'VAE "{name}"'
+    if _PIXELS in header.tensors:
+        return Autoencoder(Network(label, lambda placement: PixelSpace(), {}), 1, 3)
+    if f"{_DECODER}1.weight" in header.tensors:
+        return _tiny(label, _scale_in(path, header), _halves(path, path, _ENCODER, _DECODER))
+    family = next((family for start, family in _FAMILIES.items() if path.name.startswith(start)), None)
+    if family and "encoder" in path.name and header.shapes.get("0.weight", ())[1:2] == (3,):
+        decoder = path.with_name(path.name.replace("encoder", "decoder"))
+        return _tiny(label, scaling_factor(family), _halves(path, decoder))
+    return None
+
+
+def _halves(encoder: Path, decoder: Path, in_encoder: str = "", in_decoder: str = "") -> tuple[_Half, _Half]:
+    return (
+        _Half("encoder", encoder, functools.partial(_encoder_names, prefix=in_encoder)),
+        _Half("decoder", decoder, functools.partial(_decoder_names, prefix=in_decoder)),
+    )
+
+
+def _tiny(label: str, scaling_factor: float, halves: Sequence[_Half]) -> Autoencoder:
+    skeleton = _empty(scaling_factor)
+    found = {
+        half.attribute: match_names(
+            getattr(skeleton, half.attribute), read_header(half.path), half.names, half.path.name
+        )
+        for half in halves
+    }
+
+    def load(placement: Placement) -> Any:
+        module: Any = _empty(scaling_factor)
+        for half in halves:
+            fill(getattr(module, half.attribute), half.path, found[half.attribute], placement)
+        return module.to(memory_format=placement.memory_format)
+
+    shapes: Mapping[str, tuple[int, ...]] = {
+        key: tuple(parameter.shape) for key, parameter in skeleton.named_parameters()
+    }
+    return Autoencoder(Network(label, load, shapes, place=Placement.for_vae), LATENT_FACTOR)
+
+
+def _empty(scaling_factor: float) -> TinyAutoencoder:
+    with torch.device("meta"):
+        return TinyAutoencoder(scaling_factor)
+
+
+def _scale_in(path: Path, header: Header) -> float:
+    if _SCALE not in header.tensors:
+        return scaling_factor(Family.SD1)
+    with safe_open(path, framework="pt") as file:
+        return float(file.get_tensor(_SCALE))
+
+
+def _encoder_names(name: str, prefix: str = "") -> list[str]:
+    return [prefix + name.removeprefix("layers.")]
+
+
+def _decoder_names(name: str, prefix: str = "") -> list[str]:
+    """In the original the clamp of latents counts as the first layer."""
+    index, rest = name.removeprefix("layers.").split(".", 1)
+    return [f"{prefix}{int(index) + 1}.{rest}"]
