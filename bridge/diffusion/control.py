@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from bridge.diffusion.controlnet import SteeringNetwork
+from bridge.diffusion.controlnet_xs import SlimControlNet
 from bridge.diffusion.device import memory_errors
 from bridge.diffusion.fit import fit_picture, repeat_to
 from bridge.diffusion.networks import control_factor
-from bridge.diffusion.residency import Network, placement, with_room
+from bridge.diffusion.residency import Network, with_room
 from bridge.diffusion.t2i_adapter import T2IAdapter
 from bridge.diffusion.types import Control, ControlNetwork, DiffusionModel, Prompt
-from bridge.errors import ModelError
+from bridge.errors import InputError, ModelError
 from bridge.models import CONTEXT_WIDTHS
 
 
@@ -83,7 +84,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Steering(ABC):
-    """A ``Control`` made ready for a run: at work while start ≥ sigma ≥ end."""
+    """A ``Control`` made ready for a run: at work while start ≥ sigma ≥ end. ``network`` runs at a step."""
 
     network: Network[Any]
     conditioning_scale: float
@@ -137,6 +138,28 @@ class AdapterSteering(Steering):
         """As of the base class."""
         # Whole batches: behind the middle block diffusers adds only what has its exact shape.
         return Residuals(levels=tuple(repeat_to(each, len(step.sample)) for each in self.levels))
+
+
+@dataclass(frozen=True, slots=True)
+class ReplacingSteering(Steering):
+    """A ControlNet-XS, which runs in the UNet's place.
+
+    Args:
+        embedding: What its picture encoder made of the picture, (1 or B, C, h, w).
+    """
+
+    embedding: Tensor
+
+    def arguments(self, step: Step) -> dict[str, Any]:
+        """Return what its network is given besides what the UNet would be."""
+        return {
+            "controlnet_cond": repeat_to(self.embedding, len(step.sample)),
+            "conditioning_scale": self.conditioning_scale,
+        }
+
+    def residuals(self, step: Step) -> Residuals:
+        """It adds nothing to the UNet: it is the UNet."""
+        return Residuals()
 
 
 def add_control(conditioning: Sequence[Prompt], control: Control) -> tuple[Prompt, ...]:
@@ -193,7 +216,7 @@ def prepare(control: Control, model: DiffusionModel, shape: Sequence[int]) -> St
     )
     image = image if len(image) == 1 else repeat_to(image, batch)
     common = (
-        network,
+        _running(control.network, model.unet),
         control.conditioning_scale,
         model.schedule.sigma_at(control.start),
         model.schedule.sigma_at(control.end),
@@ -201,14 +224,34 @@ def prepare(control: Control, model: DiffusionModel, shape: Sequence[int]) -> St
 
     @torch.inference_mode()
     def read() -> Steering:
-        module, here = network.module(), placement()
+        module = network.module()
         with memory_errors("reading a control image"):
-            there = image.to(here.device, module.dtype, memory_format=here.memory_format)
+            there = network.placement.bring(image)
             if isinstance(module, T2IAdapter):
                 return AdapterSteering(*common, module(there))
+            if isinstance(module, SlimControlNet):
+                return ReplacingSteering(*common, module.read(there))
             return NetworkSteering(*common, *module.read(there, control.network.control_type))
 
     return with_room(read, keep=(network,))
+
+
+def steered(unet: Any, steering: Sequence[Steering], sigma: float, step: Step) -> tuple[Any, dict[str, Any]]:
+    """Return the network to ask at a step, the UNet or one in its place, and what to give it besides.
+
+    Raises:
+        InputError: If a ControlNet-XS is at work together with another ControlNet or T2I-Adapter.
+    """
+    active = [each for each in steering if each.is_active(sigma)]
+    replacing = [each for each in active if isinstance(each, ReplacingSteering)]
+    if not replacing:
+        return unet, residuals(active, step).arguments()
+    if len(active) > 1:
+        raise InputError(
+            f"{replacing[0].network.name} cannot steer together with another ControlNet or T2I-Adapter",
+            hint="Keep one of them, or let one end (end_percent) before the other begins (start_percent).",
+        )
+    return replacing[0].network.module(), replacing[0].arguments(step)
 
 
 def residuals(steering: Sequence[Steering], step: Step) -> Residuals:
@@ -216,7 +259,15 @@ def residuals(steering: Sequence[Steering], step: Step) -> Residuals:
     return sum((each.residuals(step).scaled(each.conditioning_scale) for each in steering), Residuals())
 
 
-def _multiple(module: SteeringNetwork | T2IAdapter) -> int:
+def _running(control: ControlNetwork, unet: Network[Any]) -> Network[Any]:
+    """Return what runs at each step: the network itself, or one made of it and the UNet."""
+    own, join = control.network, control.joined
+    if join is None:
+        return own
+    return Network(own.name, lambda where: join(unet.module(), own.module()), needs=(unet, own), new_bytes=0)
+
+
+def _multiple(module: SteeringNetwork | SlimControlNet | T2IAdapter) -> int:
     """Return what the sides of a picture must be multiples of."""
     return module.layout.factor if isinstance(module, T2IAdapter) else 1
 
@@ -231,7 +282,9 @@ def _require_match(control: ControlNetwork, model: DiffusionModel) -> None:
     if model.family not in control.families:
         raise _of_another_family(control, f"{model.unet.name} is {model.family.value}")
     mine, unet = control.network.module(), model.unet.module().config
-    if isinstance(mine, T2IAdapter):
+    if isinstance(mine, SlimControlNet):
+        fits = mine.fits(unet) and control_factor(mine.config) == model.latent_factor
+    elif isinstance(mine, T2IAdapter):
         # SDXL's have one level more, whose features go behind the middle block.
         levels = mine.layout.channels[: len(unet["block_out_channels"])]
         fits = levels == tuple(unet["block_out_channels"])
@@ -239,6 +292,7 @@ def _require_match(control: ControlNetwork, model: DiffusionModel) -> None:
         entries = ("block_out_channels", "layers_per_block", "cross_attention_dim")
         fits = all(mine.config[entry] == unet[entry] for entry in entries)
         fits = fits and control_factor(mine.config) == model.latent_factor
+        fits = fits and (control.joined is None or mine.config["in_channels"] == unet["in_channels"])
     if not fits:
         made_for = " or ".join(family.value for family in control.families)
         raise ModelError(

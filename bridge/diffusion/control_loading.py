@@ -1,4 +1,4 @@
-"""From a file or folder to a ControlNet, a union ControlNet or a T2I-Adapter."""
+"""From a file or folder to a ControlNet of any kind, or a T2I-Adapter."""
 
 import functools
 from collections.abc import Sequence
@@ -9,12 +9,15 @@ import torch
 
 from bridge import models
 from bridge.diffusion import folder, networks
+from bridge.diffusion.control_lora import hollow, joined, low_rank_names
 from bridge.diffusion.controlnet import SteeringNetwork, UnionEncoder
+from bridge.diffusion.controlnet_xs import ControlledUNet, empty_slim_controlnet
 from bridge.diffusion.ldm_names import Place, unet_names
-from bridge.diffusion.opening import open_network
+from bridge.diffusion.opening import Build, open_network
 from bridge.diffusion.residency import Network
 from bridge.diffusion.t2i_adapter import T2IAdapter, adapter_names
 from bridge.diffusion.types import ControlNetwork, DiffusionModel
+from bridge.diffusion.weights import Names
 from bridge.errors import ModelError
 
 _POOLING_NAMES = ("_shuffle", "_shuffle_fp16")
@@ -42,7 +45,7 @@ def load_controlnet(path: Path, name: str, base: DiffusionModel | None = None) -
 
     Raises:
         ModelError: If it is damaged, unsafe, or no ControlNet; code ``model_incomplete`` if it holds
-            differences and there is no base.
+            differences and there is no base, or is a ControlNet-XS without its configuration.
         UnsupportedModel: If it is one of another family, or of a kind that is not supported.
     """
     file = folder.weights_file(path, "diffusion_pytorch_model") if path.is_dir() else path
@@ -50,6 +53,8 @@ def load_controlnet(path: Path, name: str, base: DiffusionModel | None = None) -
     found = models.controlnet(header, path.name)
     if isinstance(found, models.AdapterLayout):
         return _adapter(file, name, found)
+    if isinstance(found, models.XSPart):
+        return _slim(path, file, name, found)
     config = networks.controlnet_config(found.layout, found.family)
     if path.is_dir() and not found.control_types:
         config = folder.read_controlnet_config(path)
@@ -61,15 +66,17 @@ def load_controlnet(path: Path, name: str, base: DiffusionModel | None = None) -
             code="model_incomplete",
             hint="Load it with DiffControlNetLoader.",
         )
-    is_ldm = models.is_ldm(each.removeprefix(found.prefix) for each in header.tensors)
+    build, places = _recipe(config, found, header)
     network = open_network(
-        f'ControlNet "{name}"',
-        functools.partial(_empty, config, found.control_types),
+        f'{"ControlLoRA" if found.is_low_rank else "ControlNet"} "{name}"',
+        build,
         file,
-        functools.partial(_places, part=found, is_ldm=is_ldm),
+        places,
         finish=functools.partial(_added, base=base.unet) if found.is_difference and base else _same,
     )
-    return ControlNetwork(network, (found.family,), found.control_types)
+    return ControlNetwork(
+        network, (found.family,), found.control_types, joined=joined if found.is_low_rank else None
+    )
 
 
 def _adapter(file: Path, name: str, layout: models.AdapterLayout) -> ControlNetwork:
@@ -79,6 +86,29 @@ def _adapter(file: Path, name: str, layout: models.AdapterLayout) -> ControlNetw
 
     names = functools.partial(adapter_names, layout=layout)
     return ControlNetwork(open_network(f'T2I-Adapter "{name}"', build, file, names), layout.families)
+
+
+def _slim(path: Path, file: Path, name: str, part: models.XSPart) -> ControlNetwork:
+    if not path.is_dir():
+        raise ModelError(
+            f'"{name}" is a ControlNet-XS without its configuration, which says how it is to be run',
+            code="model_incomplete",
+            hint="Put config.json and diffusion_pytorch_model.safetensors into a folder of their own there.",
+        )
+    build = functools.partial(empty_slim_controlnet, folder.read_xs_config(path), name)
+    network = open_network(f'ControlNet-XS "{name}"', build, file, lambda parameter: [parameter])
+    return ControlNetwork(network, (part.family,), joined=ControlledUNet)
+
+
+def _recipe(config: dict[str, Any], part: models.ControlPart, header: models.Header) -> tuple[Build, Names]:
+    """Return what builds the network without weights, and where these lie."""
+    is_ldm = models.is_ldm(each.removeprefix(part.prefix) for each in header.tensors)
+    places = functools.partial(_places, part=part, is_ldm=is_ldm)
+    build = functools.partial(_empty, config, part.control_types)
+    if part.is_low_rank:
+        whole = functools.partial(hollow, build, places, header.shapes)
+        return whole, functools.partial(low_rank_names, places)
+    return build, places
 
 
 def _empty(config: dict[str, Any], control_types: int) -> SteeringNetwork:

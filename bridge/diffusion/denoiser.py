@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bridge.diffusion.control import Steering, Step, prepare, residuals
+from bridge.diffusion.control import Steering, Step, prepare, steered
 from bridge.diffusion.device import memory_errors
 from bridge.diffusion.look import Look, looking
 from bridge.diffusion.prompt_batches import Batch, ReadyPrompt, make_batches, ready_prompts
@@ -163,19 +163,19 @@ class Denoiser:
         seen = torch.cat([prompt.cut(latents) for prompt in batch.prompts])
         sample = (seen * schedule.input_scale(sigma)).to(unet.dtype, memory_format=placement().memory_format)
         timestep = torch.full((len(sample),), schedule.timestep(sigma), device=sample.device)
-        active = [each for each in batch.steering if each.is_active(sigma)]
-        steered = residuals(active, Step(sample, timestep, batch.prompt_embeds, batch.added))
+        step = Step(sample, timestep, batch.prompt_embeds, batch.added)
+        asked, given = steered(unet, batch.steering, sigma, step)
         if batch.channels is not None:
             sample = torch.cat((sample, batch.channels), dim=1)
         look = Look(sigma, tuple(prompt.is_negative for prompt in batch.prompts), *sample.shape[2:])
         with looking(look):
-            prediction: Tensor = unet(
+            prediction: Tensor = asked(
                 sample,
                 timestep,
                 encoder_hidden_states=batch.prompt_embeds,
                 added_cond_kwargs=batch.added,
                 return_dict=False,
-                **steered.arguments(),
+                **given,
             )[0]
         return schedule.denoised(seen, prediction.float(), sigma)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
+from diffusers import AutoencoderKL, ControlNetModel, ControlNetXSAdapter, UNet2DConditionModel
 
 from bridge.diffusion.sigmas import NoiseSchedule
 from bridge.errors import ModelError, UnsupportedModel
@@ -84,6 +84,23 @@ CONTROLNET_KEYS: Mapping[str, Check] = {
     "conditioning_embedding_out_channels": _is_counts,
     "global_pool_conditions": _is_flag,
 }
+XS_KEYS: Mapping[str, Check] = {
+    "base_block_out_channels": _is_counts,
+    "block_out_channels": _is_counts,
+    "conditioning_channel_order": _is("rgb", "bgr"),
+    "conditioning_channels": _is(3),
+    "conditioning_embedding_out_channels": _is_counts,
+    "cross_attention_dim": _is_count,
+    "down_block_types": _ENCODER["down_block_types"],
+    "learn_time_embedding": _is_flag,
+    "max_norm_num_groups": _is_count,
+    "num_attention_heads": lambda value: _is_count(value) or _is_counts(value),
+    "sample_size": lambda value: True,
+    "time_embedding_mix": lambda value: _is_number(value) and 0 <= value <= 1,
+    "transformer_layers_per_block": _ENCODER["transformer_layers_per_block"],
+    "upcast_attention": _is_flag,
+    "use_linear_projection": _is_flag,
+}
 AUTOENCODER_KEYS: Mapping[str, Check] = {
     "act_fn": _is("silu"),
     "block_out_channels": _is_counts,
@@ -136,6 +153,11 @@ def read_unet_config(folder: Path) -> dict[str, Any]:
 def read_controlnet_config(folder: Path) -> dict[str, Any]:
     """Read the configuration of a ControlNet; as ``read_unet_config``."""
     return _with_sizes(folder, _network_config(folder, CONTROLNET_KEYS, ControlNetModel))
+
+
+def read_xs_config(folder: Path) -> dict[str, Any]:
+    """Read the configuration of a ControlNet-XS; arguments for ``ControlNetXSAdapter``, errors as above."""
+    return _network_config(folder, XS_KEYS, ControlNetXSAdapter)
 
 
 def read_autoencoder_config(folder: Path) -> dict[str, Any]:

@@ -1,20 +1,18 @@
-"""What steers a denoiser by a picture: ControlNets, unions and T2I-Adapters, told by their tensors."""
+"""What steers a denoiser by a picture: ControlNets of all kinds and T2I-Adapters, told by their tensors."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge.errors import UnsupportedModel
 from bridge.models.family import Family, require_kind, require_unet_family
-from bridge.models.header import Header
+from bridge.models.header import Header, describing
 from bridge.models.layout import Shapes, UNetLayout, strip, unet_layout
 
 _PREFIXES = ("control_model.", "")
 _ADAPTER_PREFIXES = ("adapter.", "")
-_UNSUPPORTED = (
-    (r"base_to_control|^ctrl_to_base|control_to_base|^control_model\.enc_zero_convs", "a ControlNet-XS"),
-    (r"^lora_controlnet$", "a ControlLoRA"),
-)
-"""A pattern that one of a file's names has → what it is; refused by name."""
+_LOW_RANK_MARK = "lora_controlnet"
+_XS_MARK = "control_to_base_for_conv_in.weight"
+_XS_LDM_MARKS = "enc_zero_convs_in.", "control_model.enc_zero_convs_in."
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +25,8 @@ class ControlPart:
         prefix: What its tensors' names start with.
         control_types: How many kinds of pictures a union ControlNet is told apart; 0 for a plain one.
         is_difference: Whether the UNet's own weights are to be added to its weights.
+        is_low_rank: Whether most of its weights are the UNet's own plus a product of two narrow matrices,
+            ``up`` and ``down``, as in a ControlLoRA.
     """
 
     family: Family
@@ -34,6 +34,14 @@ class ControlPart:
     prefix: str
     control_types: int = 0
     is_difference: bool = False
+    is_low_rank: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class XSPart:
+    """A ControlNet-XS in a file: the family it was made for. Only its configuration tells the rest."""
+
+    family: Family
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,31 +76,54 @@ class AdapterLayout:
         return (Family.SDXL,) if self.factor == 16 else (Family.SD1, Family.SD2)
 
 
-def controlnet(header: Header, name: str) -> ControlPart | AdapterLayout:
+@describing
+def controlnet(header: Header, name: str) -> ControlPart | XSPart | AdapterLayout:
     """Describe a ControlNet, or a T2I-Adapter.
 
     Raises:
-        ModelError: Code ``wrong_model_kind`` if the file is neither.
+        ModelError: Code ``wrong_model_kind`` if the file is neither, ``model_corrupt`` if it is damaged.
         UnsupportedModel: If it is one of another family, or of an unknown shape.
     """
     require_kind(header, name, "controlnet", "t2i_adapter")
-    for pattern, what in _UNSUPPORTED:
-        if any(re.search(pattern, tensor) for tensor in header.tensors):
-            raise UnsupportedModel(
-                f'"{name}" is {what}, which is not supported',
-                hint="ControlNets, union ControlNets and T2I-Adapters are.",
-            )
+    if any(key.startswith(_XS_LDM_MARKS) for key in header.tensors):
+        raise UnsupportedModel(
+            f'"{name}" is a ControlNet-XS in the layout of its authors, which does not hold its settings',
+            hint="Get the version for diffusers: a folder with config.json and .safetensors.",
+        )
+    if _XS_MARK in header.tensors:
+        return XSPart(_xs_family(header.shapes))
     for prefix in _ADAPTER_PREFIXES:
         if adapter := _adapter_layout(strip(header.shapes, prefix), prefix):
             return adapter
+    is_low_rank = _LOW_RANK_MARK in header.tensors
+    header = _multiplied(header) if is_low_rank else header
     for prefix in _PREFIXES:
         layout = unet_layout(strip(header.shapes, prefix))
         if layout and layout.hint_channels:
             tasks = header.shapes.get(prefix + "task_embedding", (0,))
             is_difference = "difference" in header.tensors
             family = require_unet_family(header, name)
-            return ControlPart(family, layout, prefix, tasks[0], is_difference)
+            return ControlPart(family, layout, prefix, tasks[0], is_difference, is_low_rank)
     raise UnsupportedModel(f'"{name}" is a ControlNet of an unknown shape')
+
+
+def _multiplied(header: Header) -> Header:
+    """Describe weights instead of the narrow matrices that they are products of."""
+    tensors = dict(header.tensors)
+    for name, down in header.tensors.items():
+        layer, _, kind = name.rpartition(".")
+        if kind == "down":
+            up = header.tensors[f"{layer}.up"]
+            tensors[f"{layer}.weight"] = replace(down, shape=(up.shape[0], *down.shape[1:]))
+    return replace(header, tensors=tensors)
+
+
+def _xs_family(shapes: Shapes) -> Family:
+    """SDXL's UNets have transformers of several blocks, those of SD 2 begin with a linear layer."""
+    if any(".transformer_blocks.1." in name for name in shapes):
+        return Family.SDXL
+    is_linear = any(name.endswith(".proj_in.weight") and len(shapes[name]) == 2 for name in shapes)
+    return Family.SD2 if is_linear else Family.SD1
 
 
 def _adapter_layout(shapes: Shapes, prefix: str) -> AdapterLayout | None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.errors import UnsupportedModel
+from bridge.errors import ModelError, UnsupportedModel
 from bridge.models import AdapterLayout, Family, controlnet, kind_of
 from bridge.models.header import Header, TensorEntry
 
@@ -71,17 +71,31 @@ def test_diffusers_names() -> None:
     assert (found.is_diffusers, found.prefix, found.blocks, len(found.channels)) == (True, "adapter.", 2, 4)
 
 
-@pytest.mark.parametrize(
-    ("more", "what"),
-    [
-        ({"lora_controlnet": ()}, "ControlLoRA"),
-        ({"down_blocks.0.base_to_control.0.weight": (4, 4, 1, 1)}, "ControlNet-XS"),
-    ],
-)
-def test_other_kinds_are_refused_by_name(more: dict[str, tuple[int, ...]], what: str) -> None:
-    shapes = {"input_hint_block.0.weight": (16, 3, 3, 3), **more}
-    with pytest.raises(UnsupportedModel, match=what):
+@pytest.mark.parametrize("prefix", ["", "control_model."])
+def test_a_controlnet_xs_of_its_authors_is_refused_with_a_remedy(prefix: str) -> None:
+    shapes = {
+        f"{prefix}enc_zero_convs_in.0.0.weight": (320, 320, 1, 1),
+        f"{prefix}input_hint_block.0.weight": (16, 3, 3, 3),
+    }
+    with pytest.raises(UnsupportedModel, match="ControlNet-XS") as caught:
         controlnet(header_of(shapes), "x")
+    assert "diffusers" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        {name: shape for name, shape in LIGHT.items() if name != "body.1.out_conv.weight"},
+        {**FULL, "conv_in.weight": (64,)},
+        {"input_hint_block.0.weight": (16, 3, 3, 3), "a.attn2.to_k.weight": (4,)},
+    ],
+    ids=["a light adapter without a layer", "a flat convolution", "a flat attention"],
+)
+def test_a_damaged_file_is_one_error(shapes: dict[str, tuple[int, ...]]) -> None:
+    with pytest.raises(ModelError) as caught:
+        controlnet(header_of(shapes), "x")
+    assert caught.value.code == "model_corrupt"
+    assert '"x"' in str(caught.value)
 
 
 def test_an_upscaler_is_no_adapter() -> None:
