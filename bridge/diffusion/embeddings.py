@@ -11,6 +11,8 @@ from torch import Tensor
 from bridge.errors import ModelError, UnsupportedModel
 from bridge.models import TowerKind, read_header, refuse_other_kinds
 
+_HINT = "Download it again."
+
 
 def read_embedding(path: Path, name: str, kind: TowerKind, width: int) -> Tensor:
     """Read the vectors that a file has for a text tower.
@@ -34,7 +36,11 @@ def read_embedding(path: Path, name: str, kind: TowerKind, width: int) -> Tensor
     stored = next((key for key in usual if key in header.tensors), min(header.tensors, default=""))
     shape = header.tensors[stored].shape if stored else ()
     if not 1 <= len(shape) <= 2:
-        raise ModelError(f'"{name}" holds no textual inversion embedding', code="wrong_model_kind")
+        raise ModelError(
+            f'"{name}" holds no textual inversion embedding',
+            code="wrong_model_kind",
+            hint="Take it out of the prompt, or choose another file.",
+        )
     if shape[-1] != width:
         raise UnsupportedModel(
             f'the embedding "{name}" has vectors of {shape[-1]} numbers; the text encoder takes {width}',
@@ -44,7 +50,11 @@ def read_embedding(path: Path, name: str, kind: TowerKind, width: int) -> Tensor
         with safe_open(path, framework="pt") as file:
             vectors: Tensor = file.get_tensor(stored).float().reshape(-1, width)
     except (OSError, SafetensorError) as error:
-        raise ModelError(f'"{name}" cannot be read: {error}', code="model_unreadable") from error
+        raise ModelError(
+            f'the embedding "{name}" cannot be read: {error}', code="model_unreadable", hint=_HINT
+        ) from error
     if not bool(vectors.isfinite().all()):
-        raise ModelError(f'"{name}" holds values that are no numbers', code="model_corrupt")
+        raise ModelError(
+            f'the embedding "{name}" holds values that are no numbers', code="model_corrupt", hint=_HINT
+        )
     return vectors

@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from bridge.diffusion.adapters import changed
+from bridge.diffusion.device import memory_errors
 from bridge.diffusion.ldm_names import blocks_per_level, unet_names
 from bridge.diffusion.patching import Change, patched
 from bridge.diffusion.reading import Loader, reading, running_loader
@@ -119,6 +120,7 @@ class LoraPatch:
 
         Raises:
             ModelError: Code ``model_corrupt`` if it is not what it was, or holds what is no number.
+            OutOfMemory: If it does not fit.
         """
         keys = [key for each in self._adapters() for key in each.tensors.values()]
         tensors = self._read(keys)
@@ -141,16 +143,19 @@ class LoraPatch:
             with reading(self.loader, total) as on_read, safe_open(self.path, framework="pt") as file:
                 for key in keys:
                     tensor = file.get_tensor(key)
-                    tensors[key] = tensor.to(torch.float32, copy=True)
+                    self._check(key, tensor)
+                    with memory_errors(f"loading {self.label}"):  # which the clause below would misread
+                        tensors[key] = tensor.to(torch.float32, copy=True)
                     on_read(tensor.nbytes)
         except (OSError, RuntimeError, SafetensorError) as error:
             raise _corrupt(self.name, f"cannot be read any more: {error}") from error
-        for key, tensor in tensors.items():
-            if tuple(tensor.shape) != self.header.tensors[key].shape:
-                raise _corrupt(self.name, "has changed since it was opened")
-            if not bool(tensor.isfinite().all()):
-                raise _corrupt(self.name, f'holds values that are no numbers, in "{key}"')
         return tensors
+
+    def _check(self, key: str, tensor: Tensor) -> None:
+        if tuple(tensor.shape) != self.header.tensors[key].shape:
+            raise _corrupt(self.name, "has changed since it was opened")
+        if not bool(tensor.isfinite().all()):
+            raise _corrupt(self.name, f'holds values that are no numbers, in "{key}"')
 
 
 def _matches(

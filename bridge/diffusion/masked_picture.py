@@ -95,7 +95,7 @@ def fit_masked(image: Tensor, mask: Tensor, factor: int) -> tuple[Tensor, Tensor
     mask = scale(mask.reshape(-1, 1, *mask.shape[-2:]), width, height, "bilinear")
     if len(mask) not in (1, len(image)):
         raise InputError(
-            f"there are {len(mask)} masks for {len(image)} pictures",
+            f"there are {len(mask)} masks for {len(image)} picture{'s' * (len(image) != 1)}",
             input_name="mask",
             hint="Give one mask for all, or one for each picture.",
         )

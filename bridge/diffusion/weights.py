@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from bridge.diffusion.device import Placement
+from bridge.diffusion.device import Placement, memory_errors
 from bridge.diffusion.ldm_names import Place
 from bridge.diffusion.storage import StorageDtype, rounded
 from bridge.errors import ModelError
@@ -71,6 +71,7 @@ def fill(
 
     Raises:
         ModelError: Code ``model_corrupt`` if the file is not what it was, or has values that are no numbers.
+        OutOfMemory: If it does not fit.
     """
     expected, state = module.state_dict(), {}
     try:
@@ -78,10 +79,11 @@ def fill(
             for name, place in found.items():
                 tensor = _tensor_at(place, file.get_tensor(place.name))
                 if _has_nan(tensor):
-                    raise _unfit(path.name, f'"{place.name}" holds values that are no numbers')
-                stored = rounded(tensor.reshape(expected[name].shape), storage)
-                dtype = stored.dtype if name in narrow else placement.dtype
-                state[name] = stored.to(placement.device, dtype, copy=True)
+                    raise _corrupt(path.name, f'holds values that are no numbers, in "{place.name}"')
+                with memory_errors(f'loading "{path.name}"'):  # which the clause below would misread
+                    stored = rounded(tensor.reshape(expected[name].shape), storage)
+                    dtype = stored.dtype if name in narrow else placement.dtype
+                    state[name] = stored.to(placement.device, dtype, copy=True)
                 on_read(tensor.nbytes)
     except (OSError, RuntimeError, SafetensorError) as error:
         raise _unfit(path.name, str(error)) from error
@@ -113,8 +115,8 @@ def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _unfit(file_name: str, fault: str) -> ModelError:
-    return ModelError(
-        f'"{file_name}" does not hold what its kind of model needs: {fault}',
-        code="model_corrupt",
-        hint="Download it again.",
-    )
+    return _corrupt(file_name, f"does not hold what its kind of model needs: {fault}")
+
+
+def _corrupt(file_name: str, fault: str) -> ModelError:
+    return ModelError(f'"{file_name}" {fault}', code="model_corrupt", hint="Download it again.")

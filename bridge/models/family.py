@@ -47,6 +47,21 @@ _WORDS = {
     "unknown": "something unknown",
 }
 
+_USES = {
+    "checkpoint": "checkpoints/ and load it with CheckpointLoaderSimple",
+    "unet": "diffusion_models/ and load it with UNETLoader",
+    "vae": "vae/ and load it with VAELoader",
+    "lora": "loras/ and load it with LoraLoader",
+    "controlnet": "controlnet/ and load it with ControlNetLoader",
+    "t2i_adapter": "controlnet/ and load it with ControlNetLoader",
+    "text_encoder": "text_encoders/ and load it with CLIPLoader",
+    "clip_vision": "clip_vision/ and load it with CLIPVisionLoader",
+    "ip_adapter": "ipadapter/ and load it with IPAdapterModelLoader",
+    "upscaler": "upscale_models/ and load it with UpscaleModelLoader",
+    "embedding": "embeddings/ and name it in a prompt: embedding:NAME",
+}
+"""Kind → where its files belong, and what takes them."""
+
 
 class Family(Enum):
     """What a diffusion model, and all that is made for it, belongs to; the value is its name for people."""
@@ -120,10 +135,11 @@ def require_kind(header: Header, name: str, *wanted: str) -> None:
     kind = kind_of(header)
     if kind in wanted:
         return
+    use = f"Move it to {_USES[kind]}, or choose" if kind in _USES else "Choose"
     raise ModelError(
         f'"{name}" is not {_WORDS[wanted[0]]}; it looks like {_WORDS[kind]}',
         code="wrong_model_kind",
-        hint="Move it to the folder where it belongs, or choose another file.",
+        hint=f"{use} another file here.",
     )
 
 

@@ -197,7 +197,10 @@ def _corrupt(name: str, fault: str, hint: str = "Download it again.") -> ModelEr
 
 def _incomplete(name: str, expected: int, size: int, *, at_least: bool = False) -> ModelError:
     more = "at least " if at_least else ""
-    return _corrupt(name, f"is incomplete: expected {more}{_size(expected)}, have {_size(size)}")
+    there, missing = _size(size), _size(expected - size)
+    return _corrupt(
+        name, f"is incomplete: expected {more}{_size(expected)}, have {there}; {missing} are missing"
+    )
 
 
 def _size(count: int) -> str:
