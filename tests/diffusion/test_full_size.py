@@ -1,53 +1,102 @@
 """Networks at full size, on the meta device: names and shapes of published files, and their parameter counts.
 
-The counts are those of the published models: https://huggingface.co/docs/diffusers (SD 1.5, SDXL), and of
-their model cards; the refiner's could not be checked against a publication.
+``comfyui/full_size.json`` holds what ComfyUI 0.3.64's own modules have on the meta device: how many tensors
+and numbers, and the SHA-256 of a line ``name HxW…`` for each tensor, sorted. The counts are also those of the
+published models: https://huggingface.co/docs/diffusers (SD 1.5 and its ControlNets, SDXL) and model cards.
 """
 
+import hashlib
+import json
+import math
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from torch import nn
 
 from bridge.diffusion import networks
 from bridge.diffusion.ldm_names import open_clip_places
-from bridge.models import Family, Header, TensorEntry, TextLayout, TowerKind, UNetLayout, checkpoint
+from bridge.models import (
+    AutoencoderLayout,
+    Family,
+    Header,
+    TensorEntry,
+    TextLayout,
+    TowerKind,
+    UNetLayout,
+    checkpoint,
+)
+from bridge.models.control import ControlPart, controlnet
 
 SD1 = UNetLayout(4, (320, 640, 1280, 1280), (1, 1, 1, 0), 1, (0, 1, 1, 1), 2, 768)
 SD2 = replace(SD1, context_width=1024, is_linear=True)
 SDXL = UNetLayout(4, (320, 640, 1280), (0, 2, 10), 10, (10, 2, 0), 2, 2048, True, 2816)
 REFINER = UNetLayout(4, (384, 768, 1536, 1536), (0, 4, 4, 0), 4, (0, 4, 4, 0), 2, 1280, True, 2560)
-UNETS = [
-    (SD1, Family.SD1, 859_520_964),
-    (replace(SD1, in_channels=9), Family.SD1, 859_535_364),
-    (replace(SD1, in_channels=8), Family.SD1, 859_532_484),
-    (SD2, Family.SD2, 865_910_724),
-    (replace(SD2, in_channels=9), Family.SD2, 865_925_124),
-    (SDXL, Family.SDXL, 2_567_463_684),
-    (REFINER, Family.SDXL_REFINER, None),
-]
+UNETS = {
+    "sd15": (SD1, Family.SD1),
+    "sd15_inpainting": (replace(SD1, in_channels=9), Family.SD1),
+    "sd15_instruct": (replace(SD1, in_channels=8), Family.SD1),
+    "sd2": (SD2, Family.SD2),
+    "sd2_inpainting": (replace(SD2, in_channels=9), Family.SD2),
+    "sdxl": (SDXL, Family.SDXL),
+    "refiner": (REFINER, Family.SDXL_REFINER),
+}
+COMFYUI = json.loads((Path(__file__).parent / "comfyui" / "full_size.json").read_text())
+PUBLISHED = {
+    "sd15": 859_520_964, "sd2": 865_910_724, "sdxl": 2_567_463_684, "controlnet_sd15": 361_279_120,
+    "vae": 83_653_863,
+}  # fmt: skip
 
 
 def count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def header_of(tensors: dict[str, tuple[int, ...]]) -> Header:
-    return Header({name: TensorEntry("F16", shape, 0, 0) for name, shape in tensors.items()}, {})
+def shapes_of(state: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in state.items()}
 
 
-@pytest.mark.parametrize(("layout", "family", "parameters"), UNETS)
-def test_a_unet_is_recognised_by_its_names_and_shapes(
-    ldm: Any, layout: UNetLayout, family: Family, parameters: int | None
-) -> None:
+def facts(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+    lines = "".join(f"{name} {'x'.join(map(str, shapes[name]))}\n" for name in sorted(shapes))
+    parameters = sum(math.prod(shape) for shape in shapes.values())
+    return {
+        "tensors": len(shapes),
+        "parameters": parameters,
+        "sha256": hashlib.sha256(lines.encode()).hexdigest(),
+    }
+
+
+def described(shapes: Mapping[str, tuple[int, ...]], prefix: str) -> Header:
+    return Header({prefix + name: TensorEntry("F16", shape, 0, 0) for name, shape in shapes.items()}, {})
+
+
+def test_the_counts_are_the_published_ones() -> None:
+    assert {name: COMFYUI[name]["parameters"] for name in PUBLISHED} == PUBLISHED
+
+
+@pytest.mark.parametrize("name", UNETS)
+def test_a_unet_has_the_names_and_shapes_of_comfyuis_and_is_known_by_them(ldm: Any, name: str) -> None:
+    layout, family = UNETS[name]
     unet = networks.empty_unet(networks.unet_config(layout, family))
-    assert parameters in (None, count(unet))
-    named = ldm.unet_state(unet, layout.blocks)
-    found = checkpoint(
-        header_of({f"model.diffusion_model.{name}": tuple(each.shape) for name, each in named.items()}), "x"
-    )
+    shapes = shapes_of(ldm.unet_state(unet, layout.blocks))
+    assert facts(shapes) == COMFYUI[name]
+    found = checkpoint(described(shapes, "model.diffusion_model."), "x")
     assert (found.unet.family, found.unet.layout) == (family, layout)
+
+
+@pytest.mark.parametrize("name", ["sd15", "sd2", "sdxl"])
+def test_a_controlnet_has_the_names_and_shapes_of_comfyuis_and_is_known_by_them(ldm: Any, name: str) -> None:
+    layout, family = UNETS[name]
+    layout = replace(layout, decoder_depths=(), hint_channels=(16, 32, 96, 256))
+    network = networks.empty_controlnet(networks.controlnet_config(layout, family))
+    shapes = shapes_of(ldm.unet_state(network, layout.blocks))
+    assert facts(shapes) == COMFYUI[f"controlnet_{name}"]
+    found = controlnet(described(shapes, "control_model."), "x")
+    assert isinstance(found, ControlPart)
+    assert (found.family, found.layout) == (family, layout)
 
 
 @pytest.mark.parametrize("family", [Family.SD1, Family.SD2, Family.SDXL])
@@ -91,7 +140,6 @@ def test_open_clip_keeps_every_parameter_somewhere() -> None:
     } | {"transformer.resblocks.31.attn.in_proj_weight", "transformer.resblocks.31.attn.in_proj_bias"}
 
 
-@pytest.mark.parametrize(("channels", "parameters"), [((128, 256, 512, 512), 83_653_863)])
-def test_an_autoencoder_has_the_published_size(ldm: Any, channels: tuple[int, ...], parameters: int) -> None:
-    config = {**ldm.AUTOENCODER, "block_out_channels": channels, "layers_per_block": 2}
-    assert count(networks.empty_autoencoder(config)) == parameters
+def test_an_autoencoder_has_the_names_and_shapes_of_comfyuis(ldm: Any) -> None:
+    config = networks.autoencoder_config(AutoencoderLayout((128, 256, 512, 512), 2, 4))
+    assert facts(shapes_of(ldm.autoencoder_state(networks.empty_autoencoder(config)))) == COMFYUI["vae"]
