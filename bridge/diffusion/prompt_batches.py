@@ -15,6 +15,9 @@ from bridge.diffusion.regions import Weight, Window, shares, weight_of, window_o
 from bridge.diffusion.residency import placement
 from bridge.diffusion.types import Control, DiffusionModel, Prompt
 
+_CHUNK = 77
+"""Tokens that the text towers make at a time."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReadyPrompt:
@@ -163,7 +166,7 @@ def make_batches(
         side = [prompt for prompt in prompts if prompt.is_negative is is_negative]
         parts = shares([prompt.weight for prompt in side], [prompt.window for prompt in side], shape)
         for prompt, share in zip(side, parts, strict=True):
-            kind = prompt if is_apart else (_size(prompt, shape), prompt.controls)
+            kind = prompt if is_apart else (_size(prompt, shape), prompt.controls, _odd_tokens(prompt))
             if share.any() if isinstance(share, Tensor) else share:
                 kinds.setdefault(kind, []).append((prompt, share))
     return [_batch(members, shape, steering) for members in kinds.values()]
@@ -202,6 +205,12 @@ def _batch(
         channels=channels,
         steering=tuple(steering(control, _size(prompts[0], shape)) for control in prompts[0].controls),
     )
+
+
+def _odd_tokens(prompt: ReadyPrompt) -> int:
+    """Return the tokens of a prompt that are no whole chunks, as with a style; few multiples meet theirs."""
+    tokens = prompt.prompt_embeds.shape[1]
+    return tokens if tokens % _CHUNK else 0
 
 
 def _size(prompt: ReadyPrompt, shape: Sequence[int]) -> tuple[int, int]:

@@ -21,13 +21,14 @@ from bridge.models.family import (
     kind_of,
     refuse_other_kinds,
 )
-from bridge.models.header import Header, Shape, TensorEntry, read_header
+from bridge.models.header import Header, Shape, TensorEntry, read_header, shards_of
 from bridge.models.ip_adapter import HEAD_WIDTH as RESAMPLER_HEAD_WIDTH
 from bridge.models.ip_adapter import PRESETS, IPAdapterLayout, find_preset, ip_adapter
 from bridge.models.layout import AutoencoderLayout, TextLayout, UNetLayout, is_ldm
 from bridge.models.lora import ADAPTER_KINDS, Adapter, adapters_of, lora_family
 from bridge.models.ncnn import convert_ncnn, is_ncnn
 from bridge.models.packaged import converted, packaged_file, packaged_models
+from bridge.models.style import StyleLayout, style_model
 from bridge.models.used import models_used
 from bridge.models.vision import KINDS_BY_PROJECTION as VISION_KINDS_BY_PROJECTION
 from bridge.models.vision import KINDS_BY_WIDTH as VISION_KINDS_BY_WIDTH
@@ -58,6 +59,7 @@ __all__ = [
     "Header",
     "IPAdapterLayout",
     "Shape",
+    "StyleLayout",
     "TensorEntry",
     "TextLayout",
     "TextPart",
@@ -86,5 +88,7 @@ __all__ = [
     "packaged_models",
     "read_header",
     "refuse_other_kinds",
+    "shards_of",
+    "style_model",
     "text_tower",
 ]

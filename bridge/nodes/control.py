@@ -30,11 +30,11 @@ Percent = Annotated[float, Range(0.0, 1.0, 0.001)]
     category="loaders",
     display_name="Load ControlNet Model",
     fingerprint=model_stamps(control_net_name="controlnet"),
-    differs="ControlNet-XS opens too, in the layout of diffusers; pickled files (.pth) and Control-LoRAs are "
-    "refused.",
+    differs="ControlNet-XS opens too, as a folder in diffusers' layout; it does not go together with other "
+    "ControlNets. Pickled files (.pth) are refused.",
 )
 def controlnet_loader(control_net_name: ControlNetName) -> ControlNet:
-    """Open a ControlNet, a union ControlNet or a T2I-Adapter."""
+    """Open a ControlNet of any kind (union, ControlLoRA, XS), or a T2I-Adapter."""
     return load_controlnet(find_model("controlnet", control_net_name), control_net_name)
 
 

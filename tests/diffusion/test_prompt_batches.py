@@ -122,3 +122,12 @@ def test_sizes_stay_exact_in_half_precision(model: DiffusionModel, monkeypatch: 
     assert batch.added is not None
     assert batch.added["text_embeds"].dtype == torch.bfloat16
     assert batch.added["time_ids"].tolist() == [[1025, 1023, 0, 0, 1025, 1023]] * 2
+
+
+def test_a_prompt_with_more_tokens_than_whole_chunks_runs_apart(model: DiffusionModel) -> None:
+    """With a plain one it would be repeated to 77 · 85 tokens."""
+    styled = Prompt(torch.full((1, 85, 16), 1.0))
+    made = batches(ready(model, [styled], [prompt(2), prompt(3)]))
+    assert [batch.prompt_embeds.shape[1] for batch in made] == [85, 77]
+    long = Prompt(torch.full((1, 154, 16), 1.0))
+    assert [batch.prompt_embeds.shape[1] for batch in batches(ready(model, [long], [prompt(2)]))] == [154]
