@@ -199,7 +199,7 @@ def read_schedule(file: Path) -> NoiseSchedule:
 
 
 def weights_file(folder: Path, stem: str) -> Path:
-    """Return the safetensors file of a network's folder.
+    """Return the safetensors file of a network's folder, or the index of several.
 
     Args:
         folder: Of the network.
@@ -209,9 +209,9 @@ def weights_file(folder: Path, stem: str) -> Path:
         ModelError: Code ``unsafe_model`` if only pickles are there, ``model_corrupt`` if nothing is.
     """
     for variant in ("", ".fp16"):
-        file = folder / f"{stem}{variant}.safetensors"
-        if file.is_file():
-            return file
+        for name in (f"{stem}{variant}.safetensors", f"{stem}.safetensors.index{variant}.json"):
+            if (folder / name).is_file():
+                return folder / name
     if any(folder.glob("*.bin")):
         raise ModelError(
             f'"{folder.parent.name}/{folder.name}" has only pickled weights, which can run code when opened',

@@ -1,7 +1,7 @@
 """Bringing the tensors of a safetensors file into a network."""
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -12,7 +12,7 @@ from bridge.diffusion.device import Placement, memory_errors
 from bridge.diffusion.ldm_names import Place
 from bridge.diffusion.storage import StorageDtype, rounded
 from bridge.errors import ModelError
-from bridge.models import Header, Shape
+from bridge.models import Header, Shape, shards_of
 
 Names = Callable[[str], Sequence[str | Place]]
 """The name of a network's parameter → where it may lie in a file, most likely first."""
@@ -62,7 +62,7 @@ def fill(
 
     Args:
         module: On the meta device.
-        path: The file.
+        path: The file, or the index of several.
         found: As ``match_names`` returned it.
         placement: Where to, and in which precision.
         on_read: Told, after each tensor, how many bytes of the file it took.
@@ -75,19 +75,29 @@ def fill(
     """
     expected, state = module.state_dict(), {}
     try:
-        with safe_open(path, framework="pt") as file:
-            for name, place in found.items():
-                tensor = _tensor_at(place, file.get_tensor(place.name))
-                if _has_nan(tensor):
-                    raise _corrupt(path.name, f'holds values that are no numbers, in "{place.name}"')
-                with memory_errors(f'loading "{path.name}"'):  # which the clause below would misread
-                    stored = rounded(tensor.reshape(expected[name].shape), storage)
-                    dtype = stored.dtype if name in narrow else placement.dtype
-                    state[name] = stored.to(placement.device, dtype, copy=True)
-                on_read(tensor.nbytes)
+        for name, tensor in _tensors(path, found):
+            if _has_nan(tensor):
+                raise _corrupt(path.name, f'holds values that are no numbers, in "{found[name].name}"')
+            with memory_errors(f'loading "{path.name}"'):  # which the clause below would misread
+                stored = rounded(tensor.reshape(expected[name].shape), storage)
+                dtype = stored.dtype if name in narrow else placement.dtype
+                state[name] = stored.to(placement.device, dtype, copy=True)
+            on_read(tensor.nbytes)
     except (OSError, RuntimeError, SafetensorError) as error:
         raise _unfit(path.name, str(error)) from error
+    for name in found.keys() - state.keys():
+        raise _unfit(path.name, f'"{found[name].name}" is missing')
     module.load_state_dict(state, assign=True)
+
+
+def _tensors(path: Path, found: Mapping[str, Place]) -> Iterator[tuple[str, Tensor]]:
+    """Yield parameters as they lie in a file, or in the files of an index."""
+    for part in shards_of(path):
+        with safe_open(part, framework="pt") as file:
+            there = set(file.keys())
+            for name, place in found.items():
+                if place.name in there:
+                    yield name, _tensor_at(place, file.get_tensor(place.name))
 
 
 def _shape_at(place: Place, shape: Shape) -> Shape:

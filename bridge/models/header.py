@@ -71,10 +71,46 @@ class Header:
 def read_header(path: Path) -> Header:
     """Read the header of a safetensors file and check that the file is whole.
 
+    Args:
+        path: The file, or the index of a network that is split into several (see ``shards_of``).
+
+    Returns:
+        Of several files all tensors, each with its place in its own file.
+
     Raises:
         ModelError: Code ``unsafe_model`` for pickles, ``model_corrupt`` for everything else that is not a
             complete safetensors file.
     """
+    if not is_index(path):
+        return _read_file(path)
+    headers = [_read_file(shard) for shard in shards_of(path)]
+    tensors = {name: entry for header in headers for name, entry in header.tensors.items()}
+    return Header(MappingProxyType(tensors), headers[0].metadata)
+
+
+def is_index(path: Path) -> bool:
+    """Say whether a file lists the parts of a network, as diffusers and transformers split large ones."""
+    return ".safetensors.index." in path.name and path.suffix == ".json"
+
+
+def shards_of(path: Path) -> tuple[Path, ...]:
+    """Return the safetensors files that hold a network: those of an index, or the file itself.
+
+    Raises:
+        ModelError: Code ``model_corrupt`` if the index cannot be read, or names files of other folders.
+    """
+    if not is_index(path):
+        return (path,)
+    try:
+        names = {str(name) for name in json.loads(path.read_bytes())["weight_map"].values()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise _corrupt(path.name, "is no index of a split network") from error
+    if not names or any(not name.endswith(".safetensors") or Path(name).name != name for name in names):
+        raise _corrupt(path.name, "names other files than safetensors beside it")
+    return tuple(path.with_name(name) for name in sorted(names))
+
+
+def _read_file(path: Path) -> Header:
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size

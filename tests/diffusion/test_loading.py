@@ -1,5 +1,6 @@
 """From files and folders to networks."""
 
+import copy
 import json
 import shutil
 import socket
@@ -72,16 +73,16 @@ def test_a_single_file_gives_all_three_networks(checkpoint: Path, networks: dict
     assert encode_prompt(clip, "a cat").prompt_embeds.shape == (1, 77, 64)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_files_run_in_the_placements_precision(
-    tmp_path: Path, ldm: Any, networks: dict[str, Any]
+    tmp_path: Path, ldm: Any, networks: dict[str, Any], dtype: torch.dtype
 ) -> None:
     file = tmp_path / "half.safetensors"
-    ldm.write_checkpoint(file, networks["unet"].half(), networks["vae"].half(), networks["text"].half())
-    for module in networks.values():
-        module.float()
+    halves = {name: copy.deepcopy(networks[name]).to(dtype) for name in ("unet", "vae", "text")}
+    ldm.write_checkpoint(file, *halves.values())
     model, clip, vae = load_checkpoint(file, "half")
     assert {each.network.module().dtype for each in (clip.towers[0], vae)} == {torch.float32}
-    assert_same(model.unet.module(), networks["unet"])
+    assert_same(model.unet.module(), halves["unet"].float())
 
 
 def test_other_placements_load_other_precisions(checkpoint: Path) -> None:
@@ -246,6 +247,20 @@ def test_a_folder_with_pickles_only_is_refused(demo_copy: Path) -> None:
     with pytest.raises(ModelError) as caught:
         load_checkpoint(demo_copy, "demo")
     assert caught.value.code == "unsafe_model"
+
+
+def test_a_network_in_several_files_loads(tmp_path: Path, networks: dict[str, Any]) -> None:
+    networks["unet"].save_pretrained(tmp_path / "unet", max_shard_size="200KB")
+    assert len(list((tmp_path / "unet").glob("*-of-*.safetensors"))) > 1
+    assert_same(load_denoiser(tmp_path, "split").unet.module(), networks["unet"])
+
+
+def test_a_missing_file_of_several_is_named(tmp_path: Path, networks: dict[str, Any]) -> None:
+    networks["unet"].save_pretrained(tmp_path / "unet", max_shard_size="200KB")
+    lost = max((tmp_path / "unet").glob("*-of-*.safetensors"))
+    lost.unlink()
+    with pytest.raises(ModelError, match=lost.name):
+        load_denoiser(tmp_path, "split")
 
 
 def test_loading_never_touches_the_network(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -171,3 +171,21 @@ def test_no_damage_to_a_sound_file_breaks_it(
     except ModelError:
         return
     assert header.data_bytes <= 8
+
+
+@pytest.mark.parametrize(
+    ("index", "words"),
+    [
+        ("{", "no index"),
+        ("[]", "no index"),
+        ('{"weight_map": {}}', "other files"),
+        ('{"weight_map": {"a": "../a.safetensors"}}', "other files"),
+        ('{"weight_map": {"a": "a.bin"}}', "other files"),
+        ('{"weight_map": {"a": "a.safetensors"}}', '"a.safetensors" cannot be read'),
+    ],
+)
+def test_a_broken_index_is_said(tmp_path: Path, index: str, words: str) -> None:
+    file = tmp_path / "model.safetensors.index.json"
+    file.write_text(index)
+    with pytest.raises(ModelError, match=words):
+        read_header(file)
