@@ -31,6 +31,7 @@ FOLDERS = {
     "jobs": "process",
     "server": "process",
     "cli": "process",
+    "bad_input": "process",
     "benchmarks": "process",
     "daemon": "process",
     "packaging": "process",

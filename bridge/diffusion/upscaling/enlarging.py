@@ -49,19 +49,21 @@ async def upscale(upscaler: Upscaler, image: Tensor) -> Tensor:
         enlarged = torch.empty(count, height * scale, width * scale, 3)
         pixels = image[..., :3].movedim(-1, 1)
         tile = TILE
-        while not await _enlarge(upscaler, pixels, enlarged.movedim(-1, 1), tile):
+        while True:
+            try:
+                await _enlarge(upscaler, pixels, enlarged.movedim(-1, 1), tile)
+            except OutOfMemory as error:
+                if tile // 2 < SMALLEST_TILE:
+                    error.hint = "Free memory: close other programs, or choose a smaller upscaling model."
+                    raise
+            else:
+                return enlarged
             tile //= 2
-            if tile < SMALLEST_TILE:
-                raise OutOfMemory(
-                    f"not enough memory to enlarge {2 * tile}×{2 * tile} pixels with {upscaler.network.name}",
-                    hint="Free memory: close other programs, or choose a smaller upscaling model.",
-                )
             _log.warning("not enough memory to enlarge %d pixels a side; trying %d", 2 * tile, tile)
-    return enlarged
 
 
-async def _enlarge(upscaler: Upscaler, pixels: Tensor, enlarged: Tensor, tile: int) -> bool:
-    """Enlarge pictures (B, 3, H, W) one by one into others; says whether memory was enough for a tile."""
+async def _enlarge(upscaler: Upscaler, pixels: Tensor, enlarged: Tensor, tile: int) -> None:
+    """Enlarge pictures (B, 3, H, W) one by one into others."""
     height, width = pixels.shape[2:]
     scale = enlarged.shape[2] // height
     places = list(stepped_tiles(height, width, tile, OVERLAP))
@@ -70,15 +72,11 @@ async def _enlarge(upscaler: Upscaler, pixels: Tensor, enlarged: Tensor, tile: i
         blend = Blend((1, *enlarged.shape[1:]), OVERLAP * scale)
         for rows, columns in places:
             async with job.step():
-                try:
-                    piece = _run(upscaler, pixels[index : index + 1, :, rows, columns])
-                except OutOfMemory:
-                    return False
+                piece = _run(upscaler, pixels[index : index + 1, :, rows, columns])
             blend.add(piece, _scaled(rows, scale), _scaled(columns, scale))
             done += 1
             job.progress(done, len(places) * len(pixels))
         enlarged[index] = piece[0] if len(places) == 1 else blend.result[0].clamp(0, 1)
-    return True
 
 
 def _run(upscaler: Upscaler, pixels: Tensor) -> Tensor:
@@ -90,7 +88,7 @@ def _run(upscaler: Upscaler, pixels: Tensor) -> Tensor:
         module = network.module()
         dtype = next(module.parameters()).dtype  # spandrel may know that a network needs float32
         height, width = pixels.shape[2:]
-        with memory_errors(f"enlarging {width}×{height} pixels"):
+        with memory_errors(f"enlarging {width}×{height} pixels with {network.name}"):
             return module(network.placement.bring(pixels).to(dtype)).float().cpu()  # type: ignore[no-any-return]
 
     result = with_room(call, keep=(network,))

@@ -116,7 +116,7 @@ async def test_full_memory_leads_to_smaller_tiles(as_node: AsNode) -> None:
 
 @pytest.mark.usefixtures("small_tiles")
 async def test_memory_too_small_for_the_smallest_tile_is_said(as_node: AsNode) -> None:
-    with pytest.raises(OutOfMemory, match="enlarge 8×8 pixels with upscaling model") as caught:
+    with pytest.raises(OutOfMemory, match="enlarging 8×8 pixels with upscaling model") as caught:
         await as_node(upscale(upscaler(Doubler(largest=4)), torch.rand(1, 20, 20, 3)))
     assert "smaller upscaling model" in caught.value.hint
 
