@@ -2,6 +2,7 @@
 
 import bridge.diffusion.offline  # noqa: F401 - before the model libraries
 from bridge.diffusion.align_your_steps import AlignedFor, aligned_sigmas
+from bridge.diffusion.attention_guidance import PerturbedAttentionGuidance, add_self_attention_guidance
 from bridge.diffusion.conditioning import average, concatenate, limit_to_area, limit_to_region, zero_out
 from bridge.diffusion.control import add_control
 from bridge.diffusion.control_loading import load_controlnet
@@ -9,6 +10,18 @@ from bridge.diffusion.control_types import CONTROL_TYPES, mark_masked, with_cont
 from bridge.diffusion.device import Placement, choose_placement, memory_errors, set_up_torch
 from bridge.diffusion.fit import ScalingMethod, repeat_to, scale
 from bridge.diffusion.free_u import FreeU, add_free_u
+from bridge.diffusion.guidance_rules import (
+    DirectedGuidance,
+    FrequencyScaling,
+    NoiseScaling,
+    NormLimit,
+    PerpendicularGuidance,
+    ProjectedGuidance,
+    RenormalizedGuidance,
+    TangentialDamping,
+    ZeroStarGuidance,
+    with_rule,
+)
 from bridge.diffusion.guiders import DualGuidance, Guider, PromptGuidance
 from bridge.diffusion.latent_arithmetic import add_latents, blend_latents, interpolate_latents, lay_latents
 from bridge.diffusion.latent_batch import (
@@ -128,8 +141,10 @@ __all__ = [
     "ControlNet",
     "ControlNetwork",
     "DiffusionModel",
+    "DirectedGuidance",
     "DualGuidance",
     "FreeU",
+    "FrequencyScaling",
     "Guider",
     "Image",
     "Latent",
@@ -139,13 +154,19 @@ __all__ = [
     "Model",
     "Network",
     "Noise",
+    "NoiseScaling",
     "NoiseSchedule",
+    "NormLimit",
     "PatternFlags",
+    "PerpendicularGuidance",
+    "PerturbedAttentionGuidance",
     "Placement",
     "Prediction",
+    "ProjectedGuidance",
     "Prompt",
     "PromptGuidance",
     "Region",
+    "RenormalizedGuidance",
     "Sampler",
     "ScalingMethod",
     "SeededNoise",
@@ -153,15 +174,18 @@ __all__ = [
     "Sigmas",
     "SolverSampler",
     "StorageDtype",
+    "TangentialDamping",
     "TextEncoder",
     "TextTower",
     "Tiling",
     "Tolerance",
     "Vae",
+    "ZeroStarGuidance",
     "add_control",
     "add_free_u",
     "add_latents",
     "add_noise",
+    "add_self_attention_guidance",
     "aligned_sigmas",
     "apply_lora",
     "autoencoder_state",
@@ -251,6 +275,7 @@ __all__ = [
     "with_control_type",
     "with_first",
     "with_noise_mask",
+    "with_rule",
     "with_samples",
     "write_latents",
     "write_state",

@@ -12,6 +12,8 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
+from itertools import chain
 from typing import Any
 
 import torch
@@ -19,10 +21,12 @@ from torch import Tensor
 
 from bridge.diffusion.control import Steering, Step, prepare, steered
 from bridge.diffusion.device import memory_errors
+from bridge.diffusion.guidance import Change, GuidanceRule, Predictions, Side, follow
+from bridge.diffusion.guidance_rules import PerpendicularGuidance
 from bridge.diffusion.look import Look, looking
 from bridge.diffusion.prompt_batches import Batch, ReadyPrompt, make_batches, ready_prompts
 from bridge.diffusion.residency import Network, placement, with_room
-from bridge.diffusion.types import Control, DiffusionModel, Prompt
+from bridge.diffusion.types import Control, DiffusionModel, Grounding, Prompt
 from bridge.engine import current_job
 from bridge.errors import InputError, ModelError, OutOfMemory
 from bridge.models import CONTEXT_WIDTHS
@@ -61,11 +65,17 @@ class Denoiser:
         self._model = model
         self._guidance_scale = guidance_scale
         self._shape = tuple(shape)
-        _require_match(model, (*positive, *negative), shape)
+        own = {rule: rule.empty for rule in model.guidance_rules if isinstance(rule, PerpendicularGuidance)}
+        _require_match(model, (*positive, *negative, *chain.from_iterable(own.values())), shape)
         self._prompts = ready_prompts(model, positive, negative, shape, clean, noise_mask)
-        self._steering: dict[tuple[Control, tuple[int, int]], Steering] = {}
+        self._steering: dict[tuple[Control | Grounding, tuple[int, int]], Steering] = {}
         self._batches: dict[tuple[ReadyPrompt, ...], list[Batch]] = {}
         self._is_apart = False
+        self._own: dict[GuidanceRule, tuple[ReadyPrompt, ...]] = {
+            rule: ready_prompts(model, positive, empty, shape, clean, noise_mask)
+            for rule, empty in own.items()
+        }
+        self._memory: dict[GuidanceRule, Any] = {}
 
     async def __call__(self, latents: Tensor, sigma: float) -> Tensor:
         """Return the clean latents that the model sees in noisy ones of a noise level.
@@ -79,9 +89,10 @@ class Denoiser:
             ModelError: Code ``model_mismatch`` if a ControlNet belongs to another kind of checkpoint.
             OutOfMemory: If a single prompt does not fit.
         """
-        guided, _ = await self._look(
-            latents, sigma, needs_negative=not math.isclose(self._guidance_scale, 1.0)
+        needs_negative = not math.isclose(self._guidance_scale, 1.0) or any(
+            rule.needs_negative for rule in self._model.guidance_rules
         )
+        guided, _ = await self._look(latents, sigma, needs_negative=needs_negative)
         return guided
 
     async def with_negative(self, latents: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
@@ -92,7 +103,9 @@ class Denoiser:
         return await self._look(latents, sigma, needs_negative=True)
 
     async def _look(self, latents: Tensor, sigma: float, *, needs_negative: bool) -> tuple[Tensor, Tensor]:
-        needs_positive = self._guidance_scale != 0 or self._model.guidance_rescale != 0
+        needs_positive = bool(
+            self._guidance_scale != 0 or self._model.guidance_rescale or self._model.guidance_rules
+        )
         active = tuple(
             prompt
             for prompt in self._prompts
@@ -121,7 +134,7 @@ class Denoiser:
             self._batches[active] = make_batches(active, self._shape, self._steer, is_apart=self._is_apart)
         return self._batches[active]
 
-    def _steer(self, control: Control, size: tuple[int, int]) -> Steering:
+    def _steer(self, control: Control | Grounding, size: tuple[int, int]) -> Steering:
         if (control, size) not in self._steering:
             self._steering[control, size] = prepare(control, self._model, (*self._shape[:2], *size))
         return self._steering[control, size]
@@ -133,18 +146,36 @@ class Denoiser:
         batch, _, height, width = self._shape
         with memory_errors(f"denoising {batch} × {width}×{height} latents"):
             positive, negative = self._denoised(latents, sigma, self._batches_of(active))
-        if math.isclose(self._guidance_scale, 1.0):
-            return positive, negative
-        guided = negative + (positive - negative) * self._guidance_scale
-        if self._model.guidance_rescale:
-            guided = rescaled(guided, positive, latents, sigma, self._model.guidance_rescale)
-        return guided, negative
+            return follow(
+                self._model.guidance_rules,
+                Predictions(
+                    latents,
+                    sigma,
+                    positive,
+                    negative,
+                    guidance_scale=self._guidance_scale,
+                    has_negative=any(prompt.is_negative for prompt in active),
+                    ask=partial(self._asked, sigma=sigma),
+                    memory=self._memory,
+                ),
+                rescale=self._model.guidance_rescale,
+            )
 
-    def _denoised(self, latents: Tensor, sigma: float, batches: Sequence[Batch]) -> tuple[Tensor, Tensor]:
+    def _asked(self, latents: Tensor, side: Side, change: Change | None = None, *, sigma: float) -> Tensor:
+        is_negative = side != "positive"
+        prompts = self._prompts if isinstance(side, str) else self._own[side]
+        active = tuple(
+            prompt for prompt in prompts if prompt.is_negative is is_negative and prompt.is_active(sigma)
+        )
+        return self._denoised(latents, sigma, self._batches_of(active), change)[is_negative]
+
+    def _denoised(
+        self, latents: Tensor, sigma: float, batches: Sequence[Batch], change: Change | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Average what the prompts of either side make of the latents; zeros where none holds."""
         sides: list[Tensor | None] = [None, None]
         for batch in batches:
-            parts = self._run(batch, latents, sigma).chunk(len(batch.prompts))
+            parts = self._run(batch, latents, sigma, change).chunk(len(batch.prompts))
             for prompt, share, part in zip(batch.prompts, batch.shares, parts, strict=True):
                 scaled = part * share if isinstance(share, Tensor) or share != 1.0 else part
                 sum_ = sides[prompt.is_negative]
@@ -157,9 +188,11 @@ class Denoiser:
         positive, negative = (torch.zeros_like(latents) if side is None else side for side in sides)
         return positive, negative
 
-    def _run(self, batch: Batch, latents: Tensor, sigma: float) -> Tensor:
+    def _run(self, batch: Batch, latents: Tensor, sigma: float, change: Change | None) -> Tensor:
         """Denoise what each prompt of a batch sees of the latents."""
         unet, schedule = self._model.unet.module(), self._model.schedule
+        if change is not None:
+            unet = change(unet)
         seen = torch.cat([prompt.cut(latents) for prompt in batch.prompts])
         sample = (seen * schedule.input_scale(sigma)).to(unet.dtype, memory_format=placement().memory_format)
         timestep = torch.full((len(sample),), schedule.timestep(sigma), device=sample.device)
@@ -178,17 +211,6 @@ class Denoiser:
                 **given,
             )[0]
         return schedule.denoised(seen, prediction.float(), sigma)
-
-
-def rescaled(guided: Tensor, positive: Tensor, latents: Tensor, sigma: float, amount: float) -> Tensor:
-    """Bring the deviation of a guided prediction of v back to that of the positive prompts' own.
-
-    Source: Lin et al. 2023, "Common Diffusion Noise Schedules and Sample Steps are Flawed", §3.4.
-    """
-    origin = latents / (1.0 + sigma**2)  # D = origin − v · sigma / sqrt(1 + sigma²)
-    dims = tuple(range(1, latents.ndim))
-    ratio = (origin - positive).std(dims, keepdim=True) / (origin - guided).std(dims, keepdim=True)
-    return origin - (origin - guided) * (amount * ratio + 1.0 - amount)
 
 
 def _require_match(model: DiffusionModel, prompts: Sequence[Prompt], shape: Sequence[int]) -> None:

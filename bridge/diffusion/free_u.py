@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bridge.diffusion.frequencies import scaled_around_zero
 from bridge.diffusion.patching import twin_of, variant
 from bridge.diffusion.types import DiffusionModel
 
@@ -48,7 +49,7 @@ def _with_free_u(unet: Any, settings: FreeU) -> Any:
             backbone, skip = joined[:, :width], joined[:, width:]
             strength, coarseness = gains[width]
             louder = _louder(backbone, strength, is_structured=settings.is_structured)
-            return torch.cat((louder, _without_coarse(skip, coarseness)), dim=1), time
+            return torch.cat((louder, scaled_around_zero(skip, 1, coarseness, 1.0)), dim=1), time
 
         twin.get_submodule(path).register_forward_pre_hook(reweigh)
     return twin
@@ -73,13 +74,3 @@ def _louder(backbone: Tensor, strength: float, *, is_structured: bool) -> Tensor
         gain = (strength - 1) * share + 1
     half = backbone.shape[1] // 2
     return torch.cat((backbone[:, :half] * gain, backbone[:, half:]), dim=1)
-
-
-def _without_coarse(skip: Tensor, gain: float) -> Tensor:
-    """Multiply the frequencies 0 and −1 along both sides: those within the paper's threshold of 1."""
-    spectrum = torch.fft.fftn(skip.float(), dim=(2, 3))
-    mask = torch.ones(skip.shape[2:], device=skip.device)
-    lowest = torch.tensor([0, -1])
-    mask[lowest[:, None], lowest] = gain
-    filtered: Tensor = torch.fft.ifftn(spectrum * mask, dim=(2, 3)).real
-    return filtered.to(skip.dtype)

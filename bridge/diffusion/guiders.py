@@ -7,9 +7,11 @@ from typing import Annotated, Protocol
 
 from torch import Tensor
 
-from bridge.diffusion.denoiser import Denoiser, rescaled
+from bridge.diffusion.denoiser import Denoiser
+from bridge.diffusion.guidance import rescaled
 from bridge.diffusion.samplers import Denoise
 from bridge.diffusion.types import DiffusionModel, Prompt
+from bridge.errors import InputError
 from bridge.graph import Socket
 
 
@@ -84,7 +86,12 @@ class DualGuidance:
     is_nested: bool = False
 
     def denoiser(self, clean: Tensor, noise_mask: Tensor | None) -> Denoise:
-        """See ``Guidance``."""
+        """See ``Guidance``; refuses models whose guidance has rules, which know of two predictions only."""
+        if self.model.guidance_rules:
+            raise InputError(
+                "Dual CFG Guider cannot follow a model whose guidance another node has changed",
+                hint="Connect the model from before that node, or use CFG Guider.",
+            )
         plain = replace(self.model, guidance_rescale=0.0)
         edit = PromptGuidance(
             self.model if self.is_nested else plain, self.first, self.second, self.first_scale

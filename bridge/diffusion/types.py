@@ -10,10 +10,11 @@ from typing import Annotated, Any, NotRequired, TypedDict
 
 from torch import Tensor
 
+from bridge.diffusion.guidance import GuidanceRule
 from bridge.diffusion.residency import Network
 from bridge.diffusion.sigmas import NoiseSchedule
 from bridge.graph import Socket
-from bridge.models import Family, TowerKind
+from bridge.models import Family, GroundingLayout, TowerKind
 
 Image = Annotated[Tensor, Socket("IMAGE")]
 """float32, on the CPU, shape (B, H, W, 3), range 0..1, sRGB."""
@@ -50,6 +51,7 @@ class DiffusionModel:
         family: What it was made for; decides which conditioning the UNet takes besides prompts.
         guidance_rescale: 0..1, how far guided predictions are brought back to the deviation of the
             prompt's own (Lin et al. 2023, §3.4).
+        guidance_rules: What else changes how predictions are put together, in this order.
         soft_inpainting: ``None``, or 0..1: a noise mask is then a threshold for each pixel, the step at
             which it begins to change (Levin and Fried 2023), mixed with the mask itself below 1.
     """
@@ -61,6 +63,7 @@ class DiffusionModel:
     vae: "Autoencoder | None" = None
     family: Family = Family.SD1
     guidance_rescale: float = 0.0
+    guidance_rules: tuple[GuidanceRule, ...] = ()
     soft_inpainting: float | None = None
 
 
@@ -153,6 +156,48 @@ class Control:
     covers_negative: bool = False
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class GroundingNetwork:
+    """A GLIGEN model, which paints words in boxes.
+
+    Args:
+        network: A ``GroundingLayers``.
+        layout: Its shape.
+        name: What the user calls it, for messages.
+    """
+
+    network: Network[Any]
+    layout: GroundingLayout
+    name: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextBox:
+    """Words and the rectangle they belong in, in pixels.
+
+    Args:
+        embedding: Pooled, not projected, shape (1, width), on the CPU.
+        x: Of the left edge.
+        y: Of the upper edge.
+        width: Of the rectangle.
+        height: Of it.
+    """
+
+    embedding: Tensor
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grounding:
+    """A GLIGEN model at work on some boxes."""
+
+    network: GroundingNetwork
+    boxes: tuple[TextBox, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Area:
     """A rectangle of the picture that a prompt is limited to.
@@ -218,6 +263,7 @@ class Prompt:
         prompt_embeds: Shape (1, 77 · chunks, width), on the CPU.
         pooled_prompt_embeds: Shape (1, width), on the CPU; ``None`` where no tower gives one.
         controls: Their residuals are added up.
+        grounding: What belongs where in the picture; ``None`` for no boxes.
         area: Where it holds; ``None`` for everywhere.
         region: A mask of where it holds.
         strength: Its weight where prompts overlap.
@@ -232,6 +278,7 @@ class Prompt:
     prompt_embeds: Tensor
     pooled_prompt_embeds: Tensor | None = None
     controls: tuple[Control, ...] = ()
+    grounding: Grounding | None = None
     area: Area | None = None
     region: Region | None = None
     strength: float = 1.0
@@ -251,6 +298,7 @@ Model = Annotated[DiffusionModel, Socket("MODEL")]
 Clip = Annotated[TextEncoder, Socket("CLIP")]
 Vae = Annotated[Autoencoder, Socket("VAE")]
 ControlNet = Annotated[ControlNetwork, Socket("CONTROL_NET")]
+Gligen = Annotated[GroundingNetwork, Socket("GLIGEN")]
 Conditioning = Annotated[tuple[Prompt, ...], Socket("CONDITIONING")]
 """Several prompts are averaged."""
 Latent = Annotated[LatentBatch, Socket("LATENT")]

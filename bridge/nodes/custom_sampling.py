@@ -50,7 +50,12 @@ def cfg_guider(model: Model, positive: Conditioning, negative: Conditioning, cfg
     return PromptGuidance(model, positive, negative, cfg)
 
 
-@node("DualCFGGuider", category=GUIDING, display_name="Dual CFG Guider")
+@node(
+    "DualCFGGuider",
+    category=GUIDING,
+    display_name="Dual CFG Guider",
+    differs="Refuses models whose guidance another node changed, RescaleCFG excepted.",
+)
 def dual_cfg_guider(
     model: Model,
     cond1: Conditioning,
