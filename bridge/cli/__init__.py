@@ -157,6 +157,12 @@ def run(
         Path | None,
         typer.Option("--frame", metavar="FILE.npz", help="The captured frame that ViewportFrame sees."),
     ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only", metavar="NODE", help="Run this output node alone, by its id; may be repeated."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run one workflow without a daemon and write its pictures."""
@@ -170,6 +176,7 @@ def run(
         dtype.value,
         values or [],
         frame,
+        only or [],
         as_json,
     )
 

@@ -30,6 +30,7 @@ def run(
     dtype: str,
     values: list[str],
     frame_file: Path | None,
+    only: list[str],
     as_json: bool,
 ) -> None:
     """Run a workflow and write its pictures.
@@ -42,7 +43,9 @@ def run(
     make_folders({"output": settings.folders["output"]})  # better now than after the work is done
     frame = source.frame(frame_file, settings.folders["frames"])
     steps = StepBar(source.workflow, is_quiet=as_json)
-    submit = Submit("run", _keeping_pictures(source.workflow), frame=frame, extra=source.extra)
+    kept = _keeping_pictures(source.workflow, only)
+    targets = (*only, *(kept.keys() - source.workflow.keys())) if only else ()
+    submit = Submit("run", kept, frame=frame, extra=source.extra, targets=targets)
     with steps:
         report = asyncio.run(_run(settings, source, submit, values, steps))
     report.print(as_json)
@@ -124,10 +127,16 @@ async def _run(
     return Report(_saved(outcome, settings), warnings, outcome.finished.timings)
 
 
-def _keeping_pictures(workflow: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Save what a workflow only sends to its host: here there is none."""
-    keeps = any(node["class_type"] in ("SaveImage", "PreviewImage") for node in workflow.values())
-    return workflow if keeps else save_pictures_too(workflow, "framebridge")
+def _keeping_pictures(workflow: Mapping[str, Any], only: Sequence[str]) -> Mapping[str, Any]:
+    """Save what a workflow only sends to its host, or what some of its nodes do: here there is none."""
+    if any(node["class_type"] in ("SaveImage", "PreviewImage") for node in workflow.values()):
+        return workflow
+    wanted = {
+        node_id: node
+        for node_id, node in workflow.items()
+        if node["class_type"] != "SendToHost" or not only or node_id in only
+    }
+    return save_pictures_too(wanted, "framebridge")
 
 
 def _saved(outcome: LocalOutcome, settings: Settings) -> list[Path]:

@@ -135,6 +135,8 @@ class Client:
         values: Mapping[str, Any] | None = None,
         frame: Frame | None = None,
         extra: Mapping[str, Any] | None = None,
+        targets: Sequence[str] = (),
+        front: bool = False,
         on_progress: Callable[[Started | Progress | Preview], None] | None = None,
         wants_preview: bool = False,
         timeout_s: float | None = None,
@@ -147,6 +149,8 @@ class Client:
             values: See ``Submit``.
             frame: What ``ViewportFrame`` nodes see.
             extra: See ``Submit``.
+            targets: Ids of the output nodes to run; empty for all.
+            front: Whether to go before all jobs that wait.
             on_progress: Called in this thread.
             wants_preview: Whether to pass pictures to ``on_progress`` too.
             timeout_s: ``None`` to wait as long as the connection is good.
@@ -157,14 +161,18 @@ class Client:
             BridgeError: ``timeout``, or what is wrong with the connection.
         """
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        accepted = ask(
-            self._connection,
-            Submit(
-                self.new_request(), workflow or {}, preset, values or {}, frame, wants_preview, extra or {}
-            ),
-            Accepted,
-            ANSWER_S if timeout_s is None else timeout_s,
+        submit = Submit(
+            self.new_request(),
+            workflow or {},
+            preset,
+            values or {},
+            frame,
+            wants_preview,
+            extra or {},
+            tuple(targets),
+            front=front,
         )
+        accepted = ask(self._connection, submit, Accepted, ANSWER_S if timeout_s is None else timeout_s)
         try:
             results, finished = self._follow(accepted.job, on_progress, deadline)
         except BaseException:

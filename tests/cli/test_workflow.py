@@ -117,6 +117,32 @@ def test_every_fault_of_a_workflow_is_printed(framebridge: Command, tmp_path: Pa
     assert "[missing_input] node 3.filename_prefix" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "output", [("SaveImage", {"filename_prefix": "x"}), ("SendToHost", {})], ids=["saved", "sent"]
+)
+def test_one_of_several_outputs_can_be_run_alone(
+    framebridge: Command, tmp_path: Path, output: tuple[str, dict[str, str]]
+) -> None:
+    name, inputs = output
+    colours = {"1": 0, "2": 0xFF0000}
+    workflow = {
+        **{
+            node: {
+                "class_type": "EmptyImage",
+                "inputs": {"width": 16, "height": 16, "batch_size": 1, "color": color},
+            }
+            for node, color in colours.items()
+        },
+        **{f"{node}0": {"class_type": name, "inputs": {"images": [node, 0], **inputs}} for node in colours},
+    }
+    file = tmp_path / "workflow.json"
+    file.write_text(json.dumps(workflow))
+    done = framebridge("run", file, "--only", "20", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    [made] = (tmp_path / "out").rglob("*.png")
+    assert pixels(made)[0, 0].tolist() == [255, 0, 0]
+
+
 def test_a_workflow_with_a_viewport_needs_a_frame(framebridge: Command, demo: Path, tmp_path: Path) -> None:
     file = tmp_path / "workflow.json"
     file.write_text(json.dumps(read_workflow(next(demo.glob("neon*.png")))["prompt"]))

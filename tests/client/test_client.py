@@ -123,6 +123,11 @@ def test_run_passes_frame_and_preset(daemon: Daemon, client: Client) -> None:
     assert daemon.of(Submit) == [Submit("r1", preset="Stylize", frame=frame, wants_preview=True)]
 
 
+def test_run_asks_for_some_outputs_before_all_others(daemon: Daemon, client: Client) -> None:
+    client.run(preset="x", targets=["9"], front=True)
+    assert daemon.of(Submit) == [Submit("r1", preset="x", targets=("9",), front=True)]
+
+
 def test_run_reports_progress_in_the_callers_thread(daemon: Daemon, client: Client) -> None:
     steps = [Started(job="j"), Progress("3", 1, 2, job="j"), Preview("3", (), job="j")]
     daemon.answer = job(*steps, Finished("done", job="j"))
