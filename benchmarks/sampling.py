@@ -61,11 +61,12 @@ RESAMPLINGS = 2000
 
 def random_unet(family: Family, layout: UNetLayout, where: Placement) -> Any:
     """Return a UNet whose weights keep signals at their size, on the device."""
-    generator = torch.Generator().manual_seed(0)
-    unet = empty_unet(unet_config(layout, family)).to(where.dtype).to_empty(device="cpu")
+    generator = torch.Generator(where.device).manual_seed(0)
+    unet = empty_unet(unet_config(layout, family)).to_empty(device=where.device)
     for parameter in unet.parameters():
         parameter.data.normal_(generator=generator).mul_(parameter[0].numel() ** -0.5)
-    return unet.to(where.device, memory_format=where.memory_format).requires_grad_(False).eval()
+    unet = unet.to(where.dtype, memory_format=where.memory_format)
+    return unet.requires_grad_(False).eval()
 
 
 class Ours:
