@@ -42,6 +42,7 @@ class Network(Generic[M]):
         place: Where it runs, and how precisely.
         needs: Networks that it shares tensors with; it runs where the first of them does.
         new_bytes: What it adds to what it shares; ``None`` for all that ``shapes`` take.
+        nbytes: What ``load`` itself keeps in ordinary memory, for whoever keeps the handle.
 
     Attributes:
         weight_bytes: What its weights take in memory now, shared ones included.
@@ -58,10 +59,12 @@ class Network(Generic[M]):
         place: Placing = Placement.unchanged,
         needs: "tuple[Network[Any], ...]" = (),
         new_bytes: int | None = None,
+        nbytes: int = 0,
     ) -> None:
         self.name = name
         self.narrow: Collection[str] = needs[0].narrow if needs else narrow
         self.needs = needs
+        self.nbytes = nbytes
         self.weight_bytes = 0
         self.is_streamed = False
         self._load = load

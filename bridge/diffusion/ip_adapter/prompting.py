@@ -88,6 +88,7 @@ def add_image_prompt(
         base.shapes,
         needs=(base,),
         new_bytes=prompt.new_bytes,
+        nbytes=prompt.nbytes,
     )
     return replace(model, unet=network)
 
@@ -117,6 +118,12 @@ class _ImagePrompt:
         tokens = len(self.embeds[0]) * (layout.tokens or self.embeds[0].shape[1])
         widths = sum(layout.layer_widths[index] for index, _ in self.voices.values())
         return 4 * tokens * widths * placement().dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """What embeddings and mask take."""
+        mask = self.emphasis.mask
+        return sum(each.nbytes for each in self.embeds) + (0 if mask is None else mask.nbytes)
 
     @torch.inference_mode()
     def hints(self, where: Placement) -> dict[str, Hint]:

@@ -14,6 +14,7 @@ from bridge.diffusion import DiffusionModel, free
 from bridge.diffusion.clip_vision import VisionTower
 from bridge.diffusion.ip_adapter import Emphasis, IPAdapter, add_image_prompt, embeds_of, load_ip_adapter
 from bridge.diffusion.look import Look, looking
+from bridge.engine.cache import size_of
 from bridge.errors import InputError, ModelError
 from bridge.models import Family
 
@@ -44,6 +45,16 @@ def steered(
 
 def relative_error(mine: Tensor, theirs: Tensor) -> float:
     return float((mine - theirs).abs().max() / theirs.abs().max())
+
+
+def test_the_cache_reckons_with_what_a_picture_takes(
+    model: DiffusionModel, vision: VisionTower, write_adapter: Write, picture: Tensor
+) -> None:
+    adapter = load_ip_adapter(write_adapter("plain"), "plain")
+    mask = torch.ones(1, 512, 512)
+    small, large = (steered(model, adapter, vision, picture, mask=each) for each in (None, mask))
+    assert size_of(large) - size_of(small) == mask.nbytes
+    assert size_of(small) > 0
 
 
 @pytest.mark.parametrize("kind", ["plain", "plus", "full"])
