@@ -144,11 +144,12 @@ def empty_text_tower(config: dict[str, Any]) -> CLIPTextModel | CLIPTextModelWit
 
 
 def _encoder_config(layout: UNetLayout, family: Family) -> dict[str, Any]:
-    # diffusers takes the middle block's depth from the coarsest level, whether that attends or not.
     depths = [depth or 1 for depth in layout.depths]
-    if layout.depths[-1] not in (0, layout.middle_depth):
-        raise UnsupportedModel("the UNet's middle block is of another depth than its coarsest level")
-    depths[-1] = layout.middle_depth
+    if layout.middle_depth:
+        # diffusers takes the middle block's depth from the coarsest level, whether that attends or not.
+        if layout.depths[-1] not in (0, layout.middle_depth):
+            raise UnsupportedModel("the UNet's middle block is of another depth than its coarsest level")
+        depths[-1] = layout.middle_depth
     config: dict[str, Any] = {
         "down_block_types": tuple(_block(depth, "Down") for depth in layout.depths),
         "block_out_channels": layout.channels,
@@ -162,6 +163,8 @@ def _encoder_config(layout: UNetLayout, family: Family) -> dict[str, Any]:
         "use_linear_projection": layout.is_linear,
         "norm_num_groups": 32,
     }
+    if not layout.middle_depth:
+        config["mid_block_type"] = None if layout.middle_depth is None else "UNetMidBlock2D"
     if layout.vector_width:
         config |= {
             "addition_embed_type": "text_time",
@@ -171,5 +174,5 @@ def _encoder_config(layout: UNetLayout, family: Family) -> dict[str, Any]:
     return config
 
 
-def _block(depth: int, side: str) -> str:
+def _block(depth: int | tuple[int, ...], side: str) -> str:
     return f"CrossAttn{side}Block2D" if depth else f"{side}Block2D"

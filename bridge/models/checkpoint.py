@@ -118,7 +118,7 @@ def denoiser(header: Header, name: str) -> UNetPart:
     family = require_unet_family(header, name)
     prefix = UNET_PREFIX if strip(header.shapes, UNET_PREFIX) else ""
     layout = unet_layout(strip(header.shapes, prefix))
-    if layout is None or not layout.middle_depth:
+    if layout is None or not layout.decoder_depths:
         raise UnsupportedModel(f'"{name}" has a UNet of an unknown shape')
     if layout.in_channels not in _INPUTS:
         special = _SPECIAL_INPUTS.get(layout.in_channels, "a special")

@@ -14,6 +14,9 @@ from bridge.models.header import Shape
 
 Shapes = Mapping[str, Shape]
 
+_MIDDLES = (True, True, True), (True, False, False), (False, False, False)
+"""Which of a residual block, a transformer and a second residual block a middle has."""
+
 
 @dataclass(frozen=True, slots=True)
 class UNetLayout:
@@ -24,8 +27,10 @@ class UNetLayout:
         channels: Width of each level, finest first.
         depths: For each level of the encoder, finest first, the transformer blocks behind each of its
             residual blocks; 0 where it has no cross-attention.
-        middle_depth: Transformer blocks in the middle.
-        decoder_depths: As ``depths`` for the decoder, coarsest first; empty for a ControlNet.
+        middle_depth: Transformer blocks in the middle; 0 where it is one residual block, as in SSD-1B, and
+            ``None`` where there is no middle, as in KOALA-700M.
+        decoder_depths: As ``depths`` for the decoder, coarsest first; for a level whose blocks differ, as in
+            SSD-1B, one number for each. Empty for a ControlNet.
         blocks: Residual blocks a level.
         context_width: Width of the prompt embeddings.
         is_linear: Whether its transformers begin with a linear layer, as from Stable Diffusion 2 on.
@@ -36,8 +41,8 @@ class UNetLayout:
     in_channels: int
     channels: tuple[int, ...]
     depths: tuple[int, ...]
-    middle_depth: int
-    decoder_depths: tuple[int, ...]
+    middle_depth: int | None
+    decoder_depths: tuple[int | tuple[int, ...], ...]
     blocks: int
     context_width: int
     is_linear: bool = False
@@ -88,7 +93,7 @@ def is_ldm(names: Iterable[str]) -> bool:
 
 
 def unet_layout(shapes: Shapes) -> UNetLayout | None:
-    """Describe a UNet or ControlNet; ``None`` if the blocks of a level are not alike.
+    """Describe a UNet or ControlNet; ``None`` if it is irregular in other ways than those known.
 
     Args:
         shapes: Of the UNet alone, its prefix stripped.
@@ -99,7 +104,9 @@ def unet_layout(shapes: Shapes) -> UNetLayout | None:
     if not (_is_regular(levels) and first and context):
         return None
     decoder = _decoder_depths(shapes, len(levels), len(levels[0]))
-    if any(len(set(level)) > 1 for level in decoder):
+    first_in_middle, middle_depth, last_in_middle = _middle(shapes)
+    is_known = (first_in_middle, middle_depth > 0, last_in_middle) in _MIDDLES
+    if not is_known or any(0 in level and any(level) for level in decoder):
         return None
     entries = [shape for name, shape in shapes.items() if name.endswith(".proj_in.weight")]
     vector = shapes.get("label_emb.0.0.weight") or shapes.get("add_embedding.linear_1.weight")
@@ -107,8 +114,8 @@ def unet_layout(shapes: Shapes) -> UNetLayout | None:
         in_channels=first[1],
         channels=tuple(level[0][0] for level in levels),
         depths=tuple(level[0][1] for level in levels),
-        middle_depth=_depths(shapes).get("middle_block.1" if is_ldm(shapes) else "mid_block.attentions.0", 0),
-        decoder_depths=tuple(level[0] for level in decoder),
+        middle_depth=middle_depth if first_in_middle else None,
+        decoder_depths=tuple(level[0] if len(set(level)) == 1 else tuple(level) for level in decoder),
         blocks=len(levels[0]),
         context_width=context[0],
         is_linear=all(len(shape) == 2 for shape in entries),
@@ -161,6 +168,19 @@ def _depths(shapes: Shapes) -> dict[str, int]:
         if match := re.fullmatch(r"(.+)\.transformer_blocks\.(\d+)\.norm1\.weight", name):
             found[match[1]] = max(found.get(match[1], 0), int(match[2]) + 1)
     return found
+
+
+def _middle(shapes: Shapes) -> tuple[bool, int, bool]:
+    """Tell whether there is a residual block, how deep the transformer, whether there is a second block."""
+    depths = _depths(shapes)
+    first, last = (
+        any(name.startswith(places) for name in shapes)
+        for places in (
+            ("middle_block.0.", "mid_block.resnets.0."),
+            ("middle_block.2.", "mid_block.resnets.1."),
+        )
+    )
+    return first, depths.get("middle_block.1", 0) or depths.get("mid_block.attentions.0", 0), last
 
 
 def _decoder_depths(shapes: Shapes, levels: int, blocks: int) -> list[list[int]]:

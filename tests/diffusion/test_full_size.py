@@ -35,6 +35,10 @@ SD1 = UNetLayout(4, (320, 640, 1280, 1280), (1, 1, 1, 0), 1, (0, 1, 1, 1), 2, 76
 SD2 = replace(SD1, context_width=1024, is_linear=True)
 SDXL = UNetLayout(4, (320, 640, 1280), (0, 2, 10), 10, (10, 2, 0), 2, 2048, True, 2816)
 REFINER = UNetLayout(4, (384, 768, 1536, 1536), (0, 4, 4, 0), 4, (0, 4, 4, 0), 2, 1280, True, 2560)
+SSD_1B = replace(SDXL, depths=(0, 2, 4), middle_depth=0, decoder_depths=((4, 4, 10), (2, 1, 1), 0))
+VEGA = replace(SDXL, depths=(0, 1, 2), middle_depth=0, decoder_depths=(2, 1, 0))
+KOALA_700M = replace(SDXL, depths=(0, 2, 5), middle_depth=None, decoder_depths=(5, 2, 0), blocks=1)
+KOALA_1B = replace(KOALA_700M, depths=(0, 2, 6), middle_depth=6, decoder_depths=(6, 2, 0))
 UNETS = {
     "sd15": (SD1, Family.SD1),
     "sd15_inpainting": (replace(SD1, in_channels=9), Family.SD1),
@@ -43,6 +47,10 @@ UNETS = {
     "sd2_inpainting": (replace(SD2, in_channels=9), Family.SD2),
     "sdxl": (SDXL, Family.SDXL),
     "refiner": (REFINER, Family.SDXL_REFINER),
+    "ssd_1b": (SSD_1B, Family.SDXL),
+    "segmind_vega": (VEGA, Family.SDXL),
+    "koala_700m": (KOALA_700M, Family.SDXL),
+    "koala_1b": (KOALA_1B, Family.SDXL),
 }
 COMFYUI = json.loads((Path(__file__).parent / "comfyui" / "full_size.json").read_text())
 PUBLISHED = {
