@@ -26,6 +26,9 @@ Prediction = Literal["epsilon", "v_prediction", "sample", "consistency", "image"
 - ``image``: x0, from latents that are not scaled.
 """
 
+FIRST_BETA, LAST_BETA, TIMESTEPS = 0.00085, 0.012, 1000
+"""Stable Diffusion's variances; docs/configurations.md names the source."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NoiseSchedule:
@@ -136,6 +139,6 @@ def stable_diffusion_schedule(
 
     A consistency model knows 50 of its levels.
     """
-    betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
+    betas = torch.linspace(FIRST_BETA**0.5, LAST_BETA**0.5, TIMESTEPS, dtype=torch.float64) ** 2
     schedule = NoiseSchedule.of_betas(betas, prediction, is_zero_snr=is_zero_snr)
     return schedule.distilled() if prediction == "consistency" else schedule
