@@ -95,10 +95,10 @@ def _run(clip: TextEncoder, tower: TextTower, chunks: Sequence[list[Token]]) -> 
     def call() -> tuple[Tensor, Tensor]:
         network = tower.network.module()
         encoder = getattr(network, "text_model", network)
-        with memory_errors("encoding a prompt"), _with_vectors(encoder, chunks):
-            output = encoder(numbers.to(tower.network.placement.device), output_hidden_states=True)
-            embeds = _chosen_layer(clip, tower, encoder, output)
-            pooled = output.last_hidden_state[:1, end]
+        with memory_errors("encoding a prompt"), _with_vectors(encoder, chunks), _outputs(encoder) as layers:
+            last = encoder(numbers.to(tower.network.placement.device)).last_hidden_state
+            embeds = _chosen_layer(clip, tower, encoder, layers, last)
+            pooled = last[:1, end]
             if encoder is not network:
                 pooled = network.text_projection(pooled)
             return embeds.float().cpu(), pooled.float().cpu()
@@ -107,22 +107,48 @@ def _run(clip: TextEncoder, tower: TextTower, chunks: Sequence[list[Token]]) -> 
     return embeds.clone(), pooled.clone()
 
 
-def _chosen_layer(clip: TextEncoder, tower: TextTower, encoder: Any, output: Any) -> Tensor:
+def _chosen_layer(
+    clip: TextEncoder, tower: TextTower, encoder: Any, layers: Sequence[Tensor], last: Tensor
+) -> Tensor:
     """Return the output of the layer that the family, or the user, takes.
 
     Stable Diffusion 1.x and 2.x put the final norm behind whichever layer is taken; SDXL takes it as it is.
+
+    Args:
+        clip: What the tower belongs to.
+        tower: Which one.
+        encoder: Its module.
+        layers: What each of its layers gave.
+        last: What the last gave, normed.
     """
-    layers: Sequence[Tensor] = output.hidden_states
     last_layer = clip.last_layer
     if last_layer is None:
         last_layer = _LAST if clip.family is Family.SD1 else _PENULTIMATE
     if tower.is_shortened:
         last_layer = min(last_layer + 1, _LAST)
-    if -last_layer >= len(layers):
-        normed: Tensor = output.last_hidden_state
-        return normed
+    if -last_layer > len(layers):
+        return last
     chosen = layers[last_layer]
     return encoder.final_layer_norm(chosen) if clip.family in (Family.SD1, Family.SD2) else chosen
+
+
+@contextmanager
+def _outputs(encoder: Any) -> Iterator[list[Tensor]]:
+    """Collect what each layer of a tower gives within the block.
+
+    Not by ``output_hidden_states``: for that transformers hooks into the layers once for each model, so that
+    layers which a model shares with its LoRAs' twins would tell twice.
+    """
+    outputs: list[Tensor] = []
+    hooks = [
+        layer.register_forward_hook(lambda layer, args, output: outputs.append(output))
+        for layer in encoder.encoder.layers
+    ]
+    try:
+        yield outputs
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 @contextmanager

@@ -9,6 +9,8 @@ import torch
 from safetensors.torch import save_file
 
 from bridge.diffusion import TextEncoder, encode_prompt, encode_prompts, set_last_layer
+from bridge.diffusion.patching import twin_of
+from bridge.diffusion.residency import Network
 from bridge.diffusion.tokens import tokenize
 from bridge.errors import InputError, ModelError, ModelNotFound, UnsupportedModel
 from bridge.models import Catalogue, Family
@@ -88,6 +90,22 @@ def test_an_earlier_layer_is_normed_too(clip: TextEncoder) -> None:
     embeds = encode_prompt(set_last_layer(clip, -2), "a cat").prompt_embeds
     torch.testing.assert_close(embeds, tower.final_layer_norm(layers[-2]))
     assert not torch.allclose(embeds, encode_prompt(clip, "a cat").prompt_embeds)
+
+
+def test_a_twin_that_shares_layers_does_not_move_them(clip: TextEncoder) -> None:
+    before = encode_prompt(set_last_layer(clip, -2), "a cat").prompt_embeds
+    tower = clip.towers[0]
+    name = "encoder.layers.0.mlp.fc1.weight"
+
+    def of_twin() -> torch.Tensor:
+        twin = Network("twin", lambda where: twin_of(tower.network.module(), [name]), needs=(tower.network,))
+        changed = replace(clip, towers=(replace(tower, network=twin),))
+        return encode_prompt(set_last_layer(changed, -2), "a cat").prompt_embeds
+
+    tower.network.drop()
+    torch.testing.assert_close(of_twin(), before)
+    torch.testing.assert_close(encode_prompt(set_last_layer(clip, -2), "a cat").prompt_embeds, before)
+    torch.testing.assert_close(of_twin(), before)
 
 
 @pytest.mark.parametrize("layer", [-1, -4, -24])
