@@ -197,13 +197,13 @@ class _Residents:
         while self.room(newest.home) < 0 and self.make_room(newest.home, (newest, *newest.needs)):
             _release()
 
-    def make_room(self, device: torch.device, keep: tuple[Network[Any], ...]) -> bool:
-        """Drop the network unused for longest of those that rest on a device; tells whether there was one."""
+    def make_room(self, device: torch.device, keep: tuple[Network[Any], ...]) -> Network[Any] | None:
+        """Drop the network unused for longest of those that rest on a device; return it if there was one."""
         for network in self.networks():
             if network.home == device and network not in (*keep, *self.kept):
                 network.drop()
-                return True
-        return False
+                return network
+        return None
 
     def start_streaming(self, networks: tuple[Network[Any], ...]) -> bool:
         """Stream the largest of some networks; tells whether there was one that was not yet."""
@@ -250,21 +250,25 @@ def free() -> None:
 def with_room(call: Callable[[], T], keep: tuple[Network[Any], ...]) -> T:
     """Call a function; when memory is full, make room and call it again.
 
-    First the networks that it does not need are dropped, one by one; then those it needs are streamed.
+    First the networks that it does not need are dropped, one by one; then those it needs are streamed. One
+    that the call itself loads is dropped once and, when it is back, no more.
 
     Raises:
         OutOfMemory: If memory is still full when the networks in ``keep`` are left, and streamed.
     """
     outer = len(_RESIDENTS.kept)
     _RESIDENTS.kept.extend(keep)
+    dropped: tuple[Network[Any], ...] = ()
     try:
         while True:
             try:
                 return call()
             except OutOfMemory:
                 devices = dict.fromkeys(each.placement.device for each in keep)
-                has_dropped = any(_RESIDENTS.make_room(device, keep) for device in devices)
-                if not (has_dropped or _RESIDENTS.start_streaming(keep)):
+                found = (_RESIDENTS.make_room(device, (*keep, *dropped)) for device in devices)
+                if gone := next(filter(None, found), None):
+                    dropped += (gone,)
+                elif not _RESIDENTS.start_streaming(keep):
                     raise
             _release()  # only here, where the error no longer holds on to the tensors of the call
     finally:

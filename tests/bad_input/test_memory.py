@@ -37,7 +37,7 @@ STAGES: dict[str, tuple[str, Wiring, str, str]] = {
         "23",
         'looking at 1 picture.* with CLIP vision "tiny',
     ),
-    "IP-Adapter": ("_Projection", ip_adapter("tiny.safetensors"), "5", 'IP-Adapter "tiny'),
+    "IP-Adapter": ("_Projection", ip_adapter("tiny.safetensors"), "5", 'loading .*, IP-Adapter "tiny'),
     "upscaling": ("CompactNet", upscale_model("tiny.safetensors"), "21", 'enlarging .* model "tiny'),
     "HED": ("HedNet", hed(), "21", "finding edges"),
 }

@@ -141,6 +141,20 @@ def test_room_is_not_made_of_what_is_needed(make: Callable[[str], Network[Any]])
     assert attempts == [["a", "b"], ["a"]]
 
 
+def test_what_the_call_itself_loads_is_not_dropped_without_end(make: Callable[[str], Network[Any]]) -> None:
+    kept, other = make("a"), make("b")
+    attempts: list[list[str]] = []
+
+    def call() -> None:
+        other.module()
+        attempts.append(names())
+        raise OutOfMemory("full")
+
+    with pytest.raises(OutOfMemory):
+        with_room(call, keep=(kept,))
+    assert attempts == [["b"], ["b"]]
+
+
 def test_another_placement_loads_again(make: Callable[[str], Network[Any]], loads: list[str]) -> None:
     before = placement()
     network = make("a")
