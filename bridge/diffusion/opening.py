@@ -12,6 +12,7 @@ from bridge.diffusion.reading import reading, running_loader
 from bridge.diffusion.residency import Network
 from bridge.diffusion.storage import StorageDtype, narrow_layers
 from bridge.diffusion.weights import Names, fill, match_names
+from bridge.errors import ModelError
 
 Build = Callable[[], torch.nn.Module]
 
@@ -38,10 +39,11 @@ def open_network(
         storage: How its weights rest in memory.
 
     Raises:
-        ModelError: If the file is damaged, or does not hold the network.
+        ModelError: If the file is damaged, or does not hold the network; or if what describes the network,
+            shapes or a configuration, describes none that there can be.
     """
     header = models.read_header(file)
-    skeleton = build()
+    skeleton = _built(build, label)
     narrow = narrow_layers(skeleton, storage)
     found = match_names(skeleton, header, names, file.name)
     size = sum(header.tensors[place.name].end - header.tensors[place.name].begin for place in found.values())
@@ -56,3 +58,14 @@ def open_network(
 
     shapes = {key: tuple(parameter.shape) for key, parameter in skeleton.named_parameters()}
     return Network(label, load, shapes, narrow=narrow, place=place)
+
+
+def _built(build: Build, label: str) -> torch.nn.Module:
+    try:
+        return build()
+    except (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError) as error:
+        raise ModelError(
+            f"{label} is described in a way that no network can have: {error}",
+            code="model_corrupt",
+            hint="Download it again; if it is a folder, with its config.json.",
+        ) from error

@@ -25,6 +25,7 @@ from bridge.diffusion import (
 )
 from bridge.diffusion import networks as networks_module
 from bridge.errors import ModelError, UnsupportedModel
+from bridge.models import Family
 
 
 @pytest.fixture(scope="module")
@@ -285,6 +286,56 @@ def test_a_denoiser_apart_in_either_style(
     model = load_denoiser(tmp_path / "unet.safetensors", "unet")
     assert_same(model.unet.module(), unet)
     assert model.vae is None
+
+
+SLIM = {
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+    "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
+    "block_out_channels": (32, 64),
+    "cross_attention_dim": 64,
+    "attention_head_dim": (1, 1),
+    "use_linear_projection": True,
+    "addition_embed_type": "text_time",
+    "addition_time_embed_dim": 256,
+    "projection_class_embeddings_input_dim": 1600,
+    "transformer_layers_per_block": (1, (2, 2)),
+}
+"""Of SDXL's kind, made smaller as SSD-1B and KOALA-700M were."""
+
+
+@pytest.mark.parametrize("kind", ["ldm", "diffusers", "folder"])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"mid_block_type": "UNetMidBlock2D", "reverse_transformer_layers_per_block": ((2, 3, 1), 1)},
+        {"mid_block_type": None, "reverse_transformer_layers_per_block": ((2, 2, 2), 1)},
+    ],
+    ids=["ssd", "koala"],
+)
+def test_a_denoiser_with_less_of_a_middle_opens_in_any_style(
+    tmp_path: Path, ldm: Any, kind: str, more: dict[str, Any]
+) -> None:
+    unet = networks_module.empty_unet(SLIM | more).to_empty(device="cpu")
+    for seed, parameter in enumerate(unet.parameters()):
+        parameter.data = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(seed))
+    if kind == "folder":
+        unet.save_pretrained(tmp_path / "slim" / "unet")
+    else:
+        save_file(ldm.unet_state(unet, 2) if kind == "ldm" else unet.state_dict(), tmp_path / "slim")
+    model = load_denoiser(tmp_path / "slim", "slim")
+    assert model.family is Family.SDXL
+    assert model.unet.module().state_dict().keys() == unet.state_dict().keys()
+    assert_same(model.unet.module(), unet)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"block_out_channels": [32]}, {"block_out_channels": [33, 50, 64]}, {"norm_num_groups": 0}]
+)
+def test_a_configuration_that_contradicts_itself_is_said(demo_copy: Path, changes: dict[str, Any]) -> None:
+    edit(demo_copy / "unet" / "config.json", **changes)
+    with pytest.raises(ModelError, match=r'checkpoint "demo" is described') as caught:
+        load_checkpoint(demo_copy, "demo")
+    assert caught.value.code == "model_corrupt"
 
 
 def test_eight_bits_halve_the_memory_and_change_little(
