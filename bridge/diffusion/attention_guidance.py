@@ -12,6 +12,7 @@ from bridge.diffusion.guidance_rules import with_rule
 from bridge.diffusion.look import Look, current_look
 from bridge.diffusion.patching import twin_of, variant
 from bridge.diffusion.types import DiffusionModel
+from bridge.errors import UnsupportedModel
 
 _BLUR_RADIUS = 4
 """The paper's kernel has nine pixels a side."""
@@ -117,6 +118,11 @@ def _watched(unet: Any, sights: _Sights) -> Any:
 
 def _middle(unet: Any) -> list[str]:
     """Return the self-attentions of the middle block."""
+    if unet.config["mid_block_type"] != "UNetMidBlock2DCrossAttn":
+        raise UnsupportedModel(
+            "this checkpoint's UNet has no attention in its middle, which guidance by attention needs",
+            hint="Leave out PerturbedAttentionGuidance and SelfAttentionGuidance with it.",
+        )
     blocks = unet.mid_block.attentions[0].transformer_blocks
     return [f"mid_block.attentions.0.transformer_blocks.{index}.attn1" for index in range(len(blocks))]
 

@@ -57,7 +57,7 @@ def _with_free_u(unet: Any, settings: FreeU) -> Any:
 
 def _joints(unet: Any) -> Iterator[tuple[str, int]]:
     """Yield what takes a skip, and how many of its channels, the first ones, come from the backbone."""
-    width = unet.mid_block.resnets[-1].out_channels
+    width = unet.config["block_out_channels"][-1]
     for level, block in enumerate(unet.up_blocks):
         for index, resnet in enumerate(block.resnets):
             yield f"up_blocks.{level}.resnets.{index}", width

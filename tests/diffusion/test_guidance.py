@@ -10,6 +10,7 @@ from torch import Tensor
 from bridge.diffusion import (
     DiffusionModel,
     DualGuidance,
+    Network,
     PerturbedAttentionGuidance,
     ProjectedGuidance,
     Prompt,
@@ -19,7 +20,9 @@ from bridge.diffusion import (
     with_rule,
 )
 from bridge.diffusion.guidance import GuidanceRule, Predictions, follow
-from bridge.errors import InputError
+from bridge.diffusion.networks import empty_unet
+from bridge.errors import InputError, UnsupportedModel
+from tests.diffusion.conftest import UNET, with_weights
 
 POSITIVE, NEGATIVE = (
     (Prompt(torch.randn(1, 77, 16, generator=torch.Generator().manual_seed(seed))),) for seed in (1, 2)
@@ -115,3 +118,11 @@ def test_guidance_between_three_prompts_takes_no_rules(model: DiffusionModel) ->
     dual = DualGuidance(with_rule(model, TangentialDamping()), POSITIVE, NEGATIVE, NEGATIVE, 4.0, 2.0)
     with pytest.raises(InputError, match="Dual CFG Guider"):
         dual.denoiser(CLEAN, None)
+
+
+async def test_a_unet_without_attention_in_its_middle_is_refused(model: DiffusionModel, as_node: Any) -> None:
+    config = {**UNET, "mid_block_type": "UNetMidBlock2D"}
+    plain = replace(model, unet=Network("tiny SSD", lambda placement: with_weights(empty_unet(config))))
+    guidance = PromptGuidance(with_rule(plain, PerturbedAttentionGuidance(1.0)), POSITIVE)
+    with pytest.raises(UnsupportedModel, match="no attention in its middle"):
+        await as_node(guidance.denoiser(CLEAN, None)(NOISY, 3.0))
