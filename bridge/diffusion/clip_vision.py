@@ -1,5 +1,6 @@
 """CLIP's image towers: from pictures to embeddings of what they show."""
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -74,13 +75,29 @@ def load_clip_vision(path: Path, name: str) -> VisionTower:
         UnsupportedModel: If it is an image encoder of another kind.
     """
     file = folder.weights_file(path, "model") if path.is_dir() else path
-    layout = models.clip_vision(models.read_header(file), path.name)
+    return _opened(file, models.clip_vision(models.read_header(file), path.name), name)
+
+
+def vision_of_checkpoint(path: Path, name: str) -> VisionTower:
+    """Open the image tower of an unCLIP checkpoint: of a single file, or of a folder in diffusers' layout.
+
+    Raises:
+        ModelError: If the checkpoint is damaged, unsafe, or brings none.
+        UnsupportedModel: If it is an image encoder of another kind.
+    """
+    if path.is_dir():
+        return load_clip_vision(path / "image_encoder", name)
+    layout = models.vision_of_checkpoint(models.read_header(path), path.name)
+    return _opened(path, layout, name, models.CHECKPOINT_VISION_PREFIX)
+
+
+def _opened(file: Path, layout: VisionLayout, name: str, prefix: str = "") -> VisionTower:
     config = vision_config(layout)
     network = open_network(
         f'CLIP vision "{name}"',
         lambda: empty_vision_tower(config),
         file,
-        _open_clip_places if layout.is_open_clip else lambda key: [key],
+        functools.partial(_open_clip_places, prefix=prefix) if layout.is_open_clip else lambda key: [key],
         finish=with_positions,
     )
     return VisionTower(network, layout, name)
@@ -181,8 +198,8 @@ def _scaled(planes: Tensor, size: int, *, crops: bool) -> Tensor:
     return planes[:, :, top : top + size, left : left + size]
 
 
-def _open_clip_places(name: str) -> list[Place]:
+def _open_clip_places(name: str, prefix: str) -> list[Place]:
     name = name.removeprefix("vision_model.")
     name = name.replace("pre_layrnorm.", "ln_pre.").replace("post_layernorm.", "ln_post.")
     places = [_OPEN_CLIP[name]] if name in _OPEN_CLIP else open_clip_places(name)
-    return [Place(f"visual.{each.name}", each.third, each.is_transposed) for each in places]
+    return [Place(f"{prefix}visual.{each.name}", each.third, each.is_transposed) for each in places]

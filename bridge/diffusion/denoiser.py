@@ -43,6 +43,7 @@ class Denoiser:
         shape: Of the latents, (B, C, h, w).
         clean: The latents that the run starts from, as an inpainting UNet is to see them.
         noise_mask: Where to denoise, (…, H, W), as an inpainting UNet is to see it.
+        seed: Of the run, for noise on pictures that prompts show.
 
     Raises:
         InputError: If the latents have another number of channels than the UNet, an area lies outside them,
@@ -61,18 +62,19 @@ class Denoiser:
         *,
         clean: Tensor | None = None,
         noise_mask: Tensor | None = None,
+        seed: int = 0,
     ) -> None:
         self._model = model
         self._guidance_scale = guidance_scale
         self._shape = tuple(shape)
         own = {rule: rule.empty for rule in model.guidance_rules if isinstance(rule, PerpendicularGuidance)}
         _require_match(model, (*positive, *negative, *chain.from_iterable(own.values())), shape)
-        self._prompts = ready_prompts(model, positive, negative, shape, clean, noise_mask)
+        self._prompts = ready_prompts(model, positive, negative, shape, clean, noise_mask, seed)
         self._steering: dict[tuple[Control | Grounding, tuple[int, int]], Steering] = {}
         self._batches: dict[tuple[ReadyPrompt, ...], list[Batch]] = {}
         self._is_apart = False
         self._own: dict[GuidanceRule, tuple[ReadyPrompt, ...]] = {
-            rule: ready_prompts(model, positive, empty, shape, clean, noise_mask)
+            rule: ready_prompts(model, positive, empty, shape, clean, noise_mask, seed)
             for rule, empty in own.items()
         }
         self._memory: dict[GuidanceRule, Any] = {}
@@ -206,6 +208,7 @@ class Denoiser:
                 sample,
                 timestep,
                 encoder_hidden_states=batch.prompt_embeds,
+                class_labels=batch.labels,
                 added_cond_kwargs=batch.added,
                 return_dict=False,
                 **given,

@@ -32,12 +32,6 @@ def _is_counts(value: Any) -> bool:
     return isinstance(value, list) and 0 < len(value) <= 16 and all(_is_count(entry) for entry in value)
 
 
-def _are_depths(value: Any) -> bool:
-    """A number for all levels, or one for each, or several for a level whose blocks differ."""
-    is_each = isinstance(value, list) and 0 < len(value) <= 16
-    return _is_count(value) or (is_each and all(_is_count(level) or _is_counts(level) for level in value))
-
-
 def _is_number(value: Any) -> bool:
     return type(value) in (int, float) and math.isfinite(value)
 
@@ -69,20 +63,20 @@ _ENCODER: Mapping[str, Check] = {
     "freq_shift": _is_number,
     "in_channels": _is(4, 8, 9),
     "layers_per_block": _is_count,
-    "mid_block_type": _is(None, "UNetMidBlock2D", "UNetMidBlock2DCrossAttn"),
     "mid_block_scale_factor": _is_number,
     "norm_eps": _is_number,
     "norm_num_groups": _is_count,
     "projection_class_embeddings_input_dim": lambda value: value is None or _is_count(value),
     "sample_size": lambda value: True,
-    "transformer_layers_per_block": _are_depths,
+    "transformer_layers_per_block": lambda value: _is_count(value) or _is_counts(value),
     "upcast_attention": _is_flag,
     "use_linear_projection": _is_flag,
 }
 UNET_KEYS: Mapping[str, Check] = {
     **_ENCODER,
+    "class_embed_type": _is(None, "projection"),
     "out_channels": _is(4),
-    "reverse_transformer_layers_per_block": lambda value: value is None or _are_depths(value),
+    "reverse_transformer_layers_per_block": lambda value: value is None or _is_counts(value),
     "up_block_types": _is_list_of("CrossAttnUpBlock2D", "UpBlock2D"),
 }
 CONTROLNET_KEYS: Mapping[str, Check] = {
@@ -244,11 +238,15 @@ def _network_config(folder: Path, keys: Mapping[str, Check], network: type) -> d
 
 
 def _with_sizes(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
-    """Check that a network that is told a picture's sizes says how wide that is."""
-    for key in ("addition_time_embed_dim", "projection_class_embeddings_input_dim"):
-        if config.get("addition_embed_type") and not config.get(key):
+    """Check that a network that is told a picture's sizes, or of a picture, says how wide that is."""
+    for kind, key in (
+        ("addition_embed_type", "addition_time_embed_dim"),
+        ("addition_embed_type", "projection_class_embeddings_input_dim"),
+        ("class_embed_type", "projection_class_embeddings_input_dim"),
+    ):
+        if config.get(kind) and not config.get(key):
             raise UnsupportedModel(
-                f'"{folder.parent.name}/{folder.name}" lacks "{key}", which a network of SDXL has',
+                f'"{folder.parent.name}/{folder.name}" lacks "{key}", which belongs to its {kind}',
                 hint=SUPPORTED,
             )
     return config

@@ -22,12 +22,13 @@ class Guidance(Protocol):
     def model(self) -> DiffusionModel:
         """Whose prediction it is."""
 
-    def denoiser(self, clean: Tensor, noise_mask: Tensor | None) -> Denoise:
+    def denoiser(self, clean: Tensor, noise_mask: Tensor | None, seed: int = 0) -> Denoise:
         """Make ready for a run.
 
         Args:
             clean: The scaled latents that the run starts from, (B, C, h, w), on the device.
             noise_mask: Where to denoise, for UNets that see it.
+            seed: Of the run.
         """
 
 
@@ -50,7 +51,7 @@ class PromptGuidance:
     negative: Sequence[Prompt] = ()
     guidance_scale: float = 1.0
 
-    def denoiser(self, clean: Tensor, noise_mask: Tensor | None) -> Denoise:
+    def denoiser(self, clean: Tensor, noise_mask: Tensor | None, seed: int = 0) -> Denoise:
         """See ``Guidance``."""
         return Denoiser(
             self.model,
@@ -60,6 +61,7 @@ class PromptGuidance:
             clean.shape,
             clean=clean,
             noise_mask=noise_mask,
+            seed=seed,
         )
 
 
@@ -85,7 +87,7 @@ class DualGuidance:
     second_scale: float
     is_nested: bool = False
 
-    def denoiser(self, clean: Tensor, noise_mask: Tensor | None) -> Denoise:
+    def denoiser(self, clean: Tensor, noise_mask: Tensor | None, seed: int = 0) -> Denoise:
         """See ``Guidance``; refuses models whose guidance has rules, which know of two predictions only."""
         if self.model.guidance_rules:
             raise InputError(
@@ -95,9 +97,9 @@ class DualGuidance:
         plain = replace(self.model, guidance_rescale=0.0)
         edit = PromptGuidance(
             self.model if self.is_nested else plain, self.first, self.second, self.first_scale
-        ).denoiser(clean, noise_mask)
+        ).denoiser(clean, noise_mask, seed)
         # At a weight of 0 the first prompts do not run; ControlNets that cover the negative ones are theirs.
-        negative = PromptGuidance(plain, self.first, self.negative, 0.0).denoiser(clean, noise_mask)
+        negative = PromptGuidance(plain, self.first, self.negative, 0.0).denoiser(clean, noise_mask, seed)
         if self.is_nested:
             return _Nested(edit, negative, self.second_scale)
         return _Chained(edit, negative, self.second_scale, self.model.guidance_rescale)

@@ -24,6 +24,8 @@ _UNET = (
     (r"time_embedding\.linear_2\.", "time_embed.2."),
     (r"add_embedding\.linear_1\.", "label_emb.0.0."),
     (r"add_embedding\.linear_2\.", "label_emb.0.2."),
+    (r"class_embedding\.linear_1\.", "label_emb.0.0."),
+    (r"class_embedding\.linear_2\.", "label_emb.0.2."),
     (r"mid_block\.resnets\.0\.", "middle_block.0."),
     (r"mid_block\.attentions\.0\.", "middle_block.1."),
     (r"mid_block\.resnets\.1\.", "middle_block.2."),

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from bridge.diffusion.types import DiffusionModel, MicroConditioning, Prompt
+from bridge.diffusion.unclip import pooled_of_pictures
 from bridge.errors import ModelError
 from bridge.models import Family
 
@@ -20,7 +21,7 @@ Added = tuple[Tensor, Tensor]
 
 
 def added_conditioning(
-    prompt: Prompt, model: DiffusionModel, shape: Sequence[int], *, is_negative: bool
+    prompt: Prompt, model: DiffusionModel, shape: Sequence[int], *, is_negative: bool, seed: int = 0
 ) -> Added | None:
     """Return what a UNet takes besides the prompt's words; ``None`` for families that take nothing.
 
@@ -29,9 +30,11 @@ def added_conditioning(
         model: Its family decides.
         shape: Of the latents, (B, C, h, w).
         is_negative: Whether the prompt says what the picture should not be.
+        seed: Of the run, for pictures that the prompt shows.
 
     Raises:
-        ModelError: Code ``model_mismatch`` if the prompt has no pooled embedding.
+        ModelError: Code ``model_mismatch`` if the prompt has no pooled embedding, or shows pictures
+            that were embedded for another checkpoint.
     """
     if model.family not in (Family.SDXL, Family.SDXL_REFINER):
         return None
@@ -54,4 +57,7 @@ def added_conditioning(
             micro.height if micro.target_height is None else micro.target_height,
             micro.width if micro.target_width is None else micro.target_width,
         ]
-    return prompt.pooled_prompt_embeds, torch.tensor([numbers], dtype=torch.float32)
+    pooled = pooled_of_pictures(prompt, model, seed)
+    if pooled is None:
+        pooled = prompt.pooled_prompt_embeds
+    return pooled, torch.tensor([numbers], dtype=torch.float32)

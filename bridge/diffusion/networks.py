@@ -165,7 +165,12 @@ def _encoder_config(layout: UNetLayout, family: Family) -> dict[str, Any]:
     }
     if not layout.middle_depth:
         config["mid_block_type"] = None if layout.middle_depth is None else "UNetMidBlock2D"
-    if layout.vector_width:
+    if layout.vector_width and family is Family.SD2:  # unCLIP
+        config |= {
+            "class_embed_type": "projection",
+            "projection_class_embeddings_input_dim": layout.vector_width,
+        }
+    elif layout.vector_width:
         config |= {
             "addition_embed_type": "text_time",
             "addition_time_embed_dim": _SIZE_CHANNELS,

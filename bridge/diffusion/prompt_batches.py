@@ -14,6 +14,7 @@ from bridge.diffusion.micro import Added, added_conditioning
 from bridge.diffusion.regions import Weight, Window, shares, weight_of, window_of
 from bridge.diffusion.residency import placement
 from bridge.diffusion.types import Control, DiffusionModel, Prompt
+from bridge.diffusion.unclip import class_labels
 
 _CHUNK = 77
 """Tokens that the text towers make at a time."""
@@ -30,6 +31,7 @@ class ReadyPrompt:
         weight: How much it counts there.
         controls: What steers it.
         added: What SDXL's UNets take besides.
+        labels: What unCLIP's UNets are told of pictures, (1, width).
         channels: What the UNet sees beside the noisy latents, (B, C, h, w).
         start: Noise level at which it begins.
         end: Noise level at which it ends.
@@ -41,6 +43,7 @@ class ReadyPrompt:
     weight: Weight
     controls: tuple[Control, ...]
     added: Added | None
+    labels: Tensor | None
     channels: Tensor | None
     start: float
     end: float
@@ -63,6 +66,7 @@ class Batch:
         shares: For each prompt its share in its side's result.
         prompt_embeds: Shape (prompts · B, tokens, width), on the device.
         added: What SDXL's UNets take besides, as diffusers names it.
+        labels: What unCLIP's UNets are told of pictures, (prompts · B, width), on the device.
         channels: What the UNet sees beside the noisy latents, on the device.
         steering: What they all go through.
     """
@@ -71,6 +75,7 @@ class Batch:
     shares: tuple[Weight, ...]
     prompt_embeds: Tensor
     added: dict[str, Tensor] | None
+    labels: Tensor | None
     channels: Tensor | None
     steering: tuple[Steering, ...]
 
@@ -82,6 +87,7 @@ def ready_prompts(
     shape: Sequence[int],
     clean: Tensor | None,
     noise_mask: Tensor | None,
+    seed: int = 0,
 ) -> tuple[ReadyPrompt, ...]:
     """Make the prompts of both sides ready for latents of a shape.
 
@@ -98,7 +104,8 @@ def ready_prompts(
             window=window,
             weight=weight_of(prompt, window, shape),
             controls=prompt.controls,
-            added=added_conditioning(prompt, model, shape, is_negative=is_negative),
+            added=added_conditioning(prompt, model, shape, is_negative=is_negative, seed=seed),
+            labels=class_labels(prompt, model, seed),
             channels=extra_channels(prompt, model, shape, clean, noise_mask),
             start=model.schedule.sigma_at(prompt.start),
             end=model.schedule.sigma_at(prompt.end),
@@ -136,6 +143,7 @@ def _counterparts(prompts: Sequence[ReadyPrompt], others: Sequence[ReadyPrompt])
                         prompt_embeds=smallest.prompt_embeds,
                         is_negative=smallest.is_negative,
                         added=smallest.added,
+                        labels=smallest.labels,
                         channels=smallest.channels,
                     )
                 )
@@ -194,6 +202,11 @@ def _batch(
             "text_embeds": pooled.to(here.device, here.dtype),
             "time_ids": numbers.to(here.device),  # in float32: a size above 256 is no bfloat16
         }
+    labels = None
+    if prompts[0].labels is not None:
+        labels = torch.cat([repeat_to(prompt.labels, count) for prompt in prompts]).to(
+            here.device, here.dtype
+        )
     channels = None
     if prompts[0].channels is not None:
         channels = torch.cat([prompt.cut(prompt.channels) for prompt in prompts]).to(here.device, here.dtype)
@@ -202,6 +215,7 @@ def _batch(
         shares=tuple(part.to(here.device) if isinstance(part, Tensor) else part for part in parts),
         prompt_embeds=torch.cat(embeds).to(here.device, here.dtype),
         added=added,
+        labels=labels,
         channels=channels,
         steering=tuple(steering(control, _size(prompts[0], shape)) for control in prompts[0].controls),
     )

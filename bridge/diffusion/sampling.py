@@ -140,7 +140,7 @@ async def run(
     last = Step(noisy, noisy)
     if len(levels) > 1:
         mask = latents.get("noise_mask")
-        denoise = guider.denoiser(clean, mask)
+        denoise = guider.denoiser(clean, mask, noise.seed)
         if mask is not None:
             denoise = _masked(denoise, mask, clean, _protecting(initial, sampler, noise), model, levels)
         source = NoiseSource(noisy, levels, noise.seed)

@@ -256,6 +256,21 @@ class MicroConditioning:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class PicturePrompt:
+    """Pictures that a prompt shows to an unCLIP checkpoint, or to SDXL.
+
+    Args:
+        image_embeds: From CLIP vision, shape (B, width), on the CPU.
+        strength: What they are multiplied by.
+        noise_augmentation: 0..1, how freely they are followed.
+    """
+
+    image_embeds: Tensor
+    strength: float = 1.0
+    noise_augmentation: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Prompt:
     """Embeddings plus everything that steers the denoiser.
 
@@ -270,6 +285,7 @@ class Prompt:
         start: Fraction of the noise schedule at which it begins, 0..1.
         end: Fraction at which it ends.
         micro: What SDXL is told of the picture; ``None`` for the size of the latents.
+        pictures: What an unCLIP checkpoint, or SDXL, is to see beside the words.
         concat_latents: What an inpainting or instruct-pix2pix UNet sees beside the noisy latents, shape
             (B, 4, h, w), as on sockets.
         concat_mask: What an inpainting UNet is to make anew, (B, 1, H, W), range 0..1, in pixels.
@@ -285,6 +301,7 @@ class Prompt:
     start: float = 0.0
     end: float = 1.0
     micro: MicroConditioning | None = None
+    pictures: tuple[PicturePrompt, ...] = ()
     concat_latents: Tensor | None = None
     concat_mask: Tensor | None = None
 

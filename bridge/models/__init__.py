@@ -30,13 +30,15 @@ from bridge.models.ncnn import convert_ncnn, is_ncnn
 from bridge.models.packaged import converted, packaged_file, packaged_models
 from bridge.models.style import StyleLayout, style_model
 from bridge.models.used import models_used
+from bridge.models.vision import CHECKPOINT_PREFIX as CHECKPOINT_VISION_PREFIX
 from bridge.models.vision import KINDS_BY_PROJECTION as VISION_KINDS_BY_PROJECTION
 from bridge.models.vision import KINDS_BY_WIDTH as VISION_KINDS_BY_WIDTH
 from bridge.models.vision import PATCH as VISION_PATCH
-from bridge.models.vision import VIT_BIGG, VIT_H, VIT_L, VisionLayout, clip_vision
+from bridge.models.vision import VIT_BIGG, VIT_H, VIT_L, VisionLayout, clip_vision, vision_of_checkpoint
 
 __all__ = [
     "ADAPTER_KINDS",
+    "CHECKPOINT_VISION_PREFIX",
     "CONTEXT_WIDTHS",
     "FOLDERS",
     "PRESETS",
@@ -91,4 +93,5 @@ __all__ = [
     "shards_of",
     "style_model",
     "text_tower",
+    "vision_of_checkpoint",
 ]

@@ -125,8 +125,6 @@ def denoiser(header: Header, name: str) -> UNetPart:
         raise UnsupportedModel(f'"{name}" is {special} checkpoint, which is not supported')
     if any(mark in header.tensors for mark in _EDM_MARKS):
         raise UnsupportedModel(f'"{name}" was trained with the noise of EDM, which is not supported')
-    if family is Family.SD2 and layout.vector_width:
-        raise UnsupportedModel(f'"{name}" is an unCLIP checkpoint, which is not supported')
     return UNetPart(family, layout, prefix)
 
 

@@ -34,7 +34,7 @@ class UNetLayout:
         blocks: Residual blocks a level.
         context_width: Width of the prompt embeddings.
         is_linear: Whether its transformers begin with a linear layer, as from Stable Diffusion 2 on.
-        vector_width: Width of what it takes besides time and prompt, as SDXL does; 0 for nothing.
+        vector_width: Width of what it takes besides time and prompt, as SDXL and unCLIP do; 0 for nothing.
         hint_channels: Widths of a ControlNet's picture encoder; empty for a UNet.
     """
 
@@ -109,7 +109,8 @@ def unet_layout(shapes: Shapes) -> UNetLayout | None:
     if not is_known or any(0 in level and any(level) for level in decoder):
         return None
     entries = [shape for name, shape in shapes.items() if name.endswith(".proj_in.weight")]
-    vector = shapes.get("label_emb.0.0.weight") or shapes.get("add_embedding.linear_1.weight")
+    places = "label_emb.0.0", "add_embedding.linear_1", "class_embedding.linear_1"
+    vector = next((shapes[f"{place}.weight"] for place in places if f"{place}.weight" in shapes), None)
     return UNetLayout(
         in_channels=first[1],
         channels=tuple(level[0][0] for level in levels),

@@ -11,6 +11,9 @@ from bridge.models.layout import Shapes, strip
 
 TRANSFORMERS_PREFIX = "vision_model."
 OPEN_CLIP_PREFIX = "visual."
+CHECKPOINT_PREFIX = "embedder.model."
+"""Where the image tower of an unCLIP checkpoint begins. Source: v2-1-stable-unclip-h-inference.yaml,
+Stability-AI/stablediffusion (``embedder``)."""
 PATCH = 14
 """Pixels along a side of a patch of the towers that anything here was trained with."""
 
@@ -76,6 +79,23 @@ def clip_vision(header: Header, name: str) -> VisionLayout:
             f'"{name}" is a CLIP vision model without its projection, which image embeddings come from',
             code="model_incomplete",
             hint="Get the version of it that ends in visual_projection (CLIPVisionModelWithProjection).",
+        )
+    return layout
+
+
+@describing
+def vision_of_checkpoint(header: Header, name: str) -> VisionLayout:
+    """Describe the image tower in an unCLIP checkpoint.
+
+    Raises:
+        ModelError: Code ``model_incomplete`` if there is none.
+    """
+    layout = vision_layout(strip(header.shapes, CHECKPOINT_PREFIX))
+    if layout is None or not layout.projection:
+        raise ModelError(
+            f'checkpoint "{name}" brings no image encoder: it is no unCLIP checkpoint',
+            code="model_incomplete",
+            hint="Load it with CheckpointLoaderSimple, and an image encoder with CLIPVisionLoader.",
         )
     return layout
 

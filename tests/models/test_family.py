@@ -162,11 +162,11 @@ def test_families_are_told_by_names_and_shapes(
     assert checkpoint(header_of(change(sd15)), "x").unet.family is family
 
 
-def test_unclip_is_refused_by_name(sd15: Shapes) -> None:
+def test_unclip_is_known(sd15: Shapes) -> None:
     linear = {n: shape[:2] if n.endswith("proj_in.weight") else shape for n, shape in sd15.items()}
     shapes = {**widened(linear, 1024), f"{UNET}label_emb.0.0.weight": (1280, 2048)}
-    with pytest.raises(UnsupportedModel, match="unCLIP"):
-        checkpoint(header_of(shapes), "x")
+    unet = checkpoint(header_of(shapes), "x").unet
+    assert (unet.family, unet.layout.vector_width) == (Family.SD2, 2048)
 
 
 @pytest.mark.parametrize(("mark", "word"), [("edm_mean", "EDM"), ("edm_vpred.sigma_max", "EDM")])
