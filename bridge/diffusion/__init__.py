@@ -43,7 +43,13 @@ from bridge.diffusion.loading import (
 from bridge.diffusion.lora import apply_lora
 from bridge.diffusion.masked_picture import encode_inpainting, encode_masked, with_noise_mask
 from bridge.diffusion.merging import block_shares, merge_models, merge_text_encoders
-from bridge.diffusion.model_folders import find_model, folder_stamps, job_catalogue, model_stamps
+from bridge.diffusion.model_folders import (
+    embedding_stamps,
+    find_model,
+    folder_stamps,
+    job_catalogue,
+    model_stamps,
+)
 from bridge.diffusion.networks import LATENT_FACTOR
 from bridge.diffusion.noise import Noise, SeededNoise
 from bridge.diffusion.pictures import (
@@ -99,10 +105,9 @@ from bridge.diffusion.string_edits import (
     replace_pattern,
     replace_text,
 )
-from bridge.diffusion.text import encode_prompt, encode_prompts, set_last_layer
+from bridge.diffusion.text import encode_prompt, encode_prompts, pool_words, set_last_layer
 from bridge.diffusion.text_loading import load_text_encoder
 from bridge.diffusion.tiling import Tiling
-from bridge.diffusion.tokens import embedding_names, find_embedding
 from bridge.diffusion.types import (
     Area,
     Autoencoder,
@@ -206,7 +211,7 @@ __all__ = [
     "dpmpp_3m_sde",
     "dpmpp_sde",
     "each_picture",
-    "embedding_names",
+    "embedding_stamps",
     "encode_image",
     "encode_inpainting",
     "encode_masked",
@@ -218,7 +223,6 @@ __all__ = [
     "euler_ancestral_cfg_pp",
     "extended",
     "extract",
-    "find_embedding",
     "find_model",
     "flipped",
     "folder_stamps",
@@ -251,6 +255,7 @@ __all__ = [
     "model_stamps",
     "pick_latents",
     "placement",
+    "pool_words",
     "polyexponential_sigmas",
     "read_latents",
     "rebatch",

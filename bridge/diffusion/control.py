@@ -1,8 +1,8 @@
-"""ControlNets and T2I-Adapters at work: pictures that steer the denoiser between two noise levels."""
+"""ControlNets, T2I-Adapters and boxes at work: what steers the denoiser between two noise levels."""
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from bridge.diffusion.controlnet import SteeringNetwork
-from bridge.diffusion.controlnet_xs import SlimControlNet
+from bridge.diffusion.controlnet_xs import ControlledUNet, SlimControlNet
 from bridge.diffusion.device import memory_errors
 from bridge.diffusion.fit import fit_picture, repeat_to
+from bridge.diffusion.gligen import grounded, read_boxes
 from bridge.diffusion.networks import control_factor
 from bridge.diffusion.residency import Network, with_room
 from bridge.diffusion.t2i_adapter import T2IAdapter
-from bridge.diffusion.types import Control, ControlNetwork, DiffusionModel, Prompt
+from bridge.diffusion.types import Control, ControlNetwork, DiffusionModel, Grounding, Prompt
 from bridge.errors import InputError, ModelError
 from bridge.models import CONTEXT_WIDTHS
 
@@ -83,8 +84,15 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Steering(ABC):
-    """A ``Control`` made ready for a run: at work while start ≥ sigma ≥ end. ``network`` runs at a step."""
+class Steering:
+    """A ``Control`` or ``Grounding`` made ready for a run: at work while start ≥ sigma ≥ end.
+
+    Args:
+        network: What runs at each step.
+        conditioning_scale: Its weight.
+        start: Noise level at which it begins.
+        end: Noise level at which it ends.
+    """
 
     network: Network[Any]
     conditioning_scale: float
@@ -95,13 +103,33 @@ class Steering(ABC):
         """Tell whether it steers at a noise level."""
         return self.start >= sigma >= self.end
 
+
+class AddingSteering(Steering, ABC):
+    """What adds to what the UNet makes."""
+
+    __slots__ = ()
+
     @abstractmethod
     def residuals(self, step: Step) -> Residuals:
         """Return what it adds at a step, at full weight."""
 
 
+class ChangingSteering(Steering, ABC):
+    """What runs within a changed UNet."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def changed(self, unet: Any) -> Any:
+        """Return a UNet that it steers, which shares all weights with another."""
+
+    @abstractmethod
+    def arguments(self, step: Step) -> dict[str, Any]:
+        """Return what that is given besides at a step."""
+
+
 @dataclass(frozen=True, slots=True)
-class NetworkSteering(Steering):
+class NetworkSteering(AddingSteering):
     """A ControlNet, which looks at every step.
 
     Args:
@@ -125,7 +153,7 @@ class NetworkSteering(Steering):
 
 
 @dataclass(frozen=True, slots=True)
-class AdapterSteering(Steering):
+class AdapterSteering(AddingSteering):
     """A T2I-Adapter, which has looked at the picture once and for all.
 
     Args:
@@ -141,8 +169,8 @@ class AdapterSteering(Steering):
 
 
 @dataclass(frozen=True, slots=True)
-class ReplacingSteering(Steering):
-    """A ControlNet-XS, which runs in the UNet's place.
+class SlimSteering(ChangingSteering):
+    """A ControlNet-XS.
 
     Args:
         embedding: What its picture encoder made of the picture, (1 or B, C, h, w).
@@ -150,16 +178,36 @@ class ReplacingSteering(Steering):
 
     embedding: Tensor
 
+    def changed(self, unet: Any) -> Any:
+        """As of the base class."""
+        return ControlledUNet(unet, self.network.module())
+
     def arguments(self, step: Step) -> dict[str, Any]:
-        """Return what its network is given besides what the UNet would be."""
+        """As of the base class."""
         return {
             "controlnet_cond": repeat_to(self.embedding, len(step.sample)),
             "conditioning_scale": self.conditioning_scale,
         }
 
-    def residuals(self, step: Step) -> Residuals:
-        """It adds nothing to the UNet: it is the UNet."""
-        return Residuals()
+
+@dataclass(frozen=True, slots=True)
+class GroundingSteering(ChangingSteering):
+    """Words in boxes.
+
+    Args:
+        objects: What GLIGEN made of them, (1, objects, width).
+    """
+
+    objects: Tensor
+
+    def changed(self, unet: Any) -> Any:
+        """As of the base class."""
+        return grounded(unet, self.network.module())
+
+    def arguments(self, step: Step) -> dict[str, Any]:
+        """As of the base class."""
+        objects = self.objects.expand(len(step.sample), -1, -1)
+        return {"cross_attention_kwargs": {"gligen": {"objects": objects}}}
 
 
 def add_control(conditioning: Sequence[Prompt], control: Control) -> tuple[Prompt, ...]:
@@ -178,33 +226,46 @@ def add_control(conditioning: Sequence[Prompt], control: Control) -> tuple[Promp
 
 
 def cover_negative(positive: Sequence[Prompt], negative: Sequence[Prompt]) -> tuple[Prompt, ...]:
-    """Give negative prompts without controls those of the positive ones whose last control asks for it.
+    """Give negative prompts the boxes of the positive ones, and the controls whose last one asks for it.
 
     Prompts that are limited to a window neither give nor take; if any other negative prompt has controls of
-    its own, all stay as they are. The first positive prompt gives to the first negative one, and so on round.
+    its own, all keep theirs, and likewise with boxes. The first positive prompt gives to the first negative
+    one, and so on round.
     """
-    giving = [
-        prompt.controls
-        for prompt in positive
-        if not prompt.is_windowed and prompt.controls and prompt.controls[-1].covers_negative
-    ]
+    covered = _covered(
+        positive,
+        negative,
+        "controls",
+        lambda prompt: any(each.covers_negative for each in prompt.controls[-1:]),
+    )
+    return _covered(positive, covered, "grounding", lambda prompt: prompt.grounding is not None)
+
+
+def _covered(
+    positive: Sequence[Prompt], negative: Sequence[Prompt], field: str, gives: Callable[[Prompt], bool]
+) -> tuple[Prompt, ...]:
+    giving = [getattr(prompt, field) for prompt in positive if not prompt.is_windowed and gives(prompt)]
     taking = [index for index, prompt in enumerate(negative) if not prompt.is_windowed]
-    if not taking or any(negative[index].controls for index in taking):
+    if not taking or any(getattr(negative[index], field) for index in taking):
         return tuple(negative)
     covered = list(negative)
-    for count, controls in enumerate(giving):
+    for count, given in enumerate(giving):
         index = taking[count % len(taking)]
-        covered[index] = replace(covered[index], controls=controls)
+        covered[index] = replace(covered[index], **{field: given})
     return tuple(covered)
 
 
-def prepare(control: Control, model: DiffusionModel, shape: Sequence[int]) -> Steering:
-    """Show a control's picture to its network, for a model's latents of a shape (B, 4, h, w).
+def prepare(control: Control | Grounding, model: DiffusionModel, shape: Sequence[int]) -> Steering:
+    """Show a control's picture, or boxes, to its network, for a model's latents of a shape (B, 4, h, w).
 
     Raises:
-        ModelError: Code ``model_mismatch`` if the ControlNet was made for another UNet or latent factor.
+        InputError: If there are too many boxes.
+        ModelError: Code ``model_mismatch`` if the network was made for another UNet or latent factor.
         OutOfMemory: If what reads the picture does not fit.
     """
+    if isinstance(control, Grounding):
+        objects = read_boxes(control, model, shape[2:])
+        return GroundingSteering(control.network.network, 1.0, math.inf, 0.0, objects)
     batch, _, height, width = shape
     network: Network[Any] = control.network.network
     _require_match(control.network, model)
@@ -230,31 +291,34 @@ def prepare(control: Control, model: DiffusionModel, shape: Sequence[int]) -> St
             if isinstance(module, T2IAdapter):
                 return AdapterSteering(*common, module(there))
             if isinstance(module, SlimControlNet):
-                return ReplacingSteering(*common, module.read(there))
+                return SlimSteering(*common, module.read(there))
             return NetworkSteering(*common, *module.read(there, control.network.control_type))
 
     return with_room(read, keep=(network,))
 
 
 def steered(unet: Any, steering: Sequence[Steering], sigma: float, step: Step) -> tuple[Any, dict[str, Any]]:
-    """Return the network to ask at a step, the UNet or one in its place, and what to give it besides.
+    """Return the UNet to ask at a step, perhaps a changed one, and what to give it besides.
 
     Raises:
-        InputError: If a ControlNet-XS is at work together with another ControlNet or T2I-Adapter.
+        InputError: If a ControlNet-XS is at work together with another ControlNet, T2I-Adapter or boxes.
     """
     active = [each for each in steering if each.is_active(sigma)]
-    replacing = [each for each in active if isinstance(each, ReplacingSteering)]
-    if not replacing:
-        return unet, residuals(active, step).arguments()
-    if len(active) > 1:
+    slim = [each for each in active if isinstance(each, SlimSteering)]
+    if slim and len(active) > 1:
         raise InputError(
-            f"{replacing[0].network.name} cannot steer together with another ControlNet or T2I-Adapter",
+            f"{slim[0].network.name} cannot steer together with another ControlNet, T2I-Adapter or GLIGEN",
             hint="Keep one of them, or let one end (end_percent) before the other begins (start_percent).",
         )
-    return replacing[0].network.module(), replacing[0].arguments(step)
+    given = residuals([each for each in active if isinstance(each, AddingSteering)], step).arguments()
+    for each in active:
+        if isinstance(each, ChangingSteering):
+            unet = each.changed(unet)
+            given |= each.arguments(step)
+    return unet, given
 
 
-def residuals(steering: Sequence[Steering], step: Step) -> Residuals:
+def residuals(steering: Sequence[AddingSteering], step: Step) -> Residuals:
     """Add up what several say at a step."""
     return sum((each.residuals(step).scaled(each.conditioning_scale) for each in steering), Residuals())
 

@@ -11,7 +11,7 @@ from bridge import models
 from bridge.diffusion import folder, networks
 from bridge.diffusion.control_lora import hollow, joined, low_rank_names
 from bridge.diffusion.controlnet import SteeringNetwork, UnionEncoder
-from bridge.diffusion.controlnet_xs import ControlledUNet, empty_slim_controlnet
+from bridge.diffusion.controlnet_xs import empty_slim_controlnet
 from bridge.diffusion.ldm_names import Place, unet_names
 from bridge.diffusion.opening import Build, open_network
 from bridge.diffusion.residency import Network
@@ -97,7 +97,7 @@ def _slim(path: Path, file: Path, name: str, part: models.XSPart) -> ControlNetw
         )
     build = functools.partial(empty_slim_controlnet, folder.read_xs_config(path), name)
     network = open_network(f'ControlNet-XS "{name}"', build, file, lambda parameter: [parameter])
-    return ControlNetwork(network, (part.family,), joined=ControlledUNet)
+    return ControlNetwork(network, (part.family,))
 
 
 def _recipe(config: dict[str, Any], part: models.ControlPart, header: models.Header) -> tuple[Build, Names]:

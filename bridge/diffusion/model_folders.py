@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from bridge.builtin import model_folder
+from bridge.diffusion.tokens import embedding_names, find_embedding
 from bridge.engine import current_job
+from bridge.errors import BridgeError
 from bridge.models import Catalogue
 
 
@@ -49,3 +51,15 @@ def model_stamps(**folders: str) -> Callable[..., Any]:
         return tuple(catalogue.stamp(folder, values[name]) for name, folder in folders.items())
 
     return stamps
+
+
+def embedding_stamps(text: str | None) -> Any:
+    """Return what changes when an embedding that a prompt names does: for a prompt from a link, any."""
+    if text is None:
+        return folder_stamps("embeddings")
+    models = job_catalogue()
+    try:
+        paths = [find_embedding(name, models)[0] for name in embedding_names(text)]
+        return [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in paths]
+    except (BridgeError, OSError):
+        return None

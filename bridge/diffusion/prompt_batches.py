@@ -13,7 +13,7 @@ from bridge.diffusion.fit import repeat_to
 from bridge.diffusion.micro import Added, added_conditioning
 from bridge.diffusion.regions import Weight, Window, shares, weight_of, window_of
 from bridge.diffusion.residency import placement
-from bridge.diffusion.types import Control, DiffusionModel, Prompt
+from bridge.diffusion.types import Control, DiffusionModel, Grounding, Prompt
 from bridge.diffusion.unclip import class_labels
 
 _CHUNK = 77
@@ -41,7 +41,7 @@ class ReadyPrompt:
     is_negative: bool
     window: Window | None
     weight: Weight
-    controls: tuple[Control, ...]
+    controls: tuple[Control | Grounding, ...]
     added: Added | None
     labels: Tensor | None
     channels: Tensor | None
@@ -103,7 +103,7 @@ def ready_prompts(
             is_negative=is_negative,
             window=window,
             weight=weight_of(prompt, window, shape),
-            controls=prompt.controls,
+            controls=(*prompt.controls, *([prompt.grounding] if prompt.grounding else [])),
             added=added_conditioning(prompt, model, shape, is_negative=is_negative, seed=seed),
             labels=class_labels(prompt, model, seed),
             channels=extra_channels(prompt, model, shape, clean, noise_mask),
@@ -157,7 +157,7 @@ def _area(prompt: ReadyPrompt) -> float:
 def make_batches(
     prompts: Sequence[ReadyPrompt],
     shape: Sequence[int],
-    steering: Callable[[Control, tuple[int, int]], Steering],
+    steering: Callable[[Control | Grounding, tuple[int, int]], Steering],
     *,
     is_apart: bool,
 ) -> list[Batch]:
@@ -183,7 +183,7 @@ def make_batches(
 def _batch(
     members: Sequence[tuple[ReadyPrompt, Weight]],
     shape: Sequence[int],
-    steering: Callable[[Control, tuple[int, int]], Steering],
+    steering: Callable[[Control | Grounding, tuple[int, int]], Steering],
 ) -> Batch:
     here, count = placement(), shape[0]
     prompts, parts = zip(*members, strict=True)

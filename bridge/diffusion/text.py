@@ -62,6 +62,15 @@ def encode_prompts(
     return Prompt(torch.cat(embeds, dim=-1), pooled)
 
 
+def pool_words(clip: TextEncoder, text: str, catalogue: Catalogue = NO_MODELS) -> Tensor:
+    """Return what the last text tower says of a few words as a whole, before its projection, (1, width).
+
+    Args and errors: As of ``encode_prompts``.
+    """
+    tower = clip.towers[-1]
+    return _run(clip, tower, tokenize(tower, text, catalogue), is_projected=False)[1]
+
+
 def set_last_layer(clip: TextEncoder, last_layer: int) -> TextEncoder:
     """Return the same encoder ending at another layer.
 
@@ -84,7 +93,9 @@ def _encode(clip: TextEncoder, tower: TextTower, chunks: Sequence[list[Token]]) 
     return prompt_embeds.reshape(1, -1, prompt_embeds.shape[-1]), pooled
 
 
-def _run(clip: TextEncoder, tower: TextTower, chunks: Sequence[list[Token]]) -> tuple[Tensor, Tensor]:
+def _run(
+    clip: TextEncoder, tower: TextTower, chunks: Sequence[list[Token]], *, is_projected: bool = True
+) -> tuple[Tensor, Tensor]:
     """Run a tower; float32 on the CPU: (chunks, 77, width), and of the first chunk (1, width)."""
     numbers = torch.tensor(
         [[token if isinstance(token, int) else 0 for token, _ in chunk] for chunk in chunks]
@@ -99,7 +110,7 @@ def _run(clip: TextEncoder, tower: TextTower, chunks: Sequence[list[Token]]) -> 
             last = encoder(numbers.to(tower.network.placement.device)).last_hidden_state
             embeds = _chosen_layer(clip, tower, encoder, layers, last)
             pooled = last[:1, end]
-            if encoder is not network:
+            if is_projected and encoder is not network:
                 pooled = network.text_projection(pooled)
             return embeds.float().cpu(), pooled.float().cpu()
 

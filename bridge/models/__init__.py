@@ -21,6 +21,7 @@ from bridge.models.family import (
     kind_of,
     refuse_other_kinds,
 )
+from bridge.models.gligen import GroundingLayout, gligen
 from bridge.models.header import Header, Shape, TensorEntry, read_header, shards_of
 from bridge.models.ip_adapter import HEAD_WIDTH as RESAMPLER_HEAD_WIDTH
 from bridge.models.ip_adapter import PRESETS, IPAdapterLayout, find_preset, ip_adapter
@@ -58,6 +59,7 @@ __all__ = [
     "Checkpoint",
     "ControlPart",
     "Family",
+    "GroundingLayout",
     "Header",
     "IPAdapterLayout",
     "Shape",
@@ -80,6 +82,7 @@ __all__ = [
     "denoiser",
     "family_of",
     "find_preset",
+    "gligen",
     "ip_adapter",
     "is_ldm",
     "is_ncnn",

@@ -1,39 +1,24 @@
 """Prompts."""
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated
 
 from bridge.diffusion import (
     Clip,
     Conditioning,
     MicroConditioning,
-    embedding_names,
+    embedding_stamps,
     encode_prompt,
     encode_prompts,
-    find_embedding,
-    folder_stamps,
     job_catalogue,
     set_last_layer,
 )
-from bridge.errors import BridgeError
 from bridge.graph import Multiline, Range, node
 
 Text = Annotated[str, Multiline()]
 Side = Annotated[int, Range(0, 16_384)]
 
 EMBEDDINGS = "An embedding that is not there, or is of another family, is an error instead of being left out."
-
-
-def embedding_stamps(text: str | None) -> Any:
-    """Return what changes when an embedding that a prompt names does: for a prompt from a link, any."""
-    if text is None:
-        return folder_stamps("embeddings")
-    models = job_catalogue()
-    try:
-        paths = [find_embedding(name, models)[0] for name in embedding_names(text)]
-        return [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in paths]
-    except (BridgeError, OSError):
-        return None
 
 
 @node(

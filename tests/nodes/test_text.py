@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from bridge.builtin import model_folder
-from bridge.diffusion import TextEncoder, load_checkpoint
+from bridge.diffusion import TextEncoder, embedding_stamps, load_checkpoint
 from bridge.engine import Folders, Job, running
-from bridge.nodes.text import clip_set_last_layer, clip_text_encode, embedding_stamps
+from bridge.nodes.text import clip_set_last_layer, clip_text_encode
 
 
 @pytest.fixture(scope="module")
