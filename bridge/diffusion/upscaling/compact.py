@@ -51,7 +51,7 @@ def empty_compact(shapes: Mapping[str, Shape]) -> CompactNet | None:
     if None in found or last < 2 or last % 2 or len(first) != 4 or len(end) != 4 or first[1] != 3:
         return None
     scale = round((end[0] / 3) ** 0.5)
-    if 3 * scale**2 != end[0]:
+    if 3 * scale**2 != end[0] or scale < 1 or last >= len(shapes):
         return None
     with torch.device("meta"):
         return CompactNet(first[0], last // 2 + 1, scale)

@@ -125,7 +125,7 @@ def empty_esrgan(shapes: Mapping[str, Shape]) -> RRDBNet | None:
     blocks = [int(name.split(".")[1]) for name in shapes if name.startswith("body.")]
     doublings = sum(re.fullmatch(r"conv_up\d\.weight", name) is not None for name in shapes)
     shuffle = {3: 1, 12: 2, 48: 4}.get(first[1], 0) if len(first) == 4 else 0
-    if not shuffle or 2**doublings < shuffle or len(dense) != 4:
+    if not shuffle or 2**doublings < shuffle or len(dense) != 4 or max(blocks) >= len(shapes):
         return None
     with torch.device("meta"):
         return RRDBNet(shuffle, first[0], dense[0], max(blocks) + 1, doublings)

@@ -1,5 +1,6 @@
 """Upscaling models opened from files, told apart by names and shapes alone."""
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -63,6 +64,19 @@ def test_a_missing_tensor_is_named(write_model: Write, missing: str) -> None:
     with pytest.raises(ModelError, match=f'"{missing}" is missing') as caught:
         load_upscaler(path, "m")
     assert caught.value.code == "model_corrupt"
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [("Real-ESRGAN, x4", "body.{}.rdb1.conv1.weight"), ("compact, x3", "body.{}.weight")],
+)
+def test_a_number_in_a_name_builds_no_enormous_network(write_model: Write, model: str, name: str) -> None:
+    path = write_model(model)
+    tensors = load_file(path)
+    last = max(key for key in tensors if re.fullmatch(name.format(r"\d+"), key))
+    save_file({**tensors, name.format(10**8): tensors[last].clone()}, path)
+    with pytest.raises(UnsupportedModel):
+        load_upscaler(path, "m")
 
 
 def test_a_pickle_is_refused(tmp_path: Path) -> None:
