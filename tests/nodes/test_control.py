@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from bridge.errors import InputError
 from bridge.nodes.control import (
     controlnet_apply,
     controlnet_apply_advanced,
+    controlnet_apply_with_vae,
     controlnet_loader,
     inpaint_preprocessor,
     set_union_controlnet_type,
@@ -41,6 +43,15 @@ def test_the_advanced_node_steers_both_sides_alike(network: ControlNetwork) -> N
     [control] = positive[0].controls
     assert (control.conditioning_scale, control.start, control.end) == (0.7, 0.1, 0.6)
     assert torch.equal(negative[0].prompt_embeds, OTHER[0].prompt_embeds)
+
+
+def test_the_node_with_a_vae_does_the_same(network: ControlNetwork) -> None:
+    vae: Any = object()
+    [positive], [negative] = controlnet_apply_with_vae(PROMPT, OTHER, network, vae, IMAGE, 0.7, 0.1, 0.6)
+    [control] = positive.controls
+    assert (control.conditioning_scale, control.start, control.end) == (0.7, 0.1, 0.6)
+    assert control.image is IMAGE
+    assert negative.controls == positive.controls
 
 
 def test_no_strength_no_control(network: ControlNetwork) -> None:
