@@ -14,52 +14,50 @@ class Tiling:
 
     Args:
         side: Of a tile, pixels.
-        overlap: How far tiles overlap, pixels; less than the side.
+        overlap: How far tiles overlap, pixels; less than half the side.
     """
 
     side: int = 512
     overlap: int = 128
 
     def in_units(self, pixels: int) -> tuple[int, int]:
-        """Return side and overlap in units of so many pixels."""
-        return self.side // pixels, self.overlap // pixels
+        """Return side and overlap in units of so many pixels; half the side stays more than the overlap."""
+        side = max(2, self.side // pixels)
+        return side, min(self.overlap // pixels, side // 2 - 1)
 
 
-def spans(length: int, tile: int, overlap: int) -> list[tuple[int, int]]:
-    """Cover a length with pieces of one size that overlap by at least some amount.
-
-    Args:
-        length: At least 1.
-        tile: Size of a piece; a shorter length is covered by one piece of its own size.
-        overlap: Less than ``tile``.
-
-    Returns:
-        (start, stop) pairs in order, evenly spread, together covering 0..length.
-    """
-    if length <= tile:
-        return [(0, length)]
-    count = -((overlap - length) // (tile - overlap))
-    starts = [round(index * (length - tile) / (count - 1)) for index in range(count)]
-    return [(start, start + tile) for start in starts]
+Place = tuple[slice, slice]
+"""Rows and columns of a tile."""
 
 
-def tiles(height: int, width: int, tile: int, overlap: int) -> Iterator[tuple[slice, slice]]:
-    """Cover a plane with tiles; yields (rows, columns)."""
-    for rows, columns in itertools.product(spans(height, tile, overlap), spans(width, tile, overlap)):
-        yield slice(*rows), slice(*columns)
-
-
-def stepped_tiles(height: int, width: int, tile: int, overlap: int) -> Iterator[tuple[slice, slice]]:
-    """Cover a plane with tiles from its upper left, as ComfyUI places them; yields (rows, columns).
+def stepped_tiles(height: int, width: int, tile: int, overlap: int) -> Iterator[Place]:
+    """Cover a plane with square tiles from its upper left, as ComfyUI places them.
 
     Each but the last of a row or column overlaps the next by just ``overlap``; the last may be smaller.
     """
+    yield from itertools.product(_steps(height, tile, overlap), _steps(width, tile, overlap))
 
-    def steps(length: int) -> list[slice]:
-        starts = range(0, length - overlap, tile - overlap) if length > tile else range(1)
-        return [slice(start, min(start + tile, length)) for start in starts]
 
-    yield from itertools.product(steps(height), steps(width))
+def three_tilings(height: int, width: int, tile: int, overlap: int) -> Iterator[list[Place]]:
+    """Cover a plane three times: with squares, with low and wide tiles, and with high and narrow ones.
+
+    All are of one area. What each tiling gives is to be averaged, as in ComfyUI: where one has a seam,
+    the others seldom have.
+
+    Args:
+        height: Of the plane.
+        width: Of the plane.
+        tile: Side of the squares; the others have half of it and twice as much.
+        overlap: Less than half of ``tile``.
+    """
+    half, double = tile // 2, tile * 2
+    for rows, columns in ((tile, tile), (half, double), (double, half)):
+        yield list(itertools.product(_steps(height, rows, overlap), _steps(width, columns, overlap)))
+
+
+def _steps(length: int, tile: int, overlap: int) -> list[slice]:
+    starts = range(0, length - overlap, tile - overlap) if length > tile else range(1)
+    return [slice(start, min(start + tile, length)) for start in starts]
 
 
 class Blend:

@@ -13,23 +13,32 @@ from torch import Tensor
 from bridge.diffusion.device import memory_errors
 from bridge.diffusion.precision import must_repeat
 from bridge.diffusion.residency import with_room
-from bridge.diffusion.tiling import Blend, Tiling, tiles
+from bridge.diffusion.tiling import Blend, Place, Tiling, three_tilings
 from bridge.diffusion.types import Autoencoder
 from bridge.engine import current_job
 from bridge.errors import InputError, OutOfMemory
 
-TILING = Tiling()
-"""What is used where memory is short."""
+ENCODING_TILES = Tiling(512, 64)
+DECODING_TILES = Tiling(512, 128)
 
 
 @dataclass(frozen=True, slots=True)
 class _Direction:
-    """Encoding or decoding: what it is called, how, and pixels a latent on the way in and out."""
+    """Encoding or decoding.
+
+    Args:
+        name: What it is called.
+        call: How it is done.
+        unit_in: Pixels a latent on the way in.
+        unit_out: Pixels a latent on the way out.
+        fallback: Tiles to work in where memory is short; ComfyUI's.
+    """
 
     name: str
     call: Callable[[Any, Tensor], Tensor]
     unit_in: int
     unit_out: int
+    fallback: Tiling
 
 
 async def encode_image(vae: Autoencoder, image: Tensor, tiling: Tiling | None = None) -> Tensor:
@@ -59,7 +68,7 @@ async def encode_image(vae: Autoencoder, image: Tensor, tiling: Tiling | None = 
     top, left = (image.shape[1] - height) // 2, (image.shape[2] - width) // 2
     pixels = image[:, top : top + height, left : left + width, :3].movedim(-1, 1)
     encoding = _Direction(
-        "encoding", lambda network, pixels: network.encode(pixels).latent_dist.mean, factor, 1
+        "encoding", lambda network, pixels: network.encode(pixels).latent_dist.mean, factor, 1, ENCODING_TILES
     )
     return await _convert(vae, encoding, pixels * 2 - 1, tiling)
 
@@ -88,8 +97,9 @@ async def decode_latents(vae: Autoencoder, latents: Tensor, tiling: Tiling | Non
             code="model_mismatch",
             hint="Decode them with the VAE of the checkpoint that made them.",
         )
+    factor = vae.latent_factor
     decoding = _Direction(
-        "decoding", lambda network, latents: network.decode(latents).sample, 1, vae.latent_factor
+        "decoding", lambda network, latents: network.decode(latents).sample, 1, factor, DECODING_TILES
     )
     pixels = await _convert(vae, decoding, latents, tiling)
     return pixels.movedim(1, -1).add(1).mul(0.5).clamp(0, 1).contiguous()
@@ -102,7 +112,7 @@ async def _convert(vae: Autoencoder, direction: _Direction, values: Tensor, tili
         one = values[index : index + 1]
         whole = None if tiling else await _whole(vae, direction, one)
         if whole is None:
-            tiling = tiling or TILING
+            tiling = tiling or direction.fallback
             whole = await _tiled(vae, direction, one, tiling)
         converted.append(whole)
         if len(values) > 1:
@@ -125,15 +135,23 @@ async def _whole(vae: Autoencoder, direction: _Direction, values: Tensor) -> Ten
 
 
 async def _tiled(vae: Autoencoder, direction: _Direction, values: Tensor, tiling: Tiling) -> Tensor:
-    unit_in, unit_out = direction.unit_in, direction.unit_out
-    batch, _, height, width = (*values.shape[:2], *(side // unit_in for side in values.shape[2:]))
     tile, overlap = tiling.in_units(vae.latent_factor)
+    height, width = (side // direction.unit_in for side in values.shape[2:])
+    tilings = list(three_tilings(height, width, tile, overlap))
+    results = [await _blended(vae, direction, values, places, overlap) for places in tilings]
+    return torch.stack(results).mean(0)
+
+
+async def _blended(
+    vae: Autoencoder, direction: _Direction, values: Tensor, places: list[Place], overlap: int
+) -> Tensor:
+    unit_in, unit_out = direction.unit_in, direction.unit_out
+    height, width = (side // unit_in * unit_out for side in values.shape[2:])
     blend: Blend | None = None
-    for rows, columns in tiles(height, width, tile, overlap):
+    for rows, columns in places:
         async with current_job().step():
             piece = _run(vae, direction, values[..., _scaled(rows, unit_in), _scaled(columns, unit_in)])
-        if blend is None:
-            blend = Blend((batch, piece.shape[1], height * unit_out, width * unit_out), overlap * unit_out)
+        blend = blend or Blend((*piece.shape[:2], height, width), overlap * unit_out)
         blend.add(piece, _scaled(rows, unit_out), _scaled(columns, unit_out))
     assert blend is not None
     return blend.result

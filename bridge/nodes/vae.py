@@ -9,8 +9,6 @@ Overlap = Annotated[int, Range(0, 4096, 32)]
 TemporalSize = Annotated[int, Range(8, 4096, 4)]
 TemporalOverlap = Annotated[int, Range(4, 4096, 4)]
 
-DIFFERS = "Tiles are spread evenly and cut once; ComfyUI averages three ways to cut."
-
 
 @node("VAEEncode", category="latent", display_name="VAE Encode")
 async def vae_encode(pixels: Image, vae: Vae) -> Latent:
@@ -28,7 +26,7 @@ async def vae_decode(samples: Latent, vae: Vae) -> Image:
     "VAEEncodeTiled",
     category="_for_testing",
     display_name="VAE Encode (Tiled)",
-    differs=DIFFERS,
+    differs="An overlap of half a tile or more is taken as a quarter of a tile; ComfyUI fails.",
 )
 async def vae_encode_tiled(
     pixels: Image,
@@ -39,16 +37,12 @@ async def vae_encode_tiled(
     temporal_overlap: TemporalOverlap = 8,
 ) -> Latent:
     """Turn pictures into latents tile by tile, for little memory; the temporal numbers concern video only."""
-    latents = await encode_image(vae, pixels, _tiling(tile_size, overlap))
+    tiling = Tiling(tile_size, overlap if overlap < tile_size // 2 else tile_size // 4)
+    latents = await encode_image(vae, pixels, tiling)
     return {"samples": latents, "downscale_ratio_spacial": vae.latent_factor}
 
 
-@node(
-    "VAEDecodeTiled",
-    category="_for_testing",
-    display_name="VAE Decode (Tiled)",
-    differs=DIFFERS,
-)
+@node("VAEDecodeTiled", category="_for_testing", display_name="VAE Decode (Tiled)")
 async def vae_decode_tiled(
     samples: Latent,
     vae: Vae,
@@ -58,9 +52,5 @@ async def vae_decode_tiled(
     temporal_overlap: TemporalOverlap = 8,
 ) -> Image:
     """Turn latents into pictures tile by tile, for little memory; the temporal numbers concern video only."""
-    return await decode_latents(vae, samples["samples"], _tiling(tile_size, overlap))
-
-
-def _tiling(side: int, overlap: int) -> Tiling:
-    """Bound the overlap by a quarter of a tile, as ComfyUI does."""
-    return Tiling(side, min(overlap, side // 4))
+    tiling = Tiling(tile_size, min(overlap, tile_size // 4))  # ComfyUI bounds it here alone
+    return await decode_latents(vae, samples["samples"], tiling)

@@ -142,8 +142,9 @@ async def test_tiles_and_their_overlap_are_measured_in_pixels(
     network = vae.network.module()
     sizes: list[torch.Size] = []
     network.encoder.register_forward_pre_hook(lambda _, inputs: sizes.append(inputs[0].shape))
-    await as_node(encode_image(vae, torch.rand(1, 64, 120, 3), Tiling(64, 16)))
-    assert sizes == [(1, 3, 64, 64)] * 3  # two would overlap by 8
+    await as_node(encode_image(vae, torch.rand(1, 64, 112, 3), Tiling(64, 16)))
+    square, low, high = [(1, 3, 64, 64)] * 2, [(1, 3, 32, 112)] * 3, [(1, 3, 64, 32)] * 6
+    assert sizes == square + low + high
 
 
 async def test_a_picture_that_fits_into_one_tile_is_not_changed_by_tiling(
@@ -180,7 +181,7 @@ class Choosy(torch.nn.Module):
 async def test_full_memory_leads_to_tiles(
     vae: Autoencoder, as_node: AsNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vae_module, "TILING", Tiling(64, 16))
+    monkeypatch.setattr(vae_module, "DECODING_TILES", Tiling(64, 16))
     choosy = Autoencoder(Network("choosy", lambda placement: Choosy(vae.network.module(), largest=64)), 8)
     image = await as_node(decode_latents(choosy, torch.randn(1, 4, 16, 16)))
     assert image.shape == (1, 128, 128, 3)
