@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from bridge.engine import current_job
 from bridge.imaging import check_size
 
 ScalingMethod = Literal["nearest-exact", "bilinear", "area", "bicubic", "bislerp"]
@@ -75,6 +76,29 @@ def repeat_to(values: Tensor, count: int) -> Tensor:
     if len(values) == count:
         return values
     return values.repeat(-(-count // len(values)), *(1,) * (values.ndim - 1))[:count]
+
+
+def warn_of_stretching(
+    what: str, mask: Tensor, height: int, width: int, unit: int = 1, input_name: str = ""
+) -> None:
+    """Tell the client of a mask that is stretched more one way than the other, but for cropping and rounding.
+
+    Args:
+        what: What it is, for the message: ``the mask``.
+        mask: Shape (…, H, W).
+        height: To which it is stretched.
+        width: As ``height``.
+        unit: How far a side may be off because it was cut to a multiple of it.
+        input_name: The input of the running node.
+    """
+    tall, wide = mask.shape[-2:]
+    if abs(wide * height / tall - width) > unit + width / 100:
+        current_job().warn(
+            "mask_mismatch",
+            f"{what} is {wide}×{tall}, and is stretched to the proportions of {width}×{height}",
+            "Bring mask and picture to the same proportions first.",
+            input_name,
+        )
 
 
 def _stretch(latents: Tensor, length: int, axis: int) -> Tensor:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
-from bridge.diffusion.fit import scale
+from bridge.diffusion.fit import scale, warn_of_stretching
 from bridge.diffusion.latent_batch import latent_factor
 from bridge.diffusion.types import Autoencoder, LatentBatch, Prompt
 from bridge.diffusion.vae import encode_image
@@ -73,7 +73,7 @@ def with_noise_mask(latents: LatentBatch, mask: Tensor) -> LatentBatch:
     _warn_of_empty(mask)
     factor = latent_factor(latents)
     height, width = (side * factor for side in latents["samples"].shape[-2:])
-    _warn_of_proportions(mask, height, width, factor)
+    warn_of_stretching("the mask", mask, height, width, factor, "mask")
     masked = latents.copy()
     masked["noise_mask"] = mask.reshape(-1, 1, *mask.shape[-2:])
     return masked
@@ -91,7 +91,7 @@ def fit_masked(image: Tensor, mask: Tensor, factor: int) -> tuple[Tensor, Tensor
         InputError: If the masks are not as many as the pictures.
     """
     height, width = image.shape[1:3]
-    _warn_of_proportions(mask, height, width, factor)
+    warn_of_stretching("the mask", mask, height, width, factor, "mask")
     mask = scale(mask.reshape(-1, 1, *mask.shape[-2:]), width, height, "bilinear")
     if len(mask) not in (1, len(image)):
         raise InputError(
@@ -126,17 +126,5 @@ def _warn_of_empty(mask: Tensor) -> None:
             "empty_mask",
             "the mask is empty: nothing of the picture is made anew",
             "Select what is to change, or turn the mask round with InvertMask.",
-            "mask",
-        )
-
-
-def _warn_of_proportions(mask: Tensor, height: int, width: int, factor: int) -> None:
-    """Warn of a mask that is stretched more one way than the other, but for cropping and rounding."""
-    tall, wide = mask.shape[-2:]
-    if abs(wide * height / tall - width) > factor + width / 100:
-        current_job().warn(
-            "mask_mismatch",
-            f"the mask is {wide}×{tall}, and is stretched to a picture of {width}×{height}",
-            "Bring mask and picture to the same proportions first.",
             "mask",
         )

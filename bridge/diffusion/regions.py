@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bridge.diffusion.fit import repeat_to, scale
+from bridge.diffusion.fit import repeat_to, scale, warn_of_stretching
 from bridge.diffusion.types import Area, Prompt
 from bridge.errors import InputError
 
@@ -79,13 +79,14 @@ def window_of(prompt: Prompt, shape: Sequence[int], latent_factor: int) -> Windo
 
 
 def weight_of(prompt: Prompt, window: Window | None, shape: Sequence[int]) -> Weight:
-    """Return how much a prompt counts where it holds.
+    """Return how much a prompt counts where it holds; warns of a mask of other proportions.
 
     Raises:
         InputError: If the number of its masks does not divide the batch.
     """
     batch, _, height, width = shape
     if prompt.region is not None:
+        warn_of_stretching("the mask of a prompt", prompt.region.mask, height, width)
         masks = stretch_mask(prompt.region.mask, height, width)[:batch]
         if batch % len(masks):
             raise InputError(

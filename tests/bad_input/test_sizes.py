@@ -100,11 +100,13 @@ async def test_an_empty_mask_is_told(studio: Studio, node: str) -> None:
     assert "InvertMask" in warning.hint
 
 
-@pytest.mark.parametrize("node", ["VAEEncodeForInpaint", "InpaintModelConditioning", "SetLatentNoiseMask"])
+@pytest.mark.parametrize("node", MASKED)
 async def test_a_mask_of_other_proportions_is_stretched_and_told(studio: Studio, node: str) -> None:
     warning = await studio.warning(_with(node, {"21": mask(1.0, 64, 32)}))
-    assert (warning.code, warning.node_id, warning.input_name) == ("mask_mismatch", "22", "mask")
-    assert "the mask is 64×32, and is stretched to a picture of 64×64" in warning.message
+    is_of_prompt = node == "ConditioningSetMask"  # which is stretched where the picture's size is known
+    size, node_id = ("8×8", "5") if is_of_prompt else ("64×64", "22")
+    assert (warning.code, warning.node_id) == ("mask_mismatch", node_id)
+    assert f"is 64×32, and is stretched to the proportions of {size}" in warning.message
 
 
 @pytest.mark.parametrize("node", MASKED)

@@ -58,7 +58,7 @@ def test_a_mask_of_another_size_is_stretched_and_other_proportions_are_told(
         _, mask = fit_masked(IMAGE, torch.ones(1, *size), 8)
         with_noise_mask({"samples": torch.zeros(1, 4, 2, 3)}, torch.ones(1, *size))
     torch.testing.assert_close(mask, torch.ones(1, 1, 16, 24))
-    words = "the mask is 5×10, and is stretched to a picture of 24×16"
+    words = "the mask is 5×10, and is stretched to the proportions of 24×16"
     assert [each.message for each in told] == ([words] * 2 if is_told else [])
 
 
