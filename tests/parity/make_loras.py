@@ -1,4 +1,4 @@
-"""Write small random adapters for the parity checkpoint, one file for each layout.
+"""Write small random adapters and embeddings for the parity checkpoints, one file for each layout.
 
 Usage: python make_loras.py MODELS_FOLDER
 """
@@ -6,7 +6,7 @@ Usage: python make_loras.py MODELS_FOLDER
 import math
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +42,36 @@ TEXT: tuple[tuple[str, Shape], ...] = (
     ("text_model.encoder.layers.0.self_attn.q_proj", (768, 768)),
     ("text_model.encoder.layers.5.mlp.fc1", (3072, 768)),
 )
+
+XL_ATTENTION: tuple[tuple[str, str, Shape], ...] = (
+    (
+        "down_blocks.1.attentions.0.transformer_blocks.1.attn1.to_q",
+        "input_blocks.3.1.transformer_blocks.1.attn1.to_q",
+        (640, 640),
+    ),
+    (
+        "mid_block.attentions.0.transformer_blocks.0.attn2.to_v",
+        "middle_block.1.transformer_blocks.0.attn2.to_v",
+        (640, 2048),
+    ),
+)
+XL_UNET: tuple[tuple[str, str, Shape], ...] = (
+    ("down_blocks.1.resnets.0.conv1", "input_blocks.3.0.in_layers.2", (640, 320, 3, 3)),
+    ("down_blocks.1.attentions.0.proj_in", "input_blocks.3.1.proj_in", (640, 640)),
+    *XL_ATTENTION,
+)
+XL_TEXT: tuple[tuple[tuple[str, Shape], ...], ...] = (
+    (
+        ("text_model.encoder.layers.0.self_attn.k_proj", (768, 768)),
+        ("text_model.encoder.layers.1.mlp.fc2", (768, 3072)),
+    ),
+    (
+        ("text_model.encoder.layers.0.self_attn.v_proj", (1280, 1280)),
+        ("text_model.encoder.layers.2.self_attn.out_proj", (1280, 1280)),
+        ("text_model.encoder.layers.2.mlp.fc1", (5120, 1280)),
+    ),
+)
+"""The same for SDXL, whose second text tower keeps query, key and value in one matrix."""
 
 Draw = Callable[..., np.ndarray]
 
@@ -90,19 +120,28 @@ def dora(draw: Draw, axis: int) -> Iterator[tuple[str, np.ndarray]]:
         yield f"{stem}.alpha", np.array(2.0, np.float32)
 
 
-def diffusers(draw: Draw, up: str, down: str, *, processor: bool = False) -> Iterator[tuple[str, np.ndarray]]:
+def diffusers(
+    draw: Draw,
+    up: str,
+    down: str,
+    *,
+    processor: bool = False,
+    attention: Sequence[tuple[str, str, Shape]] = ATTENTION,
+    towers: Sequence[Sequence[tuple[str, Shape]]] = (TEXT,),
+) -> Iterator[tuple[str, np.ndarray]]:
     """LoRA as diffusers and PEFT write it, without ``alpha``."""
-    for name, _, shape in ATTENTION:
+    for name, _, shape in attention:
         stem = f"unet.{name}"
         if processor:
             stem = stem.replace(".to_", ".processor.to_").removesuffix(".0")
         first, second = low_rank(draw, shape)
         yield from {f"{stem}{up}": first, f"{stem}{down}": second}.items()
-    for name, shape in TEXT:
-        first, second = low_rank(draw, shape)
-        linear = ".lora_linear_layer" if processor else ""
-        ends = (f"{linear}.up.weight", f"{linear}.down.weight") if processor else (up, down)
-        yield from {f"text_encoder.{name}{ends[0]}": first, f"text_encoder.{name}{ends[1]}": second}.items()
+    linear = ".lora_linear_layer" if processor else ""
+    ends = (f"{linear}.up.weight", f"{linear}.down.weight") if processor else (up, down)
+    for owner, tower in zip(("text_encoder", "text_encoder_2"), towers, strict=False):
+        for name, shape in tower:
+            first, second = low_rank(draw, shape)
+            yield from {f"{owner}.{name}{ends[0]}": first, f"{owner}.{name}{ends[1]}": second}.items()
 
 
 def loha(draw: Draw) -> Iterator[tuple[str, np.ndarray]]:
@@ -167,6 +206,32 @@ def difference(draw: Draw) -> Iterator[tuple[str, np.ndarray]]:
     yield "lora_unet_mid_block_attentions_0_norm.b_norm", draw(640, spread=0.1)
 
 
+def kohya_xl(draw: Draw) -> Iterator[tuple[str, np.ndarray]]:
+    """LoRA for SDXL as kohya's scripts write it: the UNet's modules in the original naming."""
+    modules = [("lora_unet_" + name.replace(".", "_"), shape) for _, name, shape in XL_UNET]
+    for number, tower in enumerate(XL_TEXT, start=1):
+        modules += [(f"lora_te{number}_" + name.replace(".", "_"), shape) for name, shape in tower]
+    for stem, shape in modules:
+        up, down = low_rank(draw, shape)
+        yield from {f"{stem}.lora_up.weight": up, f"{stem}.lora_down.weight": down}.items()
+        yield f"{stem}.alpha", np.array(2.0, np.float32)
+
+
+def diffusers_xl(draw: Draw) -> Iterator[tuple[str, np.ndarray]]:
+    """LoRA for SDXL as diffusers writes it."""
+    ends = "_lora.up.weight", "_lora.down.weight"
+    return diffusers(draw, *ends, processor=True, attention=XL_ATTENTION, towers=XL_TEXT)
+
+
+def lightning(draw: Draw) -> Iterator[tuple[str, np.ndarray]]:
+    """LoRA of the UNet alone, as those that make SDXL need few steps: diffusers' names in kohya's style."""
+    for name, _, shape in XL_UNET:
+        stem = "lora_unet_" + name.replace(".", "_")
+        up, down = low_rank(draw, shape)
+        yield from {f"{stem}.lora_up.weight": up, f"{stem}.lora_down.weight": down}.items()
+        yield f"{stem}.alpha", np.array(4.0, np.float32)
+
+
 LAYOUTS: dict[str, Callable[[Draw], Iterator[tuple[str, np.ndarray]]]] = {
     "kohya": lambda draw: kohya(draw, 0),
     "kohya-ldm": lambda draw: kohya(draw, 1),
@@ -182,15 +247,29 @@ LAYOUTS: dict[str, Callable[[Draw], Iterator[tuple[str, np.ndarray]]]] = {
     "glora-older": lambda draw: glora(draw, older=True),
     "oft": oft,
     "difference": difference,
+    "kohya-sdxl": kohya_xl,
+    "diffusers-sdxl": diffusers_xl,
+    "lightning": lightning,
 }
+
+EMBEDDINGS: dict[str, dict[str, Shape]] = {
+    "inversion": {"emb_params": (3, 768)},
+    "inversion-sdxl": {"clip_l": (2, 768), "clip_g": (2, 1280)},
+}
+"""Textual inversions: the vectors of each text tower."""
 
 
 def make_loras(folder: Path) -> None:
-    """Write every layout to ``loras/parity-LAYOUT.safetensors``."""
-    (folder / "loras").mkdir(parents=True, exist_ok=True)
+    """Write every layout to ``loras/parity-LAYOUT.safetensors``, and ``embeddings`` beside that folder."""
+    for name in ("loras", "embeddings"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
     for layout, tensors in LAYOUTS.items():
         name = f"loras/parity-{layout}.safetensors"
         save_file(dict(tensors(drawer(name))), folder / name)
+    for kind, shapes in EMBEDDINGS.items():
+        name = f"embeddings/parity-{kind}.safetensors"
+        draw = drawer(name)
+        save_file({key: draw(*shape, spread=0.5) for key, shape in shapes.items()}, folder / name)
 
 
 if __name__ == "__main__":
