@@ -1,18 +1,8 @@
 """Empty networks of Stable Diffusion 1.x, 2.x and SDXL, on the meta device: no memory, no weights.
 
 A single file says how wide and deep its networks are, but not all of their settings. Those that shapes
-cannot tell are set here, once for each family; sources:
-
-- SD 1.x: v1-inference.yaml, CompVis/stable-diffusion (``num_heads: 8``, ``scale_factor: 0.18215``).
-- SD 2.x: v2-inference-v.yaml, Stability-AI/stablediffusion (``num_head_channels: 64``,
-  ``use_linear_in_transformer: True``, ``layer: "penultimate"``, ``scale_factor: 0.18215``).
-- SDXL: sd_xl_base.yaml and sd_xl_refiner.yaml, Stability-AI/generative-models (``num_head_channels: 64``,
-  ``scale_factor: 0.13025``; each of the six, or five, sizes is embedded in 256 channels).
-- CLIP: OpenAI's ViT-L/14 has QuickGELU, OpenCLIP's towers GELU; all have 64 channels a head.
-
-Parameter counts of full-size networks are checked against published ones in the tests. What is left to
-diffusers' defaults (norm epsilons, position of time embeddings) is as in the original code as far as
-numbers against ComfyUI show; no published file could be opened to compare.
+cannot tell are set here, once for each family; docs/configurations.md names the source of each, and of
+what is left to the libraries' defaults.
 """
 
 from collections.abc import Mapping
@@ -148,7 +138,10 @@ def _encoder_config(layout: UNetLayout, family: Family) -> dict[str, Any]:
     if layout.middle_depth:
         # diffusers takes the middle block's depth from the coarsest level, whether that attends or not.
         if layout.depths[-1] not in (0, layout.middle_depth):
-            raise UnsupportedModel("the UNet's middle block is of another depth than its coarsest level")
+            raise UnsupportedModel(
+                "the UNet's middle block is of another depth than its coarsest level",
+                hint="Use a checkpoint in the published layout of its family.",
+            )
         depths[-1] = layout.middle_depth
     config: dict[str, Any] = {
         "down_block_types": tuple(_block(depth, "Down") for depth in layout.depths),
