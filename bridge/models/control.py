@@ -104,7 +104,10 @@ def controlnet(header: Header, name: str) -> ControlPart | XSPart | AdapterLayou
             is_difference = "difference" in header.tensors
             family = require_unet_family(header, name)
             return ControlPart(family, layout, prefix, tasks[0], is_difference, is_low_rank)
-    raise UnsupportedModel(f'"{name}" is a ControlNet of an unknown shape')
+    raise UnsupportedModel(
+        f'"{name}" is a ControlNet of an unknown shape',
+        hint="Choose one for Stable Diffusion 1.x, 2.x or SDXL, in diffusers' or the original layout.",
+    )
 
 
 def _multiplied(header: Header) -> Header:
