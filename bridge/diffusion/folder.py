@@ -20,6 +20,7 @@ from bridge.errors import ModelError, UnsupportedModel
 MAX_CONFIG_BYTES = 1_000_000
 MAX_COUNT = 1_000_000
 SUPPORTED = "Stable Diffusion 1.x, 2.x and SDXL models are supported."
+AGAIN = "Download the folder again, with all of its files."
 
 Check = Callable[[Any], bool]
 
@@ -30,6 +31,12 @@ def _is_count(value: Any) -> bool:
 
 def _is_counts(value: Any) -> bool:
     return isinstance(value, list) and 0 < len(value) <= 16 and all(_is_count(entry) for entry in value)
+
+
+def _are_depths(value: Any) -> bool:
+    """A number for all levels, or one for each, or several for a level whose blocks differ."""
+    is_each = isinstance(value, list) and 0 < len(value) <= 16
+    return _is_count(value) or (is_each and all(_is_count(level) or _is_counts(level) for level in value))
 
 
 def _is_number(value: Any) -> bool:
@@ -63,12 +70,13 @@ _ENCODER: Mapping[str, Check] = {
     "freq_shift": _is_number,
     "in_channels": _is(4, 8, 9),
     "layers_per_block": _is_count,
+    "mid_block_type": _is(None, "UNetMidBlock2D", "UNetMidBlock2DCrossAttn"),
     "mid_block_scale_factor": _is_number,
     "norm_eps": _is_number,
     "norm_num_groups": _is_count,
     "projection_class_embeddings_input_dim": lambda value: value is None or _is_count(value),
     "sample_size": lambda value: True,
-    "transformer_layers_per_block": lambda value: _is_count(value) or _is_counts(value),
+    "transformer_layers_per_block": _are_depths,
     "upcast_attention": _is_flag,
     "use_linear_projection": _is_flag,
 }
@@ -76,7 +84,7 @@ UNET_KEYS: Mapping[str, Check] = {
     **_ENCODER,
     "class_embed_type": _is(None, "projection"),
     "out_channels": _is(4),
-    "reverse_transformer_layers_per_block": lambda value: value is None or _is_counts(value),
+    "reverse_transformer_layers_per_block": lambda value: value is None or _are_depths(value),
     "up_block_types": _is_list_of("CrossAttnUpBlock2D", "UpBlock2D"),
 }
 CONTROLNET_KEYS: Mapping[str, Check] = {
@@ -219,7 +227,11 @@ def weights_file(folder: Path, stem: str) -> Path:
             code="unsafe_model",
             hint="Get the .safetensors version of it.",
         )
-    raise ModelError(f'"{folder.parent.name}/{folder.name}" has no {stem}.safetensors', code="model_corrupt")
+    raise ModelError(
+        f'"{folder.parent.name}/{folder.name}" has no {stem}.safetensors',
+        code="model_corrupt",
+        hint=AGAIN,
+    )
 
 
 def _network_config(folder: Path, keys: Mapping[str, Check], network: type) -> dict[str, Any]:
@@ -270,10 +282,14 @@ def _read(file: Path) -> dict[str, Any]:
     place = f"{file.parent.name}/{file.name}"
     try:
         if file.stat().st_size > MAX_CONFIG_BYTES:
-            raise ModelError(f'"{place}" is too large for a configuration', code="model_corrupt")
+            raise _unreadable(place, "is too large for a configuration")
         data = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f'"{place}" cannot be read: {error}', code="model_corrupt") from error
+        raise _unreadable(place, f"cannot be read: {error}") from error
     if not isinstance(data, dict):
-        raise ModelError(f'"{place}" is not a JSON object', code="model_corrupt")
+        raise _unreadable(place, "is not a JSON object")
     return data
+
+
+def _unreadable(place: str, fault: str) -> ModelError:
+    return ModelError(f'"{place}" {fault}', code="model_corrupt", hint=AGAIN)

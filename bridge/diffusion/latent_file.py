@@ -38,5 +38,8 @@ def read_latents(path: Path) -> Tensor:
     except (ModelError, SafetensorError, KeyError, OSError) as error:
         raise InputError(f'"{path.name}" holds no latents', hint="SaveLatent writes such files.") from error
     if latents.ndim != 4 or not latents.numel():
-        raise InputError(f'"{path.name}" holds no latents of pictures: its shape is {list(latents.shape)}')
+        raise InputError(
+            f'"{path.name}" holds no latents of pictures: its shape is {list(latents.shape)}',
+            hint="Load what SaveLatent wrote for a picture.",
+        )
     return latents if _VERSION in header.tensors else latents / SCALING_FACTOR

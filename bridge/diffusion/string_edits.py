@@ -153,5 +153,7 @@ def _bad_pattern(pattern: str, what: str, hint: str) -> InputError:
 def _check_length(length: int) -> None:
     if length > MAX_CHARACTERS:
         raise InputError(
-            f"the text would have {length} characters; the most are {MAX_CHARACTERS}", code="text_too_long"
+            f"the text would have {length:,} characters; the most is {MAX_CHARACTERS:,}",
+            code="text_too_long",
+            hint="Use shorter texts.",
         )

@@ -49,10 +49,16 @@ def tokenize(tower: TextTower, text: str, catalogue: Catalogue = NO_MODELS) -> l
     """
     if len(text) > MAX_CHARACTERS:
         raise InputError(
-            f"a prompt has {len(text):,} characters; the most is {MAX_CHARACTERS:,}", code="too_long"
+            f"a prompt has {len(text):,} characters; the most is {MAX_CHARACTERS:,}",
+            code="too_long",
+            hint="Shorten it: what stands far behind hardly counts.",
         )
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise InputError("a prompt has a character that is none (a lone surrogate)", code="bad_text")
+        raise InputError(
+            "a prompt has a character that is none (a lone surrogate)",
+            code="bad_text",
+            hint="Type the prompt again; it was damaged where it was copied.",
+        )
     pieces = [
         [(token, weight) for token in tokens]
         for part, weight in parse_weights(text)

@@ -44,7 +44,9 @@ def convert_pickle(source: Path, target: Path) -> None:
         ) from error
     tensors = {name: value for name, value in _unwrapped(content).items() if isinstance(value, Tensor)}
     if not tensors:
-        raise ModelError(f'"{source.name}" holds no tensors', code="model_corrupt")
+        raise ModelError(
+            f'"{source.name}" holds no tensors', code="model_corrupt", hint="Choose a file that holds weights."
+        )
     # Copied, as tensors may share memory, which the format does not allow.
     save_file({name: tensor.clone().contiguous() for name, tensor in tensors.items()}, target)
 

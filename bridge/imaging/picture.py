@@ -88,7 +88,11 @@ def _read(path: Path, most: int) -> list[Picture]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{what} cannot be read: {error.strerror}", code="image_not_found") from error
+        raise InputError(
+            f"{what} cannot be read: {error.strerror}",
+            code="image_not_found",
+            hint="Upload it, or choose a picture that is there.",
+        ) from error
     picture = open_picture(data, FORMATS, what)
     is_animation = most > 1 and picture.format != "MPO"  # a camera's JPEG with previews in it
     count = getattr(picture, "n_frames", 1) if is_animation else 1
@@ -127,7 +131,11 @@ def open_picture(data: Buffer, formats: tuple[str, ...], what: str) -> PillowIma
             check_decodable(picture.size, what)
             picture.load()
     except (PillowImage.DecompressionBombError, PillowImage.DecompressionBombWarning) as error:
-        raise InputError(f"{what} exceeds {MAX_PIXELS / 1e6:.0f} Mpx", code="image_too_large") from error
+        raise InputError(
+            f"{what} exceeds {MAX_PIXELS / 1e6:.0f} Mpx",
+            code="image_too_large",
+            hint="Scale it down in an image editor.",
+        ) from error
     except UnidentifiedImageError as error:
         raise _unidentified(bytes(data[:512]), formats, what) from error
     except _BROKEN as error:
@@ -184,16 +192,18 @@ def _unidentified(start: bytes, formats: tuple[str, ...], what: str) -> InputErr
     elif start[4:8] == b"ftyp":
         found = "AVIF or HEIC"
     if not start:
-        return InputError(f"{what} is empty", code="bad_image")
+        return InputError(f"{what} is empty", code="bad_image", hint="Save or copy it again.")
     if not found:
-        return InputError(f"{what} is damaged or no {wanted}", code="bad_image")
+        return InputError(f"{what} is damaged or no {wanted}", code="bad_image", hint=f"Use {wanted}.")
     return InputError(f"{what} is {found}", code="unsupported_image", hint=f"Use {wanted}.")
 
 
 def _broken(what: str, error: Exception) -> InputError:
     text = str(error).lower()
     if "text" in text or "too large" in text:  # Pillow's limits on zTXt and iTXt
-        return InputError(f"{what}: its metadata is too large", code="bad_image")
+        return InputError(
+            f"{what}: its metadata is too large", code="bad_image", hint="Save it again without metadata."
+        )
     if "truncated" in text or "unexpected end" in text or isinstance(error, EOFError | struct.error):
         return InputError(f"{what}: the file ends early", code="bad_image", hint="Save or copy it again.")
     return InputError(f"{what} is damaged: {error}", code="bad_image", hint="Save or copy it again.")

@@ -47,6 +47,11 @@ _SPECIAL_INPUTS = {5: "a depth-to-image", 7: "an upscaling"}
 _EDM_MARKS = "edm_mean", "edm_vpred.sigma_max"
 """What Playground 2.5 and CosXL bring with them."""
 
+_SUPPORTED = (
+    "Plain, inpainting, instruct-pix2pix and unCLIP checkpoints of Stable Diffusion and SDXL are supported."
+)
+_VAES = "Use a VAE of Stable Diffusion 1.x, 2.x or SDXL."
+
 _INPUTS = frozenset({4, 8, 9})
 """Channels that a UNet may read: latents alone, with a picture's (instruct-pix2pix), or with a mask and a
 picture's (inpainting)."""
@@ -119,12 +124,14 @@ def denoiser(header: Header, name: str) -> UNetPart:
     prefix = UNET_PREFIX if strip(header.shapes, UNET_PREFIX) else ""
     layout = unet_layout(strip(header.shapes, prefix))
     if layout is None or not layout.decoder_depths:
-        raise UnsupportedModel(f'"{name}" has a UNet of an unknown shape')
+        raise UnsupportedModel(f'"{name}" has a UNet of an unknown shape', hint=_SUPPORTED)
     if layout.in_channels not in _INPUTS:
         special = _SPECIAL_INPUTS.get(layout.in_channels, "a special")
-        raise UnsupportedModel(f'"{name}" is {special} checkpoint, which is not supported')
+        raise UnsupportedModel(f'"{name}" is {special} checkpoint, which is not supported', hint=_SUPPORTED)
     if any(mark in header.tensors for mark in _EDM_MARKS):
-        raise UnsupportedModel(f'"{name}" was trained with the noise of EDM, which is not supported')
+        raise UnsupportedModel(
+            f'"{name}" was trained with the noise of EDM, which is not supported', hint=_SUPPORTED
+        )
     return UNetPart(family, layout, prefix)
 
 
@@ -158,11 +165,13 @@ def autoencoder(header: Header, name: str) -> tuple[AutoencoderLayout, str]:
     for prefix in (VAE_PREFIX, ""):
         layout = autoencoder_layout(strip(header.shapes, prefix))
         if layout and layout.latent_channels != 4:
-            raise UnsupportedModel(f'"{name}" is a VAE with {layout.latent_channels} latent channels, not 4')
+            raise UnsupportedModel(
+                f'"{name}" is a VAE with {layout.latent_channels} latent channels, not 4', hint=_VAES
+            )
         if layout:
             return layout, prefix
     require_kind(header, name, "vae")
-    raise UnsupportedModel(f'"{name}" is a VAE of an unknown shape')
+    raise UnsupportedModel(f'"{name}" is a VAE of an unknown shape', hint=_VAES)
 
 
 def _towers(header: Header, prefixes: tuple[str, ...]) -> list[tuple[TextLayout, str]]:

@@ -125,7 +125,9 @@ def _read_file(path: Path) -> Header:
             text = file.read(length)
     except OSError as error:
         raise ModelError(
-            f'"{path.name}" cannot be read: {error.strerror}', code="model_unreadable"
+            f'"{path.name}" cannot be read: {error.strerror}',
+            code="model_unreadable",
+            hint="Check that its disk is there, and that you may read it.",
         ) from error
     header = _parse(path.name, text)
     expected = 8 + length + header.data_bytes

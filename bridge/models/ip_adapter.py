@@ -68,7 +68,10 @@ def ip_adapter(header: Header, name: str) -> IPAdapterLayout:
         layout = _layout(projection, layers[keys[0]][1], widths)
         if layout:
             return layout
-    raise UnsupportedModel(f'"{name}" is an IP-Adapter of an unknown shape')
+    raise UnsupportedModel(
+        f'"{name}" is an IP-Adapter of an unknown shape',
+        hint="Those published at huggingface.co/h94/IP-Adapter are supported, but for FaceID.",
+    )
 
 
 def _layout(shapes: Shapes, context: int, widths: tuple[int, ...]) -> IPAdapterLayout | None:

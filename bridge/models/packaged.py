@@ -94,7 +94,9 @@ def converted(source: Path, name: str, convert: Callable[[Path, Path], None]) ->
                 _write(source, target, convert)
     except OSError as error:
         raise ModelError(
-            f'"{source.name}" cannot be turned into a safetensors file: {error}', code="model_unreadable"
+            f'"{source.name}" cannot be turned into a safetensors file: {error}',
+            code="model_unreadable",
+            hint="Is there room on the disk, and is your cache folder writable?",
         ) from error
     return target
 

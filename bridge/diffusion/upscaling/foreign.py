@@ -15,6 +15,8 @@ from bridge.models import Header
 
 PACKAGE = "spandrel"
 
+_HINT = "Choose another upscaling model; Real-ESRGAN's are there from the start."
+
 
 class ForeignNet(nn.Module):
     """A network that spandrel built, behind the same front as ours.
@@ -60,9 +62,11 @@ def load_foreign(path: Path, placement: Placement) -> ForeignNet:
     try:
         descriptor = spandrel.ModelLoader().load_from_state_dict(load_file(path))
     except spandrel.UnsupportedModelError as error:
-        raise UnsupportedModel(f'{PACKAGE} does not know the architecture of "{path.name}"') from error
+        raise UnsupportedModel(
+            f'{PACKAGE} does not know the architecture of "{path.name}"', hint=_HINT
+        ) from error
     is_for_pictures = isinstance(descriptor, spandrel.ImageModelDescriptor)
     if not is_for_pictures or (descriptor.input_channels, descriptor.output_channels) != (3, 3):
-        raise UnsupportedModel(f'"{path.name}" does not turn one RGB picture into another')
+        raise UnsupportedModel(f'"{path.name}" does not turn one RGB picture into another', hint=_HINT)
     dtype = placement.dtype if descriptor.supports_half else torch.float32
     return ForeignNet(descriptor).to(placement.device, dtype)
