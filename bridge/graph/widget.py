@@ -75,8 +75,9 @@ class WidgetReader:
         names = self._folders[folder]
         if isinstance(value, str) and value in names:
             return value
-        near = listing([quote(name) for name in self._suggestions.nearest_files(str(value), names)])
-        nearest = f"Nearest: {near}. " if near else ""
+        near = self._suggestions.nearest_files(str(value), names)
+        known = listing([quote(name) for name in near or names])
+        nearest = f"{'Nearest' if near else 'Available'}: {known}. " if known else ""
         text = f"asks for {quote(value)}, which is not in {folder}/"
         if folder in PICTURE_FOLDERS:
             raise place.error("not_in_list", text, f"{nearest}Put the file there, or upload it.")
@@ -84,7 +85,7 @@ class WidgetReader:
         if isinstance(value, str) and value.lower().endswith(PICKLES):
             advice = "make a safetensors file of it: python -m bridge.diffusion.unpickling FILE"
         raise place.error(
-            "model_not_found", text, f"{nearest}Else {advice}" if near else advice[0].upper() + advice[1:]
+            "model_not_found", text, f"{nearest}Else {advice}" if known else advice[0].upper() + advice[1:]
         )
 
 

@@ -148,10 +148,20 @@ def test_strange_choice_gets_the_nearest_and_the_first_valid_ones(choices, value
             "model_not_found",
             "Make a safetensors file of it: python -m bridge.diffusion.unpickling FILE",
         ),
-        ("checkpoints", 5, "model_not_found", "Put the file in checkpoints/"),
-        ("checkpoints", {}, "model_not_found", "Put the file in checkpoints/"),
+        (
+            "checkpoints",
+            5,
+            "model_not_found",
+            'Available: "a.safetensors". Else put the file in checkpoints/',
+        ),
+        (
+            "checkpoints",
+            {},
+            "model_not_found",
+            'Available: "a.safetensors". Else put the file in checkpoints/',
+        ),
         ("input", "exampel.png", "not_in_list", 'Nearest: "example.png". Put the file there, or upload it.'),
-        ("input", "zz", "not_in_list", "Put the file there, or upload it."),
+        ("input", "zz", "not_in_list", 'Available: "example.png". Put the file there, or upload it.'),
     ],
 )
 def test_missing_file_says_where_to_put_it(folder, value, code, hint):
