@@ -23,6 +23,7 @@ from bridge.diffusion.guidance_rules import (
     with_rule,
 )
 from bridge.diffusion.guiders import DualGuidance, Guider, PromptGuidance
+from bridge.diffusion.job_files import job_file, job_file_stamp
 from bridge.diffusion.latent_arithmetic import add_latents, blend_latents, interpolate_latents, lay_latents
 from bridge.diffusion.latent_batch import (
     join_latents,
@@ -229,6 +230,8 @@ __all__ = [
     "free",
     "interpolate_latents",
     "job_catalogue",
+    "job_file",
+    "job_file_stamp",
     "join_images",
     "join_latents",
     "join_texts",

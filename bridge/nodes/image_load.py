@@ -5,11 +5,9 @@ from typing import Annotated, Literal
 
 import torch
 
-from bridge.diffusion import Image, Mask
-from bridge.engine import current_job
-from bridge.errors import InputError
+from bridge.diffusion import Image, Mask, job_file, job_file_stamp
 from bridge.graph import ChoicesFrom, node
-from bridge.imaging import Picture, read_picture, read_pictures, resolve_in, split_annotation
+from bridge.imaging import Picture, read_picture, read_pictures
 
 DIFFERS = (
     "The mask of an opaque picture has the picture's size, not 64×64; grey of 16 bits keeps its precision; "
@@ -19,12 +17,12 @@ DIFFERS = (
 
 def picture_stamp(image: str) -> tuple[int, int] | None:
     """Return what changes when the file does; ``None`` while there is none."""
-    return _stamp(image, "input")
+    return job_file_stamp(image)
 
 
 def output_stamp(image: str) -> tuple[int, int] | None:
     """Return what changes when a file of the output folder does; ``None`` while there is none."""
-    return _stamp(image, "output")
+    return job_file_stamp(image, "output")
 
 
 @node("LoadImage", category="image", display_name="Load Image", fingerprint=picture_stamp, differs=DIFFERS)
@@ -33,7 +31,7 @@ def load_image(image: Annotated[str, ChoicesFrom("input")]) -> tuple[Image, Mask
 
     ``name [output]`` and ``name [temp]`` look into those folders instead.
     """
-    return _loaded(_path(image, "input"))
+    return _loaded(job_file(image))
 
 
 @node(
@@ -45,7 +43,7 @@ def load_image(image: Annotated[str, ChoicesFrom("input")]) -> tuple[Image, Mask
 )
 def load_image_output(image: Annotated[str, ChoicesFrom("output")]) -> tuple[Image, Mask]:
     """Load a picture that a workflow has saved."""
-    return _loaded(_path(image, "output"))
+    return _loaded(job_file(image, "output"))
 
 
 @node(
@@ -59,7 +57,7 @@ def load_image_mask(
     image: Annotated[str, ChoicesFrom("input")], channel: Literal["alpha", "red", "green", "blue"]
 ) -> Mask:
     """Load one channel of a picture as a mask; of alpha, what is transparent is white."""
-    picture = read_picture(_path(image, "input"))
+    picture = read_picture(job_file(image))
     if channel == "alpha":
         return _transparency(picture)[None]
     return torch.from_numpy(picture.image)[None, ..., ("red", "green", "blue").index(channel)]
@@ -77,17 +75,3 @@ def _transparency(picture: Picture) -> torch.Tensor:
     if picture.alpha is None:
         return torch.zeros(picture.image.shape[:2])
     return 1.0 - torch.from_numpy(picture.alpha)
-
-
-def _path(name: str, home: str) -> Path:
-    folder, name = split_annotation(name, home)
-    root: Path = getattr(current_job().folders, folder)
-    return resolve_in(root, name)
-
-
-def _stamp(name: str, home: str) -> tuple[int, int] | None:
-    try:
-        stat = _path(name, home).stat()
-    except (OSError, InputError):
-        return None
-    return stat.st_mtime_ns, stat.st_size

@@ -2,19 +2,23 @@
 
 import asyncio
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
-from bridge.diffusion import Latent, LatentBatch, latent_factor, read_latents, write_latents
+from bridge.diffusion import (
+    Latent,
+    LatentBatch,
+    job_file,
+    job_file_stamp,
+    latent_factor,
+    read_latents,
+    write_latents,
+)
 from bridge.engine import current_job
-from bridge.errors import InputError
 from bridge.graph import ChoicesFrom, Hidden, node
 from bridge.imaging import (
     output_entry,
     output_stem,
-    resolve_in,
     save_numbered,
-    split_annotation,
     workflow_texts,
     writing_to,
 )
@@ -25,11 +29,7 @@ Extra = Annotated[Mapping[str, Any] | None, Hidden("EXTRA_PNGINFO")]
 
 def latent_stamp(latent: str) -> tuple[int, int] | None:
     """Return what changes when the file does; ``None`` while there is none."""
-    try:
-        stat = _latent_path(latent).stat()
-    except (OSError, InputError):
-        return None
-    return stat.st_mtime_ns, stat.st_size
+    return job_file_stamp(latent)
 
 
 @node("SaveLatent", category="_for_testing", is_output=True)
@@ -53,10 +53,4 @@ async def save_latent(
 @node("LoadLatent", category="_for_testing", fingerprint=latent_stamp)
 def load_latent(latent: Annotated[str, ChoicesFrom("input")]) -> Latent:
     """Load latents that SaveLatent wrote, from the input folder."""
-    return LatentBatch(samples=read_latents(_latent_path(latent)))
-
-
-def _latent_path(name: str) -> Path:
-    folder, name = split_annotation(name, "input")
-    root: Path = getattr(current_job().folders, folder)
-    return resolve_in(root, name)
+    return LatentBatch(samples=read_latents(job_file(latent)))
