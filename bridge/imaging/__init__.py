@@ -10,6 +10,7 @@ from bridge.imaging.capture import Capture, open_frame
 from bridge.imaging.clip_picture import Position, Resampling, squared_for_clip
 from bridge.imaging.colour import (
     GREY,
+    channels_of,
     linear_to_srgb,
     over,
     rgb_to_ycbcr,
@@ -70,6 +71,7 @@ __all__ = [
     "canny_of_photo",
     "canny_of_render",
     "center_crop",
+    "channels_of",
     "check_depth",
     "check_size",
     "combine_masks",

@@ -109,3 +109,8 @@ def ycbcr_to_rgb(image: Image) -> Image:
     green = (luma - 0.299 * red - 0.114 * blue) / 0.587
     colour: Image = np.clip(np.stack([red, green, blue], axis=-1), 0, 1)
     return colour
+
+
+def channels_of(color: int) -> tuple[int, int, int]:
+    """Part a colour written as 0xRRGGBB into red, green and blue, 0..255."""
+    return color >> 16 & 255, color >> 8 & 255, color & 255

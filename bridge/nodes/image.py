@@ -1,6 +1,6 @@
 """Pictures on their own: making, scaling, cutting, turning, laying one over another. ComfyUI's meanings."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import torch
 from torch.nn.functional import pad
@@ -13,7 +13,7 @@ from bridge.diffusion import (
     scale_image,
 )
 from bridge.graph import Range, node
-from bridge.imaging import GREY, Direction, Method, check_size, outpaint_mask, stitch
+from bridge.imaging import GREY, Direction, Method, channels_of, check_size, outpaint_mask, stitch
 
 Side = Annotated[int, Range(0, 16_384, 1)]
 PositiveSide = Annotated[int, Range(1, 16_384, 1)]
@@ -39,7 +39,7 @@ def empty_image(
 ) -> Image:
     """Make pictures of one colour, written as 0xRRGGBB."""
     check_size(width, height, batch_size)
-    channels = torch.tensor([color >> 16 & 255, color >> 8 & 255, color & 255]) / 255
+    channels = torch.tensor(channels_of(color)) / 255
     return channels.repeat(batch_size, height, width, 1)
 
 
@@ -116,7 +116,7 @@ def image_flip(image: Image, flip_method: Axis) -> Image:
 @node("ImageRotate", category="image/transform")
 def image_rotate(image: Image, rotation: Rotation) -> Image:
     """Turn pictures clockwise."""
-    return image.rot90(("none", "90 degrees", "180 degrees", "270 degrees").index(rotation), (2, 1))
+    return image.rot90(get_args(Rotation).index(rotation), (2, 1))
 
 
 @node("ImageStitch", category="image/transform", display_name="Image Stitch")

@@ -3,7 +3,7 @@
 Positions and sizes are in pixels; a latent spans as many as the batch says, 8 where it does not.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import torch
 
@@ -100,8 +100,7 @@ def latent_flip(samples: Latent, flip_method: Axis) -> Latent:
 @node("LatentRotate", category="latent/transform", display_name="Rotate Latent")
 def latent_rotate(samples: Latent, rotation: Rotation) -> Latent:
     """Turn latents clockwise; the noise mask stays as it is."""
-    turns = ("none", "90 degrees", "180 degrees", "270 degrees").index(rotation)
-    return with_samples(samples, samples["samples"].rot90(turns, (3, 2)))
+    return with_samples(samples, samples["samples"].rot90(get_args(Rotation).index(rotation), (3, 2)))
 
 
 @node("LatentComposite", category="latent", display_name="Latent Composite")

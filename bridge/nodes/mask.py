@@ -1,13 +1,13 @@
 """Masks: making, shaping and combining them, and turning them into pictures and back."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import torch
 
 from bridge.diffusion import Image, Mask, each_picture, repeat_to
 from bridge.errors import InputError
 from bridge.graph import Range, node
-from bridge.imaging import MaskOperation, check_size, combine_masks, feather_mask
+from bridge.imaging import MaskOperation, channels_of, check_size, combine_masks, feather_mask
 from bridge.imaging import grow_mask as grow
 
 Side = Annotated[int, Range(0, 16_384, 1)]
@@ -25,7 +25,7 @@ def mask_to_image(mask: Mask) -> Image:
 @node("ImageToMask", category="mask", display_name="Convert Image to Mask")
 def image_to_mask(image: Image, channel: Channel) -> Mask:
     """Take one channel of pictures as a mask."""
-    index = ("red", "green", "blue", "alpha").index(channel)
+    index = get_args(Channel).index(channel)
     if index >= image.shape[-1]:
         raise InputError(
             "the picture has no alpha channel",
@@ -38,7 +38,7 @@ def image_to_mask(image: Image, channel: Channel) -> Mask:
 @node("ImageColorToMask", category="mask")
 def image_color_to_mask(image: Image, color: Annotated[int, Range(0, 0xFFFFFF, 1)] = 0) -> Mask:
     """Select the pixels of exactly one colour, written as 0xRRGGBB."""
-    wanted = torch.tensor([color >> 16 & 255, color >> 8 & 255, color & 255])
+    wanted = torch.tensor(channels_of(color))
     return (image[..., :3].clamp(0, 1).mul(255).round() == wanted).all(-1).float()
 
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.imaging import linear_to_srgb, over, srgb_to_linear, to_bytes, to_floats
+from bridge.imaging import channels_of, linear_to_srgb, over, srgb_to_linear, to_bytes, to_floats
 
 EVERY_BYTE = np.arange(256, dtype=np.uint8)
 
@@ -50,3 +50,7 @@ def test_opaque_pictures_are_not_touched():
     )
     np.testing.assert_array_equal(over(image), image[..., :3])
     assert over(image[..., :3].copy()).shape == (4, 4, 3)
+
+
+def test_a_colour_in_hexadecimal_has_three_channels():
+    assert channels_of(0x12AB7F) == (0x12, 0xAB, 0x7F)
