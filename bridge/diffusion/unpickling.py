@@ -15,7 +15,16 @@ from torch import Tensor
 
 from bridge.errors import BridgeError, InputError, ModelError
 
-WRAPPERS = ("state_dict", "model_state_dict", "params_ema", "params-ema", "params", "model", "net")
+WRAPPERS = (
+    "state_dict",
+    "model_state_dict",
+    "params_ema",
+    "params-ema",
+    "params",
+    "model",
+    "net",
+    "id_encoder",
+)
 """Under which training programs keep the tensors, the better ones first."""
 
 
@@ -45,7 +54,9 @@ def convert_pickle(source: Path, target: Path) -> None:
     tensors = {name: value for name, value in _unwrapped(content).items() if isinstance(value, Tensor)}
     if not tensors:
         raise ModelError(
-            f'"{source.name}" holds no tensors', code="model_corrupt", hint="Choose a file that holds weights."
+            f'"{source.name}" holds no tensors',
+            code="model_corrupt",
+            hint="Choose a file that holds weights.",
         )
     # Copied, as tensors may share memory, which the format does not allow.
     save_file({name: tensor.clone().contiguous() for name, tensor in tensors.items()}, target)

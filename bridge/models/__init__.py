@@ -29,6 +29,7 @@ from bridge.models.layout import AutoencoderLayout, TextLayout, UNetLayout, is_l
 from bridge.models.lora import ADAPTER_KINDS, Adapter, adapters_of, lora_family
 from bridge.models.ncnn import convert_ncnn, is_ncnn
 from bridge.models.packaged import converted, packaged_file, packaged_models
+from bridge.models.photomaker import PhotoMakerLayout, photomaker
 from bridge.models.style import StyleLayout, style_model
 from bridge.models.used import models_used
 from bridge.models.vision import CHECKPOINT_PREFIX as CHECKPOINT_VISION_PREFIX
@@ -62,6 +63,7 @@ __all__ = [
     "GroundingLayout",
     "Header",
     "IPAdapterLayout",
+    "PhotoMakerLayout",
     "Shape",
     "StyleLayout",
     "TensorEntry",
@@ -91,6 +93,7 @@ __all__ = [
     "models_used",
     "packaged_file",
     "packaged_models",
+    "photomaker",
     "read_header",
     "refuse_other_kinds",
     "shards_of",

@@ -22,6 +22,7 @@ def source(tmp_path: Path) -> Path:
     [
         {"weight": WEIGHT},
         {"params_ema": {"weight": WEIGHT}, "params": {"weight": -WEIGHT}},
+        {"id_encoder": {"weight": WEIGHT}, "lora_weights": {"weight": -WEIGHT}},
         {"epoch": 3, "state_dict": {"weight": WEIGHT, "version": "2"}},
     ],
 )

@@ -62,3 +62,20 @@ def open_clip_state() -> dict[str, np.ndarray]:
             state[f"{theirs}.mlp.c_fc.{kind}"] = mine[f"{ours}.mlp.fc1.{kind}"]
             state[f"{theirs}.mlp.c_proj.{kind}"] = mine[f"{ours}.mlp.fc2.{kind}"]
     return state
+
+
+def photomaker_state() -> dict[str, np.ndarray]:
+    """A tower with a second projection and the module that puts faces into words of width 32."""
+    random = np.random.default_rng(12)
+    width, second = 32, 8
+    shapes = {
+        "visual_projection_2.weight": (second, WIDTH),
+        "fuse_module.layer_norm.weight": (width,), "fuse_module.layer_norm.bias": (width,),
+    }  # fmt: skip
+    for name, wide in (("mlp1", 2 * width), ("mlp2", width)):
+        place = f"fuse_module.{name}"
+        shapes |= {f"{place}.layernorm.{kind}": (wide,) for kind in ("weight", "bias")}
+        shapes |= {f"{place}.fc1.weight": (width, wide), f"{place}.fc2.weight": (width, width)}
+        shapes |= {f"{place}.{layer}.bias": (width,) for layer in ("fc1", "fc2")}
+    more = {name: random.standard_normal(shape).astype(np.float32) * 0.3 for name, shape in shapes.items()}
+    return transformers_state() | more
