@@ -78,7 +78,7 @@ class Ours:
         negative = [Prompt(embeds["negative"], embeds["pooled"])]
         shape = (1, 4, size // 8, size // 8)
         self._runner = asyncio.Runner()
-        noisy = torch.randn(shape).to(model.unet.module().device)
+        noisy = torch.randn(shape).to(model.unet.placement.device)
         sigmas = torch.linspace(14.0, 0.1, 1000).tolist()
         denoise = Denoiser(model, positive, negative, GUIDANCE_SCALE, shape)
         self._steps = SAMPLERS["euler"].for_schedule(model.schedule)(
