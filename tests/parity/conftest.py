@@ -12,12 +12,14 @@ from platformdirs import user_cache_path
 
 HERE = Path(__file__).parent
 SOURCES = ("make_weights.py", "make_loras.py", *sorted(file.name for file in HERE.glob("*_shapes.json")))
+STEERING = ("make_steering.py",)
+"""Small files beside the others, made anew by themselves."""
 
 
 @pytest.fixture(scope="session")
 def parity_models() -> Path:
     """A model folder with the parity checkpoints, ControlNet and LoRAs."""
-    version = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in SOURCES)).hexdigest()[:16]
+    version = _version(SOURCES)
     cache = user_cache_path("framebridge", appauthor=False) / "parity"
     cache.mkdir(parents=True, exist_ok=True)
     folder = cache / version
@@ -31,7 +33,15 @@ def parity_models() -> Path:
             for old in cache.iterdir():
                 if old.is_dir() and old != folder:
                     shutil.rmtree(old)
+        stamp = folder / f"steering-{_version(STEERING)}"
+        if not stamp.exists():
+            _script("make_steering").make_steering(folder)
+            stamp.touch()
     return folder
+
+
+def _version(sources: tuple[str, ...]) -> str:
+    return hashlib.sha256(b"".join((HERE / name).read_bytes() for name in sources)).hexdigest()[:16]
 
 
 def _script(name: str) -> Any:
