@@ -25,6 +25,7 @@ TIERS = {
 }
 FOLDERS = {
     "diffusion": "model",
+    "families": "model",
     "nodes": "model",
     "parity": "model",
     "client": "process",

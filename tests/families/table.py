@@ -1,0 +1,115 @@
+"""The table of model × mode: what runs, and how far its latents are from those of diffusers' pipeline."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from safetensors.torch import load_file
+from torch import Tensor
+
+from bridge.diffusion import free
+from bridge.engine import Cache, Folders, Job, NodeLibrary, execute
+from bridge.graph import parse_workflow, validate
+from bridge.models import Catalogue, Family
+from tests.families.pictures import write_pictures
+from tests.families.pipelines import Pipelines
+from tests.families.published import (
+    Published,
+    clip_vision,
+    controlnet,
+    ip_adapter,
+    lora,
+    save,
+    write_model,
+)
+from tests.families.workflows import OTHER, OWN, Mode, workflow
+
+OTHER_FAMILY = {
+    Family.SD1: Family.SDXL,
+    Family.SD2: Family.SD1,
+    Family.SDXL: Family.SD1,
+    Family.SDXL_REFINER: Family.SDXL,
+}
+"""Family → the one whose ControlNet, LoRA and IP-Adapter are tried on it in vain."""
+
+_PARTS = {"controlnet": controlnet, "loras": lora, "ipadapter": ip_adapter}
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a cell's workflow made.
+
+    Args:
+        latents: Shape (1, 4, h, w).
+        picture: Shape (H, W, 3), 0..255.
+        enlarged: The latents that the second pass of upscaling started from.
+    """
+
+    latents: Tensor
+    picture: Any
+    enlarged: Tensor | None
+
+    def error(self, expected: Tensor) -> float:
+        """Return the relative error of the latents."""
+        return float((self.latents - expected).norm() / expected.norm())
+
+
+class Bench:
+    """A model folder with a published model and parts for it, for our engine and diffusers' pipelines."""
+
+    def __init__(self, model: Published, library: NodeLibrary, root: Path) -> None:
+        self.model = model
+        self._library = library
+        models = root / "models"
+        self._folders = Folders(root / "input", root / "output", root, root, (models,))
+        self._cache = Cache(2**30)  # shared by the cells, so that networks load once
+        write_model(model, models)
+        save(models / "clip_vision" / OWN, clip_vision())
+        for folder, part in _PARTS.items():
+            save(models / folder / OWN, part(model.family))
+            save(models / folder / OTHER, part(OTHER_FAMILY[model.family]))
+        write_pictures(self._folders.input)
+        self.pipelines = Pipelines(model, models)
+
+    async def run(self, mode: Mode, part: str = OWN) -> Made:
+        """Run a cell's workflow.
+
+        Raises:
+            BridgeError: If the cell is refused.
+        """
+        graph, registry = workflow(self.model, mode, part), self._library.registry
+        catalogue = Catalogue(self._folders.models)
+        pictures = [file.name for file in self._folders.input.iterdir()]
+        checked = validate(
+            parse_workflow(graph),
+            registry.definitions,
+            lambda folder: pictures if folder == "input" else catalogue.names(folder),
+        )
+        assert not checked.problems
+        job = Job("families", self._folders)
+        outcome = await execute(checked.workflow, checked.outputs, registry, self._cache, job)
+        saved = {}
+        for node, shown in outcome.shown.items():
+            [[file]] = shown.values()
+            place = self._folders.output / file["subfolder"] / file["filename"]
+            saved[graph[node]["inputs"]["filename_prefix"]] = place
+        latents = {name: load_file(saved[name])["latent_tensor"] for name in saved if name != "picture"}
+        picture = np.asarray(Image.open(saved["picture"]), np.float32)
+        return Made(latents["latents"], picture, latents.get("enlarged"))
+
+    def pipeline_latents(self, mode: Mode, made: Made) -> Tensor | None:
+        """Return what diffusers' pipeline makes; ``None`` where there is none."""
+        return self.pipelines.latents(mode, made.enlarged)
+
+
+@contextmanager
+def bench(model: Published, library: NodeLibrary) -> Iterator[Bench]:
+    """Write a model, and delete everything in the end; a checkpoint takes up to 0.3 GB."""
+    with TemporaryDirectory() as root:
+        yield Bench(model, library, Path(root))
+        free()
