@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers.models.attention import GatedSelfAttentionDense
+from diffusers.models.attention import BasicTransformerBlock, GatedSelfAttentionDense
 from diffusers.models.embeddings import GLIGENTextBoundingboxProjection
 from torch import Tensor
 
@@ -136,7 +136,8 @@ def _boxes(prompt: Prompt) -> tuple[TextBox, ...]:
 
 def _blocks(unet: Any) -> dict[str, int]:
     """Return a UNet's transformer blocks → the number of the transformer they belong to, as it runs them."""
-    names = (name for name, _ in unet.named_parameters() if name.endswith(".attn2.to_k.weight"))
+    modules = unet.named_modules()
+    names = [f"{path}.attn2.to_k.weight" for path, part in modules if isinstance(part, BasicTransformerBlock)]
     return {each.path.removesuffix(".attn2"): each.transformer for each in cross_attentions(names)}
 
 

@@ -31,6 +31,7 @@ from bridge.diffusion import (
     sample,
 )
 from bridge.diffusion.control import Step, prepare, steered
+from bridge.diffusion.controlnet_xs import empty_slim_controlnet
 from bridge.diffusion.networks import scaling_factor
 from bridge.diffusion.sigmas import stable_diffusion_schedule
 from bridge.engine import Folders, Job, running
@@ -208,6 +209,27 @@ def test_a_configuration_that_contradicts_itself_is_refused(
     file.write_text(json.dumps({**json.loads(file.read_text()), key: value}))
     with pytest.raises(ModelError, match="describes no ControlNet-XS"):
         load_controlnet(tmp_path / "xs", "x")
+
+
+@pytest.mark.parametrize(
+    ("millions", "config"),
+    [
+        (53, {"block_out_channels": (64, 128, 256, 256), "cross_attention_dim": 768,
+              "num_attention_heads": 8, "use_linear_projection": False}),
+        (14, {"block_out_channels": (4, 8, 16, 16), "num_attention_heads": (1, 1, 2, 2),
+              "learn_time_embedding": True}),
+        (20, {"block_out_channels": (16, 32, 64), "base_block_out_channels": (320, 640, 1280),
+              "cross_attention_dim": 2048, "num_attention_heads": 1, "transformer_layers_per_block": (1, 2, 10),
+              "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D")}),
+    ],
+    ids=["sd15_encD_canny_53m", "sd21_encD_canny_14m", "sdxl_encD_canny_20m"],
+)  # fmt: skip
+def test_at_full_size_it_has_as_many_parameters_as_its_authors_say(
+    millions: int, config: dict[str, Any]
+) -> None:
+    """Settings from the configurations of these names in vislearn/ControlNet-XS."""
+    network = empty_slim_controlnet(config, "x")
+    assert round(sum(each.numel() for each in network.parameters()) / 1e6) == millions
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # diffusers calls these pipelines deprecated
