@@ -3,6 +3,7 @@
 import bridge.diffusion.offline  # noqa: F401 - before the model libraries
 from bridge.diffusion.align_your_steps import AlignedFor, aligned_sigmas
 from bridge.diffusion.attention_guidance import PerturbedAttentionGuidance, add_self_attention_guidance
+from bridge.diffusion.attention_weights import multiply_attention, multiply_text_attention
 from bridge.diffusion.conditioning import average, concatenate, limit_to_area, limit_to_region, zero_out
 from bridge.diffusion.control import add_control
 from bridge.diffusion.control_loading import load_controlnet
@@ -23,6 +24,7 @@ from bridge.diffusion.guidance_rules import (
     with_rule,
 )
 from bridge.diffusion.guiders import DualGuidance, Guider, PromptGuidance
+from bridge.diffusion.hyper_tile import HyperTile, add_hyper_tile
 from bridge.diffusion.job_files import job_file, job_file_stamp
 from bridge.diffusion.latent_arithmetic import add_latents, blend_latents, interpolate_latents, lay_latents
 from bridge.diffusion.latent_batch import (
@@ -153,6 +155,7 @@ __all__ = [
     "FreeU",
     "FrequencyScaling",
     "Guider",
+    "HyperTile",
     "Image",
     "Latent",
     "LatentBatch",
@@ -191,6 +194,7 @@ __all__ = [
     "ZeroStarGuidance",
     "add_control",
     "add_free_u",
+    "add_hyper_tile",
     "add_latents",
     "add_noise",
     "add_self_attention_guidance",
@@ -256,6 +260,8 @@ __all__ = [
     "merge_models",
     "merge_text_encoders",
     "model_stamps",
+    "multiply_attention",
+    "multiply_text_attention",
     "pick_latents",
     "placement",
     "polyexponential_sigmas",

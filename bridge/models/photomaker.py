@@ -40,5 +40,7 @@ def photomaker(header: Header, name: str) -> PhotoMakerLayout:
         raise UnsupportedModel(f'"{name}" is PhotoMaker V2', hint="PhotoMaker V1 is supported.")
     vision = vision_layout(header.shapes)
     if vision is None or not vision.projection:
-        raise UnsupportedModel(f'"{name}" is an identity encoder of an unknown shape')
+        raise UnsupportedModel(
+            f'"{name}" is an identity encoder of an unknown shape', hint="PhotoMaker V1 is supported."
+        )
     return PhotoMakerLayout(vision, header.shapes["visual_projection_2.weight"][0])
