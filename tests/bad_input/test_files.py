@@ -86,7 +86,7 @@ async def test_a_file_that_goes_between_two_runs_is_missed(studio: Studio) -> No
     await studio.paint(wiring.vae("fleeting.safetensors"))
     (studio.models / "vae" / "fleeting.safetensors").unlink()
     await studio.refuses(
-        wiring.vae("fleeting.safetensors"), "model_not_found", "20", "fleeting", "Put the file in vae/"
+        wiring.vae("fleeting.safetensors"), "model_not_found", "20", "fleeting", "[Pp]ut the file in vae/"
     )
 
 
