@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bridge.diffusion.control_lora import has_layers
 from bridge.diffusion.controlnet import SteeringNetwork
 from bridge.diffusion.controlnet_xs import ControlledUNet, SlimControlNet
 from bridge.diffusion.device import memory_errors
@@ -345,7 +346,8 @@ def _sum(mine: tuple[Tensor, ...], theirs: tuple[Tensor, ...]) -> tuple[Tensor, 
 def _require_match(control: ControlNetwork, model: DiffusionModel) -> None:
     if model.family not in control.families:
         raise _of_another_family(control, f"{model.unet.name} is {model.family.value}")
-    mine, unet = control.network.module(), model.unet.module().config
+    mine, module = control.network.module(), model.unet.module()
+    unet = module.config
     if isinstance(mine, SlimControlNet):
         fits = mine.fits(unet) and control_factor(mine.config) == model.latent_factor
     elif isinstance(mine, T2IAdapter):
@@ -356,7 +358,8 @@ def _require_match(control: ControlNetwork, model: DiffusionModel) -> None:
         entries = ("block_out_channels", "layers_per_block", "cross_attention_dim")
         fits = all(mine.config[entry] == unet[entry] for entry in entries)
         fits = fits and control_factor(mine.config) == model.latent_factor
-        fits = fits and (control.joined is None or mine.config["in_channels"] == unet["in_channels"])
+        if control.joined:
+            fits = fits and mine.config["in_channels"] == unet["in_channels"] and has_layers(module, mine)
     if not fits:
         made_for = " or ".join(family.value for family in control.families)
         raise ModelError(

@@ -99,11 +99,15 @@ def low_rank_names(places: Places, parameter: str) -> Sequence[Any]:
     return [_factor(place, match[2]) for place in stored] if match[3] == "weight" else stored
 
 
+def has_layers(unet: Any, control: SteeringNetwork) -> bool:
+    """Tell whether a UNet has a layer for each that a hollow ControlNet waits for."""
+    layers = {path for path, _ in unet.named_modules()}
+    return all(path in layers for path in _waiting(control))
+
+
 def joined(unet: Any, control: SteeringNetwork) -> SteeringNetwork:
     """Return a ControlNet made of a hollow one and a UNet, which shares all weights with both."""
-    waiting = {
-        path: part for path, part in control.network.named_modules() if isinstance(part, LowRank | Borrowed)
-    }
+    waiting = _waiting(control)
     twin: SteeringNetwork = twin_of(control, [f"network.{path}.base" for path in waiting])
     for path, part in waiting.items():
         layer = unet.get_submodule(path)
@@ -113,6 +117,11 @@ def joined(unet: Any, control: SteeringNetwork) -> SteeringNetwork:
             parent, _, last = path.rpartition(".")
             twin.network.get_submodule(parent)._modules[last] = layer
     return twin
+
+
+def _waiting(control: SteeringNetwork) -> dict[str, LowRank | Borrowed]:
+    modules = control.network.named_modules()
+    return {path: part for path, part in modules if isinstance(part, LowRank | Borrowed)}
 
 
 def _factor(place: str, kind: str) -> str:

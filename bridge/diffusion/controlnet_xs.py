@@ -47,6 +47,7 @@ class SlimControlNet(ControlNetXSAdapter):  # type: ignore[misc]  # diffusers is
             and self.config["cross_attention_dim"] == unet["cross_attention_dim"]
             and len(self.down_blocks) == len(unet["block_out_channels"])
             and unet["layers_per_block"] == _BLOCKS
+            and unet["mid_block_type"] == "UNetMidBlock2DCrossAttn"
             and unet["in_channels"] == self.conv_in.in_channels
         )
 

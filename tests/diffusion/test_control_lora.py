@@ -172,11 +172,14 @@ def test_half_a_product_is_refused(write: Write, stored: dict[str, Tensor]) -> N
     assert caught.value.code == "model_corrupt"
 
 
-def test_a_unet_that_reads_more_channels_is_refused(
-    write: Write, stored: dict[str, Tensor], model: DiffusionModel, ldm: Any
+@pytest.mark.parametrize(
+    "changes", [{"in_channels": 9}, {"mid_block_type": "UNetMidBlock2D"}, {"mid_block_type": None}], ids=str
+)
+def test_a_unet_of_other_layers_is_refused(
+    changes: dict[str, Any], write: Write, stored: dict[str, Tensor], model: DiffusionModel, ldm: Any
 ) -> None:
-    inpainting = noisy(empty_unet({**ldm.UNET, "layers_per_block": 1, "in_channels": 9}), 3)
-    other = replace(model, unet=Network("inpainting", lambda placement: inpainting))
+    unet = noisy(empty_unet({**ldm.UNET, "layers_per_block": 1, **changes}), 3)
+    other = replace(model, unet=Network("other", lambda placement: unet))
     with pytest.raises(ModelError) as caught:
         prepare(Control(load_controlnet(write(stored), "c"), PICTURE), other, SHAPE)
     assert caught.value.code == "model_mismatch"

@@ -173,7 +173,15 @@ def test_odd_sizes_are_refused_with_a_remedy(opened: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"cross_attention_dim": 16}, {"block_out_channels": (16, 16)}, {"in_channels": 9}], ids=str
+    "changes",
+    [
+        {"cross_attention_dim": 16},
+        {"block_out_channels": (16, 16)},
+        {"in_channels": 9},
+        {"mid_block_type": "UNetMidBlock2D"},
+        {"mid_block_type": None},
+    ],
+    ids=str,
 )
 def test_one_for_another_unet_is_refused(changes: dict[str, Any], opened: Any) -> None:
     control = opened(make_adapter(make_unet()))
