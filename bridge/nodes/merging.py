@@ -29,15 +29,19 @@ Ratio = Annotated[float, Range(0.0, 1.0, 0.01)]
 Multiplier = Annotated[float, Range(-10.0, 10.0, 0.01)]
 
 CATEGORY = "advanced/model_merging"
+ONE_FAMILY = (
+    "Models of different families or with other layers are refused; ComfyUI mixes what they have in common."
+)
+NO_MODELSPEC = "The file holds the workflow, but none of ComfyUI's modelspec texts."
 
 
-@node("ModelMergeSimple", category=CATEGORY)
+@node("ModelMergeSimple", category=CATEGORY, differs=ONE_FAMILY)
 def model_merge_simple(model1: Model, model2: Model, ratio: Ratio = 1.0) -> Model:
     """Mix two models of a family: at 1 it is the first, at 0 the second."""
     return merge_models(model1, model2, block_shares({"": ratio}))
 
 
-@node("ModelMergeBlocks", category=CATEGORY)
+@node("ModelMergeBlocks", category=CATEGORY, differs=ONE_FAMILY)
 def model_merge_blocks(
     model1: Model, model2: Model, input: Ratio = 1.0, middle: Ratio = 1.0, out: Ratio = 1.0
 ) -> Model:
@@ -45,37 +49,43 @@ def model_merge_blocks(
     return merge_models(model1, model2, block_shares({"input": input, "middle": middle, "out": out}))
 
 
-@node("ModelMergeAdd", category=CATEGORY)
+@node("ModelMergeAdd", category=CATEGORY, differs=ONE_FAMILY)
 def model_merge_add(model1: Model, model2: Model) -> Model:
     """Add the weights of two models, of which one is usually a difference."""
     return merge_models(model1, model2, lambda name: (1.0, 1.0))
 
 
-@node("ModelMergeSubtract", category=CATEGORY)
+@node("ModelMergeSubtract", category=CATEGORY, differs=ONE_FAMILY)
 def model_merge_subtract(model1: Model, model2: Model, multiplier: Multiplier = 1.0) -> Model:
     """Take what distinguishes the first model from the second, several times over."""
     return merge_models(model1, model2, lambda name: (multiplier, -multiplier))
 
 
-@node("CLIPMergeSimple", category=CATEGORY)
+@node("CLIPMergeSimple", category=CATEGORY, differs=ONE_FAMILY)
 def clip_merge_simple(clip1: Clip, clip2: Clip, ratio: Ratio = 1.0) -> Clip:
     """Mix two text encoders of a family: at 1 it is the first, at 0 the second."""
     return merge_text_encoders(clip1, clip2, (ratio, 1.0 - ratio))
 
 
-@node("CLIPMergeAdd", category=CATEGORY)
+@node("CLIPMergeAdd", category=CATEGORY, differs=ONE_FAMILY)
 def clip_merge_add(clip1: Clip, clip2: Clip) -> Clip:
     """Add the weights of two text encoders, of which one is usually a difference."""
     return merge_text_encoders(clip1, clip2, (1.0, 1.0))
 
 
-@node("CLIPMergeSubtract", category=CATEGORY)
+@node("CLIPMergeSubtract", category=CATEGORY, differs=ONE_FAMILY)
 def clip_merge_subtract(clip1: Clip, clip2: Clip, multiplier: Multiplier = 1.0) -> Clip:
     """Take what distinguishes the first text encoder from the second, several times over."""
     return merge_text_encoders(clip1, clip2, (multiplier, -multiplier))
 
 
-@node("CheckpointSave", category=CATEGORY, display_name="Save Checkpoint", is_output=True)
+@node(
+    "CheckpointSave",
+    category=CATEGORY,
+    display_name="Save Checkpoint",
+    is_output=True,
+    differs=NO_MODELSPEC,
+)
 async def checkpoint_save(
     model: Model,
     clip: Clip,
@@ -88,7 +98,7 @@ async def checkpoint_save(
     await _save(lambda: checkpoint_state(model, clip, vae), filename_prefix, prompt, extra_pnginfo)
 
 
-@node("ModelSave", category=CATEGORY, is_output=True)
+@node("ModelSave", category=CATEGORY, is_output=True, differs=NO_MODELSPEC)
 async def model_save(
     model: Model,
     filename_prefix: str = "diffusion_models/ComfyUI",
