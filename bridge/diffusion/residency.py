@@ -136,16 +136,23 @@ class Network(Generic[M]):
         self.weight_bytes = 0
         self.is_streamed = False
 
+    def drop_with_heirs(self) -> None:
+        """Let go of the module, and of all that share tensors with it."""
+        self.drop()
+        for each in _RESIDENTS.networks():
+            if self in each.needs:
+                each.drop_with_heirs()
+
     def stream(self) -> None:
         """Let go of the module; from the next time on it rests in ordinary memory."""
-        self.drop()
+        self.drop_with_heirs()
         for need in self.needs:
             need.stream()
         self.is_streamed = True
 
     def widen(self) -> None:
         """Let go of the module; from the next time on it runs in float32."""
-        self.drop()
+        self.drop_with_heirs()
         for need in self.needs:
             need.widen()
         self._is_widened = True

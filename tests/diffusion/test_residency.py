@@ -309,3 +309,15 @@ def test_weights_in_eight_bits_are_reckoned_so() -> None:
         "a", lambda where: torch.nn.Linear(2, 3), {"weight": (3, 2), "bias": (3,)}, narrow=["weight"]
     )
     assert network.new_bytes == 6 + 3 * 4
+
+
+@pytest.mark.parametrize("change", [Network.stream, Network.widen])
+def test_what_was_made_of_a_network_follows_it(device: Any, change: Callable[[Network[Any]], None]) -> None:
+    base = make_there("base", in_half)
+    twin = Network("twin", lambda where: base.module(), base.shapes, needs=(base,), new_bytes=0)
+    heir = Network("heir", lambda where: twin.module(), base.shapes, needs=(twin,), new_bytes=0)
+    heir.module()
+    change(base)
+    assert names() == []
+    weight = heir.module().weight
+    assert (weight.device, weight.dtype) == (heir.home, heir.placement.dtype)
