@@ -52,10 +52,6 @@ class Tolerance:
             raise _unusable("no step is ever accepted", "Use an accept_safety below 1; 0.81 is usual.")
 
 
-def _unusable(message: str, hint: str) -> InputError:
-    return InputError(f"dpm_adaptive cannot run: {message}", code="out_of_range", hint=hint)
-
-
 DEFAULT_TOLERANCE = Tolerance()
 
 MAX_REFUSED = 100
@@ -220,3 +216,7 @@ class _Controller:
 def _ends(sigmas: Sequence[float]) -> tuple[float, float]:
     lowest = sigmas[-1] or sigmas[-2]
     return -math.log(sigmas[0]), -math.log(lowest)
+
+
+def _unusable(message: str, hint: str) -> InputError:
+    return InputError(f"dpm_adaptive cannot run: {message}", code="out_of_range", hint=hint)
