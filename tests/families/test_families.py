@@ -16,10 +16,7 @@ from tests.families.published import MODELS
 from tests.families.table import OTHER_FAMILY, Bench, Made, bench
 from tests.families.workflows import MODES, OTHER, PARTS, Mode, is_refused, task_of, workflow
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # diffusers', peft's and accelerate's
-    pytest.mark.filterwarnings("ignore::FutureWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers'
 
 PAGE = Path(__file__).parents[2] / "docs" / "families.md"
 TOLERANCE = 1e-4  # float32, the same kernels in another order; measured: 4e-7 to 5e-6
