@@ -75,7 +75,8 @@ class _SelfAttentionGuidance(GuidanceRule):
 
     def after(self, guided: Tensor, seen: Predictions) -> Tensor:
         look, attention = self.sights.look, self.sights.attention
-        if min(guided.shape[2:]) <= _SMALLEST or self.blur_sigma == 0 or look is None or attention is None:
+        has_room = min(guided.shape[2:]) > _SMALLEST
+        if not (has_room and seen.has_negative and self.blur_sigma) or look is None or attention is None:
             return guided
         mask = _salient(attention, look, seen.negative)
         degraded = torch.lerp(seen.negative, _blurred(seen.negative, self.blur_sigma), mask)

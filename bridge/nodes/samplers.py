@@ -153,7 +153,11 @@ def sampler_er_sde(
     )
 
 
-@node("SamplerSASolver", category=CATEGORY)
+@node(
+    "SamplerSASolver",
+    category=CATEGORY,
+    differs="Ends at the last level where that is not 0, in ComfyUI one before.",
+)
 def sampler_sa_solver(
     model: Model,
     eta: Annotated[float, Range(0.0, 10.0, 0.01), Tooltip("How much fresh noise; 0 is none.")] = 1.0,

@@ -126,3 +126,13 @@ async def test_a_unet_without_attention_in_its_middle_is_refused(model: Diffusio
     guidance = PromptGuidance(with_rule(plain, PerturbedAttentionGuidance(1.0)), POSITIVE)
     with pytest.raises(UnsupportedModel, match="no attention in its middle"):
         await as_node(guidance.denoiser(CLEAN, None)(NOISY, 3.0))
+
+
+async def test_without_a_negative_prompt_nothing_is_blurred(model: DiffusionModel, as_node: Any) -> None:
+    blurring = add_self_attention_guidance(model, 1.0, 2.0)
+    await as_node(PromptGuidance(blurring, POSITIVE, NEGATIVE, 4.0).denoiser(CLEAN, None)(NOISY, 3.0))
+    plain, same = [
+        await as_node(PromptGuidance(each, POSITIVE).denoiser(CLEAN, None)(NOISY, 3.0))
+        for each in (model, blurring)
+    ]
+    torch.testing.assert_close(same, plain, atol=1e-3, rtol=1e-3)
