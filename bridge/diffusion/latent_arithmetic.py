@@ -5,6 +5,7 @@ from torch import Tensor
 
 from bridge.diffusion.fit import ScalingMethod, repeat_to, scale
 from bridge.diffusion.pictures import check_channels, mix_in
+from bridge.errors import InputError
 
 
 def add_latents(first: Tensor, second: Tensor, weight: float = 1.0) -> Tensor:
@@ -51,6 +52,41 @@ def lay_latents(destination: Tensor, source: Tensor, x: int, y: int, feather: in
     rows = _fading(source.shape[2], feather, y > 0, y + source.shape[2] < height)
     columns = _fading(source.shape[3], feather, x > 0, x + source.shape[3] < width)
     return mix_in(destination, source, rows[:, None] * columns, x, y)
+
+
+def join_along(first: Tensor, second: Tensor, axis: int) -> Tensor:
+    """Put a second batch of as many pictures behind a first.
+
+    Args:
+        first: Shape (B, C, h, w).
+        second: Likewise.
+        axis: −1 for side by side, −2 for one below the other, −3 for more channels.
+
+    Raises:
+        InputError: If other sides than the joined one differ.
+    """
+    others = [dim for dim in (-1, -2, -3) if dim != axis]
+    if any(first.shape[dim] != second.shape[dim] for dim in others):
+        sizes = " and ".join("×".join(map(str, each.shape[1:])) for each in (first, second))
+        raise InputError(
+            f"latents of {sizes} (channels×height×width) cannot be joined there",
+            hint="Scale one with LatentUpscale so that the sides that meet are equal.",
+        )
+    return torch.cat((first, second), dim=axis)
+
+
+def cut_along(latents: Tensor, axis: int, start: int, length: int) -> Tensor:
+    """Cut a piece out of latents; what lies outside of them is left out, but for the nearest place.
+
+    Args:
+        latents: Shape (B, C, h, w).
+        axis: See ``join_along``.
+        start: Where the piece begins; negative numbers count from the end.
+        length: Of the piece, at least 1.
+    """
+    size = latents.shape[axis]
+    first = min(start, size - 1) if start >= 0 else max(size + start, 0)
+    return latents.narrow(axis, first, min(length, size - first))
 
 
 def matched(latents: Tensor, like: Tensor, method: ScalingMethod = "bilinear") -> Tensor:
