@@ -202,4 +202,4 @@ def _open_clip_places(name: str, prefix: str) -> list[Place]:
     name = name.removeprefix("vision_model.")
     name = name.replace("pre_layrnorm.", "ln_pre.").replace("post_layernorm.", "ln_post.")
     places = [_OPEN_CLIP[name]] if name in _OPEN_CLIP else open_clip_places(name)
-    return [Place(f"{prefix}visual.{each.name}", each.third, each.is_transposed) for each in places]
+    return [each.under(f"{prefix}visual.") for each in places]

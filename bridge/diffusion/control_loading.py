@@ -12,7 +12,7 @@ from bridge.diffusion import folder, networks
 from bridge.diffusion.control_lora import hollow, joined, low_rank_names
 from bridge.diffusion.controlnet import SteeringNetwork, UnionEncoder
 from bridge.diffusion.controlnet_xs import empty_slim_controlnet
-from bridge.diffusion.ldm_names import Place, unet_names
+from bridge.diffusion.ldm_names import THIRDS, Place, unet_names
 from bridge.diffusion.opening import Build, open_network
 from bridge.diffusion.residency import Network
 from bridge.diffusion.t2i_adapter import T2IAdapter, adapter_names
@@ -133,7 +133,7 @@ def _places(parameter: str, part: models.ControlPart, is_ldm: bool) -> Sequence[
 def _union_place(prefix: str, parameter: str) -> Place:
     module, _, kind = parameter.partition(".")
     if module == "value":
-        return Place(f"{prefix}transformer_layes.0.attn.in_proj_{kind}", third=2)
+        return Place(f"{prefix}transformer_layes.0.attn.in_proj_{kind}", rows=THIRDS[2])
     return Place(prefix + parameter.replace(module, _UNION.get(module, module)))
 
 

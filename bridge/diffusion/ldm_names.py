@@ -7,7 +7,8 @@ for any depth.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 _RESNET = {
     "norm1": "in_layers.0",
@@ -56,6 +57,10 @@ _OPEN_CLIP = (
     (r"final_layer_norm\.", "ln_final."),
 )
 
+Rows = tuple[int, int, int]
+THIRDS: tuple[Rows, ...] = (0, 1, 3), (1, 2, 3), (2, 3, 3)
+"""Where query, key and value lie in a matrix of all three."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -63,13 +68,20 @@ class Place:
 
     Args:
         name: Of the stored tensor.
-        third: Which third of its rows; OpenCLIP keeps query, key and value in one matrix. ``None`` for all.
+        rows: (first, last, of): its rows from first / of to last / of. Query, key and value often share a
+            matrix. ``None`` for all.
         is_transposed: Whether it is stored the other way round.
+        is_swapped: Whether its halves are stored in the other order.
     """
 
     name: str
-    third: int | None = None
+    rows: Rows | None = None
     is_transposed: bool = False
+    is_swapped: bool = False
+
+    def under(self, prefix: str) -> Self:
+        """Return the place in a file whose names begin with a prefix."""
+        return replace(self, name=prefix + self.name)
 
 
 def unet_names(name: str, blocks: int) -> list[str]:
@@ -130,7 +142,7 @@ def open_clip_places(name: str) -> list[Place]:
         return [Place("text_projection", is_transposed=True), Place("text_projection.weight")]
     if match := re.fullmatch(r"encoder\.layers\.(\d+)\.self_attn\.([qkv])_proj\.(weight|bias)", name):
         layer, letter, kind = match.groups()
-        return [Place(f"transformer.resblocks.{layer}.attn.in_proj_{kind}", "qkv".index(letter))]
+        return [Place(f"transformer.resblocks.{layer}.attn.in_proj_{kind}", THIRDS["qkv".index(letter)])]
     return [Place(_renamed(name, _OPEN_CLIP))]
 
 

@@ -46,7 +46,8 @@ def open_network(
     skeleton = _built(build, label)
     narrow = narrow_layers(skeleton, storage)
     found = match_names(skeleton, header, names, file.name)
-    size = sum(header.tensors[place.name].end - header.tensors[place.name].begin for place in found.values())
+    stored = [header.tensors[name] for name in {place.name for place in found.values()}]
+    size = sum(entry.end - entry.begin for entry in stored)
     loader = running_loader()
 
     def load(placement: Placement) -> Any:

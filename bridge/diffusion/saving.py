@@ -10,7 +10,13 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from bridge.diffusion.ldm_names import autoencoder_names, blocks_per_level, open_clip_places, unet_names
+from bridge.diffusion.ldm_names import (
+    Rows,
+    autoencoder_names,
+    blocks_per_level,
+    open_clip_places,
+    unet_names,
+)
 from bridge.diffusion.plain_autoencoders import PixelSpace, TinyAutoencoder
 from bridge.diffusion.residency import Network
 from bridge.diffusion.types import Autoencoder, DiffusionModel, TextEncoder, TextTower
@@ -120,14 +126,14 @@ def _bare_state(tower: TextTower) -> State:
 def _open_clip_state(tower: TextTower) -> State:
     """OpenCLIP keeps query, key and value in one matrix, and its projection transposed."""
     state: State = {}
-    thirds: dict[str, dict[int, Tensor]] = {}
+    parts: dict[str, dict[Rows, Tensor]] = {}
     for name, tensor in _bare_state(tower).items():
         place = open_clip_places(name)[0]
-        if place.third is not None:
-            thirds.setdefault(place.name, {})[place.third] = tensor
+        if place.rows is not None:
+            parts.setdefault(place.name, {})[place.rows] = tensor
         else:
             state[place.name] = tensor.T if place.is_transposed else tensor
-    return state | {name: torch.cat([parts[index] for index in range(3)]) for name, parts in thirds.items()}
+    return state | {name: torch.cat([each[rows] for rows in sorted(each)]) for name, each in parts.items()}
 
 
 def _tensors(network: Network[Any]) -> Iterable[tuple[str, Tensor]]:

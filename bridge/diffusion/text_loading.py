@@ -107,10 +107,7 @@ def tower_in_folder(path: Path, kind: TowerKind, label: str, on_cpu: bool = Fals
 def _tower_names(prefix: str, header: models.Header, is_open_clip: bool) -> Names:
     def places(name: str) -> list[Place]:
         if is_open_clip:
-            return [
-                Place(prefix + place.name, place.third, place.is_transposed)
-                for place in open_clip_places(name)
-            ]
+            return [place.under(prefix) for place in open_clip_places(name)]
         bare = name.removeprefix("text_model.")
         # The projection belongs to the whole model, whose tower may be a part of it.
         return [Place(prefix + bare), Place(prefix.removesuffix("text_model.") + bare)]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -97,19 +98,29 @@ def _tensors(path: Path, found: Mapping[str, Place]) -> Iterator[tuple[str, Tens
             there = set(file.keys())
             for name, place in found.items():
                 if place.name in there:
-                    yield name, _tensor_at(place, file.get_tensor(place.name))
+                    yield name, _tensor_at(place, file)
 
 
 def _shape_at(place: Place, shape: Shape) -> Shape:
     if place.is_transposed:
         return shape[::-1]
-    return shape if place.third is None else (shape[0] // 3, *shape[1:])
+    if place.rows is None or not shape or shape[0] % place.rows[2]:
+        return shape
+    first, last, of = place.rows
+    return (shape[0] // of * (last - first), *shape[1:])
 
 
-def _tensor_at(place: Place, stored: Tensor) -> Tensor:
-    if place.is_transposed:
-        return stored.T
-    return stored if place.third is None else stored.chunk(3)[place.third]
+def _tensor_at(place: Place, file: Any) -> Tensor:
+    if place.rows is not None:
+        first, last, of = place.rows
+        stored = file.get_slice(place.name)
+        step = stored.get_shape()[0] // of
+        part: Tensor = stored[first * step : last * step]
+        return part
+    whole: Tensor = file.get_tensor(place.name)
+    if place.is_swapped:
+        return torch.cat(whole.chunk(2)[::-1])
+    return whole.T if place.is_transposed else whole
 
 
 def _has_nan(tensor: Tensor) -> bool:
