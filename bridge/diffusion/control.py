@@ -2,8 +2,8 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -69,19 +69,28 @@ class Residuals:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What the UNet is given at one step, and a ControlNet with it.
+    """What the denoiser's network is given at one step, and a ControlNet with it.
 
     Args:
-        sample: Scaled noisy latents, (N, 4, h, w), N a multiple of each picture's batch.
+        sample: Scaled noisy latents, (N, C, h, w), N a multiple of each picture's batch.
         timestep: Shape (N,).
         prompt_embeds: Shape (N, tokens, width).
-        added: What SDXL's networks take besides, as diffusers names it.
+        extras: What the family's network takes besides, by its own names.
+        channels: What it sees beside the noisy latents, (N, C, h, w).
     """
 
     sample: Tensor
     timestep: Tensor
     prompt_embeds: Tensor
-    added: dict[str, Tensor] | None = None
+    extras: Mapping[str, Tensor] = field(default_factory=dict)
+    channels: Tensor | None = None
+
+    @property
+    def added(self) -> dict[str, Tensor] | None:
+        """What SDXL's networks take besides; ``None`` for others."""
+        if "time_ids" not in self.extras:
+            return None
+        return {name: self.extras[name] for name in ("text_embeds", "time_ids")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,13 +19,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bridge.diffusion.control import Steering, Step, prepare, steered
+from bridge.diffusion.backbones import Outset, backbone_of
+from bridge.diffusion.control import Steering, Step, prepare
 from bridge.diffusion.device import memory_errors
 from bridge.diffusion.guidance import Change, GuidanceRule, Predictions, Side, follow
 from bridge.diffusion.guidance_rules import PerpendicularGuidance
 from bridge.diffusion.look import Look, looking
 from bridge.diffusion.prompt_batches import Batch, ReadyPrompt, make_batches, ready_prompts
-from bridge.diffusion.residency import Network, placement, with_room
+from bridge.diffusion.residency import Network, with_room
 from bridge.diffusion.types import Control, DiffusionModel, Grounding, Prompt
 from bridge.engine import current_job
 from bridge.errors import InputError, ModelError, OutOfMemory
@@ -36,17 +37,17 @@ class Denoiser:
     """Noisy latents and a noise level → clean latents, as prompts and ControlNets would have them.
 
     Args:
-        model: Whose UNet is asked.
+        model: Whose network is asked.
         positive: What the picture should be; where several hold, they are averaged by their weights.
         negative: What it should not be; may be empty at a guidance scale of 1.
         guidance_scale: w in D(negative) + w · (D(positive) − D(negative)); 1 leaves the negative out.
         shape: Of the latents, (B, C, h, w).
-        clean: The latents that the run starts from, as an inpainting UNet is to see them.
-        noise_mask: Where to denoise, (…, H, W), as an inpainting UNet is to see it.
+        clean: The latents that the run starts from, as an inpainting model is to see them.
+        noise_mask: Where to denoise, (…, H, W), as an inpainting model is to see it.
         seed: Of the run, for noise on pictures that prompts show.
 
     Raises:
-        InputError: If the latents have another number of channels than the UNet, an area lies outside them,
+        InputError: If the latents have another number of channels than the model, an area lies outside them,
             or masks do not fit the batch.
         ModelError: Code ``model_mismatch`` if prompts belong to another kind of checkpoint.
         OutOfMemory: If the model does not fit.
@@ -67,15 +68,16 @@ class Denoiser:
         self._model = model
         self._guidance_scale = guidance_scale
         self._shape = tuple(shape)
+        self._backbone = backbone_of(model.family)
         own = {rule: rule.empty for rule in model.guidance_rules if isinstance(rule, PerpendicularGuidance)}
         _require_match(model, (*positive, *negative, *chain.from_iterable(own.values())), shape)
-        self._prompts = ready_prompts(model, positive, negative, shape, clean, noise_mask, seed)
+        outset = Outset(shape, clean, noise_mask, seed)
+        self._prompts = ready_prompts(model, positive, negative, outset)
         self._steering: dict[tuple[Control | Grounding, tuple[int, int]], Steering] = {}
         self._batches: dict[tuple[ReadyPrompt, ...], list[Batch]] = {}
         self._is_apart = False
         self._own: dict[GuidanceRule, tuple[ReadyPrompt, ...]] = {
-            rule: ready_prompts(model, positive, empty, shape, clean, noise_mask, seed)
-            for rule, empty in own.items()
+            rule: ready_prompts(model, positive, empty, outset) for rule, empty in own.items()
         }
         self._memory: dict[GuidanceRule, Any] = {}
 
@@ -133,7 +135,9 @@ class Denoiser:
 
     def _batches_of(self, active: tuple[ReadyPrompt, ...]) -> list[Batch]:
         if active not in self._batches:
-            self._batches[active] = make_batches(active, self._shape, self._steer, is_apart=self._is_apart)
+            self._batches[active] = make_batches(
+                self._backbone, active, self._shape, self._steer, is_apart=self._is_apart
+            )
         return self._batches[active]
 
     def _steer(self, control: Control | Grounding, size: tuple[int, int]) -> Steering:
@@ -192,38 +196,28 @@ class Denoiser:
 
     def _run(self, batch: Batch, latents: Tensor, sigma: float, change: Change | None) -> Tensor:
         """Denoise what each prompt of a batch sees of the latents."""
-        unet, schedule = self._model.unet.module(), self._model.schedule
+        network, schedule = self._model.unet.module(), self._model.schedule
         if change is not None:
-            unet = change(unet)
+            network = change(network)
         seen = torch.cat([prompt.cut(latents) for prompt in batch.prompts])
-        sample = (seen * schedule.input_scale(sigma)).to(unet.dtype, memory_format=placement().memory_format)
+        sample = self._model.unet.placement.bring(seen * schedule.input_scale(sigma))
         timestep = torch.full((len(sample),), schedule.timestep(sigma), device=sample.device)
-        step = Step(sample, timestep, batch.prompt_embeds, batch.added)
-        asked, given = steered(unet, batch.steering, sigma, step)
-        if batch.channels is not None:
-            sample = torch.cat((sample, batch.channels), dim=1)
+        step = Step(sample, timestep, batch.prompt_embeds, batch.extras, batch.channels)
         look = Look(sigma, tuple(prompt.is_negative for prompt in batch.prompts), *sample.shape[2:])
         with looking(look):
-            prediction: Tensor = asked(
-                sample,
-                timestep,
-                encoder_hidden_states=batch.prompt_embeds,
-                class_labels=batch.labels,
-                added_cond_kwargs=batch.added,
-                return_dict=False,
-                **given,
-            )[0]
+            prediction = self._backbone.predict(network, step, batch.steering, sigma)
         return schedule.denoised(seen, prediction.float(), sigma)
 
 
 def _require_match(model: DiffusionModel, prompts: Sequence[Prompt], shape: Sequence[int]) -> None:
-    config = model.unet.module().config
-    if shape[1] != config["out_channels"]:
+    backbone, config = backbone_of(model.family), model.unet.module().config
+    channels, context_width = backbone.latent_channels(config), backbone.context_width(config)
+    if shape[1] != channels:
         raise InputError(
-            f"the latents have {shape[1]} channels, the checkpoint works on {config['out_channels']}",
+            f"the latents have {shape[1]} channels, the checkpoint works on {channels}",
             hint="Encode the picture with the VAE of this checkpoint.",
         )
-    for width in {prompt.prompt_embeds.shape[2] for prompt in prompts} - {config["cross_attention_dim"]}:
+    for width in {prompt.prompt_embeds.shape[2] for prompt in prompts} - {context_width}:
         known = CONTEXT_WIDTHS.get(width)
         made_for = known.value if known else f"one with embeddings of {width} channels"
         raise ModelError(

@@ -38,14 +38,7 @@ def added_conditioning(
     """
     if model.family not in (Family.SDXL, Family.SDXL_REFINER):
         return None
-    if prompt.pooled_prompt_embeds is None:
-        side = "negative" if is_negative else "positive"
-        raise ModelError(
-            f"{model.unet.name} is of the family {model.family.value} and needs the pooled embedding of its "
-            f"prompts; the {side} conditioning has none",
-            code="model_mismatch",
-            hint="Encode that prompt with the CLIP output of the same checkpoint.",
-        )
+    own = pooled_of(prompt, model, is_negative=is_negative)
     height, width = (side * model.latent_factor for side in shape[2:])
     micro = prompt.micro or MicroConditioning(width, height)
     numbers: list[float] = [micro.height, micro.width, micro.crop_y, micro.crop_x]
@@ -58,6 +51,30 @@ def added_conditioning(
             micro.width if micro.target_width is None else micro.target_width,
         ]
     pooled = pooled_of_pictures(prompt, model, seed)
-    if pooled is None:
-        pooled = prompt.pooled_prompt_embeds
-    return pooled, torch.tensor([numbers], dtype=torch.float32)
+    return own if pooled is None else pooled, torch.tensor([numbers], dtype=torch.float32)
+
+
+def pooled_of(
+    prompt: Prompt, model: DiffusionModel, *, is_negative: bool, width: int | None = None
+) -> Tensor:
+    """Return a prompt's pooled embedding, (1, width).
+
+    Args:
+        prompt: The prompt.
+        model: Which needs it.
+        is_negative: Which side the prompt is on, for messages.
+        width: That the model takes; ``None`` for any.
+
+    Raises:
+        ModelError: Code ``model_mismatch`` if there is none, or one of another width.
+    """
+    pooled, side = prompt.pooled_prompt_embeds, "negative" if is_negative else "positive"
+    if pooled is not None and width in (None, pooled.shape[1]):
+        return pooled
+    has = "has none" if pooled is None else f"has one of width {pooled.shape[1]}, not {width}"
+    raise ModelError(
+        f"{model.unet.name} is of the family {model.family.value} and needs the pooled embedding of its "
+        f"prompts; the {side} conditioning {has}",
+        code="model_mismatch",
+        hint="Encode that prompt with the CLIP output of the same checkpoint.",
+    )

@@ -1,23 +1,18 @@
 """Prompts made ready for a run, and the batches they go through the denoiser in."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from bridge.diffusion.backbones import Backbone, Extras, Outset, backbone_of
 from bridge.diffusion.control import Steering, cover_negative
-from bridge.diffusion.extra_channels import extra_channels
 from bridge.diffusion.fit import repeat_to
-from bridge.diffusion.micro import Added, added_conditioning
 from bridge.diffusion.regions import Weight, Window, shares, weight_of, window_of
 from bridge.diffusion.residency import placement
 from bridge.diffusion.types import Control, DiffusionModel, Grounding, Prompt
-from bridge.diffusion.unclip import class_labels
-
-_CHUNK = 77
-"""Tokens that the text towers make at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,9 +25,8 @@ class ReadyPrompt:
         window: What it sees of the latents; ``None`` for all.
         weight: How much it counts there.
         controls: What steers it.
-        added: What SDXL's UNets take besides.
-        labels: What unCLIP's UNets are told of pictures, (1, width).
-        channels: What the UNet sees beside the noisy latents, (B, C, h, w).
+        extras: What the network takes besides, by its own names.
+        channels: What it sees beside the noisy latents, (B, C, h, w).
         start: Noise level at which it begins.
         end: Noise level at which it ends.
     """
@@ -42,8 +36,7 @@ class ReadyPrompt:
     window: Window | None
     weight: Weight
     controls: tuple[Control | Grounding, ...]
-    added: Added | None
-    labels: Tensor | None
+    extras: Extras
     channels: Tensor | None
     start: float
     end: float
@@ -65,17 +58,15 @@ class Batch:
         prompts: They see windows of one size.
         shares: For each prompt its share in its side's result.
         prompt_embeds: Shape (prompts · B, tokens, width), on the device.
-        added: What SDXL's UNets take besides, as diffusers names it.
-        labels: What unCLIP's UNets are told of pictures, (prompts · B, width), on the device.
-        channels: What the UNet sees beside the noisy latents, on the device.
+        extras: What the network takes besides, by its own names; each (prompts · B, …), on the device.
+        channels: What it sees beside the noisy latents, on the device.
         steering: What they all go through.
     """
 
     prompts: tuple[ReadyPrompt, ...]
     shares: tuple[Weight, ...]
     prompt_embeds: Tensor
-    added: dict[str, Tensor] | None
-    labels: Tensor | None
+    extras: Mapping[str, Tensor]
     channels: Tensor | None
     steering: tuple[Steering, ...]
 
@@ -84,18 +75,16 @@ def ready_prompts(
     model: DiffusionModel,
     positive: Sequence[Prompt],
     negative: Sequence[Prompt],
-    shape: Sequence[int],
-    clean: Tensor | None,
-    noise_mask: Tensor | None,
-    seed: int = 0,
+    outset: Outset,
 ) -> tuple[ReadyPrompt, ...]:
-    """Make the prompts of both sides ready for latents of a shape.
+    """Make the prompts of both sides ready for a run.
 
     Raises:
         InputError: If an area lies outside the picture, or masks do not fit the batch.
-        ModelError: Code ``model_mismatch`` if SDXL finds no pooled embedding.
-        UnsupportedModel: If the UNet takes channels of an unknown kind.
+        ModelError: Code ``model_mismatch`` if a prompt lacks what the network takes.
+        UnsupportedModel: If the network takes channels of an unknown kind.
     """
+    backbone, shape = backbone_of(model.family), outset.shape
 
     def ready(prompt: Prompt, window: Window | None, is_negative: bool) -> ReadyPrompt:
         return ReadyPrompt(
@@ -104,9 +93,8 @@ def ready_prompts(
             window=window,
             weight=weight_of(prompt, window, shape),
             controls=(*prompt.controls, *([prompt.grounding] if prompt.grounding else [])),
-            added=added_conditioning(prompt, model, shape, is_negative=is_negative, seed=seed),
-            labels=class_labels(prompt, model, seed),
-            channels=extra_channels(prompt, model, shape, clean, noise_mask),
+            extras=backbone.extras(prompt, model, outset, is_negative=is_negative),
+            channels=backbone.channels(prompt, model, outset),
             start=model.schedule.sigma_at(prompt.start),
             end=model.schedule.sigma_at(prompt.end),
         )
@@ -142,8 +130,7 @@ def _counterparts(prompts: Sequence[ReadyPrompt], others: Sequence[ReadyPrompt])
                         prompt,
                         prompt_embeds=smallest.prompt_embeds,
                         is_negative=smallest.is_negative,
-                        added=smallest.added,
-                        labels=smallest.labels,
+                        extras=smallest.extras,
                         channels=smallest.channels,
                     )
                 )
@@ -155,6 +142,7 @@ def _area(prompt: ReadyPrompt) -> float:
 
 
 def make_batches(
+    backbone: Backbone,
     prompts: Sequence[ReadyPrompt],
     shape: Sequence[int],
     steering: Callable[[Control | Grounding, tuple[int, int]], Steering],
@@ -164,6 +152,7 @@ def make_batches(
     """Put prompts that see windows of one size through the same ControlNets together.
 
     Args:
+        backbone: Of the model's family; it says which prompts can share a batch.
         prompts: Those of both sides that are at work.
         shape: Of the latents, (B, C, h, w).
         steering: Makes a control ready for a window of a height and width.
@@ -174,57 +163,38 @@ def make_batches(
         side = [prompt for prompt in prompts if prompt.is_negative is is_negative]
         parts = shares([prompt.weight for prompt in side], [prompt.window for prompt in side], shape)
         for prompt, share in zip(side, parts, strict=True):
-            kind = prompt if is_apart else (_size(prompt, shape), prompt.controls, _odd_tokens(prompt))
+            likeness = backbone.likeness(prompt.prompt_embeds, prompt.extras)
+            kind = prompt if is_apart else (_size(prompt, shape), prompt.controls, likeness)
             if share.any() if isinstance(share, Tensor) else share:
                 kinds.setdefault(kind, []).append((prompt, share))
-    return [_batch(members, shape, steering) for members in kinds.values()]
+    return [_batch(backbone, members, shape, steering) for members in kinds.values()]
 
 
 def _batch(
+    backbone: Backbone,
     members: Sequence[tuple[ReadyPrompt, Weight]],
     shape: Sequence[int],
     steering: Callable[[Control | Grounding, tuple[int, int]], Steering],
 ) -> Batch:
     here, count = placement(), shape[0]
     prompts, parts = zip(*members, strict=True)
-    # Softmax does not notice that all tokens come n times, so chunks of unlike number can share a batch.
-    tokens = math.lcm(*(prompt.prompt_embeds.shape[1] for prompt in prompts))
-    embeds = [
-        repeat_to(prompt.prompt_embeds, count).repeat(1, tokens // prompt.prompt_embeds.shape[1], 1)
-        for prompt in prompts
-    ]
-    added = None
-    if prompts[0].added is not None:
-        pooled, numbers = (
-            torch.cat([repeat_to(prompt.added[index], count) for prompt in prompts]) for index in (0, 1)
-        )
-        added = {
-            "text_embeds": pooled.to(here.device, here.dtype),
-            "time_ids": numbers.to(here.device),  # in float32: a size above 256 is no bfloat16
-        }
-    labels = None
-    if prompts[0].labels is not None:
-        labels = torch.cat([repeat_to(prompt.labels, count) for prompt in prompts]).to(
-            here.device, here.dtype
-        )
+    embeds, extras = backbone.joined([repeat_to(prompt.prompt_embeds, count) for prompt in prompts])
+    for name in prompts[0].extras:
+        extras[name] = torch.cat([repeat_to(prompt.extras[name], count) for prompt in prompts])
     channels = None
     if prompts[0].channels is not None:
         channels = torch.cat([prompt.cut(prompt.channels) for prompt in prompts]).to(here.device, here.dtype)
     return Batch(
         prompts=prompts,
         shares=tuple(part.to(here.device) if isinstance(part, Tensor) else part for part in parts),
-        prompt_embeds=torch.cat(embeds).to(here.device, here.dtype),
-        added=added,
-        labels=labels,
+        prompt_embeds=embeds.to(here.device, here.dtype),
+        extras={
+            name: values.to(here.device, torch.float32 if name in backbone.exact else here.dtype)
+            for name, values in extras.items()
+        },
         channels=channels,
         steering=tuple(steering(control, _size(prompts[0], shape)) for control in prompts[0].controls),
     )
-
-
-def _odd_tokens(prompt: ReadyPrompt) -> int:
-    """Return the tokens of a prompt that are no whole chunks, as with a style; few multiples meet theirs."""
-    tokens = prompt.prompt_embeds.shape[1]
-    return tokens if tokens % _CHUNK else 0
 
 
 def _size(prompt: ReadyPrompt, shape: Sequence[int]) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from bridge.diffusion import (
     Region,
     choose_placement,
 )
+from bridge.diffusion.backbones import Outset, backbone_of
 from bridge.diffusion.control import Steering
 from bridge.diffusion.prompt_batches import Batch, ReadyPrompt, make_batches, ready_prompts
 from bridge.diffusion.regions import Window
@@ -30,14 +31,14 @@ def prompt(number: float, **limits: Any) -> Prompt:
 
 
 def ready(model: DiffusionModel, positive: list[Prompt], negative: list[Prompt]) -> tuple[ReadyPrompt, ...]:
-    return ready_prompts(model, positive, negative, SHAPE, None, None)
+    return ready_prompts(model, positive, negative, Outset(SHAPE))
 
 
 def batches(prompts: tuple[ReadyPrompt, ...], *, is_apart: bool = False) -> list[Batch]:
     def no_steering(control: Control, size: tuple[int, int]) -> Steering:
         raise AssertionError
 
-    return make_batches(prompts, SHAPE, no_steering, is_apart=is_apart)
+    return make_batches(backbone_of(Family.SD1), prompts, SHAPE, no_steering, is_apart=is_apart)
 
 
 def seen(prompts: tuple[ReadyPrompt, ...]) -> list[tuple[bool, float, Window | None]]:
@@ -83,9 +84,8 @@ def test_a_counterpart_is_told_what_its_own_side_is(model: DiffusionModel) -> No
     positive = prompt(1, area=LEFT, pooled_prompt_embeds=pooled, micro=MicroConditioning(9, 9))
     negative = prompt(3, pooled_prompt_embeds=2 * pooled)
     counterpart = ready(refiner, [positive], [negative])[-1]
-    assert counterpart.added is not None
-    assert counterpart.added[0][0, 0] == 2
-    assert counterpart.added[1].tolist() == [[128, 128, 0, 0, 2.5]]
+    assert counterpart.extras["text_embeds"][0, 0] == 2
+    assert counterpart.extras["time_ids"].tolist() == [[128, 128, 0, 0, 2.5]]
 
 
 def test_prompts_of_one_size_share_a_batch(model: DiffusionModel) -> None:
@@ -119,9 +119,8 @@ def test_sizes_stay_exact_in_half_precision(model: DiffusionModel, monkeypatch: 
     sdxl = replace(model, family=Family.SDXL)
     told = prompt(1, pooled_prompt_embeds=torch.ones(1, 8), micro=MicroConditioning(1023, 1025))
     [batch] = batches(ready(sdxl, [told], []))
-    assert batch.added is not None
-    assert batch.added["text_embeds"].dtype == torch.bfloat16
-    assert batch.added["time_ids"].tolist() == [[1025, 1023, 0, 0, 1025, 1023]] * 2
+    assert batch.extras["text_embeds"].dtype == torch.bfloat16
+    assert batch.extras["time_ids"].tolist() == [[1025, 1023, 0, 0, 1025, 1023]] * 2
 
 
 def test_a_prompt_with_more_tokens_than_whole_chunks_runs_apart(model: DiffusionModel) -> None:
