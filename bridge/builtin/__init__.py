@@ -1,6 +1,7 @@
 """What comes with the program: a demo model, presets, and a captured frame to try them on."""
 
 import json
+import lzma
 from pathlib import Path
 
 from bridge.builtin.control import Control
@@ -27,6 +28,7 @@ __all__ = [
     "model_words",
     "preset_names",
     "save_pictures_too",
+    "t5_tokenizer",
 ]
 
 _HERE = Path(__file__).parent
@@ -49,6 +51,11 @@ def model_words() -> dict[str, dict[str, list[str]]]:
     """Return what the demo model was taught: kind (``styles``, ``colours`` …), word, and its synonyms."""
     words: dict[str, dict[str, list[str]]] = json.loads((model_folder() / "words.json").read_text("utf-8"))
     return words
+
+
+def t5_tokenizer() -> bytes:
+    """Return T5's tokenizer as the ``tokenizers`` library reads it, JSON."""
+    return lzma.decompress((_HERE / "t5-tokenizer" / "tokenizer.json.xz").read_bytes())
 
 
 def demo_frame_file() -> Path:
