@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKL, ControlNetModel, ControlNetXSAdapter, UNet2DConditionModel
 
-from bridge.diffusion.sigmas import NoiseSchedule
+from bridge.diffusion.sigmas import NoiseSchedule, VarianceSchedule
 from bridge.errors import ModelError, UnsupportedModel
 
 MAX_CONFIG_BYTES = 1_000_000
@@ -200,7 +200,7 @@ def read_schedule(file: Path) -> NoiseSchedule:
     power = 0.5 if config.get("beta_schedule", "scaled_linear") == "scaled_linear" else 1.0
     count = config.get("num_train_timesteps", 1000)
     betas = torch.linspace(start**power, end**power, count, dtype=torch.float64) ** (1 / power)
-    return NoiseSchedule.of_betas(
+    return VarianceSchedule.of_betas(
         betas,
         config.get("prediction_type", "epsilon"),
         is_zero_snr=config.get("rescale_betas_zero_snr", False),

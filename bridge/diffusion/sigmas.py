@@ -1,10 +1,11 @@
 """Noise levels: those a model was trained on, and what it makes of them.
 
-Everything is in the variance-exploding picture: x = x0 + sigma · noise, and the network sees
-x / sqrt(1 + sigma²).
+Models trained to undo a diffusion work in the variance-exploding picture: x = x0 + sigma · noise, and the
+network sees x / sqrt(1 + sigma²). Flows, which go straight from pictures to noise, are in ``flow``.
 """
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal, Self
 
@@ -16,23 +17,84 @@ from bridge.graph import Socket
 Sigmas = Annotated[Tensor, Socket("SIGMAS")]
 """float32, on the CPU, shape (n + 1,): the noise levels of n steps, descending unless flipped."""
 
-Prediction = Literal["epsilon", "v_prediction", "sample", "consistency", "image"]
+Prediction = Literal["epsilon", "v_prediction", "sample", "consistency", "image", "flow"]
 """What a network predicts of noisy latents x:
 
 - ``epsilon``: the noise;
 - ``v_prediction``: v = (noise − sigma · x0) / sqrt(1 + sigma²) (Salimans and Ho 2022);
 - ``sample``: x0;
 - ``consistency``: the noise, as a latent consistency model skips it (Luo et al. 2023, eq. 9);
-- ``image``: x0, from latents that are not scaled.
+- ``image``: x0, from latents that are not scaled;
+- ``flow``: noise − x0, from x = (1 − sigma) x0 + sigma · noise (Lipman et al. 2023; Liu et al. 2023).
 """
 
 FIRST_BETA, LAST_BETA, TIMESTEPS = 0.00085, 0.012, 1000
 """Stable Diffusion's variances; docs/configurations.md names the source."""
 
 
+class NoiseSchedule(ABC):
+    """The noise levels a model was trained on, and how pictures and noise are mixed there.
+
+    Attributes:
+        sigmas: The levels, ascending, float32, on the CPU.
+        prediction: What the network predicts.
+    """
+
+    __slots__ = ()
+
+    sigmas: Tensor
+    prediction: Prediction
+
+    @property
+    def sigma_min(self) -> float:
+        """The lowest noise level."""
+        return float(self.sigmas[0])
+
+    @property
+    def sigma_max(self) -> float:
+        """The highest noise level."""
+        return float(self.sigmas[-1])
+
+    @abstractmethod
+    def timestep(self, sigma: float) -> float:
+        """Return what the network is told of a noise level, 0..1000."""
+
+    @abstractmethod
+    def levels_at(self, timesteps: Tensor) -> Tensor:
+        """Return the noise levels of timesteps, which may lie between trained ones."""
+
+    @abstractmethod
+    def sigma_at(self, fraction: float) -> float:
+        """Return the noise level at a fraction of the way from pure noise (0) to the picture (1)."""
+
+    @abstractmethod
+    def signal(self, sigma: float) -> float:
+        """Return what clean latents are multiplied by at a noise level; above 0."""
+
+    @abstractmethod
+    def add_noise(self, latents: Tensor, noise: Tensor, sigma: float) -> Tensor:
+        """Bring latents to the noise level that a run begins at."""
+
+    @abstractmethod
+    def input_scale(self, sigma: float) -> float:
+        """Return what noisy latents are multiplied by before the network sees them."""
+
+    @abstractmethod
+    def denoised(self, latents: Tensor, prediction: Tensor, sigma: float) -> Tensor:
+        """Turn noisy latents and what the network predicts into clean latents."""
+
+    def noised(self, latents: Tensor, noise: Tensor, sigma: float) -> Tensor:
+        """Mix clean latents and noise as they are mixed at a noise level."""
+        return latents * self.signal(sigma) + noise * sigma
+
+    def noise_ratio(self, sigma: float) -> float:
+        """Return how much noise there is to the signal: the level in the variance-exploding picture."""
+        return sigma / self.signal(sigma)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class NoiseSchedule:
-    """The noise levels a model was trained on.
+class VarianceSchedule(NoiseSchedule):
+    """The noise levels of a diffusion, by the variances of its steps.
 
     Args:
         sigmas: Ascending, float32, on the CPU; one for every ``stride``-th timestep.
@@ -50,7 +112,7 @@ class NoiseSchedule:
     @classmethod
     def of_betas(
         cls, betas: Tensor, prediction: Prediction = "epsilon", *, is_zero_snr: bool = False
-    ) -> "NoiseSchedule":
+    ) -> "VarianceSchedule":
         """Build the schedule from the variances of a forward process.
 
         Args:
@@ -72,16 +134,6 @@ class NoiseSchedule:
         sigmas = self.sigmas[stride - 1 :: stride]
         return replace(self, sigmas=sigmas, log_sigmas=sigmas.log(), stride=stride)
 
-    @property
-    def sigma_min(self) -> float:
-        """The lowest noise level."""
-        return float(self.sigmas[0])
-
-    @property
-    def sigma_max(self) -> float:
-        """The highest noise level."""
-        return float(self.sigmas[-1])
-
     def timestep(self, sigma: float) -> int:
         """Return the trained timestep whose noise level is nearest on a logarithmic scale."""
         distance = (torch.tensor(sigma).log() - self.log_sigmas).abs()
@@ -95,13 +147,17 @@ class NoiseSchedule:
         return ((1 - weight) * self.log_sigmas[low] + weight * self.log_sigmas[high]).exp()
 
     def sigma_at(self, fraction: float) -> float:
-        """Return the noise level at a fraction of the way from pure noise (0) to the picture (1)."""
+        """See ``NoiseSchedule``; pure noise is infinitely strong here."""
         if fraction <= 0.0:
             return math.inf
         if fraction >= 1.0:
             return 0.0
         last = len(self.sigmas) * self.stride - 1
         return float(self.levels_at(torch.tensor((1.0 - fraction) * last)))
+
+    def signal(self, sigma: float) -> float:
+        """See ``NoiseSchedule``."""
+        return 1.0
 
     def add_noise(self, latents: Tensor, noise: Tensor, sigma: float) -> Tensor:
         """Bring latents to a noise level.
@@ -113,11 +169,11 @@ class NoiseSchedule:
         return latents + noise * (math.sqrt(1.0 + sigma**2) if starts_from_noise else sigma)
 
     def input_scale(self, sigma: float) -> float:
-        """Return what noisy latents are multiplied by before the network sees them."""
+        """See ``NoiseSchedule``."""
         return 1.0 if self.prediction == "image" else 1.0 / math.sqrt(1.0 + sigma**2)
 
     def denoised(self, latents: Tensor, prediction: Tensor, sigma: float) -> Tensor:
-        """Turn noisy latents and what the network predicts into clean latents."""
+        """See ``NoiseSchedule``."""
         match self.prediction:
             case "epsilon":
                 return latents - prediction * sigma
@@ -134,11 +190,11 @@ class NoiseSchedule:
 
 def stable_diffusion_schedule(
     prediction: Prediction = "epsilon", *, is_zero_snr: bool = False
-) -> NoiseSchedule:
+) -> VarianceSchedule:
     """Return Stable Diffusion's schedule: 1000 betas, linear in their square roots, 0.00085 to 0.012.
 
     A consistency model knows 50 of its levels.
     """
     betas = torch.linspace(FIRST_BETA**0.5, LAST_BETA**0.5, TIMESTEPS, dtype=torch.float64) ** 2
-    schedule = NoiseSchedule.of_betas(betas, prediction, is_zero_snr=is_zero_snr)
+    schedule = VarianceSchedule.of_betas(betas, prediction, is_zero_snr=is_zero_snr)
     return schedule.distilled() if prediction == "consistency" else schedule
