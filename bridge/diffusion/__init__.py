@@ -10,6 +10,7 @@ from bridge.diffusion.control_loading import load_controlnet
 from bridge.diffusion.control_types import CONTROL_TYPES, mark_masked, with_control_type
 from bridge.diffusion.device import Placement, choose_placement, memory_errors, set_up_torch
 from bridge.diffusion.fit import ScalingMethod, repeat_to, scale
+from bridge.diffusion.flow import FlowSchedule, flow_schedule, flux_mu, flux_schedule
 from bridge.diffusion.free_u import FreeU, add_free_u
 from bridge.diffusion.guidance_rules import (
     DirectedGuidance,
@@ -152,6 +153,7 @@ __all__ = [
     "DiffusionModel",
     "DirectedGuidance",
     "DualGuidance",
+    "FlowSchedule",
     "FreeU",
     "FrequencyScaling",
     "Guider",
@@ -230,6 +232,9 @@ __all__ = [
     "extract",
     "find_model",
     "flipped",
+    "flow_schedule",
+    "flux_mu",
+    "flux_schedule",
     "folder_stamps",
     "free",
     "interpolate_latents",

@@ -59,6 +59,7 @@ class MaskedDenoise:
         mask: Shape (B, 1, h, w), range 0..1.
         clean: The latents to keep, (B, C, h, w).
         noise: What the clean latents are noised with, of their shape.
+        schedule: The model's.
         soft: How the mask changes over the run, if it does.
     """
 
@@ -66,6 +67,7 @@ class MaskedDenoise:
     mask: Tensor
     clean: Tensor
     noise: Tensor
+    schedule: NoiseSchedule
     soft: SoftMask | None = None
 
     async def __call__(self, latents: Tensor, sigma: float) -> Tensor:
@@ -83,7 +85,7 @@ class MaskedDenoise:
         return self.mask if self.soft is None else self.soft.at(self.mask, sigma)
 
     def _around(self, latents: Tensor, mask: Tensor, sigma: float) -> Tensor:
-        return latents * mask + (self.clean + self.noise * sigma) * (1 - mask)
+        return latents * mask + self.schedule.noised(self.clean, self.noise, sigma) * (1 - mask)
 
     def _kept(self, denoised: Tensor, mask: Tensor) -> Tensor:
         return denoised * mask + self.clean * (1 - mask)

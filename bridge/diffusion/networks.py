@@ -38,6 +38,11 @@ def scaling_factor(family: Family) -> float:
     return _SDXL_SCALING_FACTOR if family in (Family.SDXL, Family.SDXL_REFINER) else SCALING_FACTOR
 
 
+def latent_channels(family: Family) -> int:
+    """Return how many channels a family's latents have."""
+    return 16 if family in (Family.SD3, Family.FLUX) else 4
+
+
 def unet_config(layout: UNetLayout, family: Family) -> dict[str, Any]:
     """Describe a UNet of a shape to diffusers.
 

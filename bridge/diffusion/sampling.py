@@ -11,6 +11,7 @@ from torch import Tensor
 
 from bridge.diffusion.guiders import Guidance, PromptGuidance
 from bridge.diffusion.inpainting import MaskedDenoise, SoftMask, fit_mask
+from bridge.diffusion.networks import latent_channels
 from bridge.diffusion.noise import NoiseSource, SeededNoise, initial_noise, next_seed
 from bridge.diffusion.preview import previewer
 from bridge.diffusion.samplers import SAMPLERS, Denoise, SolverSampler, Step, Steps
@@ -134,7 +135,7 @@ async def run(
     if not levels:
         return latents, latents
     show = await previewer(model.vae) if current_job().wants_preview and model.vae else None
-    clean = latents["samples"].to(model.unet.placement.device, torch.float32) * model.scaling_factor
+    clean = _for_network(latents, model).to(model.unet.placement.device, torch.float32)
     initial = noise.initial(latents).to(clean)
     noisy = model.schedule.add_noise(clean, initial, levels[0])
     last = Step(noisy, noisy)
@@ -145,10 +146,10 @@ async def run(
             denoise = _masked(denoise, mask, clean, _protecting(initial, sampler, noise), model, levels)
         source = NoiseSource(noisy, levels, noise.seed)
         solve = sampler.for_schedule(model.schedule)
-        last = await _followed(
-            solve(denoise, noisy, levels, source), len(levels) - 1, show, model.scaling_factor
-        )
-    return _batch(latents, last.latents, model), _batch(latents, last.denoised, model)
+        last = await _followed(solve(denoise, noisy, levels, source), len(levels) - 1, show, model)
+    left = last.latents / model.schedule.signal(levels[-1])
+    seen = last.denoised if len(levels) > 1 else left
+    return _batch(latents, left, model), _batch(latents, seen, model)
 
 
 def _distinct(sigmas: Sequence[float]) -> list[float]:
@@ -179,11 +180,11 @@ def _masked(
 ) -> Denoise:
     share = model.soft_inpainting
     soft = None if share is None else SoftMask(model.schedule, levels, share)
-    return MaskedDenoise(denoise, fit_mask(mask, clean), clean, noise, soft)
+    return MaskedDenoise(denoise, fit_mask(mask, clean), clean, noise, model.schedule, soft)
 
 
 async def _followed(
-    steps: Steps, count: int, show: Callable[[Tensor], Plane] | None, scaling_factor: float
+    steps: Steps, count: int, show: Callable[[Tensor], Plane] | None, model: DiffusionModel
 ) -> Step:
     """Go through a run, telling the client how far it is; return its last step."""
     job = current_job()
@@ -194,13 +195,25 @@ async def _followed(
             done = done + 1 if step.position is None else step.position
             job.progress(done, count)
             if show:
-                job.preview(show(step.denoised / scaling_factor))
+                job.preview(show(_as_encoded(step.denoised, model)))
     return last
+
+
+def _for_network(latents: LatentBatch, model: DiffusionModel) -> Tensor:
+    """Return samples as they are noised. Empty ones stay empty, as in ComfyUI: they are no grey picture."""
+    samples = latents["samples"]
+    if not bool(samples.any()):
+        return samples
+    return (samples - model.shift_factor) * model.scaling_factor
+
+
+def _as_encoded(scaled: Tensor, model: DiffusionModel) -> Tensor:
+    return scaled / model.scaling_factor + model.shift_factor
 
 
 def _batch(latents: LatentBatch, scaled: Tensor, model: DiffusionModel) -> LatentBatch:
     """Return latents with other samples, as they are on sockets."""
-    samples = scaled / model.scaling_factor
+    samples = _as_encoded(scaled, model)
     if not bool(samples.isfinite().all()):
         raise ExecutionError(
             f"{model.unet.name} gave values that are no numbers",
@@ -220,22 +233,22 @@ def add_noise(
     if not levels:
         return latents
     sigma = abs(levels[0] - levels[-1]) if len(levels) > 1 else levels[0]
-    noisy = latents["samples"] * model.scaling_factor + noise.initial(latents) * sigma
+    noisy = model.schedule.noised(_for_network(latents, model), noise.initial(latents), sigma)
     return _batch(latents, noisy, model)
 
 
 def _fitted(latents: LatentBatch, model: DiffusionModel) -> LatentBatch:
-    """Return latents of the model's factor: empty ones of another are made anew for a picture of that size.
+    """Return latents of the model's channels and factor: empty ones of others are made anew.
 
-    Latents that hold something stay as they are.
+    They are for a picture of the same size. Latents that hold something stay as they are.
 
     Source: ComfyUI's ``fix_empty_latent_channels``.
     """
     samples = latents["samples"]
-    ratio = latents.get("downscale_ratio_spacial", model.latent_factor) / model.latent_factor
-    if ratio != 1 and not bool(samples.any()):
+    if not bool(samples.any()):
+        ratio = latents.get("downscale_ratio_spacial", model.latent_factor) / model.latent_factor
         height, width = (max(1, round(side * ratio)) for side in samples.shape[2:])
-        samples = samples.new_zeros(*samples.shape[:2], height, width)
+        samples = samples.new_zeros(len(samples), latent_channels(model.family), height, width)
     fitted = latents.copy()
     fitted["samples"], fitted["downscale_ratio_spacial"] = samples, model.latent_factor
     return fitted

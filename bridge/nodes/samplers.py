@@ -50,7 +50,7 @@ def ksampler_select(sampler_name: Annotated[str, Choices(tuple(SAMPLERS))]) -> S
 @node("SamplerEulerAncestral", category=CATEGORY)
 def sampler_euler_ancestral(eta: Eta = 1.0, s_noise: NoiseScale = 1.0) -> Sampler:
     """Take straight steps, with fresh noise after each."""
-    return SolverSampler(partial(euler_ancestral, eta=eta, noise_scale=s_noise))
+    return SolverSampler(partial(euler_ancestral, eta=eta, noise_scale=s_noise), takes_schedule=True)
 
 
 @node("SamplerEulerAncestralCFGPP", category=CATEGORY, display_name="SamplerEulerAncestralCFG++")
@@ -59,7 +59,7 @@ def sampler_euler_ancestral_cfg_pp(
     s_noise: Annotated[float, Range(0.0, 10.0, 0.01)] = 1.0,
 ) -> Sampler:
     """Take straight steps, with fresh noise after each, guided by CFG++: use a cfg around 1."""
-    return SolverSampler(partial(euler_ancestral_cfg_pp, eta=eta, noise_scale=s_noise))
+    return SolverSampler(partial(euler_ancestral_cfg_pp, eta=eta, noise_scale=s_noise), takes_schedule=True)
 
 
 @node("SamplerLMS", category=CATEGORY)
@@ -71,7 +71,7 @@ def sampler_lms(order: Annotated[int, Range(1, 100)] = 4) -> Sampler:
 @node("SamplerDPMPP_3M_SDE", category=CATEGORY, differs=DRAWS_ON_CPU)
 def sampler_dpmpp_3m_sde(eta: Eta = 1.0, s_noise: NoiseScale = 1.0, *, noise_device: NoiseDevice) -> Sampler:
     """Extrapolate from three steps, with fresh noise after each."""
-    return SolverSampler(partial(dpmpp_3m_sde, eta=eta, noise_scale=s_noise))
+    return SolverSampler(partial(dpmpp_3m_sde, eta=eta, noise_scale=s_noise), follows_ratio=True)
 
 
 @node("SamplerDPMPP_2M_SDE", category=CATEGORY, differs=DRAWS_ON_CPU)
@@ -83,7 +83,9 @@ def sampler_dpmpp_2m_sde(
     noise_device: NoiseDevice,
 ) -> Sampler:
     """Extrapolate from two steps, with fresh noise after each."""
-    return SolverSampler(partial(dpmpp_2m_sde, eta=eta, noise_scale=s_noise, rule=solver_type))
+    return SolverSampler(
+        partial(dpmpp_2m_sde, eta=eta, noise_scale=s_noise, rule=solver_type), follows_ratio=True
+    )
 
 
 @node("SamplerDPMPP_SDE", category=CATEGORY, differs=DRAWS_ON_CPU)
@@ -102,13 +104,13 @@ def sampler_dpmpp_sde(
             hint="Use an r above 0; 0.5 looks at the middle of a step.",
             input_name="r",
         )
-    return SolverSampler(partial(dpmpp_sde, eta=eta, noise_scale=s_noise, r=r))
+    return SolverSampler(partial(dpmpp_sde, eta=eta, noise_scale=s_noise, r=r), follows_ratio=True)
 
 
 @node("SamplerDPMPP_2S_Ancestral", category=CATEGORY)
 def sampler_dpmpp_2s_ancestral(eta: Eta = 1.0, s_noise: NoiseScale = 1.0) -> Sampler:
     """Look twice at every step, with fresh noise after each."""
-    return SolverSampler(partial(dpmpp_2s_ancestral, eta=eta, noise_scale=s_noise))
+    return SolverSampler(partial(dpmpp_2s_ancestral, eta=eta, noise_scale=s_noise), takes_schedule=True)
 
 
 @node("SamplerDPMAdaptative", category=CATEGORY)
@@ -146,10 +148,11 @@ def sampler_er_sde(
 ) -> Sampler:
     """Extrapolate from three steps, with the amount of fresh noise that keeps most detail."""
     if solver_type == "ER-SDE":
-        return SolverSampler(partial(er_sde, order=max_stage, noise_scale=s_noise))
+        return SolverSampler(partial(er_sde, order=max_stage, noise_scale=s_noise), follows_ratio=True)
     strength = eta if solver_type == "Reverse-time SDE" else 0.0
     return SolverSampler(
-        partial(er_sde, order=max_stage, noise_scale=s_noise if strength else 0.0, eta=strength)
+        partial(er_sde, order=max_stage, noise_scale=s_noise if strength else 0.0, eta=strength),
+        follows_ratio=True,
     )
 
 
@@ -181,4 +184,4 @@ def sampler_sa_solver(
         looks_again=use_pece,
         is_simple=simple_order_2,
     )
-    return SolverSampler(partial(sa_solver, schedule=model.schedule, adams=adams))
+    return SolverSampler(partial(sa_solver, schedule=model.schedule, adams=adams), follows_ratio=True)

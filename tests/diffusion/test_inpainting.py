@@ -28,7 +28,7 @@ class Halving:
 
 async def test_what_a_mask_protects_is_noised_for_the_model_and_comes_back_clean() -> None:
     model = Halving()
-    result = await MaskedDenoise(model, MASK, CLEAN, NOISE)(LATENTS, 3.0)
+    result = await MaskedDenoise(model, MASK, CLEAN, NOISE, SCHEDULE)(LATENTS, 3.0)
     around = CLEAN + 3 * NOISE
     torch.testing.assert_close(model.seen[0], LATENTS * MASK + around * (1 - MASK))
     torch.testing.assert_close(result, model.seen[0] / 2 * MASK + CLEAN * (1 - MASK))
@@ -37,7 +37,7 @@ async def test_what_a_mask_protects_is_noised_for_the_model_and_comes_back_clean
 
 async def test_the_negative_prompts_prediction_is_not_limited() -> None:
     model = Halving()
-    masked = MaskedDenoise(model, MASK, CLEAN, NOISE)
+    masked = MaskedDenoise(model, MASK, CLEAN, NOISE, SCHEDULE)
     guided, negative = await masked.with_negative(LATENTS, 3.0)
     torch.testing.assert_close(guided, await masked(LATENTS, 3.0))
     torch.testing.assert_close(negative, model.seen[0] / 4)

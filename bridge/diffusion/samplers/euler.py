@@ -7,7 +7,16 @@ from itertools import pairwise
 from torch import Tensor
 
 from bridge.diffusion.noise import NoiseSource
-from bridge.diffusion.samplers.step import Denoise, Step, Steps, ancestral_split, euler_step, slope
+from bridge.diffusion.samplers.step import (
+    Denoise,
+    Step,
+    Steps,
+    ancestral_split,
+    ancestral_step,
+    euler_step,
+    slope,
+)
+from bridge.diffusion.sigmas import NoiseSchedule
 
 
 async def euler(denoise: Denoise, latents: Tensor, sigmas: Sequence[float], noise: NoiseSource) -> Steps:
@@ -27,16 +36,17 @@ async def euler_ancestral(
     sigmas: Sequence[float],
     noise: NoiseSource,
     *,
+    schedule: NoiseSchedule,
     eta: float = 1.0,
     noise_scale: float = 1.0,
 ) -> Steps:
     """Step further down than asked, then add noise to get back. Source: k-diffusion; Song et al. 2021."""
     for sigma, next_sigma in pairwise(sigmas):
         denoised = await denoise(latents, sigma)
-        down, up = ancestral_split(sigma, next_sigma, eta)
-        latents = euler_step(latents, denoised, sigma, down)
-        if down > 0:
-            latents = latents + noise.independent() * (noise_scale * up)
+        step = ancestral_step(schedule, sigma, next_sigma, eta)
+        latents = euler_step(latents, denoised, sigma, step.down)
+        if step.down > 0:
+            latents = step.back(latents, noise, noise_scale)
         yield Step(latents, denoised)
 
 
@@ -46,6 +56,7 @@ async def euler_ancestral_cfg_pp(
     sigmas: Sequence[float],
     noise: NoiseSource,
     *,
+    schedule: NoiseSchedule,
     eta: float = 1.0,
     noise_scale: float = 1.0,
 ) -> Steps:
@@ -55,10 +66,12 @@ async def euler_ancestral_cfg_pp(
     """
     for sigma, next_sigma in pairwise(sigmas):
         denoised, unguided = await denoise.with_negative(latents, sigma)
-        down, up = ancestral_split(sigma, next_sigma, eta)
-        latents = denoised + slope(latents, unguided, sigma) * down
+        down, up = ancestral_split(schedule.noise_ratio(sigma), schedule.noise_ratio(next_sigma), eta)
+        direction = slope(latents, unguided * schedule.signal(sigma), sigma)
+        exploding = denoised + direction * down
         if next_sigma > 0 and eta > 0:
-            latents = latents + noise.independent() * (noise_scale * up)
+            exploding = exploding + noise.independent() * (noise_scale * up)
+        latents = exploding * schedule.signal(next_sigma)
         yield Step(latents, denoised)
 
 
@@ -124,12 +137,21 @@ async def ddpm(denoise: Denoise, latents: Tensor, sigmas: Sequence[float], noise
         yield Step(latents, denoised)
 
 
-async def lcm(denoise: Denoise, latents: Tensor, sigmas: Sequence[float], noise: NoiseSource) -> Steps:
+async def lcm(
+    denoise: Denoise,
+    latents: Tensor,
+    sigmas: Sequence[float],
+    noise: NoiseSource,
+    *,
+    schedule: NoiseSchedule,
+) -> Steps:
     """Predict the clean latents, noise them afresh to the next level.
 
     Source: Luo et al. 2023, algorithm 3.
     """
     for sigma, next_sigma in pairwise(sigmas):
         denoised = await denoise(latents, sigma)
-        latents = denoised + noise.independent() * next_sigma if next_sigma > 0 else denoised
+        latents = denoised
+        if next_sigma > 0:
+            latents = schedule.noised(denoised, noise.independent(), next_sigma)
         yield Step(latents, denoised)

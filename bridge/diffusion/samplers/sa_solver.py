@@ -55,12 +55,14 @@ async def sa_solver(
     Args:
         denoise: See ``SamplerFunction``, as the next three.
         latents: Noisy.
-        sigmas: Noise levels.
+        sigmas: Noise levels, of a flow in the variance-exploding picture.
         noise: Used in a part of the schedule.
         schedule: The model's.
         adams: How to go.
     """
-    highest, lowest = (schedule.sigma_at(fraction) for fraction in (adams.start, adams.end))
+    highest, lowest = (
+        schedule.noise_ratio(schedule.sigma_at(fraction)) for fraction in (adams.start, adams.end)
+    )
     most = max(adams.predictor_order, adams.corrector_order)
     predicted = corrected = latents
     step = _AdamsStep(sigmas[0], sigmas[0])

@@ -6,8 +6,21 @@ from itertools import pairwise
 
 from torch import Tensor
 
+from bridge.diffusion.flow import FlowSchedule
 from bridge.diffusion.noise import NoiseSource
-from bridge.diffusion.samplers.step import Denoise, Step, Steps, ancestral_split, euler_step, slope
+from bridge.diffusion.samplers.step import (
+    Denoise,
+    Step,
+    Steps,
+    ancestral_split,
+    ancestral_step,
+    euler_step,
+    slope,
+)
+from bridge.diffusion.sigmas import NoiseSchedule
+
+_NEARLY_NOISE = 0.9999
+"""Where a flow is asked that begins at noise alone. Source: ComfyUI."""
 
 
 async def heun(denoise: Denoise, latents: Tensor, sigmas: Sequence[float], noise: NoiseSource) -> Steps:
@@ -55,15 +68,20 @@ async def dpm_2(denoise: Denoise, latents: Tensor, sigmas: Sequence[float], nois
 
 
 async def dpm_2_ancestral(
-    denoise: Denoise, latents: Tensor, sigmas: Sequence[float], noise: NoiseSource
+    denoise: Denoise,
+    latents: Tensor,
+    sigmas: Sequence[float],
+    noise: NoiseSource,
+    *,
+    schedule: NoiseSchedule,
 ) -> Steps:
     """As ``dpm_2``, stepping further down and adding noise."""
     for sigma, next_sigma in pairwise(sigmas):
         denoised = await denoise(latents, sigma)
-        down, up = ancestral_split(sigma, next_sigma)
-        latents = await _midpoint_step(denoise, latents, denoised, sigma, down)
-        if down > 0:
-            latents = latents + noise.independent() * up
+        step = ancestral_step(schedule, sigma, next_sigma)
+        latents = await _midpoint_step(denoise, latents, denoised, sigma, step.down)
+        if step.down > 0:
+            latents = step.back(latents, noise, 1.0)
         yield Step(latents, denoised)
 
 
@@ -83,21 +101,32 @@ async def dpmpp_2s_ancestral(
     sigmas: Sequence[float],
     noise: NoiseSource,
     *,
+    schedule: NoiseSchedule,
     eta: float = 1.0,
     noise_scale: float = 1.0,
 ) -> Steps:
     """Take the prediction in the middle of a step. Source: Lu et al. 2022, DPM-Solver++(2S)."""
     for sigma, next_sigma in pairwise(sigmas):
         denoised = await denoise(latents, sigma)
-        down, up = ancestral_split(sigma, next_sigma, eta)
+        step = ancestral_step(schedule, sigma, next_sigma, eta)
         predicted = denoised
-        if down > 0:
-            middle = math.sqrt(sigma * down)
+        if step.down > 0:
+            middle = _middle(schedule, sigma, step.down)
             predicted = await denoise(_toward(latents, denoised, middle / sigma), middle)
-        latents = _toward(latents, predicted, down / sigma)
+        latents = _toward(latents, predicted, step.down / sigma)
         if next_sigma > 0:
-            latents = latents + noise.independent() * (noise_scale * up)
+            latents = step.back(latents, noise, noise_scale)
         yield Step(latents, denoised)
+
+
+def _middle(schedule: NoiseSchedule, sigma: float, down: float) -> float:
+    """Return the level half-way in the logarithm of noise to signal; near 1 where there is no signal."""
+    if not isinstance(schedule, FlowSchedule):
+        return math.sqrt(sigma * down)
+    if sigma >= 1:
+        return _NEARLY_NOISE
+    ratio = math.sqrt(schedule.noise_ratio(sigma) * schedule.noise_ratio(down))
+    return ratio / (1 + ratio)
 
 
 async def dpmpp_2s_ancestral_cfg_pp(

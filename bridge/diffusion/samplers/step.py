@@ -7,7 +7,9 @@ from typing import Protocol
 
 from torch import Tensor
 
+from bridge.diffusion.flow import FlowSchedule
 from bridge.diffusion.noise import NoiseSource
+from bridge.diffusion.sigmas import NoiseSchedule
 
 
 class Denoise(Protocol):
@@ -71,3 +73,39 @@ def ancestral_split(sigma: float, next_sigma: float, eta: float = 1.0) -> tuple[
     spread = max(sigma**2 - next_sigma**2, 0.0)
     up = min(next_sigma, eta * next_sigma * math.sqrt(spread) / sigma)
     return math.sqrt(next_sigma**2 - up**2), up
+
+
+@dataclass(frozen=True, slots=True)
+class AncestralStep:
+    """A step further down than asked, and the way back up by fresh noise.
+
+    Args:
+        down: The level to step down to.
+        kept: What latents of that level are multiplied by.
+        up: The deviation of the noise that is added to them then.
+    """
+
+    down: float
+    kept: float
+    up: float
+
+    def back(self, latents: Tensor, noise: NoiseSource, noise_scale: float) -> Tensor:
+        """Bring latents of the level below to the level asked for."""
+        return latents * self.kept + noise.independent() * (noise_scale * self.up)
+
+
+def ancestral_step(
+    schedule: NoiseSchedule, sigma: float, next_sigma: float, eta: float = 1.0
+) -> AncestralStep:
+    """Split a step of a model as ``ancestral_split`` does; arguments are its, after the model's schedule.
+
+    A flow steps down to next_sigma · (1 + eta · (next_sigma / sigma − 1)). What it then lacks in noise, for
+    its signal, is added. Source: ComfyUI, whose rule for flows it is.
+    """
+    if not isinstance(schedule, FlowSchedule):
+        down, up = ancestral_split(sigma, next_sigma, eta)
+        return AncestralStep(down, 1.0, up)
+    ratio = min(next_sigma / sigma, 1.0)  # a schedule that rises again leaves no room for noise
+    down = max(next_sigma * (1 - eta * (1 - ratio)), 0.0)
+    kept = schedule.signal(next_sigma) / schedule.signal(down)
+    return AncestralStep(down, kept, math.sqrt(max(next_sigma**2 - (down * kept) ** 2, 0.0)))
