@@ -10,6 +10,7 @@ from bridge.models.checkpoint import (
     autoencoder,
     checkpoint,
     denoiser,
+    text_parts,
     text_tower,
 )
 from bridge.models.control import AdapterLayout, ControlPart, XSPart, controlnet
@@ -31,6 +32,14 @@ from bridge.models.ncnn import convert_ncnn, is_ncnn
 from bridge.models.packaged import converted, packaged_file, packaged_models
 from bridge.models.photomaker import PhotoMakerLayout, photomaker
 from bridge.models.style import StyleLayout, style_model
+from bridge.models.t5 import T5Layout, t5_layout
+from bridge.models.transformer import (
+    FluxLayout,
+    PixArtLayout,
+    SD3Layout,
+    TransformerLayout,
+    TransformerPart,
+)
 from bridge.models.used import models_used
 from bridge.models.vision import CHECKPOINT_PREFIX as CHECKPOINT_VISION_PREFIX
 from bridge.models.vision import KINDS_BY_PROJECTION as VISION_KINDS_BY_PROJECTION
@@ -60,16 +69,22 @@ __all__ = [
     "Checkpoint",
     "ControlPart",
     "Family",
+    "FluxLayout",
     "GroundingLayout",
     "Header",
     "IPAdapterLayout",
     "PhotoMakerLayout",
+    "PixArtLayout",
+    "SD3Layout",
     "Shape",
     "StyleLayout",
+    "T5Layout",
     "TensorEntry",
     "TextLayout",
     "TextPart",
     "TowerKind",
+    "TransformerLayout",
+    "TransformerPart",
     "UNetLayout",
     "UNetPart",
     "VisionLayout",
@@ -98,6 +113,8 @@ __all__ = [
     "refuse_other_kinds",
     "shards_of",
     "style_model",
+    "t5_layout",
+    "text_parts",
     "text_tower",
     "vision_of_checkpoint",
 ]

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bridge.errors import UnsupportedModel
-from bridge.models.family import UNET_PREFIX, Family, require_kind, require_unet_family
+from bridge.models.family import (
+    UNET_PREFIX,
+    Family,
+    require_kind,
+    require_unet_family,
+    transformer_family,
+)
 from bridge.models.header import Header, describing
 from bridge.models.layout import (
     AutoencoderLayout,
@@ -17,16 +23,25 @@ from bridge.models.layout import (
     text_layout,
     unet_layout,
 )
+from bridge.models.t5 import T5Layout, refuse_other_t5, t5_layout
+from bridge.models.transformer import TransformerPart, transformer_part
 
-TowerKind = Literal["clip_l", "clip_h", "clip_g"]
-"""OpenAI's ViT-L/14 (SD 1.x, SDXL), OpenCLIP's ViT-H/14 (SD 2.x) and ViT-bigG/14 (SDXL)."""
+TowerKind = Literal["clip_l", "clip_h", "clip_g", "t5xxl"]
+"""OpenAI's ViT-L/14 (SD 1.x, SDXL, SD3, Flux), OpenCLIP's ViT-H/14 (SD 2.x) and ViT-bigG/14 (SDXL, SD3), and
+T5-XXL (SD3, Flux, PixArt)."""
 
 VAE_PREFIX = "first_stage_model."
+_VAE_PREFIXES = VAE_PREFIX, "vae."
+"""Where the names of a VAE may begin in a checkpoint; ``vae.`` in those of Flux and PixArt."""
+
 _TEXT_PREFIXES = (
     "text_model.", "", "cond_stage_model.transformer.text_model.", "cond_stage_model.model.", "model.",
     "transformer.text_model.",
 )  # fmt: skip
-"""Where the names of a text tower may begin in a file of its own; the first that fits is taken."""
+"""Where the names of CLIP's text tower may begin in a file of its own; the first that fits is taken."""
+
+_T5_PREFIXES = "", "t5xxl.transformer.", "text_encoders.t5xxl.transformer."
+"""The same for T5's."""
 
 _TEXT_PLACES: Mapping[Family, tuple[tuple[TowerKind, tuple[str, ...]], ...]] = {
     Family.SD1: (("clip_l", ("cond_stage_model.transformer.text_model.", "cond_stage_model.transformer.")),),
@@ -36,6 +51,17 @@ _TEXT_PLACES: Mapping[Family, tuple[tuple[TowerKind, tuple[str, ...]], ...]] = {
         ("clip_g", ("conditioner.embedders.1.model.",)),
     ),
     Family.SDXL_REFINER: (("clip_g", ("conditioner.embedders.0.model.",)),),
+    Family.SD3: (
+        ("clip_l", ("text_encoders.clip_l.transformer.text_model.",)),
+        ("clip_g", ("text_encoders.clip_g.transformer.text_model.",)),
+        ("t5xxl", ("text_encoders.t5xxl.transformer.",)),
+    ),
+    Family.FLUX: (
+        ("clip_l", ("text_encoders.clip_l.transformer.text_model.",)),
+        ("t5xxl", ("text_encoders.t5xxl.transformer.",)),
+    ),
+    Family.PIXART_ALPHA: (("t5xxl", ("text_encoders.t5xxl.transformer.",)),),
+    Family.PIXART_SIGMA: (("t5xxl", ("text_encoders.t5xxl.transformer.",)),),
 }
 """Family → its text towers, and where the names of each begin in a checkpoint.
 
@@ -50,7 +76,8 @@ _EDM_MARKS = "edm_mean", "edm_vpred.sigma_max"
 _SUPPORTED = (
     "Plain, inpainting, instruct-pix2pix and unCLIP checkpoints of Stable Diffusion and SDXL are supported."
 )
-_VAES = "Use a VAE of Stable Diffusion 1.x, 2.x or SDXL."
+_VAES = "Use a VAE of Stable Diffusion, SDXL, SD3 or Flux."
+_LATENT_CHANNELS = 4, 16
 
 _INPUTS = frozenset({4, 8, 9})
 """Channels that a UNet may read: latents alone, with a picture's (instruct-pix2pix), or with a mask and a
@@ -59,7 +86,7 @@ picture's (inpainting)."""
 
 @dataclass(frozen=True, slots=True)
 class UNetPart:
-    """A denoiser in a file: its family, its shape, and what its tensors' names start with."""
+    """A UNet in a file: its family, its shape, and what its tensors' names start with."""
 
     family: Family
     layout: UNetLayout
@@ -71,7 +98,7 @@ class TextPart:
     """A text tower in a file: which one, its shape, and what its tensors' names start with."""
 
     kind: TowerKind
-    layout: TextLayout
+    layout: TextLayout | T5Layout
     prefix: str
 
 
@@ -81,48 +108,45 @@ class Checkpoint:
 
     Args:
         unet: Its denoiser.
-        vae: Its autoencoder; ``None`` if the file brings none.
-        texts: Its text towers; none if the file brings them not or in part only.
+        vae: Its autoencoder, and what its tensors' names start with; ``None`` if the file brings none.
+        texts: Its text towers; none if the file brings them not, or in part only where its family needs all
+            (any of Stable Diffusion 3's may be missing).
     """
 
-    unet: UNetPart
-    vae: AutoencoderLayout | None
+    unet: UNetPart | TransformerPart
+    vae: tuple[AutoencoderLayout, str] | None
     texts: tuple[TextPart, ...]
 
 
 @describing
 def checkpoint(header: Header, name: str) -> Checkpoint:
-    """Describe a checkpoint whose denoiser is Stable Diffusion's UNet.
+    """Describe a checkpoint.
 
     Raises:
         ModelError: Code ``wrong_model_kind`` if the file is a VAE, a LoRA …
-        UnsupportedModel: If it is a checkpoint of another family, or its UNet of another shape.
+        UnsupportedModel: If it is a checkpoint of another family, or its denoiser of another shape.
     """
     require_kind(header, name, "checkpoint")
     unet = denoiser(header, name)
-    texts = [
-        TextPart(kind, layout, prefix)
-        for kind, prefixes in _TEXT_PLACES[unet.family]
-        for layout, prefix in _towers(header, prefixes)[:1]
-    ]
-    is_whole = len(texts) == len(_TEXT_PLACES[unet.family])
-    return Checkpoint(
-        unet, autoencoder_layout(strip(header.shapes, VAE_PREFIX)), tuple(texts) if is_whole else ()
-    )
+    vae = next(iter(_autoencoders(header, _VAE_PREFIXES)), None)
+    return Checkpoint(unet, vae, text_parts(header, name, unet.family))
 
 
 @describing
-def denoiser(header: Header, name: str) -> UNetPart:
-    """Describe the UNet of a checkpoint, or of a file that holds nothing else.
+def denoiser(header: Header, name: str) -> UNetPart | TransformerPart:
+    """Describe the denoiser of a checkpoint, or of a file that holds nothing else.
 
     Raises:
         ModelError: Code ``wrong_model_kind`` if the file is a VAE, a LoRA …
         UnsupportedModel: If it belongs to another family, or has another shape.
     """
     require_kind(header, name, "unet", "checkpoint")
-    family = require_unet_family(header, name)
     prefix = UNET_PREFIX if strip(header.shapes, UNET_PREFIX) else ""
-    layout = unet_layout(strip(header.shapes, prefix))
+    shapes = strip(header.shapes, prefix)
+    if family := transformer_family(shapes):
+        return transformer_part(shapes, family, prefix, name)
+    family = require_unet_family(header, name)
+    layout = unet_layout(shapes)
     if layout is None or not layout.decoder_depths:
         raise UnsupportedModel(f'"{name}" has a UNet of an unknown shape', hint=_SUPPORTED)
     if layout.in_channels not in _INPUTS:
@@ -135,9 +159,25 @@ def denoiser(header: Header, name: str) -> UNetPart:
     return UNetPart(family, layout, prefix)
 
 
+def text_parts(header: Header, name: str, family: Family) -> tuple[TextPart, ...]:
+    """Describe the text towers of a checkpoint; none where a family that needs all has some only.
+
+    Raises:
+        UnsupportedModel: If a tower is of a kind that the family does not read.
+    """
+    texts: list[TextPart] = []
+    for kind, prefixes in _TEXT_PLACES[family]:
+        if kind == "t5xxl":
+            texts += _t5(header, name, prefixes)[:1]
+        else:
+            texts += [TextPart(kind, layout, prefix) for layout, prefix in _towers(header, prefixes)[:1]]
+    is_whole = len(texts) == len(_TEXT_PLACES[family]) or family is Family.SD3
+    return tuple(texts) if is_whole else ()
+
+
 @describing
 def text_tower(header: Header, name: str) -> TextPart:
-    """Describe the CLIP text tower of a file that holds one.
+    """Describe the text tower of a file that holds one.
 
     Its width tells which of CLIP's it is: 768 for ViT-L/14, 1024 for ViT-H/14, 1280 for ViT-bigG/14.
 
@@ -149,34 +189,49 @@ def text_tower(header: Header, name: str) -> TextPart:
     for layout, prefix in _towers(header, _TEXT_PREFIXES):
         kinds: dict[int, TowerKind] = {1024: "clip_h", 1280: "clip_g"}
         return TextPart(kinds.get(layout.width, "clip_l"), layout, prefix)
+    for part in _t5(header, name, _T5_PREFIXES):
+        return part
     raise UnsupportedModel(
-        f'"{name}" is a text encoder of an unknown kind', hint="CLIP's text encoders are supported."
+        f'"{name}" is a text encoder of an unknown kind',
+        hint="CLIP's and T5-XXL are supported.",
     )
 
 
 @describing
 def autoencoder(header: Header, name: str) -> tuple[AutoencoderLayout, str]:
-    """Describe a KL autoencoder with four latent channels; returns its layout and the prefix of its names.
+    """Describe a KL autoencoder; returns its layout and the prefix of its names.
 
     Raises:
         ModelError: Code ``wrong_model_kind`` if the file holds no autoencoder.
         UnsupportedModel: If it belongs to another family.
     """
-    for prefix in (VAE_PREFIX, ""):
-        layout = autoencoder_layout(strip(header.shapes, prefix))
-        if layout and layout.latent_channels != 4:
+    for layout, prefix in _autoencoders(header, (*_VAE_PREFIXES, "")):
+        if layout.latent_channels not in _LATENT_CHANNELS:
             raise UnsupportedModel(
-                f'"{name}" is a VAE with {layout.latent_channels} latent channels, not 4', hint=_VAES
+                f'"{name}" is a VAE with {layout.latent_channels} latent channels, not 4 or 16', hint=_VAES
             )
-        if layout:
-            return layout, prefix
+        return layout, prefix
     require_kind(header, name, "vae")
     raise UnsupportedModel(f'"{name}" is a VAE of an unknown shape', hint=_VAES)
+
+
+def _autoencoders(header: Header, prefixes: tuple[str, ...]) -> list[tuple[AutoencoderLayout, str]]:
+    found = ((autoencoder_layout(strip(header.shapes, prefix)), prefix) for prefix in prefixes)
+    return [(layout, prefix) for layout, prefix in found if layout]
 
 
 def _towers(header: Header, prefixes: tuple[str, ...]) -> list[tuple[TextLayout, str]]:
     found = ((text_layout(_tower_shapes(header, prefix)), prefix) for prefix in prefixes)
     return [(layout, prefix) for layout, prefix in found if layout]
+
+
+def _t5(header: Header, name: str, prefixes: tuple[str, ...]) -> list[TextPart]:
+    parts = []
+    for prefix in prefixes:
+        if layout := t5_layout(strip(header.shapes, prefix)):
+            refuse_other_t5(header, name, prefix, layout)
+            parts.append(TextPart("t5xxl", layout, prefix))
+    return parts
 
 
 def _tower_shapes(header: Header, prefix: str) -> Shapes:

@@ -9,7 +9,7 @@ from enum import Enum
 
 from bridge.errors import ModelError, UnsupportedModel
 from bridge.models.header import Header
-from bridge.models.layout import strip
+from bridge.models.layout import Shapes, strip
 
 UNET_PREFIX = "model.diffusion_model."
 
@@ -23,7 +23,7 @@ _KINDS = (
     ("gligen", r"^position_net\.|\.fuser\."),
     ("photomaker", r"^fuse_module\."),
     ("clip_vision", r"^vision_model\.|^visual\.transformer\."),
-    ("unet", r"^(input_blocks|down_blocks|double_blocks|joint_blocks|transformer_blocks)\.0\."),
+    ("unet", r"^((input|down|double|joint|transformer)_blocks\.0|t_block\.1|adaln_single)\."),
     ("vae", r"^(first_stage_model\.)?(encoder|decoder)\.(down|up|down_blocks|up_blocks|conv_in|mid)\."),
     (
         "text_encoder",
@@ -81,6 +81,8 @@ class Family(Enum):
     SDXL_REFINER = "the SDXL refiner"
     SD3 = "Stable Diffusion 3"
     FLUX = "Flux"
+    PIXART_ALPHA = "PixArt-α"
+    PIXART_SIGMA = "PixArt-Σ"
 
 
 CONTEXT_WIDTHS: Mapping[int, Family] = {
@@ -93,6 +95,15 @@ CONTEXT_WIDTHS: Mapping[int, Family] = {
 
 UNET_FAMILIES = frozenset({Family.SD1, Family.SD2, Family.SDXL, Family.SDXL_REFINER})
 """The families whose denoiser is Stable Diffusion's UNet."""
+
+_FLUX_MARKS = "double_blocks.", "single_transformer_blocks."
+_SD3_MARKS = "joint_blocks.", "pos_embed.pos_embed"
+_PIXART_MARKS = "t_block.1.", "adaln_single."
+"""How some names of a transformer begin, in the original style and in diffusers'."""
+
+_PIXART_SIZES = "ar_embedder.", "adaln_single.emb.aspect_ratio_embedder."
+_ALPHA_TOKENS = 120
+"""Of the empty prompt that PixArt-α learnt; Σ has 300."""
 
 
 def kind_of(header: Header) -> str:
@@ -107,11 +118,9 @@ def family_of(header: Header) -> Family | None:
     """Return the family a diffusion model, or a ControlNet, belongs to; ``None`` if it cannot be told."""
     shapes = header.shapes
     unet = strip(shapes, UNET_PREFIX) or strip(shapes, "control_model.") or shapes
+    if family := transformer_family(unet):
+        return family
     context = next((shape[1] for name, shape in unet.items() if name.endswith("attn2.to_k.weight")), 0)
-    if any(name.startswith("double_blocks.") for name in unet):
-        return Family.FLUX
-    if any(name.startswith("joint_blocks.") for name in unet):
-        return Family.SD3
     takes_vector = any(name.startswith(("label_emb.", "add_embedding.")) for name in unet)
     # Stable Diffusion 2.1 unCLIP, with a context of 1024, is told of a picture through the same layer.
     if context != 1024 and (takes_vector or any(name.startswith("conditioner.") for name in shapes)):
@@ -123,6 +132,29 @@ def family_of(header: Header) -> Family | None:
     if context and not any(".transformer_blocks.1." in name for name in unet):
         return Family.SD1
     return None
+
+
+def transformer_family(shapes: Shapes) -> Family | None:
+    """Return the family of a transformer; ``None`` if it is none that is known.
+
+    PixArt-α is told from Σ by the sizes that it is told of, or by the length of the empty prompt that it
+    learnt. What shows neither, as α of 512² in diffusers' names, passes for Σ.
+
+    Args:
+        shapes: Of the transformer alone, its prefix stripped.
+    """
+
+    def has(marks: tuple[str, ...]) -> bool:
+        return any(name.startswith(marks) for name in shapes)
+
+    if has(_FLUX_MARKS):
+        return Family.FLUX
+    if has(_SD3_MARKS):
+        return Family.SD3
+    if not has(_PIXART_MARKS) or not has(("x_embedder.proj.", "pos_embed.proj.")):
+        return None
+    tokens = shapes.get("y_embedder.y_embedding", (0,))[0]
+    return Family.PIXART_ALPHA if has(_PIXART_SIZES) or tokens == _ALPHA_TOKENS else Family.PIXART_SIGMA
 
 
 def refuse_other_kinds(header: Header, name: str, wanted: str) -> None:

@@ -52,11 +52,19 @@ class UNetLayout:
 
 @dataclass(frozen=True, slots=True)
 class AutoencoderLayout:
-    """A KL autoencoder: width of each level, finest first, residual blocks a level, latent channels."""
+    """A KL autoencoder.
+
+    Args:
+        channels: Width of each level, finest first.
+        blocks: Residual blocks a level.
+        latent_channels: Of its latents.
+        has_quant_convs: Whether latents pass a convolution at either side, as before SD3.
+    """
 
     channels: tuple[int, ...]
     blocks: int
     latent_channels: int
+    has_quant_convs: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +144,8 @@ def autoencoder_layout(shapes: Shapes) -> AutoencoderLayout | None:
     latent = shapes.get("decoder.conv_in.weight")
     if not levels or not latent or len({len(level) for level in levels}) != 1:
         return None
-    return AutoencoderLayout(tuple(level[0][0] for level in levels), len(levels[0]), latent[1])
+    channels = tuple(level[0][0] for level in levels)
+    return AutoencoderLayout(channels, len(levels[0]), latent[1], "post_quant_conv.weight" in shapes)
 
 
 def text_layout(shapes: Shapes) -> TextLayout | None:

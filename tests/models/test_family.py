@@ -11,6 +11,7 @@ import pytest
 from bridge.builtin import model_folder
 from bridge.errors import ModelError, UnsupportedModel
 from bridge.models import (
+    AutoencoderLayout,
     Family,
     TextLayout,
     TextPart,
@@ -105,7 +106,7 @@ def test_a_checkpoint_of_reduced_depth_is_described(sd15: Shapes) -> None:
     )
     assert found.unet == UNetPart(Family.SD1, layout, UNET)
     assert found.vae
-    assert (found.vae.channels, found.vae.blocks, found.vae.latent_channels) == ((128, 256, 512, 512), 2, 4)
+    assert found.vae == (AutoencoderLayout((128, 256, 512, 512), 2, 4), "first_stage_model.")
     prefix = "cond_stage_model.transformer.text_model."
     assert found.texts == (TextPart("clip_l", TextLayout(49408, 77, 768, 3072, 12, 768), prefix),)
 
@@ -132,8 +133,6 @@ def widened(shapes: Shapes, width: int) -> Shapes:
 @pytest.mark.parametrize(
     ("change", "family"),
     [
-        (lambda s: {f"{UNET}double_blocks.0.img_mod.lin.weight": (4, 4)}, "Flux"),
-        (lambda s: {f"{UNET}joint_blocks.0.x_block.attn.qkv.weight": (4, 4)}, "Stable Diffusion 3"),
         (lambda s: {f"{UNET}blocks.0.self_attn.q.weight": (4, 4)}, "unknown family"),
         (lambda s: replaced(s, "transformer_blocks.0", "transformer_blocks.1"), "unknown family"),
     ],
@@ -240,9 +239,20 @@ def test_a_vae_is_found_alone_and_in_a_checkpoint(sd15: Shapes) -> None:
 
 
 def test_a_vae_of_another_family_is_refused(sd15: Shapes) -> None:
-    shapes = {**sd15, "first_stage_model.decoder.conv_in.weight": (512, 16, 3, 3)}
-    with pytest.raises(UnsupportedModel, match="16 latent channels"):
+    shapes = {**sd15, "first_stage_model.decoder.conv_in.weight": (512, 32, 3, 3)}
+    with pytest.raises(UnsupportedModel, match="32 latent channels"):
         autoencoder(header_of(shapes), "x")
+
+
+def test_a_vae_of_sd3_and_flux_is_known_in_all_its_places(sd15: Shapes) -> None:
+    prefix = "first_stage_model."
+    shapes = {name.removeprefix(prefix): shape for name, shape in sd15.items() if name.startswith(prefix)}
+    shapes = {name: shape for name, shape in shapes.items() if "quant_conv" not in name}
+    shapes["decoder.conv_in.weight"] = (512, 16, 3, 3)
+    layout = AutoencoderLayout((128, 256, 512, 512), 2, 16, has_quant_convs=False)
+    for place in (prefix, "vae.", ""):
+        found = autoencoder(header_of({place + name: shape for name, shape in shapes.items()}), "x")
+        assert found == (layout, place)
 
 
 def test_a_lora_is_no_vae() -> None:
