@@ -47,17 +47,14 @@ def extra_channels(
     config = model.unet.module().config
     batch, channels, height, width = shape
     wanted = config["in_channels"] - channels
-    if wanted != channels and prompt.concat_latents is not None and prompt.concat_mask is None:
-        raise UnsupportedModel(
-            f"the prompt brings a picture to edit, which {model.unet.name} ({model.family.value}) cannot see",
-            hint="Load an InstructPix2Pix checkpoint (8 channels), or remove InstructPixToPixConditioning.",
-        )
+    if wanted != channels:
+        refuse_picture_to_edit(prompt, model)
     if wanted == 0:
         return None
     if wanted == channels:
         if prompt.concat_latents is None:
             return torch.zeros(batch, channels, height, width)
-        return spread(_fitted(prompt.concat_latents, height, width), batch)
+        return spread(fitted(prompt.concat_latents, height, width), batch)
     if wanted != channels + 1:
         raise UnsupportedModel(
             f"{model.unet.name} takes {config['in_channels']} channels",
@@ -71,8 +68,24 @@ def extra_channels(
     if mask is None or latents is None:
         blank = torch.tensor(GREY).reshape(1, -1, 1, 1).expand(batch, -1, height, width)
         return torch.cat((torch.ones(batch, 1, height, width), blank), dim=1)
-    mask = _fitted(mask.reshape(-1, 1, *mask.shape[-2:]), height, width).round()
-    return torch.cat((spread(mask, batch), spread(_fitted(latents, height, width), batch)), dim=1)
+    mask = fitted(mask.reshape(-1, 1, *mask.shape[-2:]), height, width).round()
+    return torch.cat((spread(mask, batch), spread(fitted(latents, height, width), batch)), dim=1)
+
+
+def refuse_picture_to_edit(prompt: Prompt, model: DiffusionModel) -> None:
+    """Refuse a picture that the network would not see.
+
+    Latents that come with a mask pass: inpainting's conditioning also serves plain checkpoints.
+
+    Raises:
+        UnsupportedModel: If the prompt brings one.
+    """
+    if prompt.concat_latents is not None and prompt.concat_mask is None:
+        raise UnsupportedModel(
+            f"the prompt brings a picture to edit, which {model.unet.name} ({model.family.value}) cannot see",
+            hint="Load an InstructPix2Pix checkpoint (8 channels), Flux depth or Flux canny, or remove "
+            "InstructPixToPixConditioning.",
+        )
 
 
 def spread(values: Tensor, count: int) -> Tensor:
@@ -86,5 +99,6 @@ def spread(values: Tensor, count: int) -> Tensor:
     return values[[math.floor((index + 0.5) * here / count) for index in range(count)]]
 
 
-def _fitted(values: Tensor, height: int, width: int) -> Tensor:
+def fitted(values: Tensor, height: int, width: int) -> Tensor:
+    """Crop and scale planes (…, H, W) to a size, as ComfyUI does; float32, on the CPU."""
     return scale(values.float().cpu(), width, height, "bilinear", crops=True)

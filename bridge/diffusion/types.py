@@ -49,6 +49,7 @@ class DiffusionModel:
         latent_factor: Pixels along a side of one of its latents.
         vae: The autoencoder that came with it, for previews; ``None`` where none did.
         family: What it was made for; decides which conditioning the UNet takes besides prompts.
+        shift_factor: What is taken from latents before they are multiplied.
         guidance_rescale: 0..1, how far guided predictions are brought back to the deviation of the
             prompt's own (Lin et al. 2023, §3.4).
         guidance_rules: What else changes how predictions are put together, in this order.
@@ -62,6 +63,7 @@ class DiffusionModel:
     latent_factor: int
     vae: "Autoencoder | None" = None
     family: Family = Family.SD1
+    shift_factor: float = 0.0
     guidance_rescale: float = 0.0
     guidance_rules: tuple[GuidanceRule, ...] = ()
     soft_inpainting: float | None = None
@@ -69,27 +71,31 @@ class DiffusionModel:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextTower:
-    """One of CLIP's text towers with its tokenizer.
+    """One of CLIP's text towers, or T5's encoder, with its tokenizer.
 
     Args:
-        network: A ``CLIPTextModel``, or a ``CLIPTextModelWithProjection``.
-        tokenizer: A ``CLIPTokenizer``.
-        kind: Which of CLIP's; decides the padding token and the layer that is taken by default.
+        network: A ``CLIPTextModel``, a ``CLIPTextModelWithProjection`` or a ``T5EncoderModel``.
+        tokenizer: CLIP's or T5's, of transformers.
+        kind: Which one; decides the padding token and the layer that is taken by default.
         is_shortened: Whether its last layer, which its family does not use, was left out of the file.
+        min_length: What T5's prompts are filled up to; ``None`` for what its family was trained with.
+        min_padding: How many tokens T5's prompts are filled up with in any case.
     """
 
     network: Network[Any]
     tokenizer: Any
     kind: TowerKind = "clip_l"
     is_shortened: bool = False
+    min_length: int | None = None
+    min_padding: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextEncoder:
-    """What turns prompts into embeddings: one text tower, or two whose embeddings stand side by side.
+    """What turns prompts into embeddings: text towers, whose embeddings are put together as its family does.
 
     Args:
-        towers: In the order of their embeddings.
+        towers: In the order of their embeddings; any of Stable Diffusion 3's may be missing.
         family: What it was made for.
         last_layer: Which layer's output is taken, counted from the end: −1 is the last. ``None`` is the
             layer that the family was trained with.
@@ -275,7 +281,7 @@ class Prompt:
     """Embeddings plus everything that steers the denoiser.
 
     Args:
-        prompt_embeds: Shape (1, 77 · chunks, width), on the CPU.
+        prompt_embeds: Shape (1, tokens, width), on the CPU; CLIP's tokens are 77 a chunk.
         pooled_prompt_embeds: Shape (1, width), on the CPU; ``None`` where no tower gives one.
         controls: Their residuals are added up.
         grounding: What belongs where in the picture; ``None`` for no boxes.
@@ -286,9 +292,11 @@ class Prompt:
         end: Fraction at which it ends.
         micro: What SDXL is told of the picture; ``None`` for the size of the latents.
         pictures: What an unCLIP checkpoint, or SDXL, is to see beside the words.
-        concat_latents: What an inpainting or instruct-pix2pix UNet sees beside the noisy latents, shape
-            (B, 4, h, w), as on sockets.
-        concat_mask: What an inpainting UNet is to make anew, (B, 1, H, W), range 0..1, in pixels.
+        concat_latents: What inpainting, instruct-pix2pix and Flux's depth and canny models see beside the
+            noisy latents, shape (B, C, h, w), as on sockets.
+        concat_mask: What an inpainting model is to make anew, (B, 1, H, W), range 0..1, in pixels.
+        references: Pictures that Flux Kontext goes by, each (b, C, h, w), as on sockets.
+        guidance: The scale that distilled Flux models are told; ``None`` to tell them nothing.
     """
 
     prompt_embeds: Tensor
@@ -304,6 +312,8 @@ class Prompt:
     pictures: tuple[PicturePrompt, ...] = ()
     concat_latents: Tensor | None = None
     concat_mask: Tensor | None = None
+    references: tuple[Tensor, ...] = ()
+    guidance: float | None = 3.5
 
     @property
     def is_windowed(self) -> bool:

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from bridge.diffusion.control import Steering, Step
+from bridge.diffusion.extra_channels import refuse_picture_to_edit
 from bridge.diffusion.types import DiffusionModel, Prompt
+from bridge.errors import UnsupportedModel
 
 Extras = Mapping[str, Tensor]
 """What a network takes besides embeddings and latents, by its own names; each (1 or B, …), on the CPU."""
@@ -67,6 +69,7 @@ class Backbone(ABC):
             UnsupportedModel: If it takes channels of an unknown kind, or the prompt brings a picture that
                 it cannot see.
         """
+        refuse_picture_to_edit(prompt, model)
         return None
 
     def likeness(self, prompt_embeds: Tensor, extras: Extras) -> Hashable:
@@ -87,3 +90,32 @@ class Backbone(ABC):
             steering: What it goes through; not all of it need be at work.
             sigma: The noise level.
         """
+
+
+def refuse_references(prompt: Prompt, model: DiffusionModel) -> None:
+    """Refuse pictures to go by that a network cannot see.
+
+    Raises:
+        UnsupportedModel: If the prompt brings any.
+    """
+    if prompt.references:
+        raise _unseen("a picture to go by (ReferenceLatent)", model)
+
+
+def refuse_pictures(prompt: Prompt, model: DiffusionModel) -> None:
+    """Refuse what prompts show to UNets only.
+
+    Raises:
+        UnsupportedModel: If the prompt brings any of it.
+    """
+    if prompt.pictures:
+        raise _unseen("pictures (unCLIPConditioning)", model)
+    if prompt.grounding:
+        raise _unseen("words in boxes (GLIGENTextBoxApply)", model)
+
+
+def _unseen(what: str, model: DiffusionModel) -> UnsupportedModel:
+    return UnsupportedModel(
+        f"the prompt brings {what}, which {model.unet.name} ({model.family.value}) cannot see",
+        hint="Remove that node, or load a checkpoint that it is made for.",
+    )

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from bridge.diffusion.backbones.backbone import Backbone, Extras, Outset
+from bridge.diffusion.backbones.backbone import Backbone, Extras, Outset, refuse_references
 from bridge.diffusion.control import Steering, Step, steered
 from bridge.diffusion.extra_channels import extra_channels
 from bridge.diffusion.micro import added_conditioning
@@ -37,6 +37,7 @@ class UNetBackbone(Backbone):
         self, prompt: Prompt, model: DiffusionModel, outset: Outset, *, is_negative: bool
     ) -> dict[str, Tensor]:
         """As of the base class."""
+        refuse_references(prompt, model)
         extras: dict[str, Tensor] = {}
         added = added_conditioning(prompt, model, outset.shape, is_negative=is_negative, seed=outset.seed)
         if added is not None:

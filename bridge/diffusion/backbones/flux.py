@@ -1,0 +1,133 @@
+"""Flux: dev and schnell, Kontext, and the models that see a picture beside the noise (fill, depth, canny).
+
+Latents go through it in patches of 2×2. Source: Black Forest Labs' reference implementation (Apache-2.0) and
+"FLUX.1 Kontext" (2025), §3; how several references are laid out is ComfyUI's.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from diffusers.models.embeddings import CombinedTimestepTextProjEmbeddings
+from torch import Tensor
+
+from bridge.diffusion.backbones.backbone import Backbone, Extras, Outset, refuse_pictures, refuse_references
+from bridge.diffusion.backbones.flux_channels import flux_channels, to_network
+from bridge.diffusion.backbones.patches import padded, places, to_latents, to_tokens
+from bridge.diffusion.control import Steering, Step
+from bridge.diffusion.fit import repeat_to
+from bridge.diffusion.micro import pooled_of
+from bridge.diffusion.patching import twin_of
+from bridge.diffusion.types import DiffusionModel, Prompt
+
+PATCH = 2
+
+
+class FluxBackbone(Backbone):
+    """A ``FluxTransformer2DModel``."""
+
+    exact: ClassVar[frozenset[str]] = frozenset({"guidance", "reference_places"})
+
+    def latent_channels(self, config: Mapping[str, Any]) -> int:
+        """As of the base class."""
+        channels: int = config["out_channels"] or config["in_channels"]
+        return channels // PATCH**2
+
+    def context_width(self, config: Mapping[str, Any]) -> int:
+        """As of the base class."""
+        width: int = config["joint_attention_dim"]
+        return width
+
+    def extras(
+        self, prompt: Prompt, model: DiffusionModel, outset: Outset, *, is_negative: bool
+    ) -> dict[str, Tensor]:
+        """As of the base class: pooled embedding, distilled guidance, tokens of references."""
+        config = model.unet.module().config
+        refuse_pictures(prompt, model)
+        if config["in_channels"] != self.latent_channels(config) * PATCH**2:
+            refuse_references(prompt, model)
+        width = config["pooled_projection_dim"]
+        extras = {"pooled_projections": pooled_of(prompt, model, is_negative=is_negative, width=width)}
+        if config["guidance_embeds"] and prompt.guidance is not None:
+            extras["guidance"] = torch.tensor([prompt.guidance])
+        if prompt.references:
+            extras |= _references(prompt, model)
+        return extras
+
+    def channels(self, prompt: Prompt, model: DiffusionModel, outset: Outset) -> Tensor | None:
+        """As of the base class."""
+        config = model.unet.module().config
+        return flux_channels(prompt, model, outset, config["in_channels"] // PATCH**2)
+
+    def likeness(self, prompt_embeds: Tensor, extras: Extras) -> Hashable:
+        """As of the base class: as many tokens, references of the same sizes, and guidance or none."""
+        there = extras.get("reference_places")
+        laid_out = None if there is None else tuple(there.flatten().tolist())
+        return prompt_embeds.shape[1], laid_out, "guidance" in extras
+
+    def predict(self, network: Any, step: Step, steering: Sequence[Steering], sigma: float) -> Tensor:
+        """As of the base class."""
+        sample, extras, device = step.sample, step.extras, step.sample.device
+        height, width = sample.shape[2:]
+        if step.channels is not None:
+            sample = torch.cat((sample, step.channels), dim=1)
+        tokens, there = _read(sample)
+        there, count = there.to(device), tokens.shape[1]
+        if "reference_tokens" in extras:
+            tokens = torch.cat((tokens, extras["reference_tokens"]), dim=1)
+            there = torch.cat((there, extras["reference_places"][0]))
+        guidance = extras.get("guidance")
+        if guidance is None and network.config["guidance_embeds"]:
+            network = _unguided(network)
+        prediction: Tensor = network(
+            hidden_states=tokens,
+            encoder_hidden_states=step.prompt_embeds,
+            pooled_projections=extras["pooled_projections"],
+            timestep=step.timestep / 1000,
+            img_ids=there,
+            txt_ids=torch.zeros(step.prompt_embeds.shape[1], 3, device=device),
+            guidance=guidance,
+            return_dict=False,
+        )[0]
+        return to_latents(prediction[:, :count], -(-height // PATCH), PATCH)[:, :, :height, :width]
+
+
+def _read(latents: Tensor, *, picture: int = 0, top: int = 0, left: int = 0) -> tuple[Tensor, Tensor]:
+    """Return the tokens of latents, and where these are; ``top`` and ``left`` count in latents."""
+    rows, columns, top, left = (-(-side // PATCH) for side in (*latents.shape[2:], top, left))
+    tokens = to_tokens(padded(latents, PATCH), PATCH)
+    return tokens, places(rows, columns, picture=picture, top=top, left=left)
+
+
+def _references(prompt: Prompt, model: DiffusionModel) -> dict[str, Tensor]:
+    corners = _lay_out([each.shape[2:] for each in prompt.references])
+    read = [
+        _read(to_network(latents.float().cpu(), model), picture=1, top=top, left=left)
+        for latents, (top, left) in zip(prompt.references, corners, strict=True)
+    ]
+    most = max(len(tokens) for tokens, _ in read)
+    return {
+        "reference_tokens": torch.cat([repeat_to(tokens, most) for tokens, _ in read], dim=1),
+        "reference_places": torch.cat([there for _, there in read])[None],
+    }
+
+
+def _lay_out(sizes: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
+    """Return where pictures of some sizes go on one canvas: the upper left corner of each.
+
+    Each stands right of all before it or below them, where the canvas stays nearer to a square.
+    """
+    tall = wide = 0
+    corners = []
+    for height, width in sizes:
+        top, left = (0, wide) if tall + height > wide + width else (tall, 0)
+        tall, wide = max(tall, top + height), max(wide, left + width)
+        corners.append((top, left))
+    return corners
+
+
+def _unguided(network: Any) -> Any:
+    """Return a twin that is told of no guidance, though it was trained with it."""
+    twin = twin_of(network, ["time_text_embed.guidance_embedder"])
+    twin.time_text_embed.__class__ = CombinedTimestepTextProjEmbeddings
+    return twin
