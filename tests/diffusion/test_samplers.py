@@ -26,6 +26,7 @@ from bridge.diffusion.samplers import SAMPLERS, Tolerance, dpm_adaptive
 from bridge.diffusion.schedulers import make_sigmas
 from bridge.diffusion.sigmas import stable_diffusion_schedule
 from bridge.errors import ExecutionError, InputError
+from tests.diffusion.closed_form import Bent, Normal
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers
 
@@ -34,32 +35,6 @@ SHAPE = (1, 4, 16, 16)
 START = torch.randn(SHAPE, generator=torch.Generator().manual_seed(0)) * math.sqrt(1 + SCHEDULE.sigma_max**2)
 REFERENCE = np.load(Path(__file__).with_name("comfyui") / "samplers.npz")
 BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
-
-
-class Normal:
-    """The denoiser of normally distributed latents; remembers the noise levels it was asked about."""
-
-    def __init__(self) -> None:
-        self.calls: list[float] = []
-
-    async def __call__(self, latents: Tensor, sigma: float) -> Tensor:
-        self.calls.append(sigma)
-        return latents / (1 + sigma**2)
-
-    async def with_negative(self, latents: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
-        denoised = await self(latents, sigma)
-        return denoised, denoised
-
-
-class Bent(Normal):
-    """A denoiser that is not linear, and a negative prompt that says something else; as in ``comfyui/``."""
-
-    async def __call__(self, latents: Tensor, sigma: float) -> Tensor:
-        self.calls.append(sigma)
-        return 0.7 * latents / (1 + sigma**2) + 0.3 * torch.tanh(latents / (1 + sigma))
-
-    async def with_negative(self, latents: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
-        return await self(latents, sigma), 0.9 * latents / (1 + sigma**2)
 
 
 async def run(
