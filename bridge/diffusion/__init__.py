@@ -27,6 +27,7 @@ from bridge.diffusion.guidance_rules import (
 from bridge.diffusion.guiders import DualGuidance, Guider, PromptGuidance
 from bridge.diffusion.hyper_tile import HyperTile, add_hyper_tile
 from bridge.diffusion.job_files import job_file, job_file_stamp
+from bridge.diffusion.kontext import kontext_size
 from bridge.diffusion.latent_arithmetic import add_latents, blend_latents, interpolate_latents, lay_latents
 from bridge.diffusion.latent_batch import (
     join_latents,
@@ -100,6 +101,7 @@ from bridge.diffusion.schedulers import (
     with_first,
 )
 from bridge.diffusion.sigmas import NoiseSchedule, Prediction, Sigmas, stable_diffusion_schedule
+from bridge.diffusion.skipped_layers import SkipLayerGuidance, Skipping, WeakenedNegative, skipping
 from bridge.diffusion.storage import StorageDtype
 from bridge.diffusion.string_edits import (
     PatternFlags,
@@ -185,6 +187,8 @@ __all__ = [
     "SeededNoise",
     "Settings",
     "Sigmas",
+    "SkipLayerGuidance",
+    "Skipping",
     "SolverSampler",
     "StorageDtype",
     "TangentialDamping",
@@ -193,6 +197,7 @@ __all__ = [
     "Tiling",
     "Tolerance",
     "Vae",
+    "WeakenedNegative",
     "ZeroStarGuidance",
     "add_control",
     "add_free_u",
@@ -245,6 +250,7 @@ __all__ = [
     "join_latents",
     "join_texts",
     "karras_sigmas",
+    "kontext_size",
     "laplace_sigmas",
     "latent_factor",
     "lay_latents",
@@ -288,6 +294,7 @@ __all__ = [
     "set_placement",
     "set_seed_behaviour",
     "set_up_torch",
+    "skipping",
     "split_at_strength",
     "stable_diffusion_schedule",
     "tower_state",

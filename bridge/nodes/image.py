@@ -9,6 +9,7 @@ from bridge.diffusion import (
     Image,
     Mask,
     composite,
+    kontext_size,
     match_channels,
     scale_image,
 )
@@ -90,6 +91,13 @@ def image_scale_to_max_dimension(
     longer = max(width, height)
     width, height = (round(side / longer * largest_size) for side in (width, height))
     return scale_image(image, width, height, upscale_method)
+
+
+@node("FluxKontextImageScale", category="advanced/conditioning/flux")
+def flux_kontext_image_scale(image: Image) -> Image:
+    """Cut and scale pictures to the size that Flux Kontext knows and that fits their shape best."""
+    height, width = image.shape[1:3]
+    return scale_image(image, *kontext_size(width, height), "lanczos", crops=True)
 
 
 @node("ImageInvert", category="image", display_name="Invert Image")

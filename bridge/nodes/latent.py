@@ -25,11 +25,15 @@ from bridge.graph import Range, node
 from bridge.imaging import check_size
 
 Side = Annotated[int, Range(16, 16_384, 8)]
+LargeSide = Annotated[int, Range(16, 16_384, 16)]
 Place = Annotated[int, Range(0, 16_384, 8)]
 CropSide = Annotated[int, Range(64, 16_384, 8)]
 Fraction = Annotated[float, Range(0.0, 1.0, 0.01)]
 Axis = Literal["x-axis: vertically", "y-axis: horizontally"]
 Rotation = Literal["none", "90 degrees", "180 degrees", "270 degrees"]
+
+SD3_CHANNELS = 16
+"""Of latents of SD3 and Flux."""
 
 LEAST = 64
 """Pixels a side that scaling and cropping leave at least, as in ComfyUI."""
@@ -42,6 +46,16 @@ def empty_latent_image(
     """Make latents that hold nothing yet, of a size in pixels."""
     check_size(width, height, batch_size)
     samples = torch.zeros(batch_size, 4, height // LATENT_FACTOR, width // LATENT_FACTOR)
+    return {"samples": samples, "downscale_ratio_spacial": LATENT_FACTOR}
+
+
+@node("EmptySD3LatentImage", category="latent/sd3")
+def empty_sd3_latent_image(
+    width: LargeSide = 1024, height: LargeSide = 1024, batch_size: Annotated[int, Range(1, 4096)] = 1
+) -> Latent:
+    """Make latents for SD3 or Flux that hold nothing yet, of a size in pixels."""
+    check_size(width, height, batch_size)
+    samples = torch.zeros(batch_size, SD3_CHANNELS, height // LATENT_FACTOR, width // LATENT_FACTOR)
     return {"samples": samples, "downscale_ratio_spacial": LATENT_FACTOR}
 
 
