@@ -111,8 +111,14 @@ from bridge.diffusion.string_edits import (
     replace_pattern,
     replace_text,
 )
-from bridge.diffusion.text import encode_prompt, encode_prompts, pool_words, set_last_layer
-from bridge.diffusion.text_loading import load_text_encoder
+from bridge.diffusion.text import (
+    encode_prompt,
+    encode_prompts,
+    pool_words,
+    set_last_layer,
+    set_t5_length,
+)
+from bridge.diffusion.text_loading import TEXT_ENCODER_TYPES, load_text_encoder
 from bridge.diffusion.tiling import Tiling
 from bridge.diffusion.types import (
     Area,
@@ -143,6 +149,7 @@ __all__ = [
     "LATENT_FACTOR",
     "SAMPLERS",
     "SCHEDULERS",
+    "TEXT_ENCODER_TYPES",
     "Adams",
     "AlignedFor",
     "Area",
@@ -293,6 +300,7 @@ __all__ = [
     "set_last_layer",
     "set_placement",
     "set_seed_behaviour",
+    "set_t5_length",
     "set_up_torch",
     "skipping",
     "split_at_strength",

@@ -45,6 +45,10 @@ class Placement:
         """The same for an autoencoder."""
         return replace(self, dtype=self.vae_dtype)
 
+    def for_t5(self) -> "Placement":
+        """The same for T5's encoder, whose activations leave float16's range too."""
+        return self.in_float32() if self.vae_dtype == torch.float16 else self.for_vae()
+
     def for_pictures(self) -> "Placement":
         """The same for networks that go from picture to picture; bfloat16 is too coarse for 256 shades."""
         return self if self.dtype == torch.float16 else self.in_float32()

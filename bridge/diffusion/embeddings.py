@@ -5,6 +5,7 @@ Source: Gal et al. 2022, "An Image is Worth One Word".
 
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -20,7 +21,7 @@ def read_embedding(path: Path, name: str, kind: TowerKind, width: int) -> Tensor
     Args:
         path: The file.
         name: What the user calls it, for messages.
-        kind: The tower; files for SDXL name it.
+        kind: The tower; files for SDXL and SD3 name it. One for CLIP's has nothing for T5.
         width: Of the tower's embeddings.
 
     Returns:
@@ -32,6 +33,8 @@ def read_embedding(path: Path, name: str, kind: TowerKind, width: int) -> Tensor
     """
     header = read_header(path)
     refuse_other_kinds(header, name, "embedding")
+    if kind == "t5xxl" and kind not in header.tensors and header.tensors.keys() & {"clip_l", "clip_g"}:
+        return torch.empty(0, width)
     usual = kind, "emb_params"
     stored = next((key for key in usual if key in header.tensors), min(header.tensors, default=""))
     shape = header.tensors[stored].shape if stored else ()

@@ -63,6 +63,8 @@ def checkpoint_state(model: DiffusionModel, clip: TextEncoder | None, vae: Autoe
 def tower_state(tower: TextTower) -> State:
     """Return a text tower's tensors in transformers' naming, the projection beside the tower."""
     state = _bare_state(tower)
+    if tower.kind == "t5xxl":
+        return state
     projection = state.pop("text_projection.weight", None)
     more = {} if projection is None else {"text_projection.weight": projection}
     return _prefixed("text_model.", state) | more

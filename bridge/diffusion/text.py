@@ -1,43 +1,51 @@
-"""Prompts to embeddings with CLIP's text towers."""
+"""Prompts to embeddings, as each family takes them."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from bridge.diffusion.device import memory_errors
-from bridge.diffusion.residency import with_room
-from bridge.diffusion.tokens import NO_MODELS, Token, padded, tokenize
-from bridge.diffusion.types import Prompt, TextEncoder, TextTower
+from bridge.diffusion.text_towers import Encoded, encode_chunks, run_tower
+from bridge.diffusion.tokens import NO_MODELS, Token, end_of, padded, tokenize
+from bridge.diffusion.types import Prompt, TextEncoder
 from bridge.errors import InputError
 from bridge.models import Catalogue, Family, TowerKind
 
-_LAST = -1
-_PENULTIMATE = -2
+_WIDTHS: Mapping[TowerKind, int] = {"clip_l": 768, "clip_g": 1280, "t5xxl": 4096}
+"""What Stable Diffusion 3's towers say, where they are missing: zeros of these widths."""
+
+_T5_TOKENS: Mapping[Family, int] = {Family.SD3: 77, Family.FLUX: 256}
+"""What shorter prompts are filled up to for T5; PixArt's are not."""
+
+_EMPTY_TOKENS = 77
 
 
 def encode_prompt(clip: TextEncoder, text: str, catalogue: Catalogue = NO_MODELS) -> Prompt:
-    """Turn a prompt into conditioning; both of SDXL's text towers read the same. See ``encode_prompts``."""
+    """Turn a prompt into conditioning; all text towers read the same. See ``encode_prompts``."""
     return encode_prompts(clip, {tower.kind: text for tower in clip.towers}, catalogue)
 
 
 def encode_prompts(
-    clip: TextEncoder, texts: Mapping[TowerKind, str], catalogue: Catalogue = NO_MODELS
+    clip: TextEncoder,
+    texts: Mapping[TowerKind, str],
+    catalogue: Catalogue = NO_MODELS,
+    *,
+    fills_empty: bool = True,
 ) -> Prompt:
     """Turn a prompt for each text tower into conditioning.
 
-    A prompt longer than 75 tokens becomes several chunks, whose embeddings follow one another. The
-    embedding of a token of weight w is w times as far from that of an empty prompt. The embeddings of two
-    towers stand side by side; the shorter prompt is filled up with empty chunks. The pooled embedding is
-    that of the last tower's first chunk.
+    For CLIP a prompt longer than 75 tokens becomes several chunks, whose embeddings follow one another; T5
+    reads it as one. The embedding of a token of weight w is w times as far from that of an empty prompt.
+    CLIP's towers stand side by side; the shorter prompt is filled up with empty chunks.
 
     Args:
         clip: The text towers.
-        texts: A prompt for each kind of tower.
+        texts: A prompt for each kind of tower; of kinds that are not there too.
         catalogue: Where the embeddings lie that a prompt names.
+        fills_empty: Whether Stable Diffusion 3 reads empty prompts as such; else an empty one for T5 is its
+            end alone, and if those for CLIP are both empty nothing is said of them.
 
     Raises:
         InputError: If a prompt is too long, nests parentheses too deeply, or has broken characters; code
@@ -48,27 +56,40 @@ def encode_prompts(
     missing = [tower.kind for tower in clip.towers if tower.kind not in texts]
     if missing:
         raise InputError(
-            f"this CLIP belongs to {clip.family.value}, and has a text encoder without a prompt",
+            f"this CLIP belongs to {clip.family.value}, and its text encoder {missing[0]} has no prompt",
             code="wrong_text_encoder",
             hint="Encode the prompt with CLIPTextEncode.",
         )
-    chunks = [tokenize(tower, texts[tower.kind], catalogue) for tower in clip.towers]
-    count = max(map(len, chunks))
-    embeds, pooled = [], None
-    for tower, mine in zip(clip.towers, chunks, strict=True):
-        mine += [padded(tower, [])] * (count - len(mine))
-        prompt_embeds, pooled = _encode(clip, tower, mine)
-        embeds.append(prompt_embeds)
-    return Prompt(torch.cat(embeds, dim=-1), pooled)
+    leaves_empty = not fills_empty and clip.family is Family.SD3
+    chunks = _chunks(clip, texts, catalogue, leaves_empty)
+    encoded = {
+        tower.kind: encode_chunks(clip, tower, chunks[tower.kind])
+        for tower in clip.towers
+        if tower.kind in chunks
+    }
+    match clip.family:
+        case Family.SD3:
+            return _joined(encoded)
+        case Family.FLUX:
+            return Prompt(encoded["t5xxl"][0], encoded["clip_l"][1])
+        case Family.PIXART_ALPHA | Family.PIXART_SIGMA:
+            return Prompt(encoded["t5xxl"][0])
+    return Prompt(torch.cat([embeds for embeds, _ in encoded.values()], dim=-1), [*encoded.values()][-1][1])
 
 
 def pool_words(clip: TextEncoder, text: str, catalogue: Catalogue = NO_MODELS) -> Tensor:
-    """Return what the last text tower says of a few words as a whole, before its projection, (1, width).
+    """Return what the last of CLIP's towers says of words as a whole, before its projection, (1, width).
 
     Args and errors: As of ``encode_prompts``.
     """
-    tower = clip.towers[-1]
-    return _run(clip, tower, tokenize(tower, text, catalogue), is_projected=False)[1]
+    towers = [tower for tower in clip.towers if tower.kind != "t5xxl"]
+    if not towers:
+        raise InputError(
+            f"this CLIP belongs to {clip.family.value}, whose T5 says nothing of words as a whole",
+            code="wrong_text_encoder",
+            hint="Use the CLIP output of the checkpoint that the boxes are for.",
+        )
+    return run_tower(clip, towers[-1], tokenize(towers[-1], text, catalogue), is_projected=False)[1]
 
 
 def set_last_layer(clip: TextEncoder, last_layer: int) -> TextEncoder:
@@ -81,108 +102,55 @@ def set_last_layer(clip: TextEncoder, last_layer: int) -> TextEncoder:
     return replace(clip, last_layer=last_layer)
 
 
-def _encode(clip: TextEncoder, tower: TextTower, chunks: Sequence[list[Token]]) -> tuple[Tensor, Tensor]:
-    """Run a tower on chunks; returns (1, 77 · chunks, width) and the pooled embedding (1, width)."""
-    weights = torch.tensor([[weight for _, weight in chunk] for chunk in chunks])
-    if bool((weights != 1.0).any()):
-        embeds, pooled = _run(clip, tower, [*chunks, padded(tower, [])])
-        *embeds, origin = embeds  # type: ignore[assignment]
-        prompt_embeds = origin + weights[..., None] * (torch.stack(list(embeds)) - origin)
-    else:
-        prompt_embeds, pooled = _run(clip, tower, chunks)
-    return prompt_embeds.reshape(1, -1, prompt_embeds.shape[-1]), pooled
-
-
-def _run(
-    clip: TextEncoder, tower: TextTower, chunks: Sequence[list[Token]], *, is_projected: bool = True
-) -> tuple[Tensor, Tensor]:
-    """Run a tower; float32 on the CPU: (chunks, 77, width), and of the first chunk (1, width)."""
-    numbers = torch.tensor(
-        [[token if isinstance(token, int) else 0 for token, _ in chunk] for chunk in chunks]
-    )
-    end = int((numbers[0] == tower.tokenizer.eos_token_id).int().argmax())
-
-    @torch.inference_mode()
-    def call() -> tuple[Tensor, Tensor]:
-        network = tower.network.module()
-        encoder = getattr(network, "text_model", network)
-        with memory_errors("encoding a prompt"), _with_vectors(encoder, chunks), _outputs(encoder) as layers:
-            last = encoder(numbers.to(tower.network.placement.device)).last_hidden_state
-            embeds = _chosen_layer(clip, tower, encoder, layers, last)
-            pooled = last[:1, end]
-            if is_projected and encoder is not network:
-                pooled = network.text_projection(pooled)
-            return embeds.float().cpu(), pooled.float().cpu()
-
-    embeds, pooled = with_room(call, keep=(tower.network,))
-    return embeds.clone(), pooled.clone()
-
-
-def _chosen_layer(
-    clip: TextEncoder, tower: TextTower, encoder: Any, layers: Sequence[Tensor], last: Tensor
-) -> Tensor:
-    """Return the output of the layer that the family, or the user, takes.
-
-    Stable Diffusion 1.x and 2.x put the final norm behind whichever layer is taken; SDXL takes it as it is.
+def set_t5_length(clip: TextEncoder, min_length: int, min_padding: int) -> TextEncoder:
+    """Return the same encoder whose T5, if it has one, fills prompts up in another way.
 
     Args:
-        clip: What the tower belongs to.
-        tower: Which one.
-        encoder: Its module.
-        layers: What each of its layers gave.
-        last: What the last gave, normed.
+        clip: An encoder.
+        min_length: Tokens that a prompt has at least; shorter ones are filled up.
+        min_padding: Tokens to fill up with in any case, which count in that.
     """
-    last_layer = clip.last_layer
-    if last_layer is None:
-        last_layer = _LAST if clip.family is Family.SD1 else _PENULTIMATE
-    if tower.is_shortened:
-        last_layer = min(last_layer + 1, _LAST)
-    if -last_layer > len(layers):
-        return last
-    chosen = layers[last_layer]
-    return encoder.final_layer_norm(chosen) if clip.family in (Family.SD1, Family.SD2) else chosen
+    towers = (
+        replace(tower, min_length=min_length, min_padding=min_padding) if tower.kind == "t5xxl" else tower
+        for tower in clip.towers
+    )
+    return replace(clip, towers=tuple(towers))
 
 
-@contextmanager
-def _outputs(encoder: Any) -> Iterator[list[Tensor]]:
-    """Collect what each layer of a tower gives within the block.
+def _chunks(
+    clip: TextEncoder, texts: Mapping[TowerKind, str], catalogue: Catalogue, leaves_empty: bool
+) -> dict[TowerKind, list[list[Token]]]:
+    """Return the tokens for each tower; those of CLIP's towers have equally many chunks, or none."""
+    chunks: dict[TowerKind, list[list[Token]]] = {}
+    is_silent = leaves_empty and not any(text for kind, text in texts.items() if kind != "t5xxl")
+    for tower in clip.towers:
+        text = texts[tower.kind]
+        if tower.kind == "t5xxl":
+            length = _T5_TOKENS.get(clip.family, 0)
+            is_left = leaves_empty and not text
+            chunks["t5xxl"] = [[end_of(tower)]] if is_left else tokenize(tower, text, catalogue, length)
+        elif not is_silent:
+            chunks[tower.kind] = tokenize(tower, text, catalogue)
+    side_by_side = [tower for tower in clip.towers if tower.kind != "t5xxl" and tower.kind in chunks]
+    count = max((len(chunks[tower.kind]) for tower in side_by_side), default=0)
+    for tower in side_by_side:
+        chunks[tower.kind] += [padded(tower, [])] * (count - len(chunks[tower.kind]))
+    return chunks
 
-    Not by ``output_hidden_states``: for that transformers hooks into the layers once for each model, so that
-    layers which a model shares with its LoRAs' twins would tell twice.
+
+def _joined(encoded: Mapping[TowerKind, Encoded]) -> Prompt:
+    """Put CLIP's embeddings side by side, filled up to T5's width, and T5's behind them.
+
+    Zeros stand for what is missing. Source: Esser et al. 2024, "Scaling Rectified Flow Transformers", §4.
     """
-    outputs: list[Tensor] = []
-    hooks = [
-        layer.register_forward_hook(lambda layer, args, output: outputs.append(output))
-        for layer in encoder.encoder.layers
-    ]
-    try:
-        yield outputs
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-@contextmanager
-def _with_vectors(encoder: Any, chunks: Sequence[list[Token]]) -> Iterator[None]:
-    """Have a tower see, within the block, vectors in the places where chunks hold them."""
-    vectors = {
-        (row, column): token
-        for row, chunk in enumerate(chunks)
-        for column, (token, _) in enumerate(chunk)
-        if isinstance(token, Tensor)
-    }
-
-    def put(module: Any, numbers: Any, embedded: Tensor) -> Tensor:
-        embedded = embedded.clone()
-        for place, vector in vectors.items():
-            embedded[place] = vector.to(embedded)
-        return embedded
-
-    if not vectors:
-        yield
-        return
-    hook = encoder.get_input_embeddings().register_forward_hook(put)
-    try:
-        yield
-    finally:
-        hook.remove()
+    nothing = torch.zeros(1, 0)
+    sides = [encoded[kind] for kind in ("clip_l", "clip_g") if kind in encoded]
+    parts = [encoded["t5xxl"][0]] if "t5xxl" in encoded else []
+    width = parts[0].shape[-1] if parts else _WIDTHS["t5xxl"]
+    if sides:
+        before = 0 if "clip_l" in encoded else _WIDTHS["clip_l"]
+        both = torch.cat([embeds for embeds, _ in sides], dim=-1)
+        parts.insert(0, functional.pad(both, (before, width - before - both.shape[-1])))
+    pooled = [encoded.get(kind, (nothing, torch.zeros(1, _WIDTHS[kind])))[1] for kind in ("clip_l", "clip_g")]
+    embeds = torch.cat(parts, dim=1) if parts else torch.zeros(1, _EMPTY_TOKENS, width)
+    return Prompt(embeds, torch.cat(pooled, dim=-1))

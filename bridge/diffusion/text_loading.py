@@ -1,7 +1,8 @@
-"""From files and folders to CLIP's text towers."""
+"""From files and folders to text towers: CLIP's, and T5's encoder."""
 
 import functools
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,45 +16,71 @@ from bridge.diffusion.device import Placement
 from bridge.diffusion.ldm_names import Place, open_clip_places
 from bridge.diffusion.opening import open_network
 from bridge.diffusion.residency import Network
+from bridge.diffusion.storage import StorageDtype
+from bridge.diffusion.t5 import empty_t5, t5_config, t5_tokenizer
 from bridge.diffusion.types import TextEncoder, TextTower
 from bridge.diffusion.weights import Names
 from bridge.errors import UnsupportedModel
-from bridge.models import Family, TowerKind
+from bridge.models import Family, T5Layout, TowerKind
+
+_STORAGE: Mapping[str, StorageDtype] = {"F8_E4M3": "fp8_e4m3fn", "F8_E5M2": "fp8_e5m2"}
 
 _SHORTENED_LAYERS = 23
 """Diffusers' folders of Stable Diffusion 2, and files made of them, lack the last of ViT-H/14's 24 layers."""
 
 
-def load_text_encoder(paths: Sequence[Path], names: Sequence[str], *, on_cpu: bool = False) -> TextEncoder:
-    """Open text towers that are kept apart from a checkpoint, each a file or a diffusers folder.
+TEXT_ENCODER_TYPES = "stable_diffusion", "sdxl", "sd3", "flux", "pixart"
+"""What text encoders may be for, in ComfyUI's names."""
 
-    One tower makes the text encoder of the family it alone belongs to; ViT-L/14 and ViT-bigG/14 together,
-    in any order, make SDXL's.
+_SD3_TOWERS: tuple[TowerKind, ...] = ("clip_l", "clip_g", "t5xxl")
+_FAMILIES: Mapping[str, Mapping[tuple[TowerKind, ...], Family]] = {
+    "stable_diffusion": {
+        ("clip_l",): Family.SD1,
+        ("clip_h",): Family.SD2,
+        ("clip_g",): Family.SDXL_REFINER,
+    },
+    "sdxl": {("clip_l", "clip_g"): Family.SDXL},
+    "sd3": {
+        towers: Family.SD3 for count in (1, 2, 3) for towers in itertools.combinations(_SD3_TOWERS, count)
+    },
+    "flux": {("clip_l", "t5xxl"): Family.FLUX},
+    "pixart": {("t5xxl",): Family.PIXART_ALPHA},
+}
+"""Use → the towers that make a text encoder → the family it then belongs to; PixArt Sigma reads as Alpha."""
+
+
+def load_text_encoder(
+    paths: Sequence[Path], names: Sequence[str], type: str, *, on_cpu: bool = False
+) -> TextEncoder:
+    """Open text towers that are kept apart from a checkpoint, each a file or a folder, in any order.
 
     Args:
-        paths: One or two.
+        paths: One to three.
         names: What the user calls them.
+        type: What they are for, one of ``TEXT_ENCODER_TYPES``.
         on_cpu: Whether they are to run there, whatever the device is.
 
     Raises:
         ModelError: If one is damaged, unsafe, or no text encoder.
-        UnsupportedModel: If no supported family has these towers.
+        UnsupportedModel: If these towers are not what the type has.
     """
     towers = [_tower_of_its_own(path, name, on_cpu) for path, name in zip(paths, names, strict=True)]
     towers.sort(key=lambda tower: get_args(TowerKind).index(tower.kind))
-    families: dict[tuple[TowerKind, ...], Family] = {
-        ("clip_l",): Family.SD1,
-        ("clip_h",): Family.SD2,
-        ("clip_g",): Family.SDXL_REFINER,
-        ("clip_l", "clip_g"): Family.SDXL,
-    }
     kinds = tuple(tower.kind for tower in towers)
-    if kinds not in families:
+    if kinds not in _FAMILIES[type]:
         raise UnsupportedModel(
-            f"no supported family has the text encoders {' and '.join(kinds)}",
-            hint="SDXL has clip_l (ViT-L/14) and clip_g (ViT-bigG/14).",
+            f'text encoders of type "{type}" are not made of {" and ".join(kinds)}', hint=_remedy(kinds, type)
         )
-    return TextEncoder(tuple(towers), families[kinds])
+    return TextEncoder(tuple(towers), _FAMILIES[type][kinds])
+
+
+def _remedy(kinds: tuple[TowerKind, ...], type: str) -> str:
+    """Say for which types these towers are, or what the type is made of."""
+    fitting = [f'"{each}"' for each, families in _FAMILIES.items() if kinds in families]
+    if fitting:
+        return f"Choose the type {' or '.join(fitting)}, or other files."
+    made_of = " or ".join(" and ".join(each) for each in _FAMILIES[type])
+    return f'"{type}" is made of {"any of clip_l, clip_g and t5xxl" if type == "sd3" else made_of}.'
 
 
 def _tower_of_its_own(path: Path, name: str, on_cpu: bool) -> TextTower:
@@ -81,6 +108,8 @@ def tower_in_file(
     Raises:
         ModelError: If the file does not hold what the tower needs.
     """
+    if isinstance(part.layout, T5Layout):
+        return _t5_tower(path, header, part.layout, part.prefix, label, on_cpu)
     config = networks.text_config(part.layout, part.kind)
     names = _tower_names(part.prefix, header, part.layout.is_open_clip)
     network = _tower_network(label, config, path, names, on_cpu)
@@ -98,6 +127,8 @@ def tower_in_folder(path: Path, kind: TowerKind, label: str, on_cpu: bool = Fals
     file = folder.weights_file(path, "model")
     header = models.read_header(file)
     part = models.text_tower(header, f"{path.parent.name}/{path.name}")
+    if isinstance(part.layout, T5Layout):
+        return _t5_tower(file, header, part.layout, part.prefix, label, on_cpu)
     config = {**folder.read_text_config(path), "projection_dim": part.layout.projection}
     names = _tower_names(part.prefix, header, part.layout.is_open_clip)
     network = _tower_network(label, config, file, names, on_cpu)
@@ -113,6 +144,26 @@ def _tower_names(prefix: str, header: models.Header, is_open_clip: bool) -> Name
         return [Place(prefix + bare), Place(prefix.removesuffix("text_model.") + bare)]
 
     return places
+
+
+def _t5_tower(
+    file: Path, header: models.Header, layout: T5Layout, prefix: str, label: str, on_cpu: bool
+) -> TextTower:
+    """Open T5's encoder; weights that a file keeps in eight bits rest in them."""
+
+    def places(name: str) -> list[str]:
+        return [prefix + name, *([f"{prefix}encoder.embed_tokens.weight"] if name == "shared.weight" else [])]
+
+    stored = header.tensors[f"{prefix}encoder.block.0.layer.0.SelfAttention.q.weight"].dtype
+    network: Network[Any] = open_network(
+        label,
+        functools.partial(empty_t5, t5_config(layout)),
+        file,
+        places,
+        place=Placement.on_cpu if on_cpu else Placement.for_t5,
+        storage=_STORAGE.get(stored, "default"),
+    )
+    return TextTower(network, t5_tokenizer(), "t5xxl")
 
 
 def _tower_network(

@@ -1,7 +1,7 @@
-"""Prompts to tokens: weights, chunks of 75, words that come as vectors from a file.
+"""Prompts to tokens: weights, chunks of 75 for CLIP, words that come as vectors from a file.
 
 The rules are ComfyUI's: what stands between parentheses, or is one embedding, is a piece; a piece of fewer
-than eight tokens is moved to the next chunk rather than split.
+than eight tokens is moved to the next chunk rather than split. T5 has one chunk, as long as the prompt.
 """
 
 import re
@@ -25,6 +25,9 @@ WHOLE_PIECE = 8
 MAX_CHARACTERS = 100_000
 """A longer prompt is a slip or an attack: it would be hundreds of chunks."""
 
+MAX_T5_TOKENS = 4096
+"""T5-XXL weighs every pair of tokens in 64 heads: these take 4 GiB."""
+
 _EMBEDDING = "embedding:"
 _ENDINGS = ("", ".safetensors", ".pt", ".bin")
 
@@ -33,14 +36,20 @@ NO_MODELS = Catalogue(())
 Token = tuple[int | Tensor, float]
 """A token's number, or its vector, and its weight."""
 
+PADDING: Token = (0, 1.0)
+"""What T5 and OpenCLIP's towers fill up with."""
 
-def tokenize(tower: TextTower, text: str, catalogue: Catalogue = NO_MODELS) -> list[list[Token]]:
-    """Turn a prompt into chunks of 77 weighted tokens each; at least one.
+
+def tokenize(
+    tower: TextTower, text: str, catalogue: Catalogue = NO_MODELS, min_length: int = 0
+) -> list[list[Token]]:
+    """Turn a prompt into weighted tokens: for CLIP chunks of 77, at least one; for T5 one chunk.
 
     Args:
         tower: Whose tokenizer is used, and whose embeddings ``embedding:name`` means.
         text: The prompt.
         catalogue: Where embeddings lie.
+        min_length: Tokens that T5's chunk has at least, unless the tower says otherwise.
 
     Raises:
         InputError: If the prompt is too long, nests parentheses too deeply, or has broken characters.
@@ -64,17 +73,24 @@ def tokenize(tower: TextTower, text: str, catalogue: Catalogue = NO_MODELS) -> l
         for part, weight in parse_weights(text)
         for tokens in _pieces(tower, part, catalogue)
     ]
-    return [padded(tower, chunk) for chunk in _chunks(pieces)]
+    if tower.kind != "t5xxl":
+        return [padded(tower, chunk) for chunk in _chunks(pieces)]
+    return [_padded_for_t5(tower, [token for piece in pieces for token in piece], min_length)]
 
 
 def padded(tower: TextTower, chunk: Sequence[Token]) -> list[Token]:
-    """Put a start before a chunk and an end behind it, and fill it up to 77.
+    """Put a start before a chunk of CLIP's and an end behind it, and fill it up to 77.
 
     ViT-L/14 was trained with more end tokens behind the first, OpenCLIP's towers with zeros.
     """
-    start, end = tower.tokenizer.bos_token_id, tower.tokenizer.eos_token_id
-    padding = end if tower.kind == "clip_l" else 0
-    return [(start, 1.0), *chunk, (end, 1.0), *[(padding, 1.0)] * (CHUNK - len(chunk))]
+    end = end_of(tower)
+    padding = end if tower.kind == "clip_l" else PADDING
+    return [(tower.tokenizer.bos_token_id, 1.0), *chunk, end, *[padding] * (CHUNK - len(chunk))]
+
+
+def end_of(tower: TextTower) -> Token:
+    """Return the token that ends a prompt."""
+    return tower.tokenizer.eos_token_id, 1.0
 
 
 def embedding_names(text: str) -> list[str]:
@@ -104,13 +120,27 @@ def _pieces(tower: TextTower, text: str, catalogue: Catalogue) -> Iterator[Seque
     for part in re.split(rf"(?:(?<=[ \n])|^)(?={_EMBEDDING})", text):
         rest = part
         if part.startswith(_EMBEDDING):
-            name, _, rest = part.removeprefix(_EMBEDDING).strip().partition(" ")
+            words = part.removeprefix(_EMBEDDING).split(maxsplit=1)
+            name, rest = (words[0] if words else ""), (words[1] if len(words) > 1 else "")
             path, behind = find_embedding(name, catalogue)
             width = tower.network.module().get_input_embeddings().embedding_dim
             yield list(read_embedding(path, name, tower.kind, width))
             rest = f"{behind} {rest}" if behind else rest
         if rest.strip():
-            yield tower.tokenizer(rest)["input_ids"][1:-1]
+            start = 0 if tower.kind == "t5xxl" else 1
+            yield tower.tokenizer(rest)["input_ids"][start:-1]
+
+
+def _padded_for_t5(tower: TextTower, tokens: list[Token], min_length: int) -> list[Token]:
+    if len(tokens) > MAX_T5_TOKENS:
+        raise InputError(
+            f"a prompt has {len(tokens):,} tokens for T5; the most is {MAX_T5_TOKENS:,}",
+            code="too_long",
+            hint="Shorten it: what stands far behind hardly counts.",
+        )
+    length = min_length if tower.min_length is None else tower.min_length
+    ended = [*tokens, end_of(tower), *[PADDING] * tower.min_padding]
+    return ended + [PADDING] * (length - len(ended))
 
 
 def _chunks(pieces: Sequence[list[Token]]) -> list[list[Token]]:

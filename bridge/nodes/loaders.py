@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 from bridge.diffusion import (
+    TEXT_ENCODER_TYPES,
     Clip,
     Model,
     StorageDtype,
@@ -24,9 +25,7 @@ CLIP_TYPES = (
     "stable_diffusion", "stable_cascade", "sd3", "stable_audio", "mochi", "ltxv", "pixart", "cosmos",
     "lumina2", "wan", "hidream", "chroma", "ace", "omnigen2", "qwen_image", "hunyuan_image",
 )  # fmt: skip
-OTHER_CLIPS = (
-    "Text encoders of other families than Stable Diffusion 1, 2 and XL are refused, whatever the type."
-)
+OTHER_CLIPS = "Text encoders that do not belong to the type are refused, and so are types of other families."
 DUAL_CLIP_TYPES = "sdxl", "sd3", "flux", "hunyuan_video", "hidream", "hunyuan_image"
 
 
@@ -69,9 +68,11 @@ def clip_loader(
     type: Annotated[str, Choices(CLIP_TYPES)] = "stable_diffusion",
     device: ClipDevice = "default",
 ) -> Clip:
-    """Open a text encoder that is kept apart: CLIP-L (SD 1.x), CLIP-H (SD 2.x) or CLIP-G (SDXL refiner)."""
-    _require_type(type, "stable_diffusion")
-    return load_text_encoder([find_model("text_encoders", clip_name)], [clip_name], on_cpu=device == "cpu")
+    """Open a text encoder that is kept apart: CLIP-L (SD 1.x), CLIP-H (SD 2.x) or CLIP-G (SDXL refiner).
+
+    As "sd3" any of CLIP-L, CLIP-G and T5-XXL, which does without the other two; as "pixart" T5-XXL.
+    """
+    return _load([clip_name], type, on_cpu=device == "cpu")
 
 
 @node(
@@ -86,11 +87,24 @@ def dual_clip_loader(
     type: Annotated[str, Choices(DUAL_CLIP_TYPES)] = "sdxl",
     device: ClipDevice = "default",
 ) -> Clip:
-    """Open SDXL's two text encoders, CLIP-L and CLIP-G, in any order."""
-    _require_type(type, "sdxl")
-    names = [clip_name1, clip_name2]
-    paths = [find_model("text_encoders", name) for name in names]
-    return load_text_encoder(paths, names, on_cpu=device == "cpu")
+    """Open two text encoders, in any order: SDXL's are CLIP-L and CLIP-G, Flux's CLIP-L and T5-XXL.
+
+    As "sd3" any two of CLIP-L, CLIP-G and T5-XXL.
+    """
+    return _load([clip_name1, clip_name2], type, on_cpu=device == "cpu")
+
+
+@node(
+    "TripleCLIPLoader",
+    category="advanced/loaders",
+    fingerprint=model_stamps(
+        clip_name1="text_encoders", clip_name2="text_encoders", clip_name3="text_encoders"
+    ),
+    differs=OTHER_CLIPS,
+)
+def triple_clip_loader(clip_name1: ClipName, clip_name2: ClipName, clip_name3: ClipName) -> Clip:
+    """Open Stable Diffusion 3's three text encoders, CLIP-L, CLIP-G and T5-XXL, in any order."""
+    return _load([clip_name1, clip_name2, clip_name3], "sd3", on_cpu=False)
 
 
 @node(
@@ -105,8 +119,12 @@ def vae_loader(vae_name: Annotated[str, ChoicesFrom("vae")]) -> Vae:
     return load_autoencoder(find_model("vae", vae_name), vae_name)
 
 
-def _require_type(type: str, supported: str) -> None:
-    if type != supported:
+def _load(names: list[str], type: str, *, on_cpu: bool) -> Clip:
+    if type not in TEXT_ENCODER_TYPES:
         raise UnsupportedModel(
-            f'text encoders of type "{type}" are not supported', hint=f'Choose "{supported}".'
+            f'text encoders of type "{type}" are not supported',
+            hint=f"Choose one of: {', '.join(TEXT_ENCODER_TYPES)}.",
         )
+    return load_text_encoder(
+        [find_model("text_encoders", name) for name in names], names, type, on_cpu=on_cpu
+    )

@@ -49,7 +49,9 @@ def test_a_vae_and_a_text_encoder_load_alone(published: Path, tmp_path: Path) ->
     _, clip, vae = load_checkpoint(published, "tiny")
     alone = load_autoencoder(write(autoencoder_state(vae), tmp_path), "x").network.module()
     assert torch.equal(alone.decoder.conv_in.weight, vae.network.module().decoder.conv_in.weight)
-    [tower] = load_text_encoder([write(tower_state(clip.towers[0]), tmp_path)], ["x"]).towers
+    [tower] = load_text_encoder(
+        [write(tower_state(clip.towers[0]), tmp_path)], ["x"], "stable_diffusion"
+    ).towers
     [mine, theirs] = (each.network.module().state_dict() for each in (tower, clip.towers[0]))
     assert mine.keys() == theirs.keys()
     assert all(torch.equal(mine[name], theirs[name]) for name in mine)
