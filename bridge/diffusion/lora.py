@@ -5,7 +5,6 @@ the file changes is first needed.
 """
 
 import functools
-import itertools
 import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -16,16 +15,15 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from bridge.diffusion.adapters import changed
 from bridge.diffusion.device import memory_errors
-from bridge.diffusion.ldm_names import blocks_per_level, unet_names
+from bridge.diffusion.lora_names import Target, targets_of
 from bridge.diffusion.patching import Change, patched
 from bridge.diffusion.reading import Loader, reading, running_loader
 from bridge.diffusion.residency import Network
 from bridge.diffusion.types import DiffusionModel, TextEncoder
 from bridge.engine import current_job
-from bridge.errors import ModelError
-from bridge.models import Adapter, Header, Shape, adapters_of, lora_family, read_header
+from bridge.errors import ModelError, UnsupportedModel
+from bridge.models import Adapter, Family, Header, Shape, adapters_of, lora_family, read_header
 
 C = TypeVar("C", TextEncoder, None)
 
@@ -58,10 +56,17 @@ def apply_lora(
     header = read_header(path)
     adapters = adapters_of(header, name)
     _require_family(header, adapters, name, model)
+    if model.family is Family.FLUX:  # trainers count T5 as the third tower, though here it is the second
+        adapters = [replace(each, part="text_2") if each.part == "text_3" else each for each in adapters]
     targets: dict[str, Network[Any]] = {"unet": model.unet}
+    parts: list[str] = []
     if clip is not None:
-        targets |= {f"text_{number}": tower.network for number, tower in enumerate(clip.towers, 1)}
-    found = {part: _matches(network, part, adapters, name, header) for part, network in targets.items()}
+        parts = _parts(clip)
+        targets |= {part: tower.network for part, tower in zip(parts, clip.towers, strict=True)}
+    found = {
+        part: _matches(network, part, model.family, adapters, name, header)
+        for part, network in targets.items()
+    }
     _require_matches(found, adapters, name, header)
 
     def with_lora(part: str, strength: float) -> Network[Any]:
@@ -74,14 +79,15 @@ def apply_lora(
         model = replace(model, unet=with_lora("unet", strength_model))
     if clip is not None and strength_clip != 0:
         towers = (
-            replace(tower, network=with_lora(f"text_{number}", strength_clip))
-            for number, tower in enumerate(clip.towers, 1)
+            replace(tower, network=with_lora(part, strength_clip))
+            for part, tower in zip(parts, clip.towers, strict=True)
         )
         clip = replace(clip, towers=tuple(towers))
     return model, clip
 
 
-Matches = Mapping[str, tuple[Adapter, ...]]
+Match = tuple[Target, Adapter]
+Matches = Mapping[str, tuple[Match, ...]]
 """Parameter of a network → the adapters that change it."""
 
 
@@ -122,19 +128,17 @@ class LoraPatch:
             ModelError: Code ``model_corrupt`` if it is not what it was, or holds what is no number.
             OutOfMemory: If it does not fit.
         """
-        keys = [key for each in self._adapters() for key in each.tensors.values()]
-        tensors = self._read(keys)
+        adapters = [each for matches in self.matches.values() for _, each in matches]
+        # A module may be several parameters.
+        tensors = self._read(list(dict.fromkeys(key for each in adapters for key in each.tensors.values())))
 
-        def change(adapters: tuple[Adapter, ...], weight: Tensor) -> Tensor:
-            for each in adapters:
+        def change(matches: tuple[Match, ...], weight: Tensor) -> Tensor:
+            for target, each in matches:
                 parts = {role: tensors[key].to(weight.device) for role, key in each.tensors.items()}
-                weight = changed(each.kind, weight, parts, self.strength)
+                weight = target.changed(each.kind, weight, parts, self.strength)
             return weight
 
-        return {name: functools.partial(change, adapters) for name, adapters in self.matches.items()}
-
-    def _adapters(self) -> Iterable[Adapter]:
-        return itertools.chain.from_iterable(self.matches.values())
+        return {name: functools.partial(change, matches) for name, matches in self.matches.items()}
 
     def _read(self, keys: Collection[str]) -> dict[str, Tensor]:
         total = sum(self.header.tensors[key].end - self.header.tensors[key].begin for key in keys)
@@ -158,36 +162,34 @@ class LoraPatch:
             raise _corrupt(self.name, f'holds values that are no numbers, in "{key}"')
 
 
+def _parts(clip: TextEncoder) -> list[str]:
+    """Return what a LoRA calls the text towers, of which Stable Diffusion 3 may lack some."""
+    if clip.family is Family.SD3:
+        return [{"clip_l": "text_1", "clip_g": "text_2"}.get(tower.kind, "text_3") for tower in clip.towers]
+    return [f"text_{number}" for number, _ in enumerate(clip.towers, 1)]
+
+
 def _matches(
-    network: Network[Any], part: str, adapters: Iterable[Adapter], name: str, header: Header
+    network: Network[Any],
+    part: str,
+    family: Family,
+    adapters: Iterable[Adapter],
+    name: str,
+    header: Header,
 ) -> Matches:
     """Find the parameters of a network that adapters of a file change, and check their shapes."""
     mine = [each for each in adapters if each.part == part]
     if not mine:
         return {}
-    weights = _weights_by_module(network.shapes, part)
-    found: dict[str, tuple[Adapter, ...]] = {}
+    targets = targets_of(network.shapes, part, family)
+    found: dict[str, tuple[Match, ...]] = {}
     for each in mine:
-        parameter = weights.get(each.module, "")
-        if each.kind == "bias_difference":
-            parameter = parameter.removesuffix("weight") + "bias"
-        if parameter in network.shapes:
-            _require_fit(each, network.shapes[parameter], name, header)
-            found[parameter] = (*found.get(parameter, ()), each)
-    return found
-
-
-def _weights_by_module(shapes: Mapping[str, Shape], part: str) -> dict[str, str]:
-    """Every spelling of a module's name, with underscores for dots → its weight."""
-    blocks = blocks_per_level(shapes)
-    found: dict[str, str] = {}
-    for name in shapes:
-        if name.endswith(".weight"):
-            spellings = (
-                [name, *unet_names(name, blocks)] if part == "unet" else [name.removeprefix("text_model.")]
-            )
-            for spelling in spellings:
-                found.setdefault(spelling.removesuffix(".weight").replace(".", "_"), name)
+        for target in targets.get(each.module, []):
+            if each.kind == "bias_difference":
+                target = replace(target, parameter=target.parameter.removesuffix("weight") + "bias")
+            if shape := network.shapes.get(target.parameter):
+                _require_fit(target, each, shape, name, header)
+                found[target.parameter] = (*found.get(target.parameter, ()), (target, each))
     return found
 
 
@@ -201,13 +203,19 @@ def _require_family(header: Header, adapters: Iterable[Adapter], name: str, mode
         )
 
 
-def _require_fit(adapter: Adapter, weight: Shape, name: str, header: Header) -> None:
+def _require_fit(target: Target, adapter: Adapter, weight: Shape, name: str, header: Header) -> None:
     """Change a weight without memory, so that only its shape is there to complain."""
     entries = {role: header.tensors[key] for role, key in adapter.tensors.items()}
     alpha = entries.pop("alpha", None)
     parts = {role: torch.empty(entry.shape, device="meta") for role, entry in entries.items()}
     try:
-        fits = changed(adapter.kind, torch.empty(weight, device="meta"), parts, 1.0).shape == weight
+        whole = torch.empty(weight, device="meta")
+        fits = target.changed(adapter.kind, whole, parts, 1.0).shape == weight
+    except NotImplementedError as error:
+        raise UnsupportedModel(
+            f'"{name}" changes "{adapter.module}" in a way that needs more than a part of its matrix',
+            hint="Use a LoRA in the naming of diffusers, or one of another kind.",
+        ) from error
     except (RuntimeError, ValueError, IndexError):
         fits = False
     if not fits or (alpha and math.prod(alpha.shape) != 1):
@@ -226,8 +234,8 @@ def _require_matches(
     used = {
         key
         for part in found.values()
-        for mine in part.values()
-        for each in mine
+        for matches in part.values()
+        for _, each in matches
         for key in each.tensors.values()
     }
     if not used:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from bridge.diffusion.ldm_names import THIRDS, Place, Rows
-from bridge.models import FluxLayout, PixArtLayout, SD3Layout, TransformerLayout
+from bridge.models import Family, FluxLayout, PixArtLayout, SD3Layout, TransformerLayout
 
 Places = Mapping[str, Place]
 """Path of a layer → of what holds it in the file; there with the ending of the parameter, ``weight`` or
@@ -36,18 +36,32 @@ def transformer_places(name: str, layout: TransformerLayout) -> list[Place]:
         name: In diffusers' style.
         layout: Of the transformer.
     """
-    style = _STYLES[type(layout)]
+    return [_place(name, _STYLES[type(layout)], layout.depth)]
+
+
+def original_place(name: str, family: Family, depth: int) -> Place:
+    """Translate a parameter of a family's transformer.
+
+    Args:
+        name: In diffusers' style.
+        family: Of the transformer.
+        depth: Number of its ``transformer_blocks``.
+    """
+    return _place(name, _FAMILIES[family], depth)
+
+
+def _place(name: str, style: _Style, depth: int) -> Place:
     path, kind = _split(name)
     if match := re.fullmatch(r"(\w+)\.(\d+)\.(.+)", path):
         blocks, number, inner = match.groups()
         theirs, places = style.blocks[blocks]
         place = replace(places[inner], name=f"{theirs}.{number}.{places[inner].name}")
         # The last block of SD3 only reads the prompt; diffusers normalises it in its own order there.
-        if (inner, type(layout), int(number)) == ("norm1_context.linear", SD3Layout, layout.depth - 1):
+        if style is _SD3 and (inner, int(number)) == ("norm1_context.linear", depth - 1):
             place = replace(place, is_swapped=True)
     else:
         place = style.rest[path]
-    return [place if place.name.endswith(".scale") else replace(place, name=place.name + kind)]
+    return place if place.name.endswith(".scale") else replace(place, name=place.name + kind)
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -182,4 +196,11 @@ _STYLES: Mapping[type[TransformerLayout], _Style] = {
     SD3Layout: _SD3,
     FluxLayout: _FLUX,
     PixArtLayout: _PIXART,
+}
+
+_FAMILIES: Mapping[Family, _Style] = {
+    Family.SD3: _SD3,
+    Family.FLUX: _FLUX,
+    Family.PIXART_ALPHA: _PIXART,
+    Family.PIXART_SIGMA: _PIXART,
 }

@@ -16,6 +16,7 @@ from bridge.models.checkpoint import (
 from bridge.models.control import AdapterLayout, ControlPart, XSPart, controlnet
 from bridge.models.family import (
     CONTEXT_WIDTHS,
+    UNET_FAMILIES,
     UNET_PREFIX,
     Family,
     family_of,
@@ -54,6 +55,7 @@ __all__ = [
     "FOLDERS",
     "PRESETS",
     "RESAMPLER_HEAD_WIDTH",
+    "UNET_FAMILIES",
     "UNET_PREFIX",
     "VAE_PREFIX",
     "VISION_KINDS_BY_PROJECTION",

@@ -13,8 +13,8 @@ from bridge.errors import ModelError, UnsupportedModel
 from bridge.models.family import CONTEXT_WIDTHS, Family, refuse_other_kinds
 from bridge.models.header import Header, Shape
 
-Part = Literal["unet", "text_1", "text_2"]
-"""Which network an adapter changes: the denoiser, the first or the second text tower."""
+Part = Literal["unet", "text_1", "text_2", "text_3"]
+"""Which network an adapter changes: the denoiser, or one of the text towers; T5 is the last."""
 
 _LOW_RANK = r"[._]lora(?:_linear_layer)?[._]"
 _ENDINGS = (
@@ -51,16 +51,23 @@ ADAPTER_KINDS: Mapping[str, tuple[frozenset[str], ...]] = {
 """What can be applied → the roles it must have, one set of them."""
 
 _PREFIXES: tuple[tuple[Part, str], ...] = (
+    ("text_3", r"lora_te3_|text_encoder_3\.|text_encoders\.t5xxl\.(?:transformer\.)?"),
     ("text_2", r"lora_te2_|text_encoder_2\.|text_encoders\.clip_g\.(?:transformer\.)?"),
     ("text_1", r"lora_te1?_|text_encoder\.|text_encoders\.clip_[lh]\.(?:transformer\.)?"),
-    ("unet", r"lora_unet_|lycoris_|(?:unet\.)?base_model\.model\.|unet\.|(?:model\.)?diffusion_model\.|"),
+    (
+        "unet",
+        r"lora_(?:unet|transformer)_|lycoris_|(?:unet\.)?base_model\.model\.|unet\.|transformer\.|"
+        r"(?:model\.)?diffusion_model\.|",
+    ),
 )
 """Part → what stems that belong to it start with; a stem without any prefix belongs to the denoiser."""
 
-_OTHERS = (
+_TRANSFORMERS = (
     (Family.FLUX, r"(?:double|single)_blocks[._]|single_transformer_blocks[._]"),
-    (Family.SD3, r"joint_blocks[._]|(?:^transformer\.|lora_transformer_)transformer_blocks[._]"),
+    (Family.SD3, r"joint_blocks[._]"),
 )
+_TOKEN_WIDTHS = {3072: Family.FLUX, 1536: Family.SD3, 2432: Family.SD3}
+"""Of published transformers whose blocks are called alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +112,14 @@ def adapters_of(header: Header, name: str) -> list[Adapter]:
 def lora_family(header: Header, adapters: Iterable[Adapter]) -> Family | None:
     """Return the family a LoRA was made for; ``None`` where names and shapes do not tell."""
     names = list(header.tensors)
-    for family, pattern in _OTHERS:
+    for family, pattern in _TRANSFORMERS:
         if any(re.search(pattern, name) for name in names):
             return family
     listed = list(adapters)
     shapes = header.shapes
+    is_joint = [each for each in listed if re.match(r"transformer_blocks_\d+_attn_", each.module)]
+    if is_joint:
+        return _TOKEN_WIDTHS.get(_width(is_joint[0], shapes))
     widths = {width for each in listed if (width := _context_width(each, shapes))}
     if len(widths) == 1 and (known := CONTEXT_WIDTHS.get(widths.pop())):
         return known
@@ -168,10 +178,15 @@ def _place(stem: str) -> tuple[Part, str]:
     raise AssertionError("the last prefix may be empty")
 
 
-def _context_width(adapter: Adapter, shapes: Mapping[str, Shape]) -> int | None:
-    """The width of the prompt embeddings, where an adapter of cross-attention shows it."""
+def _context_width(adapter: Adapter, shapes: Mapping[str, Shape]) -> int:
+    """The width of the prompt embeddings, where an adapter of cross-attention shows it; else 0."""
     if adapter.part != "unet" or not re.search(r"attn2_to_[kv]$", adapter.module):
-        return None
+        return 0
+    return _width(adapter, shapes)
+
+
+def _width(adapter: Adapter, shapes: Mapping[str, Shape]) -> int:
+    """What a linear layer reads; 0 where its adapter does not show it."""
     role = {"lora": "down", "loha": "w1_b", "difference": "diff"}.get(adapter.kind)
     shape = shapes[adapter.tensors[role]] if role else ()
-    return shape[1] if len(shape) > 1 else None
+    return shape[1] if len(shape) > 1 else 0

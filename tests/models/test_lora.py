@@ -46,6 +46,8 @@ def test_every_trainers_spelling_names_the_same_module(tensors: Any) -> None:
         ("lora_te2_text_model_encoder_layers_0_mlp_fc1", "text_2"),
         ("text_encoder.text_model.encoder.layers.0.mlp.fc1", "text_1"),
         ("text_encoder_2.text_model.encoder.layers.0.mlp.fc1", "text_2"),
+        ("lora_te3_encoder_layers_0_mlp_fc1", "text_3"),
+        ("text_encoders.t5xxl.transformer.encoder.layers.0.mlp.fc1", "text_3"),
         ("text_encoders.clip_g.transformer.text_model.encoder.layers.0.mlp.fc1", "text_2"),
     ],
 )
@@ -72,6 +74,10 @@ def test_the_output_projection_has_one_name() -> None:
         (pair("lora_unet_double_blocks_0_img_attn_qkv"), Family.FLUX),
         (pair("transformer.single_transformer_blocks.0.attn.to_q"), Family.FLUX),
         (pair("lora_unet_joint_blocks_0_x_block_attn_qkv"), Family.SD3),
+        (pair("transformer.transformer_blocks.0.attn.to_q", width=3072), Family.FLUX),
+        (pair("transformer.transformer_blocks.0.attn.to_q", width=2432), Family.SD3),
+        (pair("transformer.transformer_blocks.0.attn.to_q", width=8), None),
+        (pair("base_model.model.transformer_blocks.0.attn1.to_q", width=1152), None),
         (pair("lora_te_text_model_encoder_layers_0_mlp_fc1"), None),
     ],
 )

@@ -1,0 +1,93 @@
+"""Which parameters of a network the modules of a LoRA are, in the spelling of every trainer."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from bridge.diffusion.adapters import Parts, changed
+from bridge.diffusion.ldm_names import Place, blocks_per_level, unet_names
+from bridge.diffusion.transformer_names import original_place
+from bridge.models import UNET_FAMILIES, Family, Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A parameter that belongs to a module of a LoRA.
+
+    Args:
+        parameter: Its name.
+        place: Where the module has it, if that holds more than this parameter, or holds it otherwise.
+    """
+
+    parameter: str
+    place: Place | None = None
+
+    def changed(self, kind: str, weight: Tensor, parts: Parts, strength: float) -> Tensor:
+        """Return the parameter as an adapter of its module wants it; see ``adapters.changed``.
+
+        Raises:
+            NotImplementedError: If the adapter cannot be known by a part of its module alone.
+        """
+        if self.place is None:
+            return changed(kind, weight, parts, strength)
+        if self.place.is_swapped:
+            return _swapped(changed(kind, _swapped(weight), parts, strength))
+        assert self.place.rows
+        first, last, of = self.place.rows
+        step = len(weight) // (last - first)
+        rows = slice(first * step, last * step)
+        if kind == "lora" and not parts.keys() & {"mid", "magnitude", "dora_scale"}:
+            if len(parts["up"]) != step * of:
+                raise ValueError(f"{len(parts['up'])} outputs for a weight of {step * of}")
+            return changed(kind, weight, {**parts, "up": parts["up"][rows]}, strength)
+        norms = parts.get("dora_scale")
+        if kind == "oft" or (norms is not None and len(norms) != step * of):
+            raise NotImplementedError(kind)
+        whole = torch.zeros(step * of, *weight.shape[1:], device=weight.device)
+        whole[rows] = weight
+        return changed(kind, whole, parts, strength)[rows]
+
+
+def targets_of(shapes: Mapping[str, Shape], part: str, family: Family) -> dict[str, list[Target]]:
+    """Return every spelling of a module's name, with underscores for dots → the weights that it is.
+
+    Args:
+        shapes: Of a network's parameters.
+        part: Which network it is.
+        family: Whose.
+    """
+    if part != "unet":
+        return _spelled({name: [name.removeprefix("text_model.")] for name in shapes})
+    if family in UNET_FAMILIES:
+        blocks = blocks_per_level(shapes)
+        return _spelled({name: [name, *unet_names(name, blocks)] for name in shapes})
+    found = _spelled({name: [name] for name in shapes})
+    depth = len({match[1] for name in shapes if (match := re.match(r"transformer_blocks\.(\d+)\.", name))})
+    for name in shapes:
+        if name.endswith(".weight"):
+            place = original_place(name, family, depth)
+            is_alike = place.rows is None and not place.is_swapped
+            spelling = _flat(place.name.removesuffix(".scale"))
+            found.setdefault(spelling, []).append(Target(name, None if is_alike else place))
+    return found
+
+
+def _spelled(spellings: Mapping[str, list[str]]) -> dict[str, list[Target]]:
+    """Keep the first weight of each spelling."""
+    found: dict[str, list[Target]] = {}
+    for name, spelled in spellings.items():
+        if name.endswith(".weight"):
+            for spelling in spelled:
+                found.setdefault(_flat(spelling), [Target(name)])
+    return found
+
+
+def _flat(name: str) -> str:
+    return name.removesuffix(".weight").replace(".", "_")
+
+
+def _swapped(weight: Tensor) -> Tensor:
+    return torch.cat(weight.chunk(2)[::-1])
