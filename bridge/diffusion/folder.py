@@ -1,7 +1,8 @@
 """Reading the configuration of a model folder in diffusers' layout, trusting nothing in it.
 
 Only keys that the networks of Stable Diffusion and SDXL understand are taken, with values of the expected
-kind; a key that would make another network of it is refused by name, never ignored.
+kind; a key that would make another network of it is refused by name, never ignored. The configuration of a
+transformer is not read at all: its family and its tensors tell everything.
 """
 
 import inspect
@@ -116,13 +117,14 @@ AUTOENCODER_KEYS: Mapping[str, Check] = {
     "down_block_types": _is_list_of("DownEncoderBlock2D"),
     "force_upcast": _is_flag,
     "in_channels": _is(3),
-    "latent_channels": _is(4),
+    "latent_channels": _is(4, 16),
     "layers_per_block": _is_count,
     "mid_block_add_attention": _is_flag,
     "norm_num_groups": _is_count,
     "out_channels": _is(3),
     "sample_size": lambda value: True,
     "scaling_factor": _is_number,
+    "shift_factor": lambda value: value is None or _is_number(value),
     "up_block_types": _is_list_of("UpDecoderBlock2D"),
     "use_post_quant_conv": _is_flag,
     "use_quant_conv": _is_flag,

@@ -5,44 +5,44 @@ here, where the loader node runs; the weights follow when a network is first use
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
-
 from bridge import models
 from bridge.diffusion import folder, networks
-from bridge.diffusion.device import Placement
-from bridge.diffusion.ldm_names import (
-    autoencoder_names,
-    old_diffusers_names,
-    unet_names,
+from bridge.diffusion.denoiser_loading import (
+    denoiser_in_file,
+    denoiser_in_folder,
+    folder_of_denoiser,
+    prefixed,
+    schedule_of_file,
+    schedule_of_folder,
 )
+from bridge.diffusion.device import Placement
+from bridge.diffusion.ldm_names import autoencoder_names, old_diffusers_names
 from bridge.diffusion.opening import open_network
 from bridge.diffusion.plain_autoencoders import load_plain_autoencoder
 from bridge.diffusion.residency import Network
-from bridge.diffusion.sigmas import NoiseSchedule, Prediction, stable_diffusion_schedule
+from bridge.diffusion.sigmas import NoiseSchedule
 from bridge.diffusion.storage import StorageDtype
+from bridge.diffusion.t5 import t5_tokenizer
 from bridge.diffusion.text_loading import clip_tokenizer, tower_in_file, tower_in_folder
 from bridge.diffusion.types import Autoencoder, DiffusionModel, TextEncoder, TextTower
-from bridge.diffusion.weights import Names
 from bridge.errors import ModelError
 from bridge.models import Family, TowerKind
 
-_VELOCITY_DEVIATION = 0.09
-_LAST_NORMS = (
-    "output_blocks.11.1.transformer_blocks.0.norm1.bias",
-    "up_blocks.3.attentions.2.transformer_blocks.0.norm1.bias",
-)
-"""Of Stable Diffusion 2.x, in both naming styles. It deviates by more than 0.09 in models that
-predict v; ComfyUI tells them so."""
-
-_FOLDER_TOWERS: Sequence[tuple[str, dict[Family, TowerKind]]] = (
-    ("text_encoder", {Family.SD1: "clip_l", Family.SD2: "clip_h", Family.SDXL: "clip_l"}),
-    ("text_encoder_2", {Family.SDXL: "clip_g", Family.SDXL_REFINER: "clip_g"}),
-)
-"""Subfolder of a text tower → which one it is in each family."""
+_FOLDER_TOWERS: Mapping[Family, tuple[TowerKind, ...]] = {
+    Family.SD1: ("clip_l",),
+    Family.SD2: ("clip_h",),
+    Family.SDXL: ("clip_l", "clip_g"),
+    Family.SD3: ("clip_l", "clip_g", "t5xxl"),
+    Family.FLUX: ("clip_l", "t5xxl"),
+    Family.PIXART_ALPHA: ("t5xxl",),
+    Family.PIXART_SIGMA: ("t5xxl",),
+}
+"""Family → the towers in the folders ``text_encoder``, ``text_encoder_2`` …; the refiner has the second
+of SDXL's alone."""
 
 
 def load_checkpoint(path: Path, name: str) -> tuple[DiffusionModel, TextEncoder, Autoencoder]:
@@ -60,7 +60,7 @@ def load_checkpoint(path: Path, name: str) -> tuple[DiffusionModel, TextEncoder,
 
 
 def load_denoiser(path: Path, name: str, storage: StorageDtype = "default") -> DiffusionModel:
-    """Open a UNet without text encoder and VAE: a file in either naming style, or a diffusers folder.
+    """Open a denoiser without text encoder and VAE: a file in either naming style, or a diffusers folder.
 
     Args:
         path: What the catalogue found.
@@ -68,18 +68,17 @@ def load_denoiser(path: Path, name: str, storage: StorageDtype = "default") -> D
         storage: How its weights rest in memory.
 
     Raises:
-        ModelError: If it is damaged, unsafe, or no UNet.
+        ModelError: If it is damaged, unsafe, or no denoiser.
         UnsupportedModel: If it belongs to another family.
     """
     label = f'diffusion model "{name}"'
     if path.is_dir():
-        place = path / "unet" if (path / "unet").is_dir() else path
-        network, family = _unet_folder(place, label, storage)
-        return _diffusion_model(network, family, _schedule_of_folder(path), None)
+        network, part = denoiser_in_folder(folder_of_denoiser(path), label, storage)
+        return _diffusion_model(network, part.family, schedule_of_folder(path, part), None)
     header = models.read_header(path)
-    found = models.denoiser(header, path.name)
-    schedule = _schedule_of_file(path, header, found)
-    return _diffusion_model(_unet(path, header, found, label, storage), found.family, schedule, None)
+    part = models.denoiser(header, path.name)
+    network = denoiser_in_file(path, header, part, label, storage)
+    return _diffusion_model(network, part.family, schedule_of_file(path, header, part), None)
 
 
 def load_autoencoder(path: Path, name: str) -> Autoencoder:
@@ -103,31 +102,37 @@ def _checkpoint_file(path: Path, name: str) -> tuple[DiffusionModel, TextEncoder
     header = models.read_header(path)
     found = models.checkpoint(header, path.name)
     family = found.unet.family
-    vae = Autoencoder(_absent(name, "VAE", "VAELoader"), networks.LATENT_FACTOR)
-    if found.vae:
-        vae = _autoencoder(path, header, name, found.vae, models.VAE_PREFIX)
-    unet = _unet(path, header, found.unet, f'checkpoint "{name}"')
-    model = _diffusion_model(
-        unet, family, _schedule_of_file(path, header, found.unet), vae if found.vae else None
+    vae = Autoencoder(
+        _absent(name, "VAE", "VAELoader"), networks.LATENT_FACTOR, networks.latent_channels(family)
     )
+    if found.vae:
+        vae = _autoencoder(path, header, name, *found.vae)
+    unet = denoiser_in_file(path, header, found.unet, f'checkpoint "{name}"')
+    schedule = schedule_of_file(path, header, found.unet)
+    model = _diffusion_model(unet, family, schedule, vae if found.vae else None)
     towers = tuple(tower_in_file(path, header, part, f'text encoder of "{name}"') for part in found.texts)
-    if not towers:
-        towers = (TextTower(_absent(name, "text encoder", "CLIPLoader"), clip_tokenizer()),)
-    return model, TextEncoder(towers, family), vae
+    return model, TextEncoder(towers or _absent_towers(name, family), family), vae
 
 
 def _checkpoint_folder(path: Path, name: str) -> tuple[DiffusionModel, TextEncoder, Autoencoder]:
-    unet, family = _unet_folder(path / "unet", f'checkpoint "{name}"')
+    unet, part = denoiser_in_folder(folder_of_denoiser(path), f'checkpoint "{name}"')
     towers = [
-        tower_in_folder(path / place, kinds[family], f'text encoder of "{name}"')
-        for place, kinds in _FOLDER_TOWERS
-        if family in kinds
+        tower_in_folder(place, kind, f'text encoder of "{name}"')
+        for place, kind in _towers_of_folder(path, part.family)
     ]
     vae = _autoencoder_folder(path / "vae", name)
     config = folder.read_autoencoder_config(path / "vae")
-    scaling_factor = config.get("scaling_factor", networks.scaling_factor(family))
-    model = _diffusion_model(unet, family, _schedule_of_folder(path), vae, scaling_factor)
-    return model, TextEncoder(tuple(towers), family), vae
+    model = _diffusion_model(unet, part.family, schedule_of_folder(path, part), vae, config)
+    return model, TextEncoder(tuple(towers), part.family), vae
+
+
+def _towers_of_folder(path: Path, family: Family) -> list[tuple[Path, TowerKind]]:
+    """List the towers of a family and their folders; of Stable Diffusion 3's any may be missing."""
+    if family is Family.SDXL_REFINER:
+        return [(path / "text_encoder_2", "clip_g")]
+    places = [path / f"text_encoder{number}" for number in ("", "_2", "_3")]
+    towers = list(zip(places, _FOLDER_TOWERS[family], strict=False))
+    return [each for each in towers if each[0].is_dir()] if family is Family.SD3 else towers
 
 
 def _diffusion_model(
@@ -135,49 +140,18 @@ def _diffusion_model(
     family: Family,
     schedule: NoiseSchedule,
     vae: Autoencoder | None,
-    scaling_factor: float | None = None,
+    vae_config: Mapping[str, Any] | None = None,
 ) -> DiffusionModel:
-    factor = networks.scaling_factor(family) if scaling_factor is None else scaling_factor
-    latent_factor = vae.latent_factor if vae else networks.LATENT_FACTOR
-    return DiffusionModel(unet, schedule, factor, latent_factor, vae, family)
-
-
-def _unet(
-    path: Path,
-    header: models.Header,
-    found: models.UNetPart,
-    label: str,
-    storage: StorageDtype = "default",
-) -> Network[Any]:
-    build = functools.partial(networks.empty_unet, networks.unet_config(found.layout, found.family))
-    ldm = functools.partial(unet_names, blocks=found.layout.blocks)
-    names = _prefixed(found.prefix, ldm, header)
-    return open_network(label, build, path, names, storage=storage)
-
-
-def _unet_folder(path: Path, label: str, storage: StorageDtype = "default") -> tuple[Network[Any], Family]:
-    build = functools.partial(networks.empty_unet, folder.read_unet_config(path))
-    file = folder.weights_file(path, "diffusion_pytorch_model")
-    family = models.denoiser(models.read_header(file), f"{path.parent.name}/{path.name}").family
-    return open_network(label, build, file, _same, storage=storage), family
-
-
-def _schedule_of_file(path: Path, header: models.Header, unet: models.UNetPart) -> NoiseSchedule:
-    """Tell the noise schedule from marks that trainers leave, or for Stable Diffusion 2 from a weight."""
-    prediction: Prediction = "v_prediction" if "v_pred" in header.tensors else "epsilon"
-    norms = (unet.prefix + name for name in _LAST_NORMS)
-    sign = next((name for name in norms if name in header.tensors), None)
-    if unet.family is Family.SD2 and unet.layout.in_channels == 4 and sign:
-        with safe_open(path, framework="pt") as file:
-            deviation = file.get_tensor(sign).float().std(unbiased=False)
-        if deviation > _VELOCITY_DEVIATION:
-            prediction = "v_prediction"
-    return stable_diffusion_schedule(prediction, is_zero_snr="ztsnr" in header.tensors)
-
-
-def _schedule_of_folder(path: Path) -> NoiseSchedule:
-    file = path / "scheduler" / "scheduler_config.json"
-    return folder.read_schedule(file) if file.exists() else stable_diffusion_schedule()
+    config = vae_config or {}
+    return DiffusionModel(
+        unet,
+        schedule,
+        config.get("scaling_factor", networks.scaling_factor(family)),
+        vae.latent_factor if vae else networks.LATENT_FACTOR,
+        vae,
+        family,
+        shift_factor=config.get("shift_factor") or networks.shift_factor(family),
+    )
 
 
 def _autoencoder_folder(path: Path, name: str) -> Autoencoder:
@@ -194,7 +168,7 @@ def _autoencoder(
     config = networks.autoencoder_config(layout)
     build = functools.partial(networks.empty_autoencoder, config)
     ldm = functools.partial(autoencoder_names, levels=len(layout.channels))
-    names = _prefixed(prefix, ldm, header, otherwise=old_diffusers_names)
+    names = prefixed(prefix, ldm, header, otherwise=old_diffusers_names)
     network = open_network(f'VAE of "{name}"', build, path, names, place=Placement.for_vae)
     return Autoencoder(network, networks.latent_factor(config), config["latent_channels"])
 
@@ -208,12 +182,10 @@ def _absent(name: str, what: str, loader: str) -> Network[Any]:
     return Network(f'{what} of "{name}"', refuse)
 
 
-def _prefixed(prefix: str, ldm: Names, header: models.Header, *, otherwise: Names | None = None) -> Names:
-    """Choose the naming style that a file uses, and put a prefix in front of its names."""
-    stored = (name.removeprefix(prefix) for name in header.tensors if name.startswith(prefix))
-    translate = ldm if models.is_ldm(stored) else otherwise or _same
-    return lambda name: [f"{prefix}{candidate}" for candidate in translate(name)]
-
-
-def _same(name: str) -> list[str]:
-    return [name]
+def _absent_towers(name: str, family: Family) -> tuple[TextTower, ...]:
+    loader = {Family.SDXL: "DualCLIPLoader", Family.FLUX: "DualCLIPLoader", Family.SD3: "TripleCLIPLoader"}
+    network = _absent(name, "text encoder", loader.get(family, "CLIPLoader"))
+    return tuple(
+        TextTower(network, t5_tokenizer() if kind == "t5xxl" else clip_tokenizer(), kind)
+        for kind in _FOLDER_TOWERS.get(family, ("clip_g",))
+    )

@@ -20,6 +20,10 @@ SCALING_FACTOR = 0.18215
 
 _SDXL_SCALING_FACTOR = 0.13025
 
+_SD3_LATENTS = 1.5305, 0.0609
+_FLUX_LATENTS = 0.3611, 0.1159
+"""Scaling and shift: the inverse of latents' deviation, and their mean."""
+
 LATENT_FACTOR = 8
 """Pixels along a side of one latent of Stable Diffusion."""
 
@@ -35,7 +39,14 @@ _SIZE_CHANNELS = 256
 
 def scaling_factor(family: Family) -> float:
     """Return what a family multiplies latents by."""
-    return _SDXL_SCALING_FACTOR if family in (Family.SDXL, Family.SDXL_REFINER) else SCALING_FACTOR
+    sdxl = dict.fromkeys((Family.SDXL, Family.SDXL_REFINER, Family.PIXART_SIGMA), _SDXL_SCALING_FACTOR)
+    factors = {**sdxl, Family.SD3: _SD3_LATENTS[0], Family.FLUX: _FLUX_LATENTS[0]}
+    return factors.get(family, SCALING_FACTOR)
+
+
+def shift_factor(family: Family) -> float:
+    """Return what a family takes from latents before it multiplies them."""
+    return {Family.SD3: _SD3_LATENTS[1], Family.FLUX: _FLUX_LATENTS[1]}.get(family, 0.0)
 
 
 def latent_channels(family: Family) -> int:
@@ -76,7 +87,7 @@ def controlnet_config(layout: UNetLayout, family: Family) -> dict[str, Any]:
 
 def autoencoder_config(layout: AutoencoderLayout) -> dict[str, Any]:
     """Describe an autoencoder of a shape to diffusers."""
-    return {
+    config: dict[str, Any] = {
         "down_block_types": ("DownEncoderBlock2D",) * len(layout.channels),
         "up_block_types": ("UpDecoderBlock2D",) * len(layout.channels),
         "block_out_channels": layout.channels,
@@ -85,6 +96,9 @@ def autoencoder_config(layout: AutoencoderLayout) -> dict[str, Any]:
         "norm_num_groups": 32,
         "scaling_factor": SCALING_FACTOR,
     }
+    if not layout.has_quant_convs:
+        config |= {"use_quant_conv": False, "use_post_quant_conv": False}
+    return config
 
 
 def latent_factor(autoencoder: Mapping[str, Any]) -> int:

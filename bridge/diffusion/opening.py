@@ -11,7 +11,7 @@ from bridge.diffusion.device import Placement, Placing
 from bridge.diffusion.reading import reading, running_loader
 from bridge.diffusion.residency import Network
 from bridge.diffusion.storage import StorageDtype, narrow_layers
-from bridge.diffusion.weights import Names, fill, match_names
+from bridge.diffusion.weights import Names, fill, match_names, narrow_in_file
 from bridge.errors import ModelError
 
 Build = Callable[[], torch.nn.Module]
@@ -44,15 +44,16 @@ def open_network(
     """
     header = models.read_header(file)
     skeleton = _built(build, label)
-    narrow = narrow_layers(skeleton, storage)
     found = match_names(skeleton, header, names, file.name)
+    stored_narrow = narrow_in_file(header, found)
+    narrow = narrow_layers(skeleton, storage, stored_narrow)
     stored = [header.tensors[name] for name in {place.name for place in found.values()}]
     size = sum(entry.end - entry.begin for entry in stored)
     loader = running_loader()
 
     def load(placement: Placement) -> Any:
         module = build()
-        narrow_layers(module, storage)
+        narrow_layers(module, storage, stored_narrow)
         with reading(loader, size) as on_read:
             fill(module, file, found, placement, on_read, storage=storage, narrow=narrow)
             return finish(module).to(memory_format=placement.memory_format)

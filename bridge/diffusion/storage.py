@@ -1,11 +1,13 @@
 """Weights in eight bits: half the memory of float16, for a little of the quality.
 
 Every weight is rounded to the format. Those of inner layers also stay in it, and widen for the moment in
-which their layer runs; the few in norms and at the network's entrance go back to the precision of the rest.
+which their layer runs; the few in norms and in the network's first layer go back to the precision of the
+rest. What a file holds in eight bits stays so in the same way.
 
 Source: Micikevicius et al. 2022, "FP8 Formats for Deep Learning".
 """
 
+from collections.abc import Collection
 from typing import Literal
 
 import torch
@@ -38,20 +40,29 @@ class _WideningConv2d(nn.Conv2d):
         return widened
 
 
-def narrow_layers(module: nn.Module, storage: StorageDtype) -> frozenset[str]:
-    """Let layers of a network run on weights in eight bits, and return these weights' names."""
-    if storage == "default":
-        return frozenset()
+def narrow_layers(module: nn.Module, storage: StorageDtype, stored: Collection[str] = ()) -> frozenset[str]:
+    """Let layers of a network run on weights in eight bits, and return these weights' names.
+
+    Args:
+        module: The network.
+        storage: Of all that can be narrow; with ``default`` only what is stored so.
+        stored: Weights that the file has in eight bits.
+    """
     narrow = set()
+    # The first weight tells diffusers the network's precision.
+    first = next((name for name, _ in module.named_parameters()), "")
     for path, layer in module.named_modules():
+        name = f"{path}.weight"
+        if name == first or (storage == "default" and name not in stored):
+            continue
         # Only plain layers: a subclass has a forward of its own.
         if type(layer) is nn.Linear:
             layer.__class__ = _WideningLinear
-        elif type(layer) is nn.Conv2d and path != "conv_in":
+        elif type(layer) is nn.Conv2d:
             layer.__class__ = _WideningConv2d
         else:
             continue
-        narrow.add(f"{path}.weight")
+        narrow.add(name)
     return frozenset(narrow)
 
 

@@ -15,6 +15,12 @@ from bridge.diffusion.storage import StorageDtype, rounded
 from bridge.errors import ModelError
 from bridge.models import Header, Shape, shards_of
 
+_NO_NUMBERS = {torch.float8_e4m3fn: 0x7F, torch.float8_e5m2: 0x7C}
+"""Format of eight bits → the least of its bytes, but for the sign, that is no finite number."""
+
+_NARROW = "F8_E4M3", "F8_E5M2"
+"""What safetensors calls these formats."""
+
 Names = Callable[[str], Sequence[str | Place]]
 """The name of a network's parameter → where it may lie in a file, most likely first."""
 
@@ -47,6 +53,15 @@ def match_names(skeleton: torch.nn.Module, header: Header, names: Names, file_na
     return found
 
 
+def narrow_in_file(header: Header, found: Mapping[str, Place]) -> frozenset[str]:
+    """Return the parameters that a file holds in eight bits, as they are: without a scale beside them."""
+    return frozenset(
+        name
+        for name, place in found.items()
+        if header.tensors[place.name].dtype in _NARROW and _scale_of(place) not in header.tensors
+    )
+
+
 def fill(
     module: torch.nn.Module,
     path: Path,
@@ -67,7 +82,7 @@ def fill(
         found: As ``match_names`` returned it.
         placement: Where to, and in which precision.
         on_read: Told, after each tensor, how many bytes of the file it took.
-        storage: What all are rounded to.
+        storage: What all weights are rounded to.
         narrow: Which also rest in that format.
 
     Raises:
@@ -75,12 +90,15 @@ def fill(
         OutOfMemory: If it does not fit.
     """
     expected, state = module.state_dict(), {}
+    buffers = {name for name, _ in module.named_buffers()}
     try:
-        for name, tensor in _tensors(path, found):
+        for name, tensor, scale in _tensors(path, found):
             if _has_nan(tensor):
                 raise _corrupt(path.name, f'holds values that are no numbers, in "{found[name].name}"')
             with memory_errors(f'loading "{path.name}"'):  # which the clause below would misread
-                stored = rounded(tensor.reshape(expected[name].shape), storage)
+                exact = tensor if scale is None else tensor.float() * scale
+                whole = exact.reshape(expected[name].shape)
+                stored = whole if name in buffers else rounded(whole, storage)
                 dtype = stored.dtype if name in narrow else placement.dtype
                 state[name] = stored.to(placement.device, dtype, copy=True)
             on_read(tensor.nbytes)
@@ -91,14 +109,20 @@ def fill(
     module.load_state_dict(state, assign=True)
 
 
-def _tensors(path: Path, found: Mapping[str, Place]) -> Iterator[tuple[str, Tensor]]:
-    """Yield parameters as they lie in a file, or in the files of an index."""
+def _tensors(path: Path, found: Mapping[str, Place]) -> Iterator[tuple[str, Tensor, Tensor | None]]:
+    """Yield parameters as they lie in a file, or in the files of an index, and what to multiply them by."""
     for part in shards_of(path):
         with safe_open(part, framework="pt") as file:
             there = set(file.keys())
             for name, place in found.items():
                 if place.name in there:
-                    yield name, _tensor_at(place, file)
+                    scale = _scale_of(place)
+                    yield name, _tensor_at(place, file), file.get_tensor(scale) if scale in there else None
+
+
+def _scale_of(place: Place) -> str:
+    """Return what a weight is to be multiplied by, where files in eight bits keep each in its own range."""
+    return place.name.removesuffix("weight") + "scale_weight"
 
 
 def _shape_at(place: Place, shape: Shape) -> Shape:
@@ -125,6 +149,8 @@ def _tensor_at(place: Place, file: Any) -> Tensor:
 
 def _has_nan(tensor: Tensor) -> bool:
     """Tell whether there are NaN or infinities; 50 times as fast as ``isfinite().all()`` for float16."""
+    if tensor.numel() and tensor.dtype in _NO_NUMBERS:
+        return bool((tensor.contiguous().view(torch.uint8) & 0x7F).max() >= _NO_NUMBERS[tensor.dtype])
     if not tensor.numel() or tensor.dtype not in (torch.float16, torch.bfloat16, torch.float32):
         return False
     return not all(math.isfinite(value) for value in tensor.aminmax())

@@ -10,14 +10,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    ControlNetModel,
+    FluxTransformer2DModel,
+    PixArtTransformer2DModel,
+    SD3Transformer2DModel,
+    UNet2DConditionModel,
+)
 from transformers import CLIPTextConfig, CLIPVisionConfig
 
 from bridge.diffusion import networks
 from bridge.diffusion.clip_vision import vision_config
+from bridge.diffusion.transformer_networks import transformer_config
 from bridge.models import AutoencoderLayout, Family, TextLayout, TowerKind
 from bridge.models.vision import VisionLayout
 from tests.diffusion.test_full_size import REFINER, SD1, SD2, SDXL, UNETS
+from tests.diffusion.transformer_weights import PUBLISHED
 
 Rows = list[list[str]]
 
@@ -30,7 +39,15 @@ TEXTS: dict[TowerKind, tuple[int, int, int, int]] = {
     "clip_g": (1280, 5120, 32, 1280),
 }
 VISIONS = ((1024, 4096, 24, 768), (1280, 5120, 32, 1024), (1664, 8192, 48, 1280))
-LIBRARY = {"UNet": UNet2DConditionModel, "ControlNet": ControlNetModel, "autoencoder": AutoencoderKL}
+LIBRARY = {
+    "UNet": UNet2DConditionModel,
+    "ControlNet": ControlNetModel,
+    "autoencoder": AutoencoderKL,
+    "SD3": SD3Transformer2DModel,
+    "Flux": FluxTransformer2DModel,
+    "PixArt": PixArtTransformer2DModel,
+}
+TRANSFORMERS = {"SD3": "sd35_medium", "Flux": "flux_dev", "PixArt": "pixart_alpha"}
 
 
 def rows(title: str) -> Rows:
@@ -86,6 +103,12 @@ def test_every_field_of_an_autoencoder_has_a_source() -> None:
     assert_listed(rows("Autoencoder"), [autoencoder_config()])
 
 
+@pytest.mark.parametrize("network", TRANSFORMERS)
+def test_every_field_of_a_transformer_has_a_source(network: str) -> None:
+    layout, _ = PUBLISHED[TRANSFORMERS[network]]
+    assert_listed(rows(network), [transformer_config(layout)])
+
+
 def test_every_field_of_a_tower_has_a_source() -> None:
     texts = [networks.text_config(TextLayout(49408, 77, *sizes), kind) for kind, sizes in TEXTS.items()]
     assert_listed(rows("Text towers"), texts)
@@ -99,6 +122,7 @@ def test_what_is_left_to_diffusers_is_listed_with_its_default(network: str) -> N
         "UNet": unet_configs()[0],
         "ControlNet": controlnet_config(),
         "autoencoder": autoencoder_config(),
+        **{each: transformer_config(PUBLISHED[name][0]) for each, name in TRANSFORMERS.items()},
     }
     defaults = {name: each.default for name, each in inspect.signature(LIBRARY[network]).parameters.items()}
     left = {name: default for name, default in defaults.items() if name not in config[network]}
