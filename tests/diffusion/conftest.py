@@ -30,9 +30,10 @@ from bridge.diffusion.networks import (
     empty_unet,
 )
 from bridge.diffusion.sigmas import stable_diffusion_schedule
+from bridge.diffusion.t5 import empty_t5, t5_config, t5_tokenizer
 from bridge.diffusion.text_loading import clip_tokenizer
 from bridge.engine import Folders, Job, running
-from bridge.models import TowerKind
+from bridge.models import T5Layout, TowerKind
 
 WIDTH = 16
 ENCODER = {
@@ -53,6 +54,8 @@ TEXT = {
     "num_attention_heads": 2,
     "max_position_embeddings": 77,
 }
+
+T5 = T5Layout(vocabulary=32128, width=64, inner_width=96, layers=3, heads=4, head_width=8, buckets=32)
 
 
 def with_weights(module: Any, seed: int = 0) -> Any:
@@ -78,6 +81,10 @@ def autoencoder(*widths: int) -> Autoencoder:
     }
     network = Network("tiny VAE", lambda placement: with_weights(empty_autoencoder(config)))
     return Autoencoder(network, 2 ** (levels - 1))
+
+
+def t5_encoder(seed: int = 3) -> Any:
+    return with_weights(empty_t5(t5_config(T5)), seed)
 
 
 def text_tower(seed: int = 0, projection: int = 0) -> Any:
@@ -129,6 +136,8 @@ def fine_model(model: DiffusionModel) -> DiffusionModel:
 @pytest.fixture
 def make_tower() -> Callable[..., TextTower]:
     def make(kind: TowerKind = "clip_l", projection: int = 0, seed: int = 0) -> TextTower:
+        if kind == "t5xxl":
+            return TextTower(Network("tiny T5", lambda placement: t5_encoder()), t5_tokenizer(), kind)
         network = Network("tiny text tower", lambda placement: text_tower(seed, projection))
         return TextTower(network, clip_tokenizer(), kind)
 
