@@ -1,10 +1,9 @@
 """ControlNets, T2I-Adapters and boxes at work: what steers the denoiser between two noise levels."""
 
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -17,125 +16,11 @@ from bridge.diffusion.fit import fit_picture, repeat_to
 from bridge.diffusion.gligen import grounded, read_boxes
 from bridge.diffusion.networks import control_factor
 from bridge.diffusion.residency import Network, with_room
+from bridge.diffusion.steering import AddingSteering, ChangingSteering, Residuals, Steering, Step
 from bridge.diffusion.t2i_adapter import T2IAdapter
 from bridge.diffusion.types import Control, ControlNetwork, DiffusionModel, Grounding, Prompt
-from bridge.errors import InputError, ModelError
+from bridge.errors import ModelError
 from bridge.models import CONTEXT_WIDTHS
-
-
-@dataclass(frozen=True, slots=True)
-class Residuals:
-    """What is added inside a UNet.
-
-    Args:
-        skips: To its skip connections, finest first; empty for nothing.
-        middle: Behind its middle block.
-        levels: At the end of each level of its encoder, finest first, and behind the middle block where
-            there is one more; empty for nothing.
-    """
-
-    skips: tuple[Tensor, ...] = ()
-    middle: Tensor | None = None
-    levels: tuple[Tensor, ...] = ()
-
-    def __add__(self, other: "Residuals") -> "Residuals":
-        middles = [each.middle for each in (self, other) if each.middle is not None]
-        return Residuals(
-            _sum(self.skips, other.skips),
-            sum(middles[1:], middles[0]) if middles else None,
-            _sum(self.levels, other.levels),
-        )
-
-    def scaled(self, factor: float) -> "Residuals":
-        """Return them times a factor."""
-        if math.isclose(factor, 1.0):
-            return self
-        return Residuals(
-            tuple(each * factor for each in self.skips),
-            None if self.middle is None else self.middle * factor,
-            tuple(each * factor for each in self.levels),
-        )
-
-    def arguments(self) -> dict[str, Any]:
-        """Return them as arguments of a ``UNet2DConditionModel``."""
-        given: dict[str, Any] = {}
-        if self.skips:
-            given["down_block_additional_residuals"] = self.skips
-            given["mid_block_additional_residual"] = self.middle
-        if self.levels:
-            given["down_intrablock_additional_residuals"] = list(self.levels)  # the UNet empties it
-        return given
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What the denoiser's network is given at one step, and a ControlNet with it.
-
-    Args:
-        sample: Scaled noisy latents, (N, C, h, w), N a multiple of each picture's batch.
-        timestep: Shape (N,).
-        prompt_embeds: Shape (N, tokens, width).
-        extras: What the family's network takes besides, by its own names.
-        channels: What it sees beside the noisy latents, (N, C, h, w).
-    """
-
-    sample: Tensor
-    timestep: Tensor
-    prompt_embeds: Tensor
-    extras: Mapping[str, Tensor] = field(default_factory=dict)
-    channels: Tensor | None = None
-
-    @property
-    def added(self) -> dict[str, Tensor] | None:
-        """What SDXL's networks take besides; ``None`` for others."""
-        if "time_ids" not in self.extras:
-            return None
-        return {name: self.extras[name] for name in ("text_embeds", "time_ids")}
-
-
-@dataclass(frozen=True, slots=True)
-class Steering:
-    """A ``Control`` or ``Grounding`` made ready for a run: at work while start ≥ sigma ≥ end.
-
-    Args:
-        network: What runs at each step.
-        conditioning_scale: Its weight.
-        start: Noise level at which it begins.
-        end: Noise level at which it ends.
-    """
-
-    network: Network[Any]
-    conditioning_scale: float
-    start: float
-    end: float
-
-    def is_active(self, sigma: float) -> bool:
-        """Tell whether it steers at a noise level."""
-        return self.start >= sigma >= self.end
-
-
-class AddingSteering(Steering, ABC):
-    """What adds to what the UNet makes."""
-
-    __slots__ = ()
-
-    @abstractmethod
-    def residuals(self, step: Step) -> Residuals:
-        """Return what it adds at a step, at full weight."""
-
-
-class ChangingSteering(Steering, ABC):
-    """What runs within a changed UNet."""
-
-    __slots__ = ()
-
-    @abstractmethod
-    def changed(self, unet: Any) -> Any:
-        """Return a UNet that it steers, which shares all weights with another."""
-
-    @abstractmethod
-    def arguments(self, step: Step) -> dict[str, Any]:
-        """Return what that is given besides at a step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +72,8 @@ class SlimSteering(ChangingSteering):
     """
 
     embedding: Tensor
+
+    works_alone: ClassVar[bool] = True
 
     def changed(self, unet: Any) -> Any:
         """As of the base class."""
@@ -307,32 +194,6 @@ def prepare(control: Control | Grounding, model: DiffusionModel, shape: Sequence
     return with_room(read, keep=(network,))
 
 
-def steered(unet: Any, steering: Sequence[Steering], sigma: float, step: Step) -> tuple[Any, dict[str, Any]]:
-    """Return the UNet to ask at a step, perhaps a changed one, and what to give it besides.
-
-    Raises:
-        InputError: If a ControlNet-XS is at work together with another ControlNet, T2I-Adapter or boxes.
-    """
-    active = [each for each in steering if each.is_active(sigma)]
-    slim = [each for each in active if isinstance(each, SlimSteering)]
-    if slim and len(active) > 1:
-        raise InputError(
-            f"{slim[0].network.name} cannot steer together with another ControlNet, T2I-Adapter or GLIGEN",
-            hint="Keep one of them, or let one end (end_percent) before the other begins (start_percent).",
-        )
-    given = residuals([each for each in active if isinstance(each, AddingSteering)], step).arguments()
-    for each in active:
-        if isinstance(each, ChangingSteering):
-            unet = each.changed(unet)
-            given |= each.arguments(step)
-    return unet, given
-
-
-def residuals(steering: Sequence[AddingSteering], step: Step) -> Residuals:
-    """Add up what several say at a step."""
-    return sum((each.residuals(step).scaled(each.conditioning_scale) for each in steering), Residuals())
-
-
 def _running(control: ControlNetwork, unet: Network[Any]) -> Network[Any]:
     """Return what runs at each step: the network itself, or one made of it and the UNet."""
     own, join = control.network, control.joined
@@ -344,12 +205,6 @@ def _running(control: ControlNetwork, unet: Network[Any]) -> Network[Any]:
 def _multiple(module: SteeringNetwork | SlimControlNet | T2IAdapter) -> int:
     """Return what the sides of a picture must be multiples of."""
     return module.layout.factor if isinstance(module, T2IAdapter) else 1
-
-
-def _sum(mine: tuple[Tensor, ...], theirs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    if not (mine and theirs):
-        return mine or theirs
-    return tuple(a + b for a, b in zip(mine, theirs, strict=True))
 
 
 def _require_match(control: ControlNetwork, model: DiffusionModel) -> None:

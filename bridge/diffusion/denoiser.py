@@ -20,13 +20,14 @@ import torch
 from torch import Tensor
 
 from bridge.diffusion.backbones import Outset, backbone_of
-from bridge.diffusion.control import Steering, Step, prepare
+from bridge.diffusion.control import prepare
 from bridge.diffusion.device import memory_errors
 from bridge.diffusion.guidance import Change, GuidanceRule, Predictions, Side, follow
 from bridge.diffusion.guidance_rules import PerpendicularGuidance
 from bridge.diffusion.look import Look, looking
 from bridge.diffusion.prompt_batches import Batch, ReadyPrompt, make_batches, ready_prompts
 from bridge.diffusion.residency import Network, with_room
+from bridge.diffusion.steering import Steering, Step
 from bridge.diffusion.types import Control, DiffusionModel, Grounding, Prompt
 from bridge.engine import current_job
 from bridge.errors import InputError, ModelError, OutOfMemory

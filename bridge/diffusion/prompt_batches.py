@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from bridge.diffusion.backbones import Backbone, Extras, Outset, backbone_of
-from bridge.diffusion.control import Steering, cover_negative
+from bridge.diffusion.control import cover_negative
 from bridge.diffusion.fit import repeat_to
 from bridge.diffusion.regions import Weight, Window, shares, weight_of, window_of
 from bridge.diffusion.residency import placement
+from bridge.diffusion.steering import Steering
 from bridge.diffusion.types import Control, DiffusionModel, Grounding, Prompt
 
 

@@ -21,15 +21,12 @@ from bridge.diffusion import (
 from bridge.diffusion.control import (
     AdapterSteering,
     NetworkSteering,
-    Residuals,
-    Steering,
-    Step,
     cover_negative,
     prepare,
-    residuals,
 )
 from bridge.diffusion.networks import empty_unet
 from bridge.diffusion.sigmas import stable_diffusion_schedule
+from bridge.diffusion.steering import Residuals, Steering, Step, residuals
 from bridge.errors import ModelError, OutOfMemory
 from bridge.models import Family
 

@@ -11,10 +11,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from bridge.diffusion import Control, DiffusionModel, Network, load_controlnet
-from bridge.diffusion.control import Step, prepare, residuals
+from bridge.diffusion.control import prepare
 from bridge.diffusion.ldm_names import unet_names
 from bridge.diffusion.networks import SCALING_FACTOR, empty_controlnet, empty_unet
 from bridge.diffusion.sigmas import stable_diffusion_schedule
+from bridge.diffusion.steering import Step, residuals
 from bridge.engine import Folders, Job, running
 from bridge.errors import ModelError
 from bridge.models import Family

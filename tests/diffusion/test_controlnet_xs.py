@@ -30,10 +30,11 @@ from bridge.diffusion import (
     load_controlnet,
     sample,
 )
-from bridge.diffusion.control import Step, prepare, steered
+from bridge.diffusion.control import prepare
 from bridge.diffusion.controlnet_xs import empty_slim_controlnet
 from bridge.diffusion.networks import scaling_factor
 from bridge.diffusion.sigmas import stable_diffusion_schedule
+from bridge.diffusion.steering import Step, steered
 from bridge.engine import Folders, Job, running
 from bridge.errors import InputError, ModelError
 from bridge.models import Family

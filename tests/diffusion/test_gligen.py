@@ -12,10 +12,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from bridge.diffusion import Area, DiffusionModel, Network, Prompt, TextEncoder, encode_prompt, pool_words
-from bridge.diffusion.control import Step, cover_negative, prepare, steered
+from bridge.diffusion.control import cover_negative, prepare
 from bridge.diffusion.gligen import add_text_box, load_gligen
 from bridge.diffusion.networks import SCALING_FACTOR
 from bridge.diffusion.sigmas import stable_diffusion_schedule
+from bridge.diffusion.steering import Step, steered
 from bridge.diffusion.types import GroundingNetwork, TextBox
 from bridge.engine import Folders, Job, running
 from bridge.errors import InputError, ModelError

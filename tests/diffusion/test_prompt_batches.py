@@ -16,9 +16,9 @@ from bridge.diffusion import (
     choose_placement,
 )
 from bridge.diffusion.backbones import Outset, backbone_of
-from bridge.diffusion.control import Steering
 from bridge.diffusion.prompt_batches import Batch, ReadyPrompt, make_batches, ready_prompts
 from bridge.diffusion.regions import Window
+from bridge.diffusion.steering import Steering
 from bridge.models import Family
 
 SHAPE = (2, 4, 16, 16)

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from bridge.diffusion.control import Steering, Step
 from bridge.diffusion.extra_channels import refuse_picture_to_edit
+from bridge.diffusion.steering import Steering, Step
 from bridge.diffusion.types import DiffusionModel, Prompt
 from bridge.errors import UnsupportedModel
 

@@ -14,10 +14,10 @@ from torch import Tensor
 from bridge.diffusion.backbones.backbone import Backbone, Extras, Outset, refuse_pictures, refuse_references
 from bridge.diffusion.backbones.flux_channels import flux_channels, to_network
 from bridge.diffusion.backbones.patches import padded, places, to_latents, to_tokens
-from bridge.diffusion.control import Steering, Step
 from bridge.diffusion.fit import repeat_to
 from bridge.diffusion.micro import pooled_of
 from bridge.diffusion.patching import twin_of
+from bridge.diffusion.steering import Steering, Step
 from bridge.diffusion.types import DiffusionModel, Prompt
 
 PATCH = 2

@@ -13,7 +13,7 @@ from torch.nn.functional import pad
 
 from bridge.diffusion.backbones.backbone import Backbone, Extras, Outset, refuse_pictures, refuse_references
 from bridge.diffusion.backbones.patches import padded
-from bridge.diffusion.control import Steering, Step
+from bridge.diffusion.steering import Steering, Step
 from bridge.diffusion.types import DiffusionModel, MicroConditioning, Prompt
 
 

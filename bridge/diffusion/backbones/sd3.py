@@ -7,8 +7,8 @@ from torch import Tensor
 
 from bridge.diffusion.backbones.backbone import Backbone, Outset, refuse_pictures, refuse_references
 from bridge.diffusion.backbones.patches import padded
-from bridge.diffusion.control import Steering, Step
 from bridge.diffusion.micro import pooled_of
+from bridge.diffusion.steering import Steering, Step
 from bridge.diffusion.types import DiffusionModel, Prompt
 from bridge.errors import InputError
 

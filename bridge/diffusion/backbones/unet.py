@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from bridge.diffusion.backbones.backbone import Backbone, Extras, Outset, refuse_references
-from bridge.diffusion.control import Steering, Step, steered
 from bridge.diffusion.extra_channels import extra_channels
 from bridge.diffusion.micro import added_conditioning
+from bridge.diffusion.steering import Steering, Step, steered
 from bridge.diffusion.types import DiffusionModel, Prompt
 from bridge.diffusion.unclip import class_labels
 
