@@ -3,6 +3,7 @@
 ``comfyui/full_size.json`` holds what ComfyUI 0.3.64's own modules have on the meta device: how many tensors
 and numbers, and the SHA-256 of a line ``name HxW…`` for each tensor, sorted. The counts are also those of the
 published models: https://huggingface.co/docs/diffusers (SD 1.5 and its ControlNets, SDXL) and model cards.
+SD3's hold its positions, which count as parameters in some places and not in others.
 """
 
 import hashlib
@@ -19,6 +20,7 @@ from torch import nn
 
 from bridge.diffusion import networks
 from bridge.diffusion.ldm_names import open_clip_places
+from bridge.diffusion.transformer_networks import empty_transformer
 from bridge.models import (
     AutoencoderLayout,
     Family,
@@ -28,8 +30,10 @@ from bridge.models import (
     TowerKind,
     UNetLayout,
     checkpoint,
+    denoiser,
 )
 from bridge.models.control import ControlPart, controlnet
+from tests.diffusion import transformer_weights
 
 SD1 = UNetLayout(4, (320, 640, 1280, 1280), (1, 1, 1, 0), 1, (0, 1, 1, 1), 2, 768)
 SD2 = replace(SD1, context_width=1024, is_linear=True)
@@ -55,8 +59,11 @@ UNETS = {
 COMFYUI = json.loads((Path(__file__).parent / "comfyui" / "full_size.json").read_text())
 PUBLISHED = {
     "sd15": 859_520_964, "sd2": 865_910_724, "sdxl": 2_567_463_684, "controlnet_sd15": 361_279_120,
-    "vae": 83_653_863,
+    "vae": 83_653_863, "vae16": 83_819_683, "sd3_medium": 2_084_951_104, "flux_dev": 11_901_408_320,
+    "flux_schnell": 11_891_178_560,
 }  # fmt: skip
+EMPTY_PROMPTS = {"pixart_alpha": 120, "pixart_sigma": 300}
+"""Tokens of what PixArt learnt of no prompt, which diffusers has no use for."""
 
 
 def count(module: nn.Module) -> int:
@@ -93,6 +100,28 @@ def test_a_unet_has_the_names_and_shapes_of_comfyuis_and_is_known_by_them(ldm: A
     assert facts(shapes) == COMFYUI[name]
     found = checkpoint(described(shapes, "model.diffusion_model."), "x")
     assert (found.unet.family, found.unet.layout) == (family, layout)
+
+
+@pytest.mark.parametrize("name", transformer_weights.PUBLISHED)
+def test_a_transformer_has_the_names_and_shapes_of_comfyuis_and_is_known_by_them(name: str) -> None:
+    layout, family = transformer_weights.PUBLISHED[name]
+    state = empty_transformer(layout).state_dict()
+    shapes = shapes_of(transformer_weights.original_state(state, layout))
+    if name in EMPTY_PROMPTS:
+        shapes["y_embedder.y_embedding"] = (EMPTY_PROMPTS[name], 4096)
+    assert facts(shapes) == COMFYUI[name]
+    for tensors in (shapes, shapes_of(state)):
+        found = denoiser(described(tensors, ""), "x")
+        assert (found.family, found.layout) == (family, layout)
+
+
+def test_sd3_has_two_counts_because_its_positions_are_not_trained() -> None:
+    layout, _ = transformer_weights.PUBLISHED["sd3_medium"]
+    network = empty_transformer(layout)
+    assert count(network) == 2_028_328_000
+    assert (
+        sum(each.numel() for each in network.buffers()) == 192 * 192 * 1536 == 2_084_951_104 - 2_028_328_000
+    )
 
 
 @pytest.mark.parametrize("name", ["sd15", "sd2", "sdxl"])
@@ -148,6 +177,8 @@ def test_open_clip_keeps_every_parameter_somewhere() -> None:
     } | {"transformer.resblocks.31.attn.in_proj_weight", "transformer.resblocks.31.attn.in_proj_bias"}
 
 
-def test_an_autoencoder_has_the_names_and_shapes_of_comfyuis(ldm: Any) -> None:
-    config = networks.autoencoder_config(AutoencoderLayout((128, 256, 512, 512), 2, 4))
-    assert facts(shapes_of(ldm.autoencoder_state(networks.empty_autoencoder(config)))) == COMFYUI["vae"]
+@pytest.mark.parametrize(("name", "channels"), [("vae", 4), ("vae16", 16)])
+def test_an_autoencoder_has_the_names_and_shapes_of_comfyuis(ldm: Any, name: str, channels: int) -> None:
+    layout = AutoencoderLayout((128, 256, 512, 512), 2, channels, has_quant_convs=channels == 4)
+    network = networks.empty_autoencoder(networks.autoencoder_config(layout))
+    assert facts(shapes_of(ldm.autoencoder_state(network))) == COMFYUI[name]

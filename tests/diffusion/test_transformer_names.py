@@ -1,18 +1,22 @@
 """Names of the original code of transformers, against diffusers' own converters and ComfyUI's numbers."""
 
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from diffusers.loaders.single_file_utils import (
     convert_flux_transformer_checkpoint_to_diffusers,
     convert_sd3_transformer_checkpoint_to_diffusers,
 )
+from safetensors.torch import save_file
 
+from bridge.diffusion import load_denoiser
 from bridge.diffusion.transformer_names import transformer_places
 from bridge.diffusion.transformer_networks import empty_transformer
 from bridge.models import FluxLayout, PixArtLayout, SD3Layout
-from tests.diffusion.transformer_weights import PUBLISHED, original_state
+from tests.diffusion.transformer_weights import PUBLISHED, SMALL, original_state, small_transformer
 
 CONVERTERS = {
     SD3Layout: convert_sd3_transformer_checkpoint_to_diffusers,
@@ -52,3 +56,18 @@ def test_pixart_shares_its_matrices() -> None:
     assert [place.rows for place in (query, key, value)] == [(0, 1, 3), (1, 2, 3), (2, 3, 3)]
     value = transformer_places("transformer_blocks.3.attn2.to_v.bias", layout)[0]
     assert (value.name, value.rows) == ("blocks.3.cross_attn.kv_linear.bias", (1, 2, 2))
+
+
+@pytest.mark.parametrize("name", ["pixart_alpha", "pixart_sigma"])
+def test_pixart_gives_comfyuis_numbers_for_what_a_file_holds(tmp_path: Path, name: str) -> None:
+    """Its own module was given the same file; it keeps what each picture's size makes of positions."""
+    layout, _ = SMALL[name]
+    original = original_state(small_transformer(layout).state_dict(), layout)
+    save_file(original, tmp_path / "file.safetensors")
+    module = load_denoiser(tmp_path / "file.safetensors", name).unet.module()
+    generator = torch.Generator().manual_seed(7)
+    latents, prompt = (torch.randn(shape, generator=generator) for shape in ((1, 4, 64, 48), (1, 5, 32)))
+    sizes = {"resolution": torch.tensor([[512.0, 384.0]]), "aspect_ratio": torch.tensor([[64 / 48]])}
+    found = module(latents, prompt, torch.tensor([321.0]), sizes, return_dict=False)[0][:, :4, ::8, ::8]
+    with np.load(Path(__file__).parent / "comfyui" / "pixart.npz") as numbers:
+        torch.testing.assert_close(found, torch.from_numpy(numbers[name]), rtol=1e-4, atol=1e-5)

@@ -1,4 +1,4 @@
-"""Transformers of the published shapes and of small ones, and their weights as the original code names them."""
+"""Transformers of published and of small shapes, and their weights as the original code names them."""
 
 from collections.abc import Mapping
 from typing import Any
