@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from bridge.diffusion.flow import flow_schedule
 from bridge.diffusion.inpainting import MaskedDenoise, SoftMask, fit_mask
 from bridge.diffusion.sigmas import stable_diffusion_schedule
 
@@ -33,6 +34,19 @@ async def test_what_a_mask_protects_is_noised_for_the_model_and_comes_back_clean
     torch.testing.assert_close(model.seen[0], LATENTS * MASK + around * (1 - MASK))
     torch.testing.assert_close(result, model.seen[0] / 2 * MASK + CLEAN * (1 - MASK))
     torch.testing.assert_close(result[..., 3], CLEAN[..., 3])
+
+
+async def test_a_flow_sees_less_of_what_is_protected_the_more_noise_there_is() -> None:
+    model = Halving()
+    await MaskedDenoise(model, MASK, CLEAN, NOISE, flow_schedule(3.0))(LATENTS, 0.75)
+    around = 0.25 * CLEAN + 0.75 * NOISE
+    torch.testing.assert_close(model.seen[0], LATENTS * MASK + around * (1 - MASK))
+
+
+def test_a_soft_mask_on_a_flow_lets_go_evenly_in_its_levels() -> None:
+    soft = SoftMask(flow_schedule(3.0), [1.0, 0.7, 0.3, 0.0], 1.0)
+    levels = [soft.at(MASK, sigma)[0, 0, 0].tolist() for sigma in (1.0, 0.7, 0.3)]
+    assert levels == [[1, 1, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0]]
 
 
 async def test_the_negative_prompts_prediction_is_not_limited() -> None:

@@ -20,6 +20,7 @@ from bridge.diffusion import (
     sample,
 )
 from bridge.diffusion import run as run_levels
+from bridge.diffusion.flow import flow_schedule
 from bridge.diffusion.noise import initial_noise
 from bridge.diffusion.samplers import SAMPLERS
 from bridge.diffusion.sampling import run_sigmas
@@ -27,6 +28,7 @@ from bridge.diffusion.schedulers import make_sigmas
 from bridge.diffusion.sigmas import stable_diffusion_schedule
 from bridge.engine import Job
 from bridge.errors import ExecutionError, InputError, Interrupted
+from bridge.models import Family
 from bridge.protocol import Preview, Progress
 
 AsNode = Callable[[Any], Any]
@@ -289,3 +291,65 @@ def test_added_noise_spans_the_levels(model: DiffusionModel) -> None:
     for sigmas, span in (([7.0, 2.0, 1.0], 6.0), ([7.0], 7.0), ([], 0.0)):
         noisy = add_noise(model, SeededNoise(5), sigmas, latents)["samples"]
         torch.testing.assert_close(noisy, latents["samples"] + noise * span, atol=1e-4, rtol=1e-4)
+
+
+@pytest.fixture
+def flow(model: DiffusionModel) -> DiffusionModel:
+    return replace(model, schedule=flow_schedule(3.0), shift_factor=0.06)
+
+
+@pytest.mark.parametrize("scheduler", ["normal", "simple"])
+async def test_a_flows_run_hands_over_in_the_middle(
+    flow: DiffusionModel, as_node: AsNode, scheduler: str
+) -> None:
+    settings = replace(SETTINGS, scheduler=scheduler)
+    whole = await as_node(sample(flow, PROMPT, OTHER, empty(), settings))
+    first = await as_node(sample(flow, PROMPT, OTHER, empty(), replace(settings, end_at_step=2)))
+    rest = replace(settings, start_at_step=2, adds_noise=False)
+    second = await as_node(sample(flow, PROMPT, OTHER, first, rest))
+    torch.testing.assert_close(second["samples"], whole["samples"], atol=1e-4, rtol=1e-4)
+
+
+async def test_a_picture_is_shifted_before_it_is_scaled(flow: DiffusionModel, as_node: AsNode) -> None:
+    """With a network that sees no way to go, half of the noise is what comes of half of it."""
+    flow.unet.module().forward = lambda sample, *_, **__: (torch.zeros_like(sample),)
+    noise = initial_noise((1, 4, 8, 8), 42)
+    for latents, clean in ((some(), (some()["samples"] - 0.06) * flow.scaling_factor), (empty(), 0.0)):
+        work = run_levels(
+            PromptGuidance(flow, PROMPT), SAMPLERS["euler"], [0.5, 0.0], SeededNoise(42), latents
+        )
+        output, _ = await as_node(work)
+        expected = (clean * 0.5 + noise * 0.5) / flow.scaling_factor + 0.06
+        torch.testing.assert_close(output["samples"], expected, atol=1e-4, rtol=1e-4)
+
+
+async def test_what_a_flow_protects_comes_back_clean(flow: DiffusionModel, as_node: AsNode) -> None:
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[..., :32] = 1
+    result = await as_node(sample(flow, PROMPT, OTHER, {**some(), "noise_mask": mask}, SETTINGS))
+    torch.testing.assert_close(result["samples"][..., 5:], some()["samples"][..., 5:], atol=1e-5, rtol=1e-5)
+
+
+def test_noise_added_for_a_flow_takes_the_place_of_the_picture(flow: DiffusionModel) -> None:
+    noisy = add_noise(flow, SeededNoise(5), [0.9, 0.2], some())["samples"]
+    clean = (some()["samples"] - 0.06) * flow.scaling_factor
+    mixed = clean * 0.3 + initial_noise((1, 4, 8, 8), 5) * 0.7
+    torch.testing.assert_close(noisy, mixed / flow.scaling_factor + 0.06, atol=1e-4, rtol=1e-4)
+
+
+async def test_empty_latents_of_other_channels_are_made_anew(flow: DiffusionModel, as_node: AsNode) -> None:
+    model, nothing = replace(flow, family=Family.SD3), replace(SETTINGS, strength=0.0)
+    result = await as_node(sample(model, PROMPT, OTHER, empty(2), nothing))
+    assert torch.equal(result["samples"], torch.zeros(2, 16, 8, 8))
+    result = await as_node(sample(model, PROMPT, OTHER, some(), nothing))
+    assert torch.equal(result["samples"], some()["samples"])
+
+
+async def test_a_flow_goes_up_to_noise_and_back(flow: DiffusionModel, as_node: AsNode) -> None:
+    """What lies at the level 1 survives being divided by what is left of the picture there."""
+    guider = PromptGuidance(flow, PROMPT)
+    flow.unet.module().forward = lambda sample, *_, **__: (torch.ones_like(sample),)
+    silent = SeededNoise(is_silent=True)
+    noise, _ = await as_node(run_levels(guider, SAMPLERS["euler"], [1e-4, 0.5, 1.0], silent, some()))
+    back, _ = await as_node(run_levels(guider, SAMPLERS["euler"], [1.0, 0.5, 0.0], silent, noise))
+    torch.testing.assert_close(back["samples"], some()["samples"], atol=1e-2, rtol=1e-2)

@@ -1,5 +1,6 @@
 """Nodes of custom sampling hand their inputs on."""
 
+import math
 from typing import Any
 
 import pytest
@@ -99,6 +100,12 @@ def test_a_model_is_told_what_it_predicts_and_how_to_be_used() -> None:
     changed = model_sampling.model_sampling_discrete(model, "lcm")
     assert (changed.schedule.prediction, len(changed.schedule.sigmas)) == ("consistency", 50)
     assert model_sampling.model_sampling_discrete(model, "v_prediction", True).schedule.sigma_max > 4000
+    assert model_sampling.model_sampling_sd3(model).schedule.sigma_at(0.5) == pytest.approx(0.75)
+    aura = model_sampling.model_sampling_aura_flow(model).schedule
+    assert aura.sigma_at(0.5) == pytest.approx(1.73 / 2.73)
+    flux = model_sampling.model_sampling_flux(model, width=256, height=256).schedule
+    assert flux.sigma_at(0.5) == pytest.approx(1 / (1 + math.exp(-0.5)))
+    assert len(flux.sigmas) == 10_000
     assert model_sampling.rescale_cfg(model, 0.4).guidance_rescale == 0.4
     assert model_sampling.differential_diffusion(model).soft_inpainting == 1.0
     assert model_sampling.differential_diffusion(model, 0.0).soft_inpainting == 0.0
