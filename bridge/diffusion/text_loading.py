@@ -16,14 +16,11 @@ from bridge.diffusion.device import Placement
 from bridge.diffusion.ldm_names import Place, open_clip_places
 from bridge.diffusion.opening import open_network
 from bridge.diffusion.residency import Network
-from bridge.diffusion.storage import StorageDtype
 from bridge.diffusion.t5 import empty_t5, t5_config, t5_tokenizer
 from bridge.diffusion.types import TextEncoder, TextTower
 from bridge.diffusion.weights import Names
 from bridge.errors import UnsupportedModel
 from bridge.models import Family, T5Layout, TowerKind
-
-_STORAGE: Mapping[str, StorageDtype] = {"F8_E4M3": "fp8_e4m3fn", "F8_E5M2": "fp8_e5m2"}
 
 _SHORTENED_LAYERS = 23
 """Diffusers' folders of Stable Diffusion 2, and files made of them, lack the last of ViT-H/14's 24 layers."""
@@ -109,7 +106,7 @@ def tower_in_file(
         ModelError: If the file does not hold what the tower needs.
     """
     if isinstance(part.layout, T5Layout):
-        return _t5_tower(path, header, part.layout, part.prefix, label, on_cpu)
+        return _t5_tower(path, part.layout, part.prefix, label, on_cpu)
     config = networks.text_config(part.layout, part.kind)
     names = _tower_names(part.prefix, header, part.layout.is_open_clip)
     network = _tower_network(label, config, path, names, on_cpu)
@@ -128,7 +125,7 @@ def tower_in_folder(path: Path, kind: TowerKind, label: str, on_cpu: bool = Fals
     header = models.read_header(file)
     part = models.text_tower(header, f"{path.parent.name}/{path.name}")
     if isinstance(part.layout, T5Layout):
-        return _t5_tower(file, header, part.layout, part.prefix, label, on_cpu)
+        return _t5_tower(file, part.layout, part.prefix, label, on_cpu)
     config = {**folder.read_text_config(path), "projection_dim": part.layout.projection}
     names = _tower_names(part.prefix, header, part.layout.is_open_clip)
     network = _tower_network(label, config, file, names, on_cpu)
@@ -146,22 +143,17 @@ def _tower_names(prefix: str, header: models.Header, is_open_clip: bool) -> Name
     return places
 
 
-def _t5_tower(
-    file: Path, header: models.Header, layout: T5Layout, prefix: str, label: str, on_cpu: bool
-) -> TextTower:
-    """Open T5's encoder; weights that a file keeps in eight bits rest in them."""
-
+def _t5_tower(file: Path, layout: T5Layout, prefix: str, label: str, on_cpu: bool) -> TextTower:
     def places(name: str) -> list[str]:
-        return [prefix + name, *([f"{prefix}encoder.embed_tokens.weight"] if name == "shared.weight" else [])]
+        embedding = ["encoder.embed_tokens.weight"] if name == "shared.weight" else []
+        return [prefix + each for each in (name, *embedding)]
 
-    stored = header.tensors[f"{prefix}encoder.block.0.layer.0.SelfAttention.q.weight"].dtype
     network: Network[Any] = open_network(
         label,
         functools.partial(empty_t5, t5_config(layout)),
         file,
         places,
         place=Placement.on_cpu if on_cpu else Placement.for_t5,
-        storage=_STORAGE.get(stored, "default"),
     )
     return TextTower(network, t5_tokenizer(), "t5xxl")
 

@@ -61,7 +61,7 @@ def refuse_other_t5(header: Header, name: str, prefix: str, layout: T5Layout) ->
     """Refuse the relatives of T5-XXL that other families read.
 
     Raises:
-        UnsupportedModel: If it is another size, UMT5, or stored in eight bits with scales of their own.
+        UnsupportedModel: If it is another size, or UMT5.
     """
     other = _OTHERS.get(layout.width)
     if f"{prefix}encoder.block.1.layer.0.{_BIAS}" in header.tensors:
@@ -70,9 +70,4 @@ def refuse_other_t5(header: Header, name: str, prefix: str, layout: T5Layout) ->
         raise UnsupportedModel(
             f'"{name}" is {other}, not T5-XXL',
             hint="SD3, Flux and PixArt read T5-XXL: t5xxl_fp16.safetensors.",
-        )
-    if f"{prefix}scaled_fp8" in header.tensors:
-        raise UnsupportedModel(
-            f'"{name}" holds T5-XXL in eight bits with scales of their own, which are not supported',
-            hint="Use t5xxl_fp8_e4m3fn.safetensors or t5xxl_fp16.safetensors.",
         )

@@ -81,6 +81,24 @@ def test_eight_bits_rest_in_eight_bits_and_run_in_more(tmp_path: Path, dtype: to
     torch.testing.assert_close(found, network(ids).last_hidden_state, atol=1e-5, rtol=1e-5)
 
 
+def test_eight_bits_with_scales_are_read(tmp_path: Path) -> None:
+    """As in t5xxl_fp8_e4m3fn_scaled.safetensors."""
+    tensors: dict[str, torch.Tensor] = {"scaled_fp8": torch.empty(0, dtype=torch.float8_e4m3fn)}
+    exact = state()
+    for name, tensor in exact.items():
+        if "SelfAttention.q." in name:
+            scale = tensor.abs().max() / 448
+            narrow = (tensor / scale).to(torch.float8_e4m3fn)
+            tensors |= {name: narrow, name.replace(".weight", ".scale_weight"): scale}
+            exact[name] = narrow.float() * scale
+        else:
+            tensors[name] = tensor
+    found, expected = (
+        encode_prompt(open_file(each, tmp_path), "a red house").prompt_embeds for each in (tensors, exact)
+    )
+    torch.testing.assert_close(found, expected)
+
+
 def test_a_folder_of_diffusers_opens(tmp_path: Path) -> None:
     folder = tmp_path / "text_encoder_3"
     original().save_pretrained(folder)

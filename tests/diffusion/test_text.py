@@ -8,12 +8,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from bridge.diffusion import TextEncoder, encode_prompt, encode_prompts, set_last_layer
+from bridge.diffusion import TextEncoder, encode_prompt, encode_prompts, pool_words, set_last_layer
 from bridge.diffusion.patching import twin_of
 from bridge.diffusion.residency import Network
 from bridge.diffusion.tokens import tokenize
 from bridge.errors import InputError, ModelError, ModelNotFound, UnsupportedModel
-from bridge.models import Catalogue, Family
+from bridge.models import Catalogue, Family, TowerKind
 
 START, END = 49406, 49407
 
@@ -178,6 +178,81 @@ def test_a_tower_without_a_prompt_is_an_error(clip: TextEncoder, make_tower: Any
     assert caught.value.hint
 
 
+# ---- T5 ------------------------------------------------------------------------------------------------
+
+L, G, XXL = 768, 1280, 4096
+"""Widths of SD3's towers, which zeros have where one is missing."""
+
+
+@pytest.fixture
+def sd3(make_tower: Any) -> TextEncoder:
+    return TextEncoder((make_tower(), make_tower("clip_g", projection=16), make_tower("t5xxl")), Family.SD3)
+
+
+def without(clip: TextEncoder, *kinds: str) -> TextEncoder:
+    return replace(clip, towers=tuple(tower for tower in clip.towers if tower.kind not in kinds))
+
+
+def test_sd3_without_t5_has_clips_tokens_only(sd3: TextEncoder) -> None:
+    whole, found = (encode_prompt(each, "a cat") for each in (sd3, without(sd3, "t5xxl")))
+    assert found.prompt_embeds.shape == (1, 77, XXL)
+    assert torch.equal(found.prompt_embeds[..., :32], whole.prompt_embeds[:, :77, :32])
+    assert not found.prompt_embeds[..., 32:].any()
+    torch.testing.assert_close(found.pooled_prompt_embeds, whole.pooled_prompt_embeds)
+
+
+def test_sd3_without_clip_g_has_zeros_in_its_place(sd3: TextEncoder) -> None:
+    whole, found = (encode_prompt(each, "a cat") for each in (sd3, without(sd3, "clip_g")))
+    assert torch.equal(found.prompt_embeds[..., :16], whole.prompt_embeds[..., :16])
+    assert not found.prompt_embeds[:, :77, 16:].any()
+    assert found.pooled_prompt_embeds is not None
+    assert found.pooled_prompt_embeds.shape == (1, 16 + G)
+    assert not found.pooled_prompt_embeds[:, 16:].any()
+
+
+def test_sd3_without_clip_l_has_zeros_before_clip_g(sd3: TextEncoder) -> None:
+    whole, found = (encode_prompt(each, "a cat") for each in (sd3, without(sd3, "clip_l", "t5xxl")))
+    assert not found.prompt_embeds[..., :L].any()
+    assert torch.equal(found.prompt_embeds[..., L : L + 16], whole.prompt_embeds[:, :77, 16:32])
+    assert not found.prompt_embeds[..., L + 16 :].any()
+    assert found.pooled_prompt_embeds is not None
+    assert not found.pooled_prompt_embeds[:, :L].any()
+    assert found.pooled_prompt_embeds[:, L:].all()
+
+
+def test_sd3_with_t5_alone_has_zeros_for_what_clip_says_of_all(sd3: TextEncoder) -> None:
+    whole, found = (encode_prompt(each, "a cat") for each in (sd3, without(sd3, "clip_l", "clip_g")))
+    torch.testing.assert_close(found.prompt_embeds, whole.prompt_embeds[:, 77:])
+    torch.testing.assert_close(found.pooled_prompt_embeds, torch.zeros(1, L + G))
+
+
+def test_sd3_of_whom_nothing_is_asked_has_zeros(sd3: TextEncoder) -> None:
+    texts: dict[TowerKind, str] = {"clip_l": "", "clip_g": "", "t5xxl": ""}
+    found = encode_prompts(without(sd3, "t5xxl"), texts, fills_empty=False)
+    torch.testing.assert_close(found.prompt_embeds, torch.zeros(1, 77, XXL))
+
+
+def test_t5_has_no_start_one_end_and_zeros_behind_it(make_tower: Any) -> None:
+    [chunk] = tokenize(make_tower("t5xxl"), "a (cat:1.5)", min_length=8)
+    assert chunk == [(3, 1.0), (9, 1.0), (1712, 1.5), (1, 1.0), *[(0, 1.0)] * 4]
+
+
+def test_t5_reads_a_long_prompt_in_one(make_tower: Any) -> None:
+    [chunk] = tokenize(make_tower("t5xxl"), "cat " * 500)
+    assert len(chunk) == 501
+
+
+def test_a_prompt_that_t5_could_not_hold_is_refused(make_tower: Any) -> None:
+    with pytest.raises(InputError, match="5,000 tokens for T5") as caught:
+        tokenize(make_tower("t5xxl"), "cat " * 5000)
+    assert caught.value.code == "too_long"
+
+
+def test_t5_says_nothing_of_words_as_a_whole(make_tower: Any) -> None:
+    with pytest.raises(InputError, match="PixArt"):
+        pool_words(TextEncoder((make_tower("t5xxl"),), Family.PIXART_ALPHA), "a cat")
+
+
 # ---- textual inversion ---------------------------------------------------------------------------------
 
 
@@ -260,3 +335,15 @@ def test_a_file_that_is_no_embedding(
     with pytest.raises(ModelError) as caught:
         encode_prompt(clip, "embedding:style", models)
     assert caught.value.code == code
+
+
+def test_an_embedding_for_clip_is_nothing_to_t5(make_tower: Any, models: Catalogue) -> None:
+    keep(models, {"clip_l": torch.randn(1, 16), "clip_g": torch.randn(1, 16)})
+    [chunk] = tokenize(make_tower("t5xxl"), "a embedding:style cat", models)
+    assert [token for token, _ in chunk] == [3, 9, 1712, 1]
+
+
+def test_words_behind_an_embedding_may_stand_on_the_next_line(clip: TextEncoder, models: Catalogue) -> None:
+    keep(models, {"emb_params": torch.randn(1, 16)})
+    [chunk] = tokenize(clip.towers[0], "embedding:style\ncat", models)
+    assert [token for token, _ in chunk[2:4]] == [*words(clip, "cat"), END]

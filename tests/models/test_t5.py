@@ -76,11 +76,6 @@ def test_umt5_is_refused_by_name() -> None:
         text_tower(header(shapes), "umt5")
 
 
-def test_eight_bits_with_scales_are_refused_by_name() -> None:
-    with pytest.raises(UnsupportedModel, match="scales of their own"):
-        text_tower(header({**published(XXL), "scaled_fp8": ()}), "x")
-
-
 def test_a_t5_without_gates_is_of_an_unknown_kind() -> None:
     shapes = {name.replace(".wi_1.", ".wi."): shape for name, shape in published(XXL).items()}
     with pytest.raises(UnsupportedModel, match="unknown kind"):

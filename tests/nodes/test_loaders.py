@@ -23,6 +23,7 @@ from bridge.nodes.loaders import (
     checkpoint_loader,
     clip_loader,
     dual_clip_loader,
+    triple_clip_loader,
     unet_loader,
     vae_loader,
 )
@@ -104,7 +105,25 @@ def towers(tmp_path: Path) -> dict[str, str]:
     for name, width in widths.items():
         more = {"text_projection.weight": torch.randn(width, width)} if name == "g" else {}
         save_file(tower(width, **more), folder / f"{name}.safetensors")
-    return {name: f"{name}.safetensors" for name in widths}
+    save_file(t5(), folder / "t5.safetensors")
+    return {name: f"{name}.safetensors" for name in (*widths, "t5")}
+
+
+def t5(width: int = 64) -> dict[str, torch.Tensor]:
+    """T5's encoder of one layer and ten words."""
+    attention, gated = "encoder.block.0.layer.0.", "encoder.block.0.layer.1."
+    shapes = {
+        "shared.weight": (10, width),
+        **{f"{attention}SelfAttention.{part}.weight": (32, width) for part in "qkv"},
+        f"{attention}SelfAttention.o.weight": (width, 32),
+        f"{attention}SelfAttention.relative_attention_bias.weight": (32, 4),
+        f"{attention}layer_norm.weight": (width,),
+        **{f"{gated}DenseReluDense.{part}.weight": (8, width) for part in ("wi_0", "wi_1")},
+        f"{gated}DenseReluDense.wo.weight": (width, 8),
+        f"{gated}layer_norm.weight": (width,),
+        "encoder.final_layer_norm.weight": (width,),
+    }
+    return {name: torch.randn(shape) for name, shape in shapes.items()}
 
 
 @pytest.mark.parametrize(
@@ -132,6 +151,71 @@ def test_two_text_encoders_make_sdxls_in_any_order(job: Job, towers: dict[str, s
         assert all(tower.network.placement == everywhere.on_cpu() for tower in clip.towers)
     finally:
         set_placement(everywhere.on_cpu())
+
+
+@pytest.mark.parametrize("names", ["t5 g l", "l g t5"])
+def test_three_text_encoders_make_sd3s_in_any_order(job: Job, towers: dict[str, str], names: str) -> None:
+    with running(job, "4"):
+        clip = triple_clip_loader(*(towers[name] for name in names.split()))
+    assert clip.family is Family.SD3
+    assert [tower.kind for tower in clip.towers] == ["clip_l", "clip_g", "t5xxl"]
+
+
+@pytest.mark.parametrize(
+    ("names", "type", "family", "kinds"),
+    [
+        ("t5 l", "flux", Family.FLUX, ["clip_l", "t5xxl"]),
+        ("t5 l", "sd3", Family.SD3, ["clip_l", "t5xxl"]),
+        ("g t5", "sd3", Family.SD3, ["clip_g", "t5xxl"]),
+        ("l g", "sd3", Family.SD3, ["clip_l", "clip_g"]),
+    ],
+)
+def test_two_text_encoders_are_what_their_type_says(
+    job: Job, towers: dict[str, str], names: str, type: str, family: Family, kinds: list[str]
+) -> None:
+    with running(job, "4"):
+        clip = dual_clip_loader(*(towers[name] for name in names.split()), type)
+    assert clip.family is family
+    assert [tower.kind for tower in clip.towers] == kinds
+
+
+@pytest.mark.parametrize(
+    ("name", "type", "family"),
+    [
+        ("l", "sd3", Family.SD3),
+        ("g", "sd3", Family.SD3),
+        ("t5", "sd3", Family.SD3),
+        ("t5", "pixart", Family.PIXART_ALPHA),
+    ],
+)
+def test_one_text_encoder_is_what_its_type_says(
+    job: Job, towers: dict[str, str], name: str, type: str, family: Family
+) -> None:
+    with running(job, "4"):
+        assert clip_loader(towers[name], type).family is family
+
+
+def test_t5_in_the_slot_of_clip_is_refused_with_the_types_it_is_for(job: Job, towers: dict[str, str]) -> None:
+    with running(job, "4"), pytest.raises(UnsupportedModel, match="not made of t5xxl") as caught:
+        clip_loader(towers["t5"], "stable_diffusion")
+    assert '"sd3" or "pixart"' in caught.value.hint
+    with running(job, "4"), pytest.raises(UnsupportedModel, match="not made of clip_l and t5xxl") as caught:
+        dual_clip_loader(towers["l"], towers["t5"], "sdxl")
+    assert '"sd3" or "flux"' in caught.value.hint
+
+
+def test_a_missing_text_encoder_of_flux_is_named(job: Job, towers: dict[str, str]) -> None:
+    with running(job, "4"), pytest.raises(UnsupportedModel, match="clip_l and clip_g") as caught:
+        dual_clip_loader(towers["l"], towers["g"], "flux")
+    assert '"sdxl" or "sd3"' in caught.value.hint
+    with running(job, "4"), pytest.raises(UnsupportedModel, match="clip_g and t5xxl"):
+        dual_clip_loader(towers["g"], towers["t5"], "flux")
+
+
+def test_one_text_encoder_twice_is_refused(job: Job, towers: dict[str, str]) -> None:
+    with running(job, "4"), pytest.raises(UnsupportedModel, match="clip_l and clip_l and t5xxl") as caught:
+        triple_clip_loader(towers["l"], towers["l"], towers["t5"])
+    assert "any of clip_l, clip_g and t5xxl" in caught.value.hint
 
 
 @pytest.mark.parametrize("loader", [clip_loader, dual_clip_loader])
