@@ -133,7 +133,11 @@ def split_sigmas_denoise(sigmas: Sigmas, denoise: Denoise = 1.0) -> tuple[Sigmas
     return split_at_strength(sigmas, denoise)
 
 
-@node("FlipSigmas", category=EDITING)
+@node(
+    "FlipSigmas",
+    category=EDITING,
+    differs="A flow model's picture can be brought to noise alone, and back; in ComfyUI it is divided by 0.",
+)
 def flip_sigmas(sigmas: Sigmas) -> Sigmas:
     """Turn noise levels round, to go from a picture to its noise."""
     return flipped(sigmas)

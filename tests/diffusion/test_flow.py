@@ -197,6 +197,15 @@ async def test_stochastic_samplers_keep_the_distribution(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+async def test_the_model_is_asked_at_the_levels_of_the_run(name: str) -> None:
+    """Exactly: prompts are limited to levels that runs go through."""
+    sigmas, denoiser = levels("simple", 6)[1:], Bent()
+    await follow(name, sigmas, denoiser, draw(1, 16, 2, 2))
+    if name not in ("dpm_fast", "dpm_adaptive"):  # which go their own ways
+        assert set(sigmas[:-1]) <= set(denoiser.calls)
+
+
+@pytest.mark.parametrize("name", NAMES)
 async def test_rising_levels_stay_finite(name: str) -> None:
     """Unsampling, up to noise alone, of which ComfyUI makes no numbers."""
     rising = [1e-4, *levels("normal", 6)[::-1][1:]]

@@ -4,7 +4,7 @@ A flow's latents divided by what is left of the signal, x / (1 − sigma), are l
 picture at the level sigma / (1 − sigma). Solvers that are exact in the logarithm of that ratio are so there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -40,7 +40,9 @@ async def by_noise_ratio(
     levels = [sigma if sigma < 1 else schedule.sigma_at(_FIRST) for sigma in sigmas]
     ratios = [schedule.noise_ratio(level) for level in levels]
     exploding = latents / schedule.signal(levels[0])
-    steps = solve(_OfFlow(denoise), exploding, ratios, _FlowNoise(noise))
+    # A level that comes back from its ratio can miss the end of what a prompt is limited to.
+    exact = dict(zip(ratios, levels, strict=True))
+    steps = solve(_OfFlow(denoise, exact), exploding, ratios, _FlowNoise(noise))
     ends = iter(levels[1:])
     async with aclosing(steps):
         async for step in steps:
@@ -53,15 +55,19 @@ def _level(ratio: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _OfFlow:
-    """A flow's denoiser, asked in the variance-exploding picture."""
+    """A flow's denoiser, asked in the variance-exploding picture; knows the levels of some ratios."""
 
     denoise: Denoise
+    exact: Mapping[float, float]
 
     async def __call__(self, latents: Tensor, ratio: float) -> Tensor:
-        return await self.denoise(latents / (1 + ratio), _level(ratio))
+        return await self.denoise(latents / (1 + ratio), self._level(ratio))
 
     async def with_negative(self, latents: Tensor, ratio: float) -> tuple[Tensor, Tensor]:
-        return await self.denoise.with_negative(latents / (1 + ratio), _level(ratio))
+        return await self.denoise.with_negative(latents / (1 + ratio), self._level(ratio))
+
+    def _level(self, ratio: float) -> float:
+        return self.exact.get(ratio, _level(ratio))
 
 
 class _FlowNoise(NoiseSource):
