@@ -42,6 +42,7 @@ def t5_config(layout: T5Layout) -> dict[str, Any]:
         "relative_attention_max_distance": _FARTHEST,
         "feed_forward_proj": "gated-gelu",
         "dropout_rate": 0.0,
+        "layer_norm_epsilon": 1e-6,
     }
 
 

@@ -22,11 +22,13 @@ from transformers import CLIPTextConfig, CLIPVisionConfig
 
 from bridge.diffusion import networks
 from bridge.diffusion.clip_vision import vision_config
+from bridge.diffusion.t5 import t5_config
 from bridge.diffusion.transformer_networks import transformer_config
 from bridge.models import AutoencoderLayout, Family, TextLayout, TowerKind
 from bridge.models.vision import VisionLayout
 from tests.diffusion.test_full_size import REFINER, SD1, SD2, SDXL, UNETS
 from tests.diffusion.transformer_weights import PUBLISHED
+from tests.models.test_t5 import XXL
 
 Rows = list[list[str]]
 
@@ -112,6 +114,7 @@ def test_every_field_of_a_transformer_has_a_source(network: str) -> None:
 def test_every_field_of_a_tower_has_a_source() -> None:
     texts = [networks.text_config(TextLayout(49408, 77, *sizes), kind) for kind, sizes in TEXTS.items()]
     assert_listed(rows("Text towers"), texts)
+    assert_listed(rows("T5"), [t5_config(XXL)])
     images = [vision_config(VisionLayout(*sizes[:3], 257, sizes[3])) for sizes in VISIONS]
     assert_listed(rows("Image towers"), images)
 

@@ -10,12 +10,9 @@ from transformers import T5Config, T5EncoderModel
 
 from bridge.diffusion import TextEncoder, encode_prompt, load_text_encoder
 from bridge.diffusion.t5 import empty_t5, t5_config, t5_tokenizer
-from bridge.models import T5Layout
 from tests.diffusion.conftest import T5, t5_encoder
+from tests.models.test_t5 import XXL, published
 
-XXL = T5Layout(
-    vocabulary=32128, width=4096, inner_width=10240, layers=24, heads=64, head_width=64, buckets=32
-)
 EMBEDDING = "shared.weight"
 
 
@@ -40,7 +37,7 @@ def open_file(tensors: dict[str, torch.Tensor], folder: Path) -> TextEncoder:
 def test_the_published_size_has_one_embedding_and_the_files_names() -> None:
     network = empty_t5(t5_config(XXL))
     assert sum(parameter.numel() for parameter in network.parameters()) == 4_762_310_656
-    assert [name for name in network.state_dict() if "embed" in name or "shared" in name] == [EMBEDDING]
+    assert {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()} == published(XXL)
 
 
 def test_it_reads_as_transformers_own_does(tmp_path: Path) -> None:
