@@ -16,6 +16,9 @@ from bridge.errors import InputError
 TIMESTEPS = 1000
 """What a network is told of the level 1."""
 
+LEAST_MU, MU = 0.5, 1.15
+"""Logarithms of Flux dev's shift, for pictures of 256 and of 1024 pixels a side."""
+
 FAINTEST = 2.0**-20
 """What is left of clean latents at the level 1, where there should be nothing.
 
@@ -87,7 +90,7 @@ def flow_schedule(shift: float, levels: int = 1000) -> FlowSchedule:
     return FlowSchedule(_shifted(even, shift).float(), shift)
 
 
-def flux_schedule(mu: float = 1.15) -> FlowSchedule:
+def flux_schedule(mu: float = MU) -> FlowSchedule:
     """Return the schedule of Flux dev, whose shift is e^mu.
 
     Args:
@@ -106,7 +109,7 @@ def flux_schedule(mu: float = 1.15) -> FlowSchedule:
     return flow_schedule(shift, levels=10_000)
 
 
-def flux_mu(width: int, height: int, base: float = 0.5, most: float = 1.15) -> float:
+def flux_mu(width: int, height: int, base: float = LEAST_MU, most: float = MU) -> float:
     """Return the logarithm of a shift that suits a picture's size.
 
     Args:
