@@ -143,6 +143,7 @@ def flux_disable_guidance(conditioning: Conditioning) -> Conditioning:
 @node(
     "CLIPTextEncodePixArtAlpha",
     category="advanced/conditioning",
+    display_name="CLIP Text Encode PixArt Alpha",
     fingerprint=embedding_stamps,
     differs=EMBEDDINGS,
 )
@@ -154,7 +155,7 @@ def clip_text_encode_pixart_alpha(
     return (replace(encode_prompt(clip, text, job_catalogue()), micro=micro),)
 
 
-@node("T5TokenizerOptions", category="_for_testing/conditioning")
+@node("T5TokenizerOptions", category="_for_testing/conditioning", display_name="T5 Tokenizer Options")
 def t5_tokenizer_options(clip: Clip, min_padding: Tokens = 0, min_length: Tokens = 0) -> Clip:
     """Set how T5 fills short prompts up: to ``min_length`` tokens, and by ``min_padding`` in any case."""
     return set_t5_length(clip, min_length, min_padding)
