@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from bridge.diffusion import control_transformers
 from bridge.diffusion.control_lora import has_layers
-from bridge.diffusion.controlnet import SteeringNetwork
+from bridge.diffusion.control_transformers import TransformerControlNet, prepare_transformer
 from bridge.diffusion.controlnet_xs import ControlledUNet, SlimControlNet
 from bridge.diffusion.device import memory_errors
 from bridge.diffusion.fit import fit_picture, repeat_to
@@ -153,10 +154,10 @@ def _covered(
 
 
 def prepare(control: Control | Grounding, model: DiffusionModel, shape: Sequence[int]) -> Steering:
-    """Show a control's picture, or boxes, to its network, for a model's latents of a shape (B, 4, h, w).
+    """Show a control's picture, or boxes, to its network, for a model's latents of a shape (B, C, h, w).
 
     Raises:
-        InputError: If there are too many boxes.
+        InputError: If there are too many boxes, or a VAE is missing.
         ModelError: Code ``model_mismatch`` if the network was made for another UNet or latent factor.
         OutOfMemory: If what reads the picture does not fit.
     """
@@ -179,6 +180,8 @@ def prepare(control: Control | Grounding, model: DiffusionModel, shape: Sequence
         model.schedule.sigma_at(control.start),
         model.schedule.sigma_at(control.end),
     )
+    if isinstance(network.module(), TransformerControlNet):
+        return prepare_transformer(control, image, model, common)
 
     @torch.inference_mode()
     def read() -> Steering:
@@ -202,7 +205,7 @@ def _running(control: ControlNetwork, unet: Network[Any]) -> Network[Any]:
     return Network(own.name, lambda where: join(unet.module(), own.module()), needs=(unet, own), new_bytes=0)
 
 
-def _multiple(module: SteeringNetwork | SlimControlNet | T2IAdapter) -> int:
+def _multiple(module: Any) -> int:
     """Return what the sides of a picture must be multiples of."""
     return module.layout.factor if isinstance(module, T2IAdapter) else 1
 
@@ -212,7 +215,9 @@ def _require_match(control: ControlNetwork, model: DiffusionModel) -> None:
         raise _of_another_family(control, f"{model.unet.name} is {model.family.value}")
     mine, module = control.network.module(), model.unet.module()
     unet = module.config
-    if isinstance(mine, SlimControlNet):
+    if isinstance(mine, TransformerControlNet):
+        fits = control_transformers.fits(mine, unet)
+    elif isinstance(mine, SlimControlNet):
         fits = mine.fits(unet) and control_factor(mine.config) == model.latent_factor
     elif isinstance(mine, T2IAdapter):
         # SDXL's have one level more, whose features go behind the middle block.

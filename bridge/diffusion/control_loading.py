@@ -10,6 +10,10 @@ import torch
 from bridge import models
 from bridge.diffusion import folder, networks
 from bridge.diffusion.control_lora import hollow, joined, low_rank_names
+from bridge.diffusion.control_transformers import (
+    empty_transformer_controlnet,
+    transformer_control_places,
+)
 from bridge.diffusion.controlnet import SteeringNetwork, UnionEncoder
 from bridge.diffusion.controlnet_xs import empty_slim_controlnet
 from bridge.diffusion.ldm_names import THIRDS, Place, unet_names
@@ -55,6 +59,8 @@ def load_controlnet(path: Path, name: str, base: DiffusionModel | None = None) -
         return _adapter(file, name, found)
     if isinstance(found, models.XSPart):
         return _slim(path, file, name, found)
+    if isinstance(found, models.TransformerControlPart):
+        return _transformer(file, name, found)
     config = networks.controlnet_config(found.layout, found.family)
     if path.is_dir() and not found.control_types:
         config = folder.read_controlnet_config(path)
@@ -98,6 +104,13 @@ def _slim(path: Path, file: Path, name: str, part: models.XSPart) -> ControlNetw
     build = functools.partial(empty_slim_controlnet, folder.read_xs_config(path), name)
     network = open_network(f'ControlNet-XS "{name}"', build, file, lambda parameter: [parameter])
     return ControlNetwork(network, (part.family,))
+
+
+def _transformer(file: Path, name: str, part: models.TransformerControlPart) -> ControlNetwork:
+    build = functools.partial(empty_transformer_controlnet, part)
+    places = functools.partial(transformer_control_places, part=part)
+    network = open_network(f'ControlNet "{name}"', build, file, places)
+    return ControlNetwork(network, (part.family,), part.control_types)
 
 
 def _recipe(config: dict[str, Any], part: models.ControlPart, header: models.Header) -> tuple[Build, Names]:

@@ -9,12 +9,17 @@ from torch.nn.functional import interpolate
 from bridge.diffusion.fit import repeat_to
 from bridge.diffusion.types import ControlNetwork
 from bridge.errors import InputError
+from bridge.models import Family
 
 CONTROL_TYPES = (
     "openpose", "depth", "hed/pidi/scribble/ted", "canny/lineart/anime_lineart/mlsd", "normal", "segment",
     "tile", "repaint",
 )  # fmt: skip
-"""Types of pictures of a union ControlNet, in the order of its weights."""
+"""Types of pictures of a union ControlNet for SDXL, in the order of its weights."""
+
+_SDXL_TYPES = {name: number for number, name in enumerate(CONTROL_TYPES)}
+_FLUX_MODES = {"canny/lineart/anime_lineart/mlsd": 0, "tile": 1, "depth": 2, "openpose": 4}
+"""Those that InstantX's union for Flux knows, too → their number there. Source: its model card."""
 
 
 def with_control_type(network: ControlNetwork, name: str) -> ControlNetwork:
@@ -29,14 +34,14 @@ def with_control_type(network: ControlNetwork, name: str) -> ControlNetwork:
     """
     if name == "auto" or not network.control_types:
         return replace(network, control_type=None)
-    number = CONTROL_TYPES.index(name)
-    if number >= network.control_types:
-        known = ", ".join(CONTROL_TYPES[: network.control_types])
+    known = _FLUX_MODES if Family.FLUX in network.families else _SDXL_TYPES
+    known = {each: number for each, number in known.items() if number < network.control_types}
+    if name not in known:
         raise InputError(
             f'{network.network.name} does not know the type "{name}"',
-            hint=f'It knows {known}; "tile" and "repaint" come with the ProMax version.',
+            hint=f'It knows {", ".join(known)}; for SDXL "tile" and "repaint" come with the ProMax version.',
         )
-    return replace(network, control_type=number)
+    return replace(network, control_type=known[name])
 
 
 def mark_masked(image: Tensor, mask: Tensor, value: float) -> Tensor:

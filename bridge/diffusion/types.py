@@ -126,7 +126,7 @@ class ControlNetwork:
     """A ControlNet or a T2I-Adapter.
 
     Args:
-        network: A ``SteeringNetwork``, a ``SlimControlNet`` or a ``T2IAdapter``.
+        network: A ``SteeringNetwork``, a ``TransformerControlNet``, a ``SlimControlNet`` or a ``T2IAdapter``.
         families: What it was made for.
         control_types: How many types of pictures a union ControlNet knows; 0 for all others.
         control_type: Which of these its picture is of; ``None`` for none.
@@ -152,6 +152,7 @@ class Control:
         start: Fraction of the noise schedule at which it begins, 0..1.
         end: Fraction at which it ends.
         covers_negative: Whether negative conditioning without controls of its own gets it too.
+        vae: Makes latents of the picture, for ControlNets that see these: SD3's, and most of Flux's.
     """
 
     network: ControlNetwork
@@ -160,6 +161,7 @@ class Control:
     start: float = 0.0
     end: float = 1.0
     covers_negative: bool = False
+    vae: Autoencoder | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -58,19 +58,13 @@ async def encode_image(vae: Autoencoder, image: Tensor, tiling: Tiling | None = 
         ExecutionError: Code ``nan_output`` if the autoencoder is broken.
         Interrupted: If the job was cancelled.
     """
-    factor = vae.latent_factor
-    height, width = (side // factor * factor for side in image.shape[1:3])
-    if not height or not width:
-        raise InputError(
-            f"a picture of {image.shape[2]}×{image.shape[1]} is too small",
-            hint=f"{factor}×{factor} is the least.",
-        )
-    top, left = (image.shape[1] - height) // 2, (image.shape[2] - width) // 2
-    pixels = image[:, top : top + height, left : left + width, :3].movedim(-1, 1)
-    encoding = _Direction(
-        "encoding", lambda network, pixels: network.encode(pixels).latent_dist.mean, factor, 1, ENCODING_TILES
-    )
-    return await _convert(vae, encoding, pixels * 2 - 1, tiling)
+    return await _convert(vae, _encoding(vae), _pixels(vae, image), tiling)
+
+
+def encode_now(vae: Autoencoder, image: Tensor) -> Tensor:
+    """Encode pictures as a whole, within a turn at the device that the caller has; see ``encode_image``."""
+    pixels, encoding = _pixels(vae, image), _encoding(vae)
+    return torch.cat([_run(vae, encoding, each[None]) for each in pixels])
 
 
 async def decode_latents(vae: Autoencoder, latents: Tensor, tiling: Tiling | None = None) -> Tensor:
@@ -103,6 +97,29 @@ async def decode_latents(vae: Autoencoder, latents: Tensor, tiling: Tiling | Non
     )
     pixels = await _convert(vae, decoding, latents, tiling)
     return pixels.movedim(1, -1).add(1).mul(0.5).clamp(0, 1).contiguous()
+
+
+def _encoding(vae: Autoencoder) -> _Direction:
+    return _Direction(
+        "encoding",
+        lambda network, pixels: network.encode(pixels).latent_dist.mean,
+        vae.latent_factor,
+        1,
+        ENCODING_TILES,
+    )
+
+
+def _pixels(vae: Autoencoder, image: Tensor) -> Tensor:
+    """Return pictures as an autoencoder reads them, cropped to whole latents: (B, 3, H, W), range −1..1."""
+    factor = vae.latent_factor
+    height, width = (side // factor * factor for side in image.shape[1:3])
+    if not height or not width:
+        raise InputError(
+            f"a picture of {image.shape[2]}×{image.shape[1]} is too small",
+            hint=f"{factor}×{factor} is the least.",
+        )
+    top, left = (image.shape[1] - height) // 2, (image.shape[2] - width) // 2
+    return image[:, top : top + height, left : left + width, :3].movedim(-1, 1) * 2 - 1
 
 
 async def _convert(vae: Autoencoder, direction: _Direction, values: Tensor, tiling: Tiling | None) -> Tensor:

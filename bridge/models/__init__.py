@@ -14,6 +14,7 @@ from bridge.models.checkpoint import (
     text_tower,
 )
 from bridge.models.control import AdapterLayout, ControlPart, XSPart, controlnet
+from bridge.models.control_transformer import TransformerControlPart
 from bridge.models.family import (
     CONTEXT_WIDTHS,
     UNET_FAMILIES,
@@ -85,6 +86,7 @@ __all__ = [
     "TextLayout",
     "TextPart",
     "TowerKind",
+    "TransformerControlPart",
     "TransformerLayout",
     "TransformerPart",
     "UNetLayout",

@@ -4,6 +4,11 @@ import re
 from dataclasses import dataclass, replace
 
 from bridge.errors import UnsupportedModel
+from bridge.models.control_transformer import (
+    MARK,
+    TransformerControlPart,
+    transformer_controlnet,
+)
 from bridge.models.family import Family, require_kind, require_unet_family
 from bridge.models.header import Header, describing
 from bridge.models.layout import Shapes, UNetLayout, strip, unet_layout
@@ -77,7 +82,7 @@ class AdapterLayout:
 
 
 @describing
-def controlnet(header: Header, name: str) -> ControlPart | XSPart | AdapterLayout:
+def controlnet(header: Header, name: str) -> ControlPart | TransformerControlPart | XSPart | AdapterLayout:
     """Describe a ControlNet, or a T2I-Adapter.
 
     Raises:
@@ -92,6 +97,8 @@ def controlnet(header: Header, name: str) -> ControlPart | XSPart | AdapterLayou
         )
     if _XS_MARK in header.tensors:
         return XSPart(_xs_family(header.shapes))
+    if any(key.startswith(MARK) for key in header.tensors):
+        return transformer_controlnet(header, name)
     for prefix in _ADAPTER_PREFIXES:
         if adapter := _adapter_layout(strip(header.shapes, prefix), prefix):
             return adapter
@@ -106,7 +113,8 @@ def controlnet(header: Header, name: str) -> ControlPart | XSPart | AdapterLayou
             return ControlPart(family, layout, prefix, tasks[0], is_difference, is_low_rank)
     raise UnsupportedModel(
         f'"{name}" is a ControlNet of an unknown shape',
-        hint="Choose one for Stable Diffusion 1.x, 2.x or SDXL, in diffusers' or the original layout.",
+        hint="Choose one for Stable Diffusion 1.x, 2.x or SDXL, in diffusers' or the original layout, or one "
+        "for SD3 or Flux.",
     )
 
 

@@ -199,10 +199,20 @@ def transformer_part(shapes: Shapes, family: Family, prefix: str, name: str) -> 
             hint="Use a version in bfloat16, float16 or fp8.",
         )
     is_original = any(key.startswith(_ORIGINAL) for key in shapes)
-    layout = _DESCRIBE[family](shapes, is_original)
+    layout = describe(shapes, family, is_original)
     if not _is_known(layout) or any(part in key for key in shapes for part in _SPECIAL):
         raise UnsupportedModel(f'"{name}" is {family.value} of an unknown shape', hint=_SUPPORTED)
     return TransformerPart(family, layout, prefix, is_original)
+
+
+def describe(shapes: Shapes, family: Family, is_original: bool) -> TransformerLayout:
+    """Read the shape of a family's transformer off its tensors, in the original's names or diffusers'.
+
+    Raises:
+        KeyError: If a tensor is missing.
+        ValueError: If one has an impossible shape.
+    """
+    return _DESCRIBE[family](shapes, is_original)
 
 
 def _is_known(layout: TransformerLayout) -> bool:

@@ -49,7 +49,11 @@ def diff_controlnet_loader(model: Model, control_net_name: ControlNetName) -> Co
     return load_controlnet(find_model("controlnet", control_net_name), control_net_name, model)
 
 
-@node("SetUnionControlNetType", category="conditioning/controlnet")
+@node(
+    "SetUnionControlNetType",
+    category="conditioning/controlnet",
+    differs="Flux's unions number their types in another way than SDXL's, and are told theirs.",
+)
 def set_union_controlnet_type(
     control_net: ControlNet, type: Annotated[str, Choices(("auto", *CONTROL_TYPES))]
 ) -> ControlNet:
@@ -81,8 +85,8 @@ def controlnet_apply_advanced(
     end_percent: Percent = 1.0,
     vae: Vae | None = None,
 ) -> tuple[Conditioning, Conditioning]:
-    """Steer by a picture during a part of the noise schedule."""
-    control = Control(control_net, image, strength, start_percent, end_percent)
+    """Steer by a picture during a part of the noise schedule; ControlNets of SD3 and Flux need the VAE."""
+    control = Control(control_net, image, strength, start_percent, end_percent, vae=vae)
     return add_control(positive, control), add_control(negative, control)
 
 
@@ -102,8 +106,8 @@ def controlnet_apply_with_vae(
     start_percent: Percent = 0.0,
     end_percent: Percent = 1.0,
 ) -> tuple[Conditioning, Conditioning]:
-    """Steer by a picture as Apply ControlNet does; ControlNets of these families need no VAE to see it."""
-    control = Control(control_net, image, strength, start_percent, end_percent)
+    """Steer by a picture as Apply ControlNet does."""
+    control = Control(control_net, image, strength, start_percent, end_percent, vae=vae)
     return add_control(positive, control), add_control(negative, control)
 
 

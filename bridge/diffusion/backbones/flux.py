@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import torch
 from diffusers.models.embeddings import CombinedTimestepTextProjEmbeddings
 from torch import Tensor
+from torch.nn.functional import pad
 
 from bridge.diffusion.backbones.backbone import Backbone, Extras, Outset, refuse_pictures, refuse_references
 from bridge.diffusion.backbones.flux_channels import flux_channels, to_network
@@ -17,7 +18,7 @@ from bridge.diffusion.backbones.patches import padded, places, to_latents, to_to
 from bridge.diffusion.fit import repeat_to
 from bridge.diffusion.micro import pooled_of
 from bridge.diffusion.patching import twin_of
-from bridge.diffusion.steering import Steering, Step
+from bridge.diffusion.steering import Steering, Step, residuals
 from bridge.diffusion.types import DiffusionModel, Prompt
 
 PATCH = 2
@@ -71,14 +72,15 @@ class FluxBackbone(Backbone):
         height, width = sample.shape[2:]
         if step.channels is not None:
             sample = torch.cat((sample, step.channels), dim=1)
-        tokens, there = _read(sample)
-        there, count = there.to(device), tokens.shape[1]
+        tokens, there = read_latents(sample)
+        count = tokens.shape[1]
         if "reference_tokens" in extras:
             tokens = torch.cat((tokens, extras["reference_tokens"]), dim=1)
             there = torch.cat((there, extras["reference_places"][0]))
+        added = residuals([each for each in steering if each.is_active(sigma)], step)
         guidance = extras.get("guidance")
         if guidance is None and network.config["guidance_embeds"]:
-            network = _unguided(network)
+            network = unguided(network)
         prediction: Tensor = network(
             hidden_states=tokens,
             encoder_hidden_states=step.prompt_embeds,
@@ -87,22 +89,32 @@ class FluxBackbone(Backbone):
             img_ids=there,
             txt_ids=torch.zeros(step.prompt_embeds.shape[1], 3, device=device),
             guidance=guidance,
+            controlnet_block_samples=_padded(added.blocks, tokens.shape[1]),
+            controlnet_single_block_samples=_padded(added.single_blocks, tokens.shape[1]),
             return_dict=False,
         )[0]
         return to_latents(prediction[:, :count], -(-height // PATCH), PATCH)[:, :, :height, :width]
 
 
-def _read(latents: Tensor, *, picture: int = 0, top: int = 0, left: int = 0) -> tuple[Tensor, Tensor]:
-    """Return the tokens of latents, and where these are; ``top`` and ``left`` count in latents."""
+def read_latents(latents: Tensor, *, picture: int = 0, top: int = 0, left: int = 0) -> tuple[Tensor, Tensor]:
+    """Return the tokens of latents, and where these are, on their device.
+
+    Args:
+        latents: As the network sees them, (B, C, h, w).
+        picture: Which one they are: 0 is being made.
+        top: Where its upper left corner lies, in latents.
+        left: As ``top``.
+    """
     rows, columns, top, left = (-(-side // PATCH) for side in (*latents.shape[2:], top, left))
     tokens = to_tokens(padded(latents, PATCH), PATCH)
-    return tokens, places(rows, columns, picture=picture, top=top, left=left)
+    there = places(rows, columns, picture=picture, top=top, left=left)
+    return tokens, there.to(latents.device)
 
 
 def _references(prompt: Prompt, model: DiffusionModel) -> dict[str, Tensor]:
     corners = _lay_out([each.shape[2:] for each in prompt.references])
     read = [
-        _read(to_network(latents.float().cpu(), model), picture=1, top=top, left=left)
+        read_latents(to_network(latents.float().cpu(), model), picture=1, top=top, left=left)
         for latents, (top, left) in zip(prompt.references, corners, strict=True)
     ]
     most = max(len(tokens) for tokens, _ in read)
@@ -126,7 +138,12 @@ def _lay_out(sizes: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
     return corners
 
 
-def _unguided(network: Any) -> Any:
+def _padded(blocks: Sequence[Tensor], count: int) -> list[Tensor] | None:
+    """Add nothing to the tokens of references, which come last."""
+    return [pad(each, (0, 0, 0, count - each.shape[1])) for each in blocks] or None
+
+
+def unguided(network: Any) -> Any:
     """Return a twin that is told of no guidance, though it was trained with it."""
     twin = twin_of(network, ["time_text_embed.guidance_embedder"])
     twin.time_text_embed.__class__ = CombinedTimestepTextProjEmbeddings

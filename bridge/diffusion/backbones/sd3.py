@@ -8,7 +8,7 @@ from torch import Tensor
 from bridge.diffusion.backbones.backbone import Backbone, Outset, refuse_pictures, refuse_references
 from bridge.diffusion.backbones.patches import padded
 from bridge.diffusion.micro import pooled_of
-from bridge.diffusion.steering import Steering, Step
+from bridge.diffusion.steering import Steering, Step, residuals
 from bridge.diffusion.types import DiffusionModel, Prompt
 from bridge.errors import InputError
 
@@ -49,10 +49,12 @@ class SD3Backbone(Backbone):
     def predict(self, network: Any, step: Step, steering: Sequence[Steering], sigma: float) -> Tensor:
         """As of the base class."""
         height, width = step.sample.shape[2:]
+        added = residuals([each for each in steering if each.is_active(sigma)], step)
         prediction: Tensor = network(
             hidden_states=padded(step.sample, network.config["patch_size"]),
             encoder_hidden_states=step.prompt_embeds,
             timestep=step.timestep,
+            block_controlnet_hidden_states=added.blocks or None,
             return_dict=False,
             **step.extras,
         )[0]
