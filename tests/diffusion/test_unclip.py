@@ -94,7 +94,7 @@ def test_pictures_for_another_checkpoint_are_refused(model: DiffusionModel, uncl
     with pytest.raises(ModelError, match="width 8; the CLIP vision model gave 12"):
         class_labels(wide, unclip, 0)
     with pytest.raises(ModelError, match="cannot be shown pictures"):
-        class_labels(SHOWING, model, 0)
+        class_labels(replace(SHOWING, pooled_prompt_embeds=torch.ones(1, 8)), model, 0)
 
 
 @pytest.fixture
