@@ -185,7 +185,7 @@ def _autoencoder_folder(path: Path, name: str) -> Autoencoder:
     build = functools.partial(networks.empty_autoencoder, config)
     file = folder.weights_file(path, "diffusion_pytorch_model")
     network = open_network(f'VAE of "{name}"', build, file, old_diffusers_names, place=Placement.for_vae)
-    return Autoencoder(network, networks.latent_factor(config), config["latent_channels"])
+    return Autoencoder(network, networks.latent_factor(config))
 
 
 def _autoencoder(
@@ -196,7 +196,7 @@ def _autoencoder(
     ldm = functools.partial(autoencoder_names, levels=len(layout.channels))
     names = _prefixed(prefix, ldm, header, otherwise=old_diffusers_names)
     network = open_network(f'VAE of "{name}"', build, path, names, place=Placement.for_vae)
-    return Autoencoder(network, networks.latent_factor(config), config["latent_channels"])
+    return Autoencoder(network, networks.latent_factor(config))
 
 
 def _absent(name: str, what: str, loader: str) -> Network[Any]:

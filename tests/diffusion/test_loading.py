@@ -242,6 +242,14 @@ def test_a_folder_of_another_family_is_refused(demo_copy: Path) -> None:
         load_checkpoint(demo_copy, "xl")
 
 
+def test_a_vae_folder_may_leave_out_what_is_usual(demo_copy: Path) -> None:
+    file = demo_copy / "vae" / "config.json"
+    config = json.loads(file.read_text())
+    del config["latent_channels"]
+    file.write_text(json.dumps(config))
+    assert load_autoencoder(demo_copy, "demo").latent_channels == 4
+
+
 def test_a_folder_with_pickles_only_is_refused(demo_copy: Path) -> None:
     weights = demo_copy / "unet" / "diffusion_pytorch_model.safetensors"
     weights.rename(weights.with_suffix(".bin"))
