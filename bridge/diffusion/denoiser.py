@@ -25,7 +25,7 @@ from bridge.diffusion.guidance import Change, GuidanceRule, Predictions, Side, f
 from bridge.diffusion.guidance_rules import PerpendicularGuidance
 from bridge.diffusion.look import Look, looking
 from bridge.diffusion.prompt_batches import Batch, ReadyPrompt, make_batches, ready_prompts
-from bridge.diffusion.residency import Network, placement, with_room
+from bridge.diffusion.residency import Network, with_room
 from bridge.diffusion.types import Control, DiffusionModel, Grounding, Prompt
 from bridge.engine import current_job
 from bridge.errors import InputError, ModelError, OutOfMemory
@@ -133,7 +133,9 @@ class Denoiser:
 
     def _batches_of(self, active: tuple[ReadyPrompt, ...]) -> list[Batch]:
         if active not in self._batches:
-            self._batches[active] = make_batches(active, self._shape, self._steer, is_apart=self._is_apart)
+            self._batches[active] = make_batches(
+                active, self._shape, self._steer, self._model.unet.placement, is_apart=self._is_apart
+            )
         return self._batches[active]
 
     def _steer(self, control: Control | Grounding, size: tuple[int, int]) -> Steering:
@@ -146,9 +148,10 @@ class Denoiser:
         self, latents: Tensor, sigma: float, active: tuple[ReadyPrompt, ...]
     ) -> tuple[Tensor, Tensor]:
         batch, _, height, width = self._shape
+        memory = dict(self._memory)  # a step that ends for lack of memory, and is tried again, counts once
         with memory_errors(f"denoising {batch} × {width}×{height} latents"):
             positive, negative = self._denoised(latents, sigma, self._batches_of(active))
-            return follow(
+            seen = follow(
                 self._model.guidance_rules,
                 Predictions(
                     latents,
@@ -158,10 +161,12 @@ class Denoiser:
                     guidance_scale=self._guidance_scale,
                     has_negative=any(prompt.is_negative for prompt in active),
                     ask=partial(self._asked, sigma=sigma),
-                    memory=self._memory,
+                    memory=memory,
                 ),
                 rescale=self._model.guidance_rescale,
             )
+        self._memory = memory
+        return seen
 
     def _asked(self, latents: Tensor, side: Side, change: Change | None = None, *, sigma: float) -> Tensor:
         is_negative = side != "positive"
@@ -192,11 +197,11 @@ class Denoiser:
 
     def _run(self, batch: Batch, latents: Tensor, sigma: float, change: Change | None) -> Tensor:
         """Denoise what each prompt of a batch sees of the latents."""
-        unet, schedule = self._model.unet.module(), self._model.schedule
+        unet, schedule, here = self._model.unet.module(), self._model.schedule, self._model.unet.placement
         if change is not None:
             unet = change(unet)
         seen = torch.cat([prompt.cut(latents) for prompt in batch.prompts])
-        sample = (seen * schedule.input_scale(sigma)).to(unet.dtype, memory_format=placement().memory_format)
+        sample = (seen * schedule.input_scale(sigma)).to(unet.dtype, memory_format=here.memory_format)
         timestep = torch.full((len(sample),), schedule.timestep(sigma), device=sample.device)
         step = Step(sample, timestep, batch.prompt_embeds, batch.added)
         asked, given = steered(unet, batch.steering, sigma, step)

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from bridge.diffusion.control import Steering, cover_negative
+from bridge.diffusion.device import Placement
 from bridge.diffusion.extra_channels import extra_channels
 from bridge.diffusion.fit import repeat_to
 from bridge.diffusion.micro import Added, added_conditioning
 from bridge.diffusion.regions import Weight, Window, shares, weight_of, window_of
-from bridge.diffusion.residency import placement
 from bridge.diffusion.types import Control, DiffusionModel, Grounding, Prompt
 from bridge.diffusion.unclip import class_labels
 
@@ -158,6 +158,7 @@ def make_batches(
     prompts: Sequence[ReadyPrompt],
     shape: Sequence[int],
     steering: Callable[[Control | Grounding, tuple[int, int]], Steering],
+    where: Placement,
     *,
     is_apart: bool,
 ) -> list[Batch]:
@@ -167,6 +168,7 @@ def make_batches(
         prompts: Those of both sides that are at work.
         shape: Of the latents, (B, C, h, w).
         steering: Makes a control ready for a window of a height and width.
+        where: The denoiser's.
         is_apart: Whether each prompt is to run alone, which takes less memory.
     """
     kinds: dict[object, list[tuple[ReadyPrompt, Weight]]] = {}
@@ -177,15 +179,16 @@ def make_batches(
             kind = prompt if is_apart else (_size(prompt, shape), prompt.controls, _odd_tokens(prompt))
             if share.any() if isinstance(share, Tensor) else share:
                 kinds.setdefault(kind, []).append((prompt, share))
-    return [_batch(members, shape, steering) for members in kinds.values()]
+    return [_batch(members, shape, steering, where) for members in kinds.values()]
 
 
 def _batch(
     members: Sequence[tuple[ReadyPrompt, Weight]],
     shape: Sequence[int],
     steering: Callable[[Control | Grounding, tuple[int, int]], Steering],
+    here: Placement,
 ) -> Batch:
-    here, count = placement(), shape[0]
+    count = shape[0]
     prompts, parts = zip(*members, strict=True)
     # Softmax does not notice that all tokens come n times, so chunks of unlike number can share a batch.
     tokens = math.lcm(*(prompt.prompt_embeds.shape[1] for prompt in prompts))

@@ -32,6 +32,7 @@ class _Direction:
         unit_in: Pixels a latent on the way in.
         unit_out: Pixels a latent on the way out.
         fallback: Tiles to work in where memory is short; ComfyUI's.
+        hint: What the user can do where no numbers come of it.
     """
 
     name: str
@@ -39,6 +40,7 @@ class _Direction:
     unit_in: int
     unit_out: int
     fallback: Tiling
+    hint: str
 
 
 async def encode_image(vae: Autoencoder, image: Tensor, tiling: Tiling | None = None) -> Tensor:
@@ -68,7 +70,12 @@ async def encode_image(vae: Autoencoder, image: Tensor, tiling: Tiling | None = 
     top, left = (image.shape[1] - height) // 2, (image.shape[2] - width) // 2
     pixels = image[:, top : top + height, left : left + width, :3].movedim(-1, 1)
     encoding = _Direction(
-        "encoding", lambda network, pixels: network.encode(pixels).latent_dist.mean, factor, 1, ENCODING_TILES
+        "encoding",
+        lambda network, pixels: network.encode(pixels).latent_dist.mean,
+        unit_in=factor,
+        unit_out=1,
+        fallback=ENCODING_TILES,
+        hint="The picture or the VAE is damaged: try another VAE, or --dtype float32.",
     )
     return await _convert(vae, encoding, pixels * 2 - 1, tiling)
 
@@ -99,7 +106,12 @@ async def decode_latents(vae: Autoencoder, latents: Tensor, tiling: Tiling | Non
         )
     factor = vae.latent_factor
     decoding = _Direction(
-        "decoding", lambda network, latents: network.decode(latents).sample, 1, factor, DECODING_TILES
+        "decoding",
+        lambda network, latents: network.decode(latents).sample,
+        unit_in=1,
+        unit_out=factor,
+        fallback=DECODING_TILES,
+        hint="Latents or VAE are damaged: try another seed, checkpoint or VAE, or --dtype float32.",
     )
     pixels = await _convert(vae, decoding, latents, tiling)
     return pixels.movedim(1, -1).add(1).mul(0.5).clamp(0, 1).contiguous()
@@ -169,8 +181,7 @@ def _run(vae: Autoencoder, direction: _Direction, values: Tensor) -> Tensor:
             return direction.call(module, network.placement.bring(values)).float().cpu()
 
     result = with_room(call, keep=(network,))
-    hint = "Latents or VAE are damaged: try another seed, checkpoint or VAE, or --dtype float32."
-    while must_repeat(network, values, result, hint):
+    while must_repeat(network, values, result, direction.hint):
         result = with_room(call, keep=(network,))
     return result.clone()
 
