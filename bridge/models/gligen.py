@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from bridge.errors import UnsupportedModel
 from bridge.models.family import require_kind
 from bridge.models.header import Header, describing
 
@@ -33,9 +34,15 @@ def gligen(header: Header, name: str) -> GroundingLayout:
 
     Raises:
         ModelError: Code ``wrong_model_kind`` if the file is none, ``model_corrupt`` if it is damaged.
+        UnsupportedModel: If it also paints pictures in boxes, or is written as diffusers writes it.
     """
     require_kind(header, name, "gligen")
     shapes = header.shapes
+    if "position_net.null_text_feature" in shapes or any(key.startswith("down_blocks.") for key in shapes):
+        raise UnsupportedModel(
+            f'"{name}" is a GLIGEN model for pictures in boxes, or in the layout of diffusers',
+            hint="Only those for words in boxes are supported, as gligen_sd14_textbox_pruned is written.",
+        )
     places = sorted((key.removesuffix("linear.weight") for key in shapes if _is_entry(key)), key=_order)
     entries = [shapes[f"{place}linear.weight"] for place in places]
     return GroundingLayout(
