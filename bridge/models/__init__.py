@@ -36,7 +36,15 @@ from bridge.models.vision import CHECKPOINT_PREFIX as CHECKPOINT_VISION_PREFIX
 from bridge.models.vision import KINDS_BY_PROJECTION as VISION_KINDS_BY_PROJECTION
 from bridge.models.vision import KINDS_BY_WIDTH as VISION_KINDS_BY_WIDTH
 from bridge.models.vision import PATCH as VISION_PATCH
-from bridge.models.vision import VIT_BIGG, VIT_H, VIT_L, VisionLayout, clip_vision, vision_of_checkpoint
+from bridge.models.vision import (
+    VIT_BIGG,
+    VIT_H,
+    VIT_L,
+    VisionLayout,
+    clip_vision,
+    vision_of_checkpoint,
+    without_image_encoder,
+)
 
 __all__ = [
     "ADAPTER_KINDS",
@@ -100,4 +108,5 @@ __all__ = [
     "style_model",
     "text_tower",
     "vision_of_checkpoint",
+    "without_image_encoder",
 ]

@@ -92,12 +92,17 @@ def vision_of_checkpoint(header: Header, name: str) -> VisionLayout:
     """
     layout = vision_layout(strip(header.shapes, CHECKPOINT_PREFIX))
     if layout is None or not layout.projection:
-        raise ModelError(
-            f'checkpoint "{name}" brings no image encoder: it is no unCLIP checkpoint',
-            code="model_incomplete",
-            hint="Load it with CheckpointLoaderSimple, and an image encoder with CLIPVisionLoader.",
-        )
+        raise without_image_encoder(name)
     return layout
+
+
+def without_image_encoder(name: str) -> ModelError:
+    """Return what is wrong with a checkpoint that is no unCLIP checkpoint."""
+    return ModelError(
+        f'checkpoint "{name}" brings no image encoder: it is no unCLIP checkpoint',
+        code="model_incomplete",
+        hint="Load it with CheckpointLoaderSimple, and an image encoder with CLIPVisionLoader.",
+    )
 
 
 def vision_layout(shapes: Shapes) -> VisionLayout | None:
