@@ -268,8 +268,9 @@ def test_a_missing_file_of_several_is_named(tmp_path: Path, networks: dict[str, 
     networks["unet"].save_pretrained(tmp_path / "unet", max_shard_size="200KB")
     lost = max((tmp_path / "unet").glob("*-of-*.safetensors"))
     lost.unlink()
-    with pytest.raises(ModelError, match=lost.name):
+    with pytest.raises(ModelError, match=lost.name) as caught:
         load_denoiser(tmp_path, "split")
+    assert caught.value.hint == "Download all files of the model."
 
 
 def test_loading_never_touches_the_network(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
