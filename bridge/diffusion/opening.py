@@ -11,7 +11,7 @@ from bridge.diffusion.device import Placement, Placing
 from bridge.diffusion.reading import reading, running_loader
 from bridge.diffusion.residency import Network
 from bridge.diffusion.storage import StorageDtype, narrow_layers
-from bridge.diffusion.weights import Names, fill, match_names
+from bridge.diffusion.weights import Names, bytes_of, fill, match_names
 from bridge.errors import ModelError
 
 Build = Callable[[], torch.nn.Module]
@@ -46,7 +46,7 @@ def open_network(
     skeleton = _built(build, label)
     narrow = narrow_layers(skeleton, storage)
     found = match_names(skeleton, header, names, file.name)
-    size = sum(header.tensors[place.name].end - header.tensors[place.name].begin for place in found.values())
+    size = bytes_of(header, found)
     loader = running_loader()
 
     def load(placement: Placement) -> Any:

@@ -46,6 +46,11 @@ def match_names(skeleton: torch.nn.Module, header: Header, names: Names, file_na
     return found
 
 
+def bytes_of(header: Header, found: Mapping[str, Place]) -> int:
+    """Return how many bytes of a file parameters take, as ``match_names`` found them."""
+    return sum(header.tensors[place.name].end - header.tensors[place.name].begin for place in found.values())
+
+
 def fill(
     module: torch.nn.Module,
     path: Path,
