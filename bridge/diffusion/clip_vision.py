@@ -11,7 +11,6 @@ from torch.nn.functional import interpolate
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from bridge import models
-from bridge.diffusion import folder
 from bridge.diffusion.device import memory_errors
 from bridge.diffusion.ldm_names import Place, open_clip_places
 from bridge.diffusion.opening import open_network
@@ -74,7 +73,7 @@ def load_clip_vision(path: Path, name: str) -> VisionTower:
         ModelError: If it is damaged, unsafe, or no CLIP vision model.
         UnsupportedModel: If it is an image encoder of another kind.
     """
-    file = folder.weights_file(path, "model") if path.is_dir() else path
+    file = models.weights_file(path, "model") if path.is_dir() else path
     return _opened(file, models.clip_vision(models.read_header(file), path.name), name)
 
 

@@ -49,7 +49,7 @@ def load_controlnet(path: Path, name: str, base: DiffusionModel | None = None) -
             ``model_mismatch`` if it holds differences from another family than the base's.
         UnsupportedModel: If it is one of another family, or of a kind that is not supported.
     """
-    file = folder.weights_file(path, "diffusion_pytorch_model") if path.is_dir() else path
+    file = models.weights_file(path, "diffusion_pytorch_model") if path.is_dir() else path
     header = models.read_header(file)
     found = models.controlnet(header, path.name)
     if isinstance(found, models.AdapterLayout):

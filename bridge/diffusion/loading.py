@@ -157,7 +157,7 @@ def _unet(
 
 def _unet_folder(path: Path, label: str, storage: StorageDtype = "default") -> tuple[Network[Any], Family]:
     build = functools.partial(networks.empty_unet, folder.read_unet_config(path))
-    file = folder.weights_file(path, "diffusion_pytorch_model")
+    file = models.weights_file(path, "diffusion_pytorch_model")
     family = models.denoiser(models.read_header(file), f"{path.parent.name}/{path.name}").family
     return open_network(label, build, file, _same, storage=storage), family
 
@@ -183,7 +183,7 @@ def _schedule_of_folder(path: Path) -> NoiseSchedule:
 def _autoencoder_folder(path: Path, name: str) -> Autoencoder:
     config = folder.read_autoencoder_config(path)
     build = functools.partial(networks.empty_autoencoder, config)
-    file = folder.weights_file(path, "diffusion_pytorch_model")
+    file = models.weights_file(path, "diffusion_pytorch_model")
     network = open_network(f'VAE of "{name}"', build, file, old_diffusers_names, place=Placement.for_vae)
     return Autoencoder(network, networks.latent_factor(config))
 

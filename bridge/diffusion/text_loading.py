@@ -58,7 +58,7 @@ def load_text_encoder(paths: Sequence[Path], names: Sequence[str], *, on_cpu: bo
 
 def _tower_of_its_own(path: Path, name: str, on_cpu: bool) -> TextTower:
     label = f'text encoder "{name}"'
-    file = folder.weights_file(path, "model") if path.is_dir() else path
+    file = models.weights_file(path, "model") if path.is_dir() else path
     header = models.read_header(file)
     part = models.text_tower(header, file.name)
     if path.is_dir():
@@ -95,7 +95,7 @@ def tower_in_folder(path: Path, kind: TowerKind, label: str, on_cpu: bool = Fals
         ModelError: If it is damaged, unsafe, or no text encoder.
         UnsupportedModel: If its configuration describes something else than CLIP.
     """
-    file = folder.weights_file(path, "model")
+    file = models.weights_file(path, "model")
     header = models.read_header(file)
     part = models.text_tower(header, f"{path.parent.name}/{path.name}")
     config = {**folder.read_text_config(path), "projection_dim": part.layout.projection}

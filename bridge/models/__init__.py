@@ -45,6 +45,7 @@ from bridge.models.vision import (
     vision_of_checkpoint,
     without_image_encoder,
 )
+from bridge.models.weights_file import weights_file
 
 __all__ = [
     "ADAPTER_KINDS",
@@ -108,5 +109,6 @@ __all__ = [
     "style_model",
     "text_tower",
     "vision_of_checkpoint",
+    "weights_file",
     "without_image_encoder",
 ]
