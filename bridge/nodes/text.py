@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Annotated
 
 from bridge.diffusion import (
+    EMBEDDINGS_DIFFER,
     Clip,
     Conditioning,
     MicroConditioning,
@@ -18,15 +19,13 @@ from bridge.graph import Multiline, Range, node
 Text = Annotated[str, Multiline()]
 Side = Annotated[int, Range(0, 16_384)]
 
-EMBEDDINGS = "An embedding that is not there, or is of another family, is an error instead of being left out."
-
 
 @node(
     "CLIPTextEncode",
     category="conditioning",
     display_name="CLIP Text Encode (Prompt)",
     fingerprint=embedding_stamps,
-    differs=EMBEDDINGS,
+    differs=EMBEDDINGS_DIFFER,
 )
 def clip_text_encode(text: Text, clip: Clip) -> Conditioning:
     """Turn a prompt into conditioning. (word:1.2) weighs more, (word) 1.1 times, (word:0.8) less.
@@ -46,7 +45,7 @@ def clip_set_last_layer(clip: Clip, stop_at_clip_layer: Annotated[int, Range(-24
     "CLIPTextEncodeSDXL",
     category="advanced/conditioning",
     fingerprint=lambda text_g, text_l: [embedding_stamps(text_g), embedding_stamps(text_l)],
-    differs=EMBEDDINGS,
+    differs=EMBEDDINGS_DIFFER,
 )
 def clip_text_encode_sdxl(
     clip: Clip,
@@ -73,7 +72,7 @@ def clip_text_encode_sdxl(
     "CLIPTextEncodeSDXLRefiner",
     category="advanced/conditioning",
     fingerprint=embedding_stamps,
-    differs=EMBEDDINGS,
+    differs=EMBEDDINGS_DIFFER,
 )
 def clip_text_encode_sdxl_refiner(
     ascore: Annotated[float, Range(0.0, 1000.0, 0.01)] = 6.0,
