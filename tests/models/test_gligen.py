@@ -45,9 +45,10 @@ def test_a_damaged_file_is_one_error(shapes: dict[str, tuple[int, ...]]) -> None
     "shapes",
     [
         {**{name: SHAPES[name] for name in list(SHAPES)[:-1]}, "position_net.null_text_feature": (768,)},
+        {**{name: SHAPES[name] for name in list(SHAPES)[:-1]}, "position_net.null_person_feature": (768,)},
         {name.replace("input_blocks.2", "down_blocks.0"): shape for name, shape in SHAPES.items()},
     ],
-    ids=["for words and pictures", "as diffusers writes it"],
+    ids=["for words and pictures", "for poses", "as diffusers writes it"],
 )
 def test_other_gligen_models_are_not_called_damaged(shapes: dict[str, tuple[int, ...]]) -> None:
     with pytest.raises(UnsupportedModel) as caught:
