@@ -44,7 +44,7 @@ def gligen(header: Header, name: str) -> GroundingLayout:
     shapes = header.shapes
     if _is_unsupported(shapes):
         raise UnsupportedModel(
-            f'"{name}" is a GLIGEN model for something else than words in boxes, or in the layout of diffusers',
+            f'"{name}" is a GLIGEN model for other things than words in boxes, or in the layout of diffusers',
             hint="Only those for words in boxes are supported, as gligen_sd14_textbox_pruned is written.",
         )
     places = sorted((key.removesuffix("linear.weight") for key in shapes if _is_entry(key)), key=_order)
