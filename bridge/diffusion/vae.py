@@ -52,7 +52,7 @@ async def encode_image(vae: Autoencoder, image: Tensor, tiling: Tiling | None = 
         tiling: Tiles to work in; ``None`` for the whole at once where memory holds it.
 
     Returns:
-        The mean of the posterior, shape (B, 4, H // f, W // f), float32, on the CPU.
+        The mean of the posterior, shape (B, C, H // f, W // f), float32, on the CPU.
 
     Raises:
         InputError: If the picture is too small.
@@ -85,7 +85,7 @@ async def decode_latents(vae: Autoencoder, latents: Tensor, tiling: Tiling | Non
 
     Args:
         vae: An autoencoder, of latent factor f.
-        latents: Shape (B, 4, h, w), as ``encode_image`` returns them.
+        latents: Shape (B, C, h, w), as ``encode_image`` returns them; C is the VAE's.
         tiling: Tiles to work in; ``None`` for the whole at once where memory holds it.
 
     Returns:
