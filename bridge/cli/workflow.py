@@ -129,7 +129,8 @@ async def _run(
 
 def _keeping_pictures(workflow: Mapping[str, Any], only: Sequence[str]) -> Mapping[str, Any]:
     """Save what a workflow only sends to its host, or what some of its nodes do: here there is none."""
-    if any(node["class_type"] in ("SaveImage", "PreviewImage") for node in workflow.values()):
+    run = [workflow[node_id] for node_id in only if node_id in workflow] if only else workflow.values()
+    if any(node["class_type"] in ("SaveImage", "PreviewImage") for node in run):
         return workflow
     wanted = {
         node_id: node

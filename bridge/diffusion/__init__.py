@@ -49,6 +49,7 @@ from bridge.diffusion.lora import apply_lora
 from bridge.diffusion.masked_picture import encode_inpainting, encode_masked, with_noise_mask
 from bridge.diffusion.merging import block_shares, merge_models, merge_text_encoders
 from bridge.diffusion.model_folders import (
+    EMBEDDINGS_DIFFER,
     embedding_stamps,
     find_model,
     folder_stamps,
@@ -146,6 +147,7 @@ from bridge.diffusion.vae import decode_latents, encode_image
 
 __all__ = [
     "CONTROL_TYPES",
+    "EMBEDDINGS_DIFFER",
     "LATENT_FACTOR",
     "SAMPLERS",
     "SCHEDULERS",

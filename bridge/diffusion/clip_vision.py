@@ -11,11 +11,10 @@ from torch.nn.functional import interpolate
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from bridge import models
-from bridge.diffusion import folder
 from bridge.diffusion.device import memory_errors
 from bridge.diffusion.ldm_names import Place, open_clip_places
 from bridge.diffusion.opening import open_network
-from bridge.diffusion.residency import Network, placement, with_room
+from bridge.diffusion.residency import Network, with_room
 from bridge.graph import Socket
 from bridge.models import VisionLayout
 
@@ -74,7 +73,7 @@ def load_clip_vision(path: Path, name: str) -> VisionTower:
         ModelError: If it is damaged, unsafe, or no CLIP vision model.
         UnsupportedModel: If it is an image encoder of another kind.
     """
-    file = folder.weights_file(path, "model") if path.is_dir() else path
+    file = models.weights_file(path, "model") if path.is_dir() else path
     return _opened(file, models.clip_vision(models.read_header(file), path.name), name)
 
 
@@ -86,6 +85,8 @@ def vision_of_checkpoint(path: Path, name: str) -> VisionTower:
         UnsupportedModel: If it is an image encoder of another kind.
     """
     if path.is_dir():
+        if not (path / "image_encoder").is_dir():
+            raise models.without_image_encoder(name)
         return load_clip_vision(path / "image_encoder", name)
     layout = models.vision_of_checkpoint(models.read_header(path), path.name)
     return _opened(path, layout, name, models.CHECKPOINT_VISION_PREFIX)
@@ -132,7 +133,9 @@ def empty_vision_tower(config: dict[str, Any]) -> CLIPVisionModelWithProjection:
 def with_positions(tower: Any) -> Any:
     """Give a tower the numbers of its positions, which no file holds."""
     embeddings = tower.vision_model.embeddings
-    embeddings.position_ids = torch.arange(embeddings.num_positions, device=placement().device)[None]
+    embeddings.position_ids = torch.arange(
+        embeddings.num_positions, device=embeddings.class_embedding.device
+    )[None]
     return tower
 
 
@@ -160,8 +163,7 @@ def encode_pictures(
     def encode() -> tuple[Tensor, ...]:
         module = tower.network.module()
         with memory_errors(f"looking at {len(image)} pictures with {tower.network.name}"):
-            there = pixels.to(placement().device, module.dtype, memory_format=placement().memory_format)
-            found = module(there, output_hidden_states=True)
+            found = module(tower.network.placement.bring(pixels), output_hidden_states=True)
             return found.image_embeds, found.last_hidden_state, found.hidden_states[-2]
 
     return VisionOutput(*(each.float().cpu().clone() for each in with_room(encode, keep=(tower.network,))))

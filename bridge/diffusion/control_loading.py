@@ -49,10 +49,11 @@ def load_controlnet(path: Path, name: str, base: DiffusionModel | None = None) -
 
     Raises:
         ModelError: If it is damaged, unsafe, or no ControlNet; code ``model_incomplete`` if it holds
-            differences and there is no base, or is a ControlNet-XS without its configuration.
+            differences and there is no base, or is a ControlNet-XS without its configuration; code
+            ``model_mismatch`` if it holds differences from another family than the base's.
         UnsupportedModel: If it is one of another family, or of a kind that is not supported.
     """
-    file = folder.weights_file(path, "diffusion_pytorch_model") if path.is_dir() else path
+    file = models.weights_file(path, "diffusion_pytorch_model") if path.is_dir() else path
     header = models.read_header(file)
     found = models.controlnet(header, path.name)
     if isinstance(found, models.AdapterLayout):
@@ -71,6 +72,12 @@ def load_controlnet(path: Path, name: str, base: DiffusionModel | None = None) -
             f'"{name}" holds only what differs from a checkpoint',
             code="model_incomplete",
             hint="Load it with DiffControlNetLoader.",
+        )
+    if found.is_difference and base and base.family is not found.family:
+        raise ModelError(
+            f'"{name}" holds what differs from {found.family.value}; {base.unet.name} is {base.family.value}',
+            code="model_mismatch",
+            hint=f"Connect a model of {found.family.value} to the loader.",
         )
     build, places = _recipe(config, found, header)
     network = open_network(

@@ -137,7 +137,12 @@ class Denoiser:
     def _batches_of(self, active: tuple[ReadyPrompt, ...]) -> list[Batch]:
         if active not in self._batches:
             self._batches[active] = make_batches(
-                self._backbone, active, self._shape, self._steer, is_apart=self._is_apart
+                self._backbone,
+                active,
+                self._shape,
+                self._steer,
+                self._model.unet.placement,
+                is_apart=self._is_apart,
             )
         return self._batches[active]
 
@@ -151,9 +156,10 @@ class Denoiser:
         self, latents: Tensor, sigma: float, active: tuple[ReadyPrompt, ...]
     ) -> tuple[Tensor, Tensor]:
         batch, _, height, width = self._shape
+        memory = dict(self._memory)  # a step that ends for lack of memory, and is tried again, counts once
         with memory_errors(f"denoising {batch} × {width}×{height} latents"):
             positive, negative = self._denoised(latents, sigma, self._batches_of(active))
-            return follow(
+            seen = follow(
                 self._model.guidance_rules,
                 Predictions(
                     latents,
@@ -163,10 +169,12 @@ class Denoiser:
                     guidance_scale=self._guidance_scale,
                     has_negative=any(prompt.is_negative for prompt in active),
                     ask=partial(self._asked, sigma=sigma),
-                    memory=self._memory,
+                    memory=memory,
                 ),
                 rescale=self._model.guidance_rescale,
             )
+        self._memory = memory
+        return seen
 
     def _asked(self, latents: Tensor, side: Side, change: Change | None = None, *, sigma: float) -> Tensor:
         is_negative = side != "positive"

@@ -74,7 +74,7 @@ def denoiser_in_folder(
         ModelError: If it is damaged, unsafe, or no denoiser.
         UnsupportedModel: If its configuration describes one of another family.
     """
-    file = folder.weights_file(path, "diffusion_pytorch_model")
+    file = models.weights_file(path, "diffusion_pytorch_model")
     part = models.denoiser(models.read_header(file), f"{path.parent.name}/{path.name}")
     if isinstance(part, TransformerPart):
         return _transformer(file, part, label, storage), part

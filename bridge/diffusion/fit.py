@@ -86,9 +86,9 @@ def warn_of_stretching(
     Args:
         what: What it is, for the message: ``the mask``.
         mask: Shape (…, H, W).
-        height: To which it is stretched.
+        height: To which it is stretched, in pixels.
         width: As ``height``.
-        unit: How far a side may be off because it was cut to a multiple of it.
+        unit: How far a side may be off because it was cut to a multiple of it, in pixels.
         input_name: The input of the running node.
     """
     tall, wide = mask.shape[-2:]

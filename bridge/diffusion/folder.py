@@ -209,33 +209,6 @@ def read_schedule(file: Path) -> NoiseSchedule:
     )
 
 
-def weights_file(folder: Path, stem: str) -> Path:
-    """Return the safetensors file of a network's folder, or the index of several.
-
-    Args:
-        folder: Of the network.
-        stem: ``model`` or ``diffusion_pytorch_model``.
-
-    Raises:
-        ModelError: Code ``unsafe_model`` if only pickles are there, ``model_corrupt`` if nothing is.
-    """
-    for variant in ("", ".fp16"):
-        for name in (f"{stem}{variant}.safetensors", f"{stem}.safetensors.index{variant}.json"):
-            if (folder / name).is_file():
-                return folder / name
-    if any(folder.glob("*.bin")):
-        raise ModelError(
-            f'"{folder.parent.name}/{folder.name}" has only pickled weights, which can run code when opened',
-            code="unsafe_model",
-            hint="Get the .safetensors version of it.",
-        )
-    raise ModelError(
-        f'"{folder.parent.name}/{folder.name}" has no {stem}.safetensors',
-        code="model_corrupt",
-        hint=AGAIN,
-    )
-
-
 def _network_config(folder: Path, keys: Mapping[str, Check], network: type) -> dict[str, Any]:
     data = _read(folder / "config.json")
     defaults = inspect.signature(network).parameters

@@ -88,7 +88,7 @@ class ProjectedGuidance(GuidanceRule):
 
     def before(self, seen: Predictions) -> Predictions:
         """See ``GuidanceRule``."""
-        if not seen.has_negative:
+        if not seen.has_negative or seen.guidance_scale == 0:
             return seen
         plain = difference = seen.positive - seen.negative
         if self.momentum != 0:

@@ -70,7 +70,9 @@ def join_along(first: Tensor, second: Tensor, axis: int) -> Tensor:
         sizes = " and ".join("×".join(map(str, each.shape[1:])) for each in (first, second))
         raise InputError(
             f"latents of {sizes} (channels×height×width) cannot be joined there",
-            hint="Scale one with LatentUpscale so that the sides that meet are equal.",
+            hint="Encode both with one VAE."
+            if axis != -3 and first.shape[1] != second.shape[1]
+            else "Scale one with LatentUpscale so that the sides that meet are equal.",
         )
     return torch.cat((first, second), dim=axis)
 

@@ -157,9 +157,9 @@ def _diffusion_model(
 def _autoencoder_folder(path: Path, name: str) -> Autoencoder:
     config = folder.read_autoencoder_config(path)
     build = functools.partial(networks.empty_autoencoder, config)
-    file = folder.weights_file(path, "diffusion_pytorch_model")
+    file = models.weights_file(path, "diffusion_pytorch_model")
     network = open_network(f'VAE of "{name}"', build, file, old_diffusers_names, place=Placement.for_vae)
-    return Autoencoder(network, networks.latent_factor(config), config["latent_channels"])
+    return Autoencoder(network, networks.latent_factor(config), config.get("latent_channels", 4))
 
 
 def _autoencoder(
@@ -170,7 +170,7 @@ def _autoencoder(
     ldm = functools.partial(autoencoder_names, levels=len(layout.channels))
     names = prefixed(prefix, ldm, header, otherwise=old_diffusers_names)
     network = open_network(f'VAE of "{name}"', build, path, names, place=Placement.for_vae)
-    return Autoencoder(network, networks.latent_factor(config), config["latent_channels"])
+    return Autoencoder(network, networks.latent_factor(config), layout.latent_channels)
 
 
 def _absent(name: str, what: str, loader: str) -> Network[Any]:

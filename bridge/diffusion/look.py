@@ -42,5 +42,5 @@ def looking(look: Look) -> Iterator[None]:
 
 def current_look() -> Look:
     """Return the look that the running UNet takes."""
-    assert _looks, "a UNet with image prompts ran outside of the denoiser"
+    assert _looks, "attention that a node changed ran outside of the denoiser"
     return _looks[-1]

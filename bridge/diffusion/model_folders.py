@@ -10,6 +10,11 @@ from bridge.engine import current_job
 from bridge.errors import BridgeError
 from bridge.models import Catalogue
 
+EMBEDDINGS_DIFFER = (
+    "An embedding that is not there, or is of another family, is an error instead of being left out."
+)
+"""What differs from ComfyUI in all nodes that read prompts."""
+
 
 def job_catalogue() -> Catalogue:
     """Return the catalogue of the job that runs; outside of a job, of the models that come with us."""

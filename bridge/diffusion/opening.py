@@ -11,7 +11,7 @@ from bridge.diffusion.device import Placement, Placing
 from bridge.diffusion.reading import reading, running_loader
 from bridge.diffusion.residency import Network
 from bridge.diffusion.storage import StorageDtype, narrow_layers
-from bridge.diffusion.weights import Names, fill, match_names, narrow_in_file
+from bridge.diffusion.weights import Names, bytes_of, fill, match_names, narrow_in_file
 from bridge.errors import ModelError
 
 Build = Callable[[], torch.nn.Module]
@@ -47,8 +47,7 @@ def open_network(
     found = match_names(skeleton, header, names, file.name)
     stored_narrow = narrow_in_file(header, found)
     narrow = narrow_layers(skeleton, storage, stored_narrow)
-    stored = [header.tensors[name] for name in {place.name for place in found.values()}]
-    size = sum(entry.end - entry.begin for entry in stored)
+    size = bytes_of(header, found)
     loader = running_loader()
 
     def load(placement: Placement) -> Any:

@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from bridge.diffusion.device import Placement
 from bridge.diffusion.networks import LATENT_FACTOR, scaling_factor
+from bridge.diffusion.reading import reading, running_loader
 from bridge.diffusion.residency import Network
 from bridge.diffusion.types import Autoencoder
-from bridge.diffusion.weights import Names, fill, match_names
+from bridge.diffusion.weights import Names, bytes_of, fill, match_names
 from bridge.models import Family, Header, read_header
 
 _ENCODER, _DECODER = "taesd_encoder.", "taesd_decoder."
@@ -115,7 +116,9 @@ def load_plain_autoencoder(path: Path, header: Header, name: str) -> Autoencoder
     """
     label = f'VAE "{name}"'
     if _PIXELS in header.tensors:
-        return Autoencoder(Network(label, lambda placement: PixelSpace(), {}), 1, 3)
+        return Autoencoder(
+            Network(label, lambda placement: PixelSpace(), {}, place=Placement.in_float32), 1, 3
+        )
     if f"{_DECODER}1.weight" in header.tensors:
         return _tiny(label, _scale_in(path, header), _halves(path, path, _ENCODER, _DECODER))
     family = next((family for start, family in _FAMILIES.items() if path.name.startswith(start)), None)
@@ -134,18 +137,22 @@ def _halves(encoder: Path, decoder: Path, in_encoder: str = "", in_decoder: str 
 
 def _tiny(label: str, scaling_factor: float, halves: Sequence[_Half]) -> Autoencoder:
     skeleton = _empty(scaling_factor)
-    found = {
-        half.attribute: match_names(
-            getattr(skeleton, half.attribute), read_header(half.path), half.names, half.path.name
-        )
-        for half in halves
-    }
+    found, size = {}, 0
+    for half in halves:
+        header = read_header(half.path)
+        places = match_names(getattr(skeleton, half.attribute), header, half.names, half.path.name)
+        found[half.attribute] = places
+        size += bytes_of(header, places)
+
+    loader = running_loader()
 
     def load(placement: Placement) -> Any:
         module: Any = _empty(scaling_factor)
-        for half in halves:
-            fill(getattr(module, half.attribute), half.path, found[half.attribute], placement)
-        return module.to(memory_format=placement.memory_format)
+        with reading(loader, size) as on_read:
+            for half in halves:
+                places = found[half.attribute]
+                fill(getattr(module, half.attribute), half.path, places, placement, on_read)
+            return module.to(memory_format=placement.memory_format)
 
     shapes: Mapping[str, tuple[int, ...]] = {
         key: tuple(parameter.shape) for key, parameter in skeleton.named_parameters()

@@ -1,14 +1,15 @@
 """Networks whose values leave the range of half precision."""
 
-import logging
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from bridge.diffusion.residency import Network
+from bridge.engine import current_job
 from bridge.errors import ExecutionError
 
-_log = logging.getLogger(__name__)
+_HALVES = (torch.float16, torch.bfloat16)
 
 
 def must_repeat(network: Network[Any], given: Tensor, result: Tensor, hint: str) -> bool:
@@ -28,8 +29,13 @@ def must_repeat(network: Network[Any], given: Tensor, result: Tensor, hint: str)
     """
     if bool(result.isfinite().all()):
         return False
-    if network.placement.dtype.itemsize == 4 or not bool(given.isfinite().all()):
+    is_half = any(tensor.dtype in _HALVES for tensor in network.tensors())
+    if not is_half or not bool(given.isfinite().all()):
         raise ExecutionError(f"{network.name} gave values that are no numbers", code="nan_output", hint=hint)
-    _log.warning("%s gave numbers out of range; it runs in float32 from now on", network.name)
+    current_job().warn(
+        "widened",
+        f"{network.name} left the range of half precision, and runs in float32 from now on",
+        "It takes twice the memory so. Another file of the model may stay in range.",
+    )
     network.widen()
     return True

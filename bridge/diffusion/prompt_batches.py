@@ -9,9 +9,9 @@ from torch import Tensor
 
 from bridge.diffusion.backbones import Backbone, Extras, Outset, backbone_of
 from bridge.diffusion.control import cover_negative
+from bridge.diffusion.device import Placement
 from bridge.diffusion.fit import repeat_to
 from bridge.diffusion.regions import Weight, Window, shares, weight_of, window_of
-from bridge.diffusion.residency import placement
 from bridge.diffusion.steering import Steering
 from bridge.diffusion.types import Control, DiffusionModel, Grounding, Prompt
 
@@ -147,6 +147,7 @@ def make_batches(
     prompts: Sequence[ReadyPrompt],
     shape: Sequence[int],
     steering: Callable[[Control | Grounding, tuple[int, int]], Steering],
+    where: Placement,
     *,
     is_apart: bool,
 ) -> list[Batch]:
@@ -157,6 +158,7 @@ def make_batches(
         prompts: Those of both sides that are at work.
         shape: Of the latents, (B, C, h, w).
         steering: Makes a control ready for a window of a height and width.
+        where: The denoiser's.
         is_apart: Whether each prompt is to run alone, which takes less memory.
     """
     kinds: dict[object, list[tuple[ReadyPrompt, Weight]]] = {}
@@ -168,7 +170,7 @@ def make_batches(
             kind = prompt if is_apart else (_size(prompt, shape), prompt.controls, likeness)
             if share.any() if isinstance(share, Tensor) else share:
                 kinds.setdefault(kind, []).append((prompt, share))
-    return [_batch(backbone, members, shape, steering) for members in kinds.values()]
+    return [_batch(backbone, members, shape, steering, where) for members in kinds.values()]
 
 
 def _batch(
@@ -176,8 +178,9 @@ def _batch(
     members: Sequence[tuple[ReadyPrompt, Weight]],
     shape: Sequence[int],
     steering: Callable[[Control | Grounding, tuple[int, int]], Steering],
+    here: Placement,
 ) -> Batch:
-    here, count = placement(), shape[0]
+    count = shape[0]
     prompts, parts = zip(*members, strict=True)
     embeds, extras = backbone.joined([repeat_to(prompt.prompt_embeds, count) for prompt in prompts])
     for name in prompts[0].extras:

@@ -50,6 +50,8 @@ class Window:
 def window_of(prompt: Prompt, shape: Sequence[int], latent_factor: int) -> Window | None:
     """Return the window that a prompt is limited to; ``None`` if it sees the whole picture.
 
+    Warns of a mask of other proportions than the picture's.
+
     Args:
         prompt: With an area, a region, or neither.
         shape: Of the latents, (B, C, h, w).
@@ -59,6 +61,9 @@ def window_of(prompt: Prompt, shape: Sequence[int], latent_factor: int) -> Windo
         InputError: If its area lies outside the picture.
     """
     height, width = shape[2:]
+    if prompt.region is not None:
+        sides = height * latent_factor, width * latent_factor
+        warn_of_stretching("the mask of a prompt", prompt.region.mask, *sides, latent_factor)
     if prompt.region is not None and prompt.region.is_cropped:
         return _bounds(stretch_mask(prompt.region.mask, height, width))
     if prompt.area is None:
@@ -79,14 +84,13 @@ def window_of(prompt: Prompt, shape: Sequence[int], latent_factor: int) -> Windo
 
 
 def weight_of(prompt: Prompt, window: Window | None, shape: Sequence[int]) -> Weight:
-    """Return how much a prompt counts where it holds; warns of a mask of other proportions.
+    """Return how much a prompt counts where it holds.
 
     Raises:
         InputError: If the number of its masks does not divide the batch.
     """
     batch, _, height, width = shape
     if prompt.region is not None:
-        warn_of_stretching("the mask of a prompt", prompt.region.mask, height, width)
         masks = stretch_mask(prompt.region.mask, height, width)[:batch]
         if batch % len(masks):
             raise InputError(

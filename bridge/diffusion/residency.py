@@ -181,7 +181,7 @@ class _Residents:
         return sorted((network for network in self._uses if network.is_loaded), key=self._uses.__getitem__)
 
     def touch(self, network: Network[Any]) -> None:
-        for each in (network, *network.needs):
+        for each in _lineage([network]):
             self._clock += 1
             self._uses[each] = self._clock
 
@@ -191,7 +191,7 @@ class _Residents:
         In ordinary memory it is loaded all the same: what is free there is a guess.
         """
         while newcomer.new_bytes > self.room(newcomer.home):
-            if self.make_room(newcomer.home, (newcomer, *newcomer.needs)):
+            if self.make_room(newcomer.home, (newcomer,)):
                 _release()
             elif newcomer.needs or newcomer.home.type == "cpu":
                 return
@@ -201,14 +201,18 @@ class _Residents:
     def admit(self, newest: Network[Any]) -> None:
         """Drop what exceeds the room beside a network that was just loaded."""
         self.touch(newest)
-        while self.room(newest.home) < 0 and self.make_room(newest.home, (newest, *newest.needs)):
+        while self.room(newest.home) < 0 and self.make_room(newest.home, (newest,)):
             _release()
 
     def make_room(self, device: torch.device, keep: tuple[Network[Any], ...]) -> Network[Any] | None:
-        """Drop the network unused for longest of those that rest on a device; return it if there was one."""
+        """Drop the network unused for longest of those that rest on a device; return it if there was one.
+
+        What networks in ``keep`` are made of stays as well: dropping it would free nothing.
+        """
+        needed = _lineage([*keep, *self.kept])
         for network in self.networks():
-            if network.home == device and network not in (*keep, *self.kept):
-                network.drop()
+            if network.home == device and network not in needed:
+                network.drop_with_heirs()
                 return network
         return None
 
@@ -285,7 +289,13 @@ def with_room(call: Callable[[], T], keep: tuple[Network[Any], ...]) -> T:
 def drop_if_short(network: Network[Any], wanted_bytes: int) -> None:
     """Drop a network where there is no room for more beside it, for somebody who holds its tensors."""
     if _RESIDENTS.room(network.home) < wanted_bytes:
-        network.drop()
+        for each in _lineage([network]):
+            each.drop()
+
+
+def _lineage(networks: Iterable[Network[Any]]) -> list[Network[Any]]:
+    """Return networks with all that they share tensors with, each before what it was made of."""
+    return [each for network in networks for each in (network, *_lineage(network.needs))]
 
 
 def _bytes(tensors: Iterable[Tensor]) -> int:

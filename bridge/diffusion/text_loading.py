@@ -82,7 +82,7 @@ def _remedy(kinds: tuple[TowerKind, ...], type: str) -> str:
 
 def _tower_of_its_own(path: Path, name: str, on_cpu: bool) -> TextTower:
     label = f'text encoder "{name}"'
-    file = folder.weights_file(path, "model") if path.is_dir() else path
+    file = models.weights_file(path, "model") if path.is_dir() else path
     header = models.read_header(file)
     part = models.text_tower(header, file.name)
     if path.is_dir():
@@ -121,7 +121,7 @@ def tower_in_folder(path: Path, kind: TowerKind, label: str, on_cpu: bool = Fals
         ModelError: If it is damaged, unsafe, or no text encoder.
         UnsupportedModel: If its configuration describes something else than CLIP.
     """
-    file = folder.weights_file(path, "model")
+    file = models.weights_file(path, "model")
     header = models.read_header(file)
     part = models.text_tower(header, f"{path.parent.name}/{path.name}")
     if isinstance(part.layout, T5Layout):

@@ -111,7 +111,7 @@ class Autoencoder:
     """An autoencoder between pictures and latents.
 
     Args:
-        network: An ``AutoencoderKL``.
+        network: An ``AutoencoderKL``, or what has its form (``plain_autoencoders``).
         latent_factor: Pixels along a side of one of its latents.
         latent_channels: Of its latents.
     """

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from bridge.diffusion.types import DiffusionModel, PicturePrompt, Prompt
 from bridge.errors import ModelError
+from bridge.models import Family
 
 _LEVELS = 1000
 _MERGED_AUGMENTATION = 0.05
@@ -35,7 +36,7 @@ def class_labels(prompt: Prompt, model: DiffusionModel, seed: int) -> Tensor | N
     """
     config = model.unet.module().config
     if config["class_embed_type"] != "projection":
-        if prompt.pictures and prompt.pooled_prompt_embeds is None:
+        if prompt.pictures and model.family not in (Family.SDXL, Family.SDXL_REFINER):
             raise ModelError(
                 f"{model.unet.name} cannot be shown pictures by unCLIPConditioning",
                 code="model_mismatch",

@@ -32,6 +32,7 @@ class _Direction:
         unit_in: Pixels a latent on the way in.
         unit_out: Pixels a latent on the way out.
         fallback: Tiles to work in where memory is short; ComfyUI's.
+        hint: What the user can do where no numbers come of it.
     """
 
     name: str
@@ -39,6 +40,7 @@ class _Direction:
     unit_in: int
     unit_out: int
     fallback: Tiling
+    hint: str
 
 
 async def encode_image(vae: Autoencoder, image: Tensor, tiling: Tiling | None = None) -> Tensor:
@@ -50,7 +52,7 @@ async def encode_image(vae: Autoencoder, image: Tensor, tiling: Tiling | None = 
         tiling: Tiles to work in; ``None`` for the whole at once where memory holds it.
 
     Returns:
-        The mean of the posterior, shape (B, 4, H // f, W // f), float32, on the CPU.
+        The mean of the posterior, shape (B, C, H // f, W // f), float32, on the CPU.
 
     Raises:
         InputError: If the picture is too small.
@@ -72,7 +74,7 @@ async def decode_latents(vae: Autoencoder, latents: Tensor, tiling: Tiling | Non
 
     Args:
         vae: An autoencoder, of latent factor f.
-        latents: Shape (B, 4, h, w), as ``encode_image`` returns them.
+        latents: Shape (B, C, h, w), as ``encode_image`` returns them; C is the VAE's.
         tiling: Tiles to work in; ``None`` for the whole at once where memory holds it.
 
     Returns:
@@ -93,7 +95,12 @@ async def decode_latents(vae: Autoencoder, latents: Tensor, tiling: Tiling | Non
         )
     factor = vae.latent_factor
     decoding = _Direction(
-        "decoding", lambda network, latents: network.decode(latents).sample, 1, factor, DECODING_TILES
+        "decoding",
+        lambda network, latents: network.decode(latents).sample,
+        unit_in=1,
+        unit_out=factor,
+        fallback=DECODING_TILES,
+        hint="Latents or VAE are damaged: try another seed, checkpoint or VAE, or --dtype float32.",
     )
     pixels = await _convert(vae, decoding, latents, tiling)
     return pixels.movedim(1, -1).add(1).mul(0.5).clamp(0, 1).contiguous()
@@ -103,9 +110,10 @@ def _encoding(vae: Autoencoder) -> _Direction:
     return _Direction(
         "encoding",
         lambda network, pixels: network.encode(pixels).latent_dist.mean,
-        vae.latent_factor,
-        1,
-        ENCODING_TILES,
+        unit_in=vae.latent_factor,
+        unit_out=1,
+        fallback=ENCODING_TILES,
+        hint="The picture or the VAE is damaged: try another VAE, or --dtype float32.",
     )
 
 
@@ -186,8 +194,7 @@ def _run(vae: Autoencoder, direction: _Direction, values: Tensor) -> Tensor:
             return direction.call(module, network.placement.bring(values)).float().cpu()
 
     result = with_room(call, keep=(network,))
-    hint = "Latents or VAE are damaged: try another seed, checkpoint or VAE, or --dtype float32."
-    while must_repeat(network, values, result, hint):
+    while must_repeat(network, values, result, direction.hint):
         result = with_room(call, keep=(network,))
     return result.clone()
 

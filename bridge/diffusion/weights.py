@@ -62,6 +62,12 @@ def narrow_in_file(header: Header, found: Mapping[str, Place]) -> frozenset[str]
     )
 
 
+def bytes_of(header: Header, found: Mapping[str, Place]) -> int:
+    """Return how many bytes of a file parameters take, as ``match_names`` found them."""
+    stored = [header.tensors[name] for name in {place.name for place in found.values()}]
+    return sum(entry.end - entry.begin for entry in stored)
+
+
 def fill(
     module: torch.nn.Module,
     path: Path,

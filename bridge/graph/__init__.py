@@ -14,6 +14,7 @@ from bridge.graph.node import (
     ALWAYS,
     Choices,
     ChoicesFrom,
+    ExtraJson,
     Hidden,
     Lazy,
     ListOf,
@@ -24,6 +25,7 @@ from bridge.graph.node import (
     RawLink,
     Socket,
     Tooltip,
+    WorkflowJson,
     node,
 )
 from bridge.graph.order import ancestors, descendants, parents_of, topological
@@ -43,6 +45,7 @@ __all__ = [
     "ChoicesFrom",
     "ChoicesOf",
     "Definitions",
+    "ExtraJson",
     "Failure",
     "Hidden",
     "InputDefinition",
@@ -62,6 +65,7 @@ __all__ = [
     "Tooltip",
     "Validation",
     "Workflow",
+    "WorkflowJson",
     "WorkflowNode",
     "ancestors",
     "connects",

@@ -15,7 +15,7 @@ Several results are a tuple. A result may be a union with types that are no sock
 import inspect
 import re
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -88,6 +88,11 @@ class Hidden:
     """
 
     kind: str
+
+
+WorkflowJson = Annotated[Mapping[str, Any] | None, Hidden("PROMPT")]
+ExtraJson = Annotated[Mapping[str, Any] | None, Hidden("EXTRA_PNGINFO")]
+"""What a node that saves writes into its file."""
 
 
 @dataclass(frozen=True, slots=True)

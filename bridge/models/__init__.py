@@ -47,7 +47,16 @@ from bridge.models.vision import CHECKPOINT_PREFIX as CHECKPOINT_VISION_PREFIX
 from bridge.models.vision import KINDS_BY_PROJECTION as VISION_KINDS_BY_PROJECTION
 from bridge.models.vision import KINDS_BY_WIDTH as VISION_KINDS_BY_WIDTH
 from bridge.models.vision import PATCH as VISION_PATCH
-from bridge.models.vision import VIT_BIGG, VIT_H, VIT_L, VisionLayout, clip_vision, vision_of_checkpoint
+from bridge.models.vision import (
+    VIT_BIGG,
+    VIT_H,
+    VIT_L,
+    VisionLayout,
+    clip_vision,
+    vision_of_checkpoint,
+    without_image_encoder,
+)
+from bridge.models.weights_file import weights_file
 
 __all__ = [
     "ADAPTER_KINDS",
@@ -121,4 +130,6 @@ __all__ = [
     "text_parts",
     "text_tower",
     "vision_of_checkpoint",
+    "weights_file",
+    "without_image_encoder",
 ]

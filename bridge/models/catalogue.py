@@ -100,9 +100,14 @@ class Catalogue:
                 return path
         raise self._not_found(folder, name)
 
-    def digest(self, path: Path) -> str:
-        """Return the SHA-256 of a model in hexadecimal; read once for every version of a file."""
-        return digest_of(path)
+    def digest(self, folder: str, name: str) -> str:
+        """Return the SHA-256 of a model in hexadecimal; read once for every version of a file.
+
+        Raises:
+            ModelError: As ``find``.
+            OSError: If it cannot be read.
+        """
+        return digest_of(*self._parts(folder, name))
 
     def stamp(self, folder: str, name: str) -> tuple[tuple[str, int, int, int], ...]:
         """Return something that changes when the file or folder behind a name does, without reading it.
@@ -110,8 +115,8 @@ class Catalogue:
         Raises:
             ModelError: As ``find``.
         """
-        path = self.find(folder, name)
-        files = sorted(path.rglob("*")) if path.is_dir() else self._pairs(folder).get(name, [path])
+        parts = self._parts(folder, name)
+        files = sorted(parts[0].rglob("*")) if parts[0].is_dir() else parts
         stats = ((file, file.stat()) for file in files if file.is_file())
         return tuple((str(file), stat.st_size, stat.st_mtime_ns, stat.st_ino) for file, stat in stats)
 
@@ -122,6 +127,12 @@ class Catalogue:
             for name, place in _BUILTIN.get(folder, {}).items():
                 found[name] = (self._builtin / place).resolve()
         return found
+
+    def _parts(self, folder: str, name: str) -> list[Path]:
+        """The files, or the folder, that are one model."""
+        path = self.find(folder, name)
+        pair = self._pairs(folder).get(name, [])
+        return pair if path in pair else [path]
 
     def _pairs(self, folder: str) -> dict[str, list[Path]]:
         """The models that are two files, where both are there and side by side."""

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from filelock import FileLock
@@ -11,18 +12,20 @@ from platformdirs import user_cache_path
 _remembered: dict[str, str] = {}
 
 
-def digest_of(path: Path) -> str:
+def digest_of(path: Path, *more: Path) -> str:
     """Return the SHA-256 of a file, or of the safetensors files of a folder in order of their names.
+
+    Args:
+        path: The file or folder.
+        more: Files that belong to it, in the same folder.
 
     Raises:
         OSError: If it cannot be read.
     """
+    if more:
+        return _digest_of_parts(path.parent, (path, *more))
     if path.is_dir():
-        parts = [
-            f"{part.relative_to(path).as_posix()} {digest_of(part)}"
-            for part in sorted(path.rglob("*.safetensors"))
-        ]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        return _digest_of_parts(path, sorted(path.rglob("*.safetensors")))
     stat = path.stat()
     key = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ino}"
     if key not in _remembered:
@@ -32,6 +35,11 @@ def digest_of(path: Path) -> str:
             _remembered[key] = hashlib.file_digest(file, "sha256").hexdigest()
         _write_memory(key)
     return _remembered[key]
+
+
+def _digest_of_parts(folder: Path, parts: Sequence[Path]) -> str:
+    lines = [f"{part.relative_to(folder).as_posix()} {digest_of(part)}" for part in parts]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _memory_file() -> Path:

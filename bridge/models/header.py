@@ -78,8 +78,9 @@ def read_header(path: Path) -> Header:
         Of several files all tensors, each with its place in its own file.
 
     Raises:
-        ModelError: Code ``unsafe_model`` for pickles, ``model_corrupt`` for everything else that is not a
-            complete safetensors file.
+        ModelError: Code ``unsafe_model`` for pickles, ``model_unreadable`` if the file or one of several is
+            not there or may not be read, ``model_corrupt`` for everything else that is not a complete
+            safetensors file.
     """
     if not is_index(path):
         return _read_file(path)
@@ -123,12 +124,10 @@ def _read_file(path: Path) -> Header:
                 raise _incomplete(path.name, 8 + length, size, at_least=True)
             file.seek(8)
             text = file.read(length)
+    except FileNotFoundError as error:
+        raise _unreadable(path, error, "Download all files of the model.") from error
     except OSError as error:
-        raise ModelError(
-            f'"{path.name}" cannot be read: {error.strerror}',
-            code="model_unreadable",
-            hint="Check that its disk is there, and that you may read it.",
-        ) from error
+        raise _unreadable(path, error, "Check that its disk is there, and that you may read it.") from error
     header = _parse(path.name, text)
     expected = 8 + length + header.data_bytes
     if size < expected:
@@ -227,6 +226,10 @@ def _entry(name: str, key: str, value: Any) -> TensorEntry:
     if math.prod(shape) * ITEM_BITS[dtype] != 8 * (end - begin):
         raise _corrupt(name, f'gives "{key}" {end - begin} bytes, which do not fit its shape')
     return TensorEntry(dtype, tuple(shape), begin, end)
+
+
+def _unreadable(path: Path, error: OSError, hint: str) -> ModelError:
+    return ModelError(f'"{path.name}" cannot be read: {error.strerror}', code="model_unreadable", hint=hint)
 
 
 def _corrupt(name: str, fault: str, hint: str = "Download it again.") -> ModelError:

@@ -28,8 +28,7 @@ def models_used(
             name = node.get("inputs", {}).get(entry.name)
             if isinstance(name, str) and ALIASES.get(entry.choices_from, entry.choices_from) in FOLDERS:
                 try:
-                    path = catalogue.find(entry.choices_from, name)
-                    found[f"{entry.choices_from}/{name}"] = catalogue.digest(path)
+                    found[f"{entry.choices_from}/{name}"] = catalogue.digest(entry.choices_from, name)
                 except (ModelError, OSError):
                     continue
     return found

@@ -8,6 +8,7 @@ from bridge.models.catalogue import Catalogue
 from bridge.models.family import require_kind
 from bridge.models.header import Header, describing, read_header
 from bridge.models.layout import Shapes, strip
+from bridge.models.weights_file import weights_file
 
 TRANSFORMERS_PREFIX = "vision_model."
 OPEN_CLIP_PREFIX = "visual."
@@ -92,12 +93,17 @@ def vision_of_checkpoint(header: Header, name: str) -> VisionLayout:
     """
     layout = vision_layout(strip(header.shapes, CHECKPOINT_PREFIX))
     if layout is None or not layout.projection:
-        raise ModelError(
-            f'checkpoint "{name}" brings no image encoder: it is no unCLIP checkpoint',
-            code="model_incomplete",
-            hint="Load it with CheckpointLoaderSimple, and an image encoder with CLIPVisionLoader.",
-        )
+        raise without_image_encoder(name)
     return layout
+
+
+def without_image_encoder(name: str) -> ModelError:
+    """Return what is wrong with a checkpoint that is no unCLIP checkpoint."""
+    return ModelError(
+        f'checkpoint "{name}" brings no image encoder: it is no unCLIP checkpoint',
+        code="model_incomplete",
+        hint="Load it with CheckpointLoaderSimple, and an image encoder with CLIPVisionLoader.",
+    )
 
 
 def vision_layout(shapes: Shapes) -> VisionLayout | None:
@@ -133,8 +139,8 @@ def find_clip_vision(catalogue: Catalogue, kind: str, usual_name: str) -> str | 
     names = catalogue.names("clip_vision")
     for name in sorted(names, key=lambda name: usual_name.lower() not in name.lower()):
         path = catalogue.find("clip_vision", name)
-        file = path / "model.safetensors" if path.is_dir() else path
         try:
+            file = weights_file(path, "model") if path.is_dir() else path
             if clip_vision(read_header(file), name).kind == kind:
                 return name
         except ModelError:

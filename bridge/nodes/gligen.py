@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from bridge.diffusion import (
+    EMBEDDINGS_DIFFER,
     Clip,
     Conditioning,
     embedding_stamps,
@@ -30,7 +31,12 @@ def gligen_loader(gligen_name: Annotated[str, ChoicesFrom("gligen")]) -> Gligen:
     return load_gligen(find_model("gligen", gligen_name), gligen_name)
 
 
-@node("GLIGENTextBoxApply", category="conditioning/gligen", fingerprint=embedding_stamps)
+@node(
+    "GLIGENTextBoxApply",
+    category="conditioning/gligen",
+    fingerprint=embedding_stamps,
+    differs=EMBEDDINGS_DIFFER,
+)
 def gligen_text_box_apply(
     conditioning_to: Conditioning,
     clip: Clip,

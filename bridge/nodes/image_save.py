@@ -13,7 +13,7 @@ import torch
 from bridge import __version__
 from bridge.diffusion import Image, Mask, job_catalogue
 from bridge.engine import Job, current_job
-from bridge.graph import ALWAYS, Hidden, Range, node
+from bridge.graph import ALWAYS, ExtraJson, Range, WorkflowJson, node
 from bridge.imaging import (
     FrameStore,
     ImageBytes,
@@ -30,8 +30,6 @@ from bridge.imaging import (
 )
 from bridge.models import models_used
 
-Prompt = Annotated[Mapping[str, Any] | None, Hidden("PROMPT")]
-Extra = Annotated[Mapping[str, Any] | None, Hidden("EXTRA_PNGINFO")]
 Fps = Annotated[float, Range(0.01, 1000.0, 0.01)]
 
 PREVIEW_PREFIX = f"preview_{secrets.token_hex(4)}"
@@ -48,8 +46,8 @@ PREVIEW_PREFIX = f"preview_{secrets.token_hex(4)}"
 async def save_image(
     images: Image,
     filename_prefix: str = "ComfyUI",
-    prompt: Prompt = None,
-    extra_pnginfo: Extra = None,
+    prompt: WorkflowJson = None,
+    extra_pnginfo: ExtraJson = None,
 ) -> None:
     """Save pictures as PNG with the workflow, the frame they saw and the models' hashes inside."""
     job = current_job()
@@ -63,8 +61,8 @@ async def save_image(
 @node("PreviewImage", category="image", display_name="Preview Image", is_output=True)
 async def preview_image(
     images: Image,
-    prompt: Prompt = None,
-    extra_pnginfo: Extra = None,
+    prompt: WorkflowJson = None,
+    extra_pnginfo: ExtraJson = None,
 ) -> None:
     """Show pictures without keeping them."""
     texts = workflow_texts(prompt, extra_pnginfo)
@@ -74,8 +72,8 @@ async def preview_image(
 @node("MaskPreview", category="mask", is_output=True)
 async def mask_preview(
     mask: Mask,
-    prompt: Prompt = None,
-    extra_pnginfo: Extra = None,
+    prompt: WorkflowJson = None,
+    extra_pnginfo: ExtraJson = None,
 ) -> None:
     """Show masks without keeping them."""
     await preview_image(mask[..., None].expand(-1, -1, -1, 3), prompt, extra_pnginfo)
@@ -95,8 +93,8 @@ async def save_animated_webp(
     lossless: bool = True,
     quality: Annotated[int, Range(0, 100)] = 80,
     method: Literal["default", "fastest", "slowest"] = "default",
-    prompt: Prompt = None,
-    extra_pnginfo: Extra = None,
+    prompt: WorkflowJson = None,
+    extra_pnginfo: ExtraJson = None,
 ) -> None:
     """Save a batch of pictures as one animated WebP with its workflow inside."""
     encode = partial(
@@ -121,8 +119,8 @@ async def save_animated_png(
     filename_prefix: str = "ComfyUI",
     fps: Fps = 6.0,
     compress_level: Annotated[int, Range(0, 9)] = 4,
-    prompt: Prompt = None,
-    extra_pnginfo: Extra = None,
+    prompt: WorkflowJson = None,
+    extra_pnginfo: ExtraJson = None,
 ) -> None:
     """Save a batch of pictures as one animated PNG with its workflow inside."""
     texts = workflow_texts(prompt, extra_pnginfo)

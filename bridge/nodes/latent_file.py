@@ -1,8 +1,7 @@
 """Latents in files."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from bridge.diffusion import (
     Latent,
@@ -14,7 +13,7 @@ from bridge.diffusion import (
     write_latents,
 )
 from bridge.engine import current_job
-from bridge.graph import ChoicesFrom, Hidden, node
+from bridge.graph import ChoicesFrom, ExtraJson, WorkflowJson, node
 from bridge.imaging import (
     output_entry,
     output_stem,
@@ -22,9 +21,6 @@ from bridge.imaging import (
     workflow_texts,
     writing_to,
 )
-
-Prompt = Annotated[Mapping[str, Any] | None, Hidden("PROMPT")]
-Extra = Annotated[Mapping[str, Any] | None, Hidden("EXTRA_PNGINFO")]
 
 
 def latent_stamp(latent: str) -> tuple[int, int] | None:
@@ -36,8 +32,8 @@ def latent_stamp(latent: str) -> tuple[int, int] | None:
 async def save_latent(
     samples: Latent,
     filename_prefix: str = "latents/ComfyUI",
-    prompt: Prompt = None,
-    extra_pnginfo: Extra = None,
+    prompt: WorkflowJson = None,
+    extra_pnginfo: ExtraJson = None,
 ) -> None:
     """Save latents with the workflow inside."""
     root = current_job().folders.output

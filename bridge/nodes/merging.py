@@ -2,8 +2,8 @@
 
 import asyncio
 import functools
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated
 
 from torch import Tensor
 
@@ -20,11 +20,9 @@ from bridge.diffusion import (
     write_state,
 )
 from bridge.engine import current_job
-from bridge.graph import Hidden, Range, node
+from bridge.graph import ExtraJson, Range, WorkflowJson, node
 from bridge.imaging import output_stem, take_number, workflow_texts, writing_to
 
-Prompt = Annotated[Mapping[str, Any] | None, Hidden("PROMPT")]
-Extra = Annotated[Mapping[str, Any] | None, Hidden("EXTRA_PNGINFO")]
 Ratio = Annotated[float, Range(0.0, 1.0, 0.01)]
 Multiplier = Annotated[float, Range(-10.0, 10.0, 0.01)]
 
@@ -91,8 +89,8 @@ async def checkpoint_save(
     clip: Clip,
     vae: Vae,
     filename_prefix: str = "checkpoints/ComfyUI",
-    prompt: Prompt = None,
-    extra_pnginfo: Extra = None,
+    prompt: WorkflowJson = None,
+    extra_pnginfo: ExtraJson = None,
 ) -> None:
     """Save denoiser, text encoder and VAE in one file, with LoRAs and mixes worked in."""
     await _save(lambda: checkpoint_state(model, clip, vae), filename_prefix, prompt, extra_pnginfo)
@@ -102,8 +100,8 @@ async def checkpoint_save(
 async def model_save(
     model: Model,
     filename_prefix: str = "diffusion_models/ComfyUI",
-    prompt: Prompt = None,
-    extra_pnginfo: Extra = None,
+    prompt: WorkflowJson = None,
+    extra_pnginfo: ExtraJson = None,
 ) -> None:
     """Save a denoiser alone, with LoRAs and mixes worked in."""
     await _save(lambda: checkpoint_state(model, None, None), filename_prefix, prompt, extra_pnginfo)
@@ -111,7 +109,10 @@ async def model_save(
 
 @node("CLIPSave", category=CATEGORY, is_output=True)
 async def clip_save(
-    clip: Clip, filename_prefix: str = "clip/ComfyUI", prompt: Prompt = None, extra_pnginfo: Extra = None
+    clip: Clip,
+    filename_prefix: str = "clip/ComfyUI",
+    prompt: WorkflowJson = None,
+    extra_pnginfo: ExtraJson = None,
 ) -> None:
     """Save each of a text encoder's towers in a file, named after its kind."""
     for tower in clip.towers:
@@ -121,13 +122,18 @@ async def clip_save(
 
 @node("VAESave", category=CATEGORY, is_output=True)
 async def vae_save(
-    vae: Vae, filename_prefix: str = "vae/ComfyUI_vae", prompt: Prompt = None, extra_pnginfo: Extra = None
+    vae: Vae,
+    filename_prefix: str = "vae/ComfyUI_vae",
+    prompt: WorkflowJson = None,
+    extra_pnginfo: ExtraJson = None,
 ) -> None:
     """Save a VAE."""
     await _save(lambda: autoencoder_state(vae), filename_prefix, prompt, extra_pnginfo)
 
 
-async def _save(state: Callable[[], dict[str, Tensor]], prefix: str, prompt: Prompt, extra: Extra) -> None:
+async def _save(
+    state: Callable[[], dict[str, Tensor]], prefix: str, prompt: WorkflowJson, extra: ExtraJson
+) -> None:
     """Write tensors below the output folder: gathered in this job's turn, written off the event loop."""
     job = current_job()
     stem = output_stem(job.folders.output, prefix)

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from bridge.diffusion import (
+    EMBEDDINGS_DIFFER,
     Clip,
     Conditioning,
     Image,
@@ -33,7 +34,8 @@ def photomaker_loader(photomaker_model_name: Annotated[str, ChoicesFrom("photoma
     "PhotoMakerEncode",
     category=CATEGORY,
     fingerprint=embedding_stamps,
-    differs="A prompt that begins with photomaker is an error: there is no word that could get the face.",
+    differs="A prompt that begins with photomaker is an error: there is no word that could get the face. "
+    + EMBEDDINGS_DIFFER,
 )
 def photomaker_encode(
     photomaker: PhotoMaker,

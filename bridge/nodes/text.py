@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Annotated, Literal
 
 from bridge.diffusion import (
+    EMBEDDINGS_DIFFER,
     Clip,
     Conditioning,
     MicroConditioning,
@@ -21,15 +22,13 @@ Side = Annotated[int, Range(0, 16_384)]
 Guidance = Annotated[float, Range(0.0, 100.0, 0.1)]
 Tokens = Annotated[int, Range(0, 10_000, 1)]
 
-EMBEDDINGS = "An embedding that is not there, or is of another family, is an error instead of being left out."
-
 
 @node(
     "CLIPTextEncode",
     category="conditioning",
     display_name="CLIP Text Encode (Prompt)",
     fingerprint=embedding_stamps,
-    differs=EMBEDDINGS,
+    differs=EMBEDDINGS_DIFFER,
 )
 def clip_text_encode(text: Text, clip: Clip) -> Conditioning:
     """Turn a prompt into conditioning. (word:1.2) weighs more, (word) 1.1 times, (word:0.8) less.
@@ -49,7 +48,7 @@ def clip_set_last_layer(clip: Clip, stop_at_clip_layer: Annotated[int, Range(-24
     "CLIPTextEncodeSDXL",
     category="advanced/conditioning",
     fingerprint=lambda text_g, text_l: [embedding_stamps(text_g), embedding_stamps(text_l)],
-    differs=EMBEDDINGS,
+    differs=EMBEDDINGS_DIFFER,
 )
 def clip_text_encode_sdxl(
     clip: Clip,
@@ -76,7 +75,7 @@ def clip_text_encode_sdxl(
     "CLIPTextEncodeSDXLRefiner",
     category="advanced/conditioning",
     fingerprint=embedding_stamps,
-    differs=EMBEDDINGS,
+    differs=EMBEDDINGS_DIFFER,
 )
 def clip_text_encode_sdxl_refiner(
     ascore: Annotated[float, Range(0.0, 1000.0, 0.01)] = 6.0,
@@ -95,7 +94,7 @@ def clip_text_encode_sdxl_refiner(
     "CLIPTextEncodeSD3",
     category="advanced/conditioning",
     fingerprint=lambda clip_l, clip_g, t5xxl: [embedding_stamps(text) for text in (clip_l, clip_g, t5xxl)],
-    differs=EMBEDDINGS,
+    differs=EMBEDDINGS_DIFFER,
 )
 def clip_text_encode_sd3(
     clip: Clip, clip_l: Text, clip_g: Text, t5xxl: Text, empty_padding: Literal["none", "empty_prompt"]
@@ -117,7 +116,7 @@ def clip_text_encode_sd3(
     "CLIPTextEncodeFlux",
     category="advanced/conditioning/flux",
     fingerprint=lambda clip_l, t5xxl: [embedding_stamps(clip_l), embedding_stamps(t5xxl)],
-    differs=EMBEDDINGS,
+    differs=EMBEDDINGS_DIFFER,
 )
 def clip_text_encode_flux(clip: Clip, clip_l: Text, t5xxl: Text, guidance: Guidance = 3.5) -> Conditioning:
     """Turn a prompt for each of Flux's text encoders into conditioning: words for CLIP, sentences for T5.
@@ -145,7 +144,7 @@ def flux_disable_guidance(conditioning: Conditioning) -> Conditioning:
     category="advanced/conditioning",
     display_name="CLIP Text Encode PixArt Alpha",
     fingerprint=embedding_stamps,
-    differs=EMBEDDINGS,
+    differs=EMBEDDINGS_DIFFER,
 )
 def clip_text_encode_pixart_alpha(
     width: Side = 1024, height: Side = 1024, *, text: Text, clip: Clip

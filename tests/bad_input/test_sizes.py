@@ -103,10 +103,12 @@ async def test_an_empty_mask_is_told(studio: Studio, node: str) -> None:
 @pytest.mark.parametrize("node", MASKED)
 async def test_a_mask_of_other_proportions_is_stretched_and_told(studio: Studio, node: str) -> None:
     warning = await studio.warning(_with(node, {"21": mask(1.0, 64, 32)}))
-    is_of_prompt = node == "ConditioningSetMask"  # which is stretched where the picture's size is known
-    size, node_id = ("8×8", "5") if is_of_prompt else ("64×64", "22")
-    assert (warning.code, warning.node_id) == ("mask_mismatch", node_id)
-    assert f"is 64×32, and is stretched to the proportions of {size}" in warning.message
+    # That of a prompt is stretched where the picture's size is known.
+    assert (warning.code, warning.node_id) == (
+        "mask_mismatch",
+        "5" if node == "ConditioningSetMask" else "22",
+    )
+    assert "is 64×32, and is stretched to the proportions of 64×64" in warning.message
 
 
 @pytest.mark.parametrize("node", MASKED)

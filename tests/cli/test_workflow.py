@@ -143,6 +143,24 @@ def test_one_of_several_outputs_can_be_run_alone(
     assert pixels(made)[0, 0].tolist() == [255, 0, 0]
 
 
+def test_what_is_sent_alone_is_saved_where_another_node_saves_too(
+    framebridge: Command, tmp_path: Path
+) -> None:
+    empty = {"width": 16, "height": 16, "batch_size": 1, "color": 0x00FF00}
+    workflow = {
+        "1": {"class_type": "EmptyImage", "inputs": empty},
+        "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "x"}},
+        "3": {"class_type": "SendToHost", "inputs": {"images": ["1", 0]}},
+    }
+    file = tmp_path / "workflow.json"
+    file.write_text(json.dumps(workflow))
+    done = framebridge("run", file, "--only", "3", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    [made] = (tmp_path / "out").rglob("*.png")
+    assert made.name.startswith("framebridge")
+    assert pixels(made)[0, 0].tolist() == [0, 255, 0]
+
+
 def test_a_workflow_with_a_viewport_needs_a_frame(framebridge: Command, demo: Path, tmp_path: Path) -> None:
     file = tmp_path / "workflow.json"
     file.write_text(json.dumps(read_workflow(next(demo.glob("neon*.png")))["prompt"]))

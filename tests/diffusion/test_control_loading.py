@@ -1,6 +1,7 @@
 """Opening unions, T2I-Adapters and differences; plain ControlNets are opened in ``test_loading``."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,13 @@ def test_differences_without_a_model_are_refused(write: Write, state: Any) -> No
         load_controlnet(file, "d")
     assert caught.value.code == "model_incomplete"
     assert "DiffControlNetLoader" in str(caught.value.hint)
+
+
+def test_differences_from_another_family_are_refused(write: Write, state: Any, model: DiffusionModel) -> None:
+    file = write("difference.safetensors", {**state, "difference": torch.zeros(1)})
+    with pytest.raises(ModelError, match=r"differs from Stable Diffusion 1\.x; .* is SDXL") as caught:
+        load_controlnet(file, "d", replace(model, family=Family.SDXL))
+    assert caught.value.code == "model_mismatch"
 
 
 @pytest.mark.parametrize("name", ["x_shuffle.safetensors", "x_shuffle_fp16.safetensors"])

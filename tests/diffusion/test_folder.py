@@ -12,7 +12,6 @@ from bridge.diffusion.folder import (
     read_schedule,
     read_text_config,
     read_unet_config,
-    weights_file,
 )
 from bridge.diffusion.sigmas import stable_diffusion_schedule
 from bridge.errors import ModelError, UnsupportedModel
@@ -152,18 +151,3 @@ def test_zero_snr(tmp_path: Path) -> None:
 def test_other_schedules_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
     with pytest.raises(UnsupportedModel, match=next(iter(changes))):
         schedule_of(tmp_path, **changes)
-
-
-def test_half_precision_variants_are_found(tmp_path: Path) -> None:
-    file = tmp_path / "model.fp16.safetensors"
-    file.touch()
-    assert weights_file(tmp_path, "model") == file
-    full = tmp_path / "model.safetensors"
-    full.touch()
-    assert weights_file(tmp_path, "model") == full
-
-
-def test_no_weights_are_said(tmp_path: Path) -> None:
-    with pytest.raises(ModelError) as caught:
-        weights_file(tmp_path, "model")
-    assert caught.value.code == "model_corrupt"

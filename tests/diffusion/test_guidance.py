@@ -94,6 +94,36 @@ def test_momentum_begins_anew_where_noise_rises() -> None:
     torch.testing.assert_close(again, first)
 
 
+def test_without_guidance_there_is_nothing_to_project() -> None:
+    seen = predictions(0.0)
+    torch.testing.assert_close(follow([ProjectedGuidance(0.5, 1.0)], seen)[0], seen.negative)
+
+
+async def test_a_step_that_is_tried_again_counts_once(
+    model: DiffusionModel, as_node: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = with_rule(model, ProjectedGuidance(1.0, 0.0, momentum=0.5))
+
+    async def run() -> Tensor:
+        denoise = PromptGuidance(model, POSITIVE, NEGATIVE, 4.0).denoiser(CLEAN, None)
+        await as_node(denoise(NOISY, 3.0))
+        result: Tensor = await as_node(denoise(NOISY, 2.0))
+        return result
+
+    expected = await run()
+    failures = iter([True])
+
+    @dataclass(frozen=True)
+    class Full(GuidanceRule):
+        def after(self, guided: Tensor, seen: Predictions) -> Tensor:
+            if next(failures, False):
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return guided
+
+    model = with_rule(model, Full())
+    torch.testing.assert_close(await run(), expected, atol=1e-3, rtol=1e-3)
+
+
 async def test_a_rule_asks_the_same_prompts_of_a_changed_network(model: DiffusionModel, as_node: Any) -> None:
     async def seen(model: DiffusionModel) -> Tensor:
         denoise = PromptGuidance(model, POSITIVE, NEGATIVE, 4.0).denoiser(CLEAN, None)

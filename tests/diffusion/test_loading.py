@@ -242,6 +242,14 @@ def test_a_folder_of_another_family_is_refused(demo_copy: Path) -> None:
         load_checkpoint(demo_copy, "xl")
 
 
+def test_a_vae_folder_may_leave_out_what_is_usual(demo_copy: Path) -> None:
+    file = demo_copy / "vae" / "config.json"
+    config = json.loads(file.read_text())
+    del config["latent_channels"]
+    file.write_text(json.dumps(config))
+    assert load_autoencoder(demo_copy, "demo").latent_channels == 4
+
+
 def test_a_folder_with_pickles_only_is_refused(demo_copy: Path) -> None:
     weights = demo_copy / "unet" / "diffusion_pytorch_model.safetensors"
     weights.rename(weights.with_suffix(".bin"))
@@ -260,8 +268,9 @@ def test_a_missing_file_of_several_is_named(tmp_path: Path, networks: dict[str, 
     networks["unet"].save_pretrained(tmp_path / "unet", max_shard_size="200KB")
     lost = max((tmp_path / "unet").glob("*-of-*.safetensors"))
     lost.unlink()
-    with pytest.raises(ModelError, match=lost.name):
+    with pytest.raises(ModelError, match=lost.name) as caught:
         load_denoiser(tmp_path, "split")
+    assert caught.value.hint == "Download all files of the model."
 
 
 def test_loading_never_touches_the_network(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:

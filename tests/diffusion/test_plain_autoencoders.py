@@ -13,7 +13,15 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from bridge.builtin import model_folder
-from bridge.diffusion import Autoencoder, decode_latents, encode_image, load_autoencoder
+from bridge.diffusion import (
+    Autoencoder,
+    choose_placement,
+    decode_latents,
+    encode_image,
+    load_autoencoder,
+    placement,
+    set_placement,
+)
 from bridge.diffusion.saving import autoencoder_state, write_state
 from bridge.errors import ModelError
 from bridge.models import Catalogue
@@ -48,6 +56,17 @@ async def test_pixel_space_leaves_pictures_as_they_are(tmp_path: Path, as_node: 
     latents = await as_node(encode_image(vae, picture()))
     torch.testing.assert_close(latents, picture().movedim(-1, 1) * 2 - 1)
     torch.testing.assert_close(await as_node(decode_latents(vae, latents)), picture())
+
+
+async def test_pixel_space_rounds_nothing_where_networks_are_coarse(tmp_path: Path, as_node: AsNode) -> None:
+    before = placement()
+    set_placement(choose_placement("cpu", "bfloat16"))
+    try:
+        vae = opened(tmp_path, "pixel_space")
+        latents = await as_node(encode_image(vae, picture()))
+        torch.testing.assert_close(await as_node(decode_latents(vae, latents)), picture())
+    finally:
+        set_placement(before)
 
 
 @pytest.mark.parametrize("name", ["taesdxl", "pixel_space"])

@@ -11,6 +11,7 @@ from bridge.diffusion import (
     Control,
     DiffusionModel,
     MicroConditioning,
+    Placement,
     Prompt,
     Region,
     choose_placement,
@@ -22,6 +23,7 @@ from bridge.diffusion.steering import Steering
 from bridge.models import Family
 
 SHAPE = (2, 4, 16, 16)
+CPU = choose_placement("cpu")
 LEFT, INNER = Area(128, 64, 0, 0), Area(64, 64, 32, 0)
 
 
@@ -34,11 +36,13 @@ def ready(model: DiffusionModel, positive: list[Prompt], negative: list[Prompt])
     return ready_prompts(model, positive, negative, Outset(SHAPE))
 
 
-def batches(prompts: tuple[ReadyPrompt, ...], *, is_apart: bool = False) -> list[Batch]:
+def batches(
+    prompts: tuple[ReadyPrompt, ...], where: Placement = CPU, *, is_apart: bool = False
+) -> list[Batch]:
     def no_steering(control: Control, size: tuple[int, int]) -> Steering:
         raise AssertionError
 
-    return make_batches(backbone_of(Family.SD1), prompts, SHAPE, no_steering, is_apart=is_apart)
+    return make_batches(backbone_of(Family.SD1), prompts, SHAPE, no_steering, where, is_apart=is_apart)
 
 
 def seen(prompts: tuple[ReadyPrompt, ...]) -> list[tuple[bool, float, Window | None]]:
@@ -113,12 +117,11 @@ def test_what_counts_nowhere_does_not_run(model: DiffusionModel, idle: Prompt) -
     assert batch.prompt_embeds[:, 0, 0].tolist() == [2, 2]
 
 
-def test_sizes_stay_exact_in_half_precision(model: DiffusionModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    here = replace(choose_placement("cpu"), dtype=torch.bfloat16)
-    monkeypatch.setattr("bridge.diffusion.prompt_batches.placement", lambda: here)
+def test_sizes_stay_exact_in_half_precision(model: DiffusionModel) -> None:
+    half = choose_placement("cpu", "bfloat16")
     sdxl = replace(model, family=Family.SDXL)
     told = prompt(1, pooled_prompt_embeds=torch.ones(1, 8), micro=MicroConditioning(1023, 1025))
-    [batch] = batches(ready(sdxl, [told], []))
+    [batch] = batches(ready(sdxl, [told], []), half)
     assert batch.extras["text_embeds"].dtype == torch.bfloat16
     assert batch.extras["time_ids"].tolist() == [[1025, 1023, 0, 0, 1025, 1023]] * 2
 

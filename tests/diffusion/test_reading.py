@@ -13,6 +13,7 @@ from bridge.diffusion.networks import empty_autoencoder
 from bridge.engine import Job, running
 from bridge.errors import ModelError
 from bridge.protocol import Progress
+from tests.diffusion.tiny_vae_weights import write_halves
 
 LOADER = {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "a"}}
 OTHER = {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "b"}}
@@ -117,6 +118,25 @@ def test_a_network_tells_how_much_of_its_file_is_read(job: Job, sent: list[Any],
     maximum = (file.stat().st_size - 8 - header) / 1e6
     ends = [entry for entry in told(sent) if entry[1] in (0, maximum)]
     assert ends == [("11", 0, maximum), ("11", maximum, maximum)] * 2
+
+
+def test_a_network_of_two_files_tells_of_both_and_names_its_loader(
+    job: Job, sent: list[Any], tmp_path: Path
+) -> None:
+    write_halves(tmp_path)
+    job = replace(job, workflow={"11": LOADER})
+    with running(job, "11"):
+        network = load_autoencoder(tmp_path / "taesd_encoder.safetensors", "taesd").network
+    with running(job, "3"):
+        network.module()
+    sizes = sum(parameter.nbytes for parameter in network.module().parameters()) / 1e6
+    assert {message.node for message in sent} == {"11"}
+    assert sent[-1].value == sent[-1].maximum == pytest.approx(sizes)
+    free()
+    (tmp_path / "taesd_decoder.safetensors").write_bytes(b"gone bad")
+    with running(job, "3"), pytest.raises(ModelError) as caught:
+        network.module()
+    assert caught.value.node_id == "11"
 
 
 def test_every_network_of_a_checkpoint_speaks_for_its_loader(job: Job, sent: list[Any]) -> None:

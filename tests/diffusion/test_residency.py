@@ -17,7 +17,7 @@ from bridge.diffusion import (
     set_placement,
 )
 from bridge.diffusion.device import Placement, Placing
-from bridge.diffusion.residency import with_room
+from bridge.diffusion.residency import drop_if_short, with_room
 from bridge.errors import OutOfMemory
 
 LAYER_BYTES = 4 * (64 * 64 + 64)
@@ -321,3 +321,42 @@ def test_what_was_made_of_a_network_follows_it(device: Any, change: Callable[[Ne
     assert names() == []
     weight = heir.module().weight
     assert (weight.device, weight.dtype) == (heir.home, heir.placement.dtype)
+
+
+def twin_of(base: Network[Any], name: str = "twin") -> Network[Any]:
+    return Network(name, lambda where: base.module(), base.shapes, needs=(base,), new_bytes=0)
+
+
+def test_what_a_needed_network_was_made_of_stays(device: Any) -> None:
+    base, other = make_there("base"), make_there("other")
+    twin = twin_of(twin_of(base))
+    twin.module()
+    other.module()
+
+    def call() -> None:
+        twin.module()
+        raise OutOfMemory("full")
+
+    with pytest.raises(OutOfMemory):
+        with_room(call, keep=(twin,))
+    assert "other" not in names()
+    assert base.is_loaded
+
+
+def test_what_leaves_takes_along_what_shares_its_tensors(device: Any) -> None:
+    device["layers"] = 3
+    base = make_there("base")
+    twin = twin_of(base)
+    twin.module()
+    device["layers"] = 1
+    newcomer = make_there("newcomer")
+    newcomer.module()
+    assert names() == ["newcomer"]
+
+
+def test_somebody_who_is_short_of_room_drops_all_that_hold_the_tensors(device: Any) -> None:
+    base = make_there("base")
+    twin = twin_of(base)
+    twin.module()
+    drop_if_short(twin, 8 * LAYER_BYTES)
+    assert names() == []

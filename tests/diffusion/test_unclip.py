@@ -94,7 +94,7 @@ def test_pictures_for_another_checkpoint_are_refused(model: DiffusionModel, uncl
     with pytest.raises(ModelError, match="width 8; the CLIP vision model gave 12"):
         class_labels(wide, unclip, 0)
     with pytest.raises(ModelError, match="cannot be shown pictures"):
-        class_labels(SHOWING, model, 0)
+        class_labels(replace(SHOWING, pooled_prompt_embeds=torch.ones(1, 8)), model, 0)
 
 
 @pytest.fixture
@@ -128,5 +128,8 @@ def test_a_checkpoint_brings_its_image_encoder(checkpoint: Path, tmp_path: Path)
 def test_other_checkpoints_bring_none(tmp_path: Path, ldm: Any) -> None:
     unet = with_weights(empty_unet({**ldm.UNET, "layers_per_block": 1}))
     ldm.write_checkpoint(tmp_path / "plain.safetensors", unet, None, None)
-    with pytest.raises(ModelError, match="brings no image encoder"):
-        vision_of_checkpoint(tmp_path / "plain.safetensors", "plain")
+    (tmp_path / "folder").mkdir()
+    for name in ("plain.safetensors", "folder"):
+        with pytest.raises(ModelError, match="brings no image encoder") as caught:
+            vision_of_checkpoint(tmp_path / name, name)
+        assert "CheckpointLoaderSimple" in str(caught.value.hint)

@@ -208,9 +208,11 @@ def test_a_stamp_sees_into_diffusers_folders(tmp_path: Path) -> None:
 
 
 def test_a_digest_is_that_of_the_content(tmp_path: Path) -> None:
-    one, other = touch(tmp_path / "vae" / "a.safetensors"), touch(tmp_path / "vae" / "b.safetensors")
+    names = "a.safetensors", "b.safetensors"
+    for name in names:
+        touch(tmp_path / "vae" / name)
     catalogue = Catalogue([tmp_path])
-    assert catalogue.digest(one) == catalogue.digest(other)
+    assert catalogue.digest("vae", names[0]) == catalogue.digest("vae", names[1])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
@@ -234,6 +236,7 @@ def test_taesd_is_found_where_both_its_files_are(tmp_path: Path) -> None:
     touch(decoder)
     assert catalogue.names("vae") == ["taesd"]
     assert catalogue.find("vae", "taesd") == encoder
-    before = catalogue.stamp("vae", "taesd")
+    before = catalogue.stamp("vae", "taesd"), catalogue.digest("vae", "taesd")
     decoder.write_bytes(b"another")
-    assert catalogue.stamp("vae", "taesd") != before
+    assert catalogue.stamp("vae", "taesd") != before[0]
+    assert catalogue.digest("vae", "taesd") != before[1]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.errors import ModelError
+from bridge.errors import ModelError, UnsupportedModel
 from bridge.models import GroundingLayout, gligen
 from bridge.models.header import Header, TensorEntry
 
@@ -39,6 +39,21 @@ def test_a_damaged_file_is_one_error(shapes: dict[str, tuple[int, ...]]) -> None
     with pytest.raises(ModelError) as caught:
         gligen(header_of(shapes), "x")
     assert caught.value.code == "model_corrupt"
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        {**{name: SHAPES[name] for name in list(SHAPES)[:-1]}, "position_net.null_text_feature": (768,)},
+        {**{name: SHAPES[name] for name in list(SHAPES)[:-1]}, "position_net.null_person_feature": (768,)},
+        {name.replace("input_blocks.2", "down_blocks.0"): shape for name, shape in SHAPES.items()},
+    ],
+    ids=["for words and pictures", "for poses", "as diffusers writes it"],
+)
+def test_other_gligen_models_are_not_called_damaged(shapes: dict[str, tuple[int, ...]]) -> None:
+    with pytest.raises(UnsupportedModel) as caught:
+        gligen(header_of(shapes), "x")
+    assert "gligen_sd14_textbox_pruned" in str(caught.value.hint)
 
 
 def test_another_kind_of_file_is_refused() -> None:

@@ -1,6 +1,7 @@
 """Telling CLIP's image towers by their tensors."""
 
 import contextlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -93,12 +94,31 @@ def test_a_kind_is_found_whatever_the_file_is_called(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "a-broken.safetensors").write_bytes(b"<html>")
     for name, width in (("b-large", VIT_L), ("c-huge", VIT_H), ("CLIP-ViT-H-14", VIT_H)):
-        shapes = transformers_shapes(1024 if width == VIT_L else 1280, layers=1)
-        save_file(
-            {key: np.zeros(shape, np.int8) for key, shape in shapes.items()}, folder / f"{name}.safetensors"
-        )
+        write(folder / f"{name}.safetensors", transformers_shapes(1024 if width == VIT_L else 1280, layers=1))
     catalogue = Catalogue((tmp_path,))
     assert find_clip_vision(catalogue, VIT_H, "CLIP-ViT-H-14") == "CLIP-ViT-H-14.safetensors"
     assert find_clip_vision(catalogue, VIT_H, "elsewhere") == "c-huge.safetensors"
     assert find_clip_vision(catalogue, VIT_L, "elsewhere") == "b-large.safetensors"
     assert find_clip_vision(catalogue, VIT_BIGG, "elsewhere") is None
+
+
+def test_a_kind_is_found_in_folders_of_any_form(tmp_path: Path) -> None:
+    half, split = tmp_path / "clip_vision" / "half", tmp_path / "clip_vision" / "split"
+    for folder in (half, split):
+        folder.mkdir(parents=True)
+        (folder / "config.json").touch()
+    write(half / "model.fp16.safetensors", transformers_shapes(1280, layers=1))
+    shapes = transformers_shapes(1664, layers=1)
+    first = {name: shape for name, shape in shapes.items() if "embeddings" in name}
+    parts = {"1.safetensors": first, "2.safetensors": {name: shapes[name] for name in shapes.keys() - first}}
+    for name, part in parts.items():
+        write(split / name, part)
+    places = {key: name for name, part in parts.items() for key in part}
+    (split / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
+    catalogue = Catalogue((tmp_path,))
+    assert find_clip_vision(catalogue, VIT_H, "x") == "half"
+    assert find_clip_vision(catalogue, VIT_BIGG, "x") == "split"
+
+
+def write(file: Path, shapes: dict[str, Shape]) -> None:
+    save_file({key: np.zeros(shape, np.int8) for key, shape in shapes.items()}, file)

@@ -65,7 +65,7 @@ async def test_a_picture_says_what_its_pixels_depend_on_and_its_frame_is_kept(jo
     job.frame = Frame({"color": to_plane("color", PIXELS[0]), "depth": to_plane("depth", np.ones((16, 24)))})
     await save(job, IMAGES[:1], "a", PROMPT)
     origin = read_workflow(job.folders.output / "a_00001_.png")["framebridge"]
-    digest = Catalogue((), model_folder()).digest(model_folder())
+    digest = Catalogue((), model_folder()).digest("checkpoints", "framebridge-demo")
     assert origin == {
         "version": __version__,
         "frame": job.frame.digest,

@@ -24,8 +24,12 @@ def test_a_minus_puts_the_second_first(dim: Any, axis: int) -> None:
 def test_sides_that_meet_must_be_equal() -> None:
     low: Any = {"samples": torch.zeros(1, 4, 3, 6)}
     assert latent_concat(LATENTS, low, "y")["samples"].shape == (2, 4, 8, 6)
-    with pytest.raises(InputError, match=r"4×5×6 and 4×3×6 .* cannot be joined there"):
+    with pytest.raises(InputError, match=r"4×5×6 and 4×3×6 .* cannot be joined there") as caught:
         latent_concat(LATENTS, low, "x")
+    assert "LatentUpscale" in str(caught.value.hint)
+    with pytest.raises(InputError, match="cannot be joined there") as caught:
+        latent_concat(LATENTS, {"samples": torch.zeros(1, 3, 5, 6)}, "x")
+    assert "one VAE" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize(

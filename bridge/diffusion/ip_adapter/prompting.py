@@ -19,7 +19,7 @@ from bridge.diffusion.ip_adapter.attention import (
 )
 from bridge.diffusion.ip_adapter.embedding import IPAdapter, sized
 from bridge.diffusion.ip_adapter.emphasis import Voice, WeightType, voice
-from bridge.diffusion.residency import Network, placement
+from bridge.diffusion.residency import Network
 from bridge.diffusion.types import DiffusionModel
 from bridge.errors import InputError, ModelError
 
@@ -117,7 +117,7 @@ class _ImagePrompt:
         layout = self.adapter.layout
         tokens = len(self.embeds[0]) * (layout.tokens or self.embeds[0].shape[1])
         widths = sum(layout.layer_widths[index] for index, _ in self.voices.values())
-        return 4 * tokens * widths * placement().dtype.itemsize
+        return 4 * tokens * widths * self.adapter.network.placement.dtype.itemsize
 
     @property
     def nbytes(self) -> int:

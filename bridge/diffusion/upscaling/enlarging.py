@@ -1,7 +1,5 @@
 """Enlarging pictures with a network, tile by tile, in as small tiles as memory asks for."""
 
-import logging
-
 import torch
 from torch import Tensor
 
@@ -22,8 +20,6 @@ SMALLEST_TILE = 128
 
 OVERLAP = 32
 """How far tiles overlap, in pixels of the small picture; ComfyUI's."""
-
-_log = logging.getLogger(__name__)
 
 
 async def upscale(upscaler: Upscaler, image: Tensor) -> Tensor:
@@ -59,7 +55,11 @@ async def upscale(upscaler: Upscaler, image: Tensor) -> Tensor:
             else:
                 return enlarged
             tile //= 2
-            _log.warning("not enough memory to enlarge %d pixels a side; trying %d", 2 * tile, tile)
+            current_job().warn(
+                "tiled",
+                f"there was not enough memory for tiles of {2 * tile} pixels, so smaller ones were enlarged",
+                "Their seams can differ a little. Close other programs, or choose a smaller upscaling model.",
+            )
 
 
 async def _enlarge(upscaler: Upscaler, pixels: Tensor, enlarged: Tensor, tile: int) -> None:
