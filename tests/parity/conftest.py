@@ -12,8 +12,8 @@ from platformdirs import user_cache_path
 
 HERE = Path(__file__).parent
 SOURCES = ("make_weights.py", "make_loras.py", *sorted(file.name for file in HERE.glob("*_shapes.json")))
-STEERING = ("make_steering.py",)
-"""Small files beside the others, made anew by themselves."""
+SMALL = ("make_steering", "make_transformers")
+"""What writes small files beside the others, made anew by themselves."""
 
 
 @pytest.fixture(scope="session")
@@ -33,10 +33,11 @@ def parity_models() -> Path:
             for old in cache.iterdir():
                 if old.is_dir() and old != folder:
                     shutil.rmtree(old)
-        stamp = folder / f"steering-{_version(STEERING)}"
-        if not stamp.exists():
-            _script("make_steering").make_steering(folder)
-            stamp.touch()
+        for name in SMALL:
+            stamp = folder / f"{name.removeprefix('make_')}-{_version((f'{name}.py',))}"
+            if not stamp.exists():
+                getattr(_script(name), name)(folder)
+                stamp.touch()
     return folder
 
 
