@@ -17,6 +17,7 @@ from bridge.diffusion.residency import Network
 from bridge.diffusion.types import DiffusionModel, TextEncoder
 from bridge.engine import current_job
 from bridge.errors import ModelError
+from bridge.models import UNET_FAMILIES
 
 Shares = tuple[float, float]
 """What the first and the second network's weight are multiplied by before they are added."""
@@ -30,7 +31,7 @@ def merge_models(
     Args:
         first: All but the weights stays as it is here.
         second: Of the same family and depth.
-        shares: Name of a weight in the original naming → the two shares.
+        shares: Name of a weight, of a UNet in the original naming → the two shares.
 
     Raises:
         ModelError: Code ``model_mismatch`` if the two are not alike.
@@ -42,7 +43,7 @@ def merge_models(
     blocks = blocks_per_level(first.unet.shapes)
 
     def by_ldm_name(name: str) -> Shares:
-        return shares(unet_names(name, blocks)[0])
+        return shares(unet_names(name, blocks)[0] if first.family in UNET_FAMILIES else name)
 
     return replace(first, unet=_merge(first.unet, second.unet, by_ldm_name))
 

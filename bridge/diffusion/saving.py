@@ -1,7 +1,7 @@
 """Networks as safetensors files in the original naming, as ComfyUI and we load them."""
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from bridge.diffusion.ldm_names import (
+    Place,
     Rows,
     autoencoder_names,
     blocks_per_level,
@@ -19,8 +20,9 @@ from bridge.diffusion.ldm_names import (
 )
 from bridge.diffusion.plain_autoencoders import PixelSpace, TinyAutoencoder
 from bridge.diffusion.residency import Network
+from bridge.diffusion.transformer_names import original_place
 from bridge.diffusion.types import Autoencoder, DiffusionModel, TextEncoder, TextTower
-from bridge.models import UNET_PREFIX, VAE_PREFIX, Family
+from bridge.models import PIXART_ALPHA_TOKENS, UNET_FAMILIES, UNET_PREFIX, VAE_PREFIX, Family
 
 _TOWER_PREFIXES: Mapping[Family, tuple[str, ...]] = {
     Family.SD1: ("cond_stage_model.transformer.",),
@@ -28,7 +30,10 @@ _TOWER_PREFIXES: Mapping[Family, tuple[str, ...]] = {
     Family.SDXL: ("conditioner.embedders.0.transformer.", "conditioner.embedders.1.model."),
     Family.SDXL_REFINER: ("conditioner.embedders.0.model.",),
 }
-"""Family → where each of its text towers lies in a checkpoint."""
+"""Family → where each of its text towers lies in a checkpoint; later ones name them by their kind."""
+
+_VAE_PREFIXES = dict.fromkeys((Family.FLUX, Family.PIXART_ALPHA, Family.PIXART_SIGMA), "vae.")
+"""Family → where its VAE lies in a checkpoint, if not where it does in Stable Diffusion."""
 
 PURE_NOISE = 1000.0
 """A last noise level above it was rescaled to pure noise: it is thousands then, and 14.6 otherwise."""
@@ -46,11 +51,13 @@ def checkpoint_state(model: DiffusionModel, clip: TextEncoder | None, vae: Autoe
         ModelError: If a file has gone bad, or a part is not there.
         OutOfMemory: If a network does not fit.
     """
-    state = _prefixed(UNET_PREFIX, _unet_state(model.unet))
+    is_unet = model.family in UNET_FAMILIES
+    denoiser = _unet_state(model.unet) if is_unet else _transformer_state(model.unet, model.family)
+    state = _prefixed(UNET_PREFIX, denoiser)
     if vae is not None:
-        state |= _prefixed(VAE_PREFIX, autoencoder_state(vae))
+        state |= _prefixed(_VAE_PREFIXES.get(model.family, VAE_PREFIX), autoencoder_state(vae))
     if clip is not None:
-        for tower, prefix in zip(clip.towers, _TOWER_PREFIXES[clip.family], strict=True):
+        for tower, prefix in zip(clip.towers, _tower_prefixes(clip), strict=True):
             is_open_clip = prefix.endswith(".model.")
             state |= _prefixed(prefix, _open_clip_state(tower) if is_open_clip else tower_state(tower))
     if model.schedule.prediction == "v_prediction":
@@ -121,21 +128,43 @@ def _unet_state(network: Network[Any]) -> State:
     return {name(key): tensor for key, tensor in tensors.items()}
 
 
+def _transformer_state(network: Network[Any], family: Family) -> State:
+    tensors = dict(_tensors(network))
+    depth = len({name.split(".")[1] for name in tensors if name.startswith("transformer_blocks.")})
+    state = _put_together((original_place(name, family, depth), tensor) for name, tensor in tensors.items())
+    if family is Family.PIXART_ALPHA:  # Its null prompt, which nothing reads, tells it from Sigma.
+        state["y_embedder.y_embedding"] = torch.zeros(
+            PIXART_ALPHA_TOKENS, tensors["caption_projection.linear_1.weight"].shape[1]
+        )
+    return state
+
+
+def _tower_prefixes(clip: TextEncoder) -> Sequence[str]:
+    named = [f"text_encoders.{tower.kind}.transformer." for tower in clip.towers]
+    return _TOWER_PREFIXES.get(clip.family, named)
+
+
 def _bare_state(tower: TextTower) -> State:
     return {name.removeprefix("text_model."): tensor for name, tensor in _tensors(tower.network)}
 
 
 def _open_clip_state(tower: TextTower) -> State:
     """OpenCLIP keeps query, key and value in one matrix, and its projection transposed."""
-    state: State = {}
+    return _put_together((open_clip_places(name)[0], tensor) for name, tensor in _bare_state(tower).items())
+
+
+def _put_together(placed: Iterable[tuple[Place, Tensor]]) -> State:
+    """Name tensors as files do, and join those that share one there."""
     parts: dict[str, dict[Rows, Tensor]] = {}
-    for name, tensor in _bare_state(tower).items():
-        place = open_clip_places(name)[0]
-        if place.rows is not None:
-            parts.setdefault(place.name, {})[place.rows] = tensor
-        else:
-            state[place.name] = tensor.T if place.is_transposed else tensor
-    return state | {name: torch.cat([each[rows] for rows in sorted(each)]) for name, each in parts.items()}
+    for place, tensor in placed:
+        stored = tensor.T if place.is_transposed else tensor
+        if place.is_swapped:
+            stored = torch.cat(stored.chunk(2)[::-1])
+        parts.setdefault(place.name, {})[place.rows or (0, 1, 1)] = stored
+    return {
+        name: torch.cat([each[rows] for rows in sorted(each)]) if len(each) > 1 else next(iter(each.values()))
+        for name, each in parts.items()
+    }
 
 
 def _tensors(network: Network[Any]) -> Iterable[tuple[str, Tensor]]:

@@ -17,6 +17,7 @@ from bridge.models.control import AdapterLayout, ControlPart, XSPart, controlnet
 from bridge.models.control_transformer import TransformerControlPart
 from bridge.models.family import (
     CONTEXT_WIDTHS,
+    PIXART_ALPHA_TOKENS,
     UNET_FAMILIES,
     UNET_PREFIX,
     Family,
@@ -63,6 +64,7 @@ __all__ = [
     "CHECKPOINT_VISION_PREFIX",
     "CONTEXT_WIDTHS",
     "FOLDERS",
+    "PIXART_ALPHA_TOKENS",
     "PRESETS",
     "RESAMPLER_HEAD_WIDTH",
     "UNET_FAMILIES",

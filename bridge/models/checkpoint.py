@@ -145,7 +145,7 @@ def denoiser(header: Header, name: str) -> UNetPart | TransformerPart:
     shapes = strip(header.shapes, prefix)
     if family := transformer_family(shapes):
         return transformer_part(shapes, family, prefix, name)
-    family = require_unet_family(header, name)
+    family = require_unet_family(header, name, tuple(Family))
     layout = unet_layout(shapes)
     if layout is None or not layout.decoder_depths:
         raise UnsupportedModel(f'"{name}" has a UNet of an unknown shape', hint=_SUPPORTED)

@@ -4,7 +4,7 @@ The name of a file or folder says nothing; a VAE in the checkpoints folder is st
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import Enum
 
 from bridge.errors import ModelError, UnsupportedModel
@@ -102,7 +102,7 @@ _PIXART_MARKS = "t_block.1.", "adaln_single."
 """How some names of a transformer begin, in the original style and in diffusers'."""
 
 _PIXART_SIZES = "ar_embedder.", "adaln_single.emb.aspect_ratio_embedder."
-_ALPHA_TOKENS = 120
+PIXART_ALPHA_TOKENS = 120
 """Of the empty prompt that PixArt-α learnt; Σ has 300."""
 
 
@@ -154,7 +154,7 @@ def transformer_family(shapes: Shapes) -> Family | None:
     if not has(_PIXART_MARKS) or not has(("x_embedder.proj.", "pos_embed.proj.")):
         return None
     tokens = shapes.get("y_embedder.y_embedding", (0,))[0]
-    return Family.PIXART_ALPHA if has(_PIXART_SIZES) or tokens == _ALPHA_TOKENS else Family.PIXART_SIGMA
+    return Family.PIXART_ALPHA if has(_PIXART_SIZES) or tokens == PIXART_ALPHA_TOKENS else Family.PIXART_SIGMA
 
 
 def refuse_other_kinds(header: Header, name: str, wanted: str) -> None:
@@ -184,8 +184,13 @@ def require_kind(header: Header, name: str, *wanted: str) -> None:
     )
 
 
-def require_unet_family(header: Header, name: str) -> Family:
+def require_unet_family(header: Header, name: str, supported: Collection[Family] = UNET_FAMILIES) -> Family:
     """Return the family of a diffusion model or ControlNet whose denoiser is Stable Diffusion's UNet.
+
+    Args:
+        header: Of its file.
+        name: Of it, for messages.
+        supported: What else would do, for messages.
 
     Raises:
         UnsupportedModel: If it is of another one, or of none that is known.
@@ -194,5 +199,5 @@ def require_unet_family(header: Header, name: str) -> Family:
     if family in UNET_FAMILIES:
         return family
     looks = f"looks like {family.value}" if family else "is of an unknown family"
-    known = ", ".join(each.value for each in Family if each in UNET_FAMILIES)
+    known = ", ".join(each.value for each in Family if each in supported)
     raise UnsupportedModel(f'"{name}" {looks}', hint=f"Supported are {known}.")

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 import torch
 
-from bridge.diffusion import DiffusionModel, Network, TextEncoder
+from bridge.diffusion import DiffusionModel, Network, TextEncoder, flow_schedule
 from bridge.diffusion.merging import block_shares, merge_models, merge_text_encoders
 from bridge.engine import Folders, Job, running
 from bridge.errors import ModelError, Problem
 from bridge.models import Family
+from tests.diffusion.transformer_weights import SMALL, small_transformer
 
 NAMES = ("conv_in.weight", "mid_block.resnets.0.conv1.weight", "conv_out.weight")
 
@@ -106,3 +107,18 @@ def test_models_of_other_layers_are_refused(model: DiffusionModel) -> None:
 def test_models_of_other_families_are_refused(model: DiffusionModel) -> None:
     with pytest.raises(ModelError, match=r"one is Stable Diffusion 1\.x, the other SDXL"):
         merge_models(model, replace(model, family=Family.SDXL), block_shares({"": 0.5}))
+
+
+def test_transformers_are_mixed_by_their_own_names() -> None:
+    layout, family = SMALL["flux_dev"]
+    first, second = (
+        DiffusionModel(
+            Network(str(seed), lambda placement, seed=seed: small_transformer(layout, seed)),
+            flow_schedule(1.0), 1.0, 8, family=family,
+        )
+        for seed in (1, 2)
+    )  # fmt: skip
+    mixed = merge_models(first, second, block_shares({"": 0.25})).unet.module().state_dict()
+    mine, other = (each.unet.module().state_dict() for each in (first, second))
+    for name, weight in mixed.items():
+        torch.testing.assert_close(weight, 0.25 * mine[name] + 0.75 * other[name])

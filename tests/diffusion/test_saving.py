@@ -7,10 +7,22 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from bridge.diffusion import load_autoencoder, load_checkpoint, load_text_encoder, saving
+from bridge.diffusion import (
+    DiffusionModel,
+    Network,
+    TextEncoder,
+    flow_schedule,
+    load_autoencoder,
+    load_checkpoint,
+    load_denoiser,
+    load_text_encoder,
+    saving,
+)
 from bridge.diffusion import networks as networks_module
 from bridge.diffusion.saving import autoencoder_state, checkpoint_state, tower_state, write_state
-from bridge.models import read_header
+from bridge.diffusion.transformer_networks import with_positions
+from bridge.models import UNET_PREFIX, Family, read_header
+from tests.diffusion.transformer_weights import SMALL, original_state, small_transformer
 
 
 @pytest.fixture
@@ -73,3 +85,51 @@ def test_a_folder_that_takes_nothing_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="file"):
         write_state({}, tmp_path / "file", {})
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+# ---- transformers --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sd3_clip(make_tower: Any) -> TextEncoder:
+    towers = make_tower(), make_tower("clip_g", projection=16), make_tower("t5xxl")
+    return TextEncoder(towers, Family.SD3)
+
+
+def of_transformer(name: str) -> DiffusionModel:
+    layout, family = SMALL[name]
+    unet = Network("tiny transformer", lambda placement: with_positions(small_transformer(layout)))
+    return DiffusionModel(unet, flow_schedule(1.0), 1.0, 8, family=family)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_transformer_is_saved_as_it_was_published(tmp_path: Path, name: str) -> None:
+    model = of_transformer(name)
+    state = checkpoint_state(model, None, None)
+    published = original_state(model.unet.module().state_dict(), SMALL[name][0])
+    assert all(torch.equal(state[UNET_PREFIX + key], tensor) for key, tensor in published.items())
+    saved = load_denoiser(write(state, tmp_path), "x")
+    assert saved.family is model.family
+    mine, theirs = (each.unet.module().state_dict() for each in (saved, model))
+    assert mine.keys() == theirs.keys()
+    assert all(torch.equal(mine[key], theirs[key]) for key in mine)
+
+
+def test_three_text_encoders_are_saved_where_they_are_looked_for(
+    tmp_path: Path, sd3_clip: TextEncoder
+) -> None:
+    file = write(checkpoint_state(of_transformer("sd3"), sd3_clip, None), tmp_path)
+    _, clip, _ = load_checkpoint(file, "x")
+    assert [tower.kind for tower in clip.towers] == ["clip_l", "clip_g", "t5xxl"]
+    for saved, tower in zip(clip.towers, sd3_clip.towers, strict=True):
+        mine, theirs = (each.network.module().state_dict() for each in (saved, tower))
+        assert mine.keys() == theirs.keys()
+        assert all(torch.equal(mine[key], theirs[key]) for key in mine)
+
+
+def test_t5_is_saved_in_the_names_of_its_file(tmp_path: Path, sd3_clip: TextEncoder) -> None:
+    t5 = sd3_clip.towers[2]
+    file = write(tower_state(t5), tmp_path)
+    assert load_file(file).keys() == t5.network.module().state_dict().keys()
+    [saved] = load_text_encoder([file], ["x"], "pixart").towers
+    assert torch.equal(saved.network.module().shared.weight, t5.network.module().shared.weight)
