@@ -11,6 +11,9 @@ Cells = Mapping[tuple[str, Mode], str]
 """Name of a model and mode → what the table says."""
 
 REFUSED, RUNS = "refused", "runs"
+_TRANSFORMERS = "Transformer"
+_MODES = "txt2img", "img2img", "inpaint"
+"""Head of the second table."""
 
 _TEXT = """\
 # Families and modes
@@ -56,21 +59,44 @@ ControlNets, LoRAs and IP-Adapters are tried on what the model was made for: tex
 instructions, or for the refiner a picture. Those that were made for another family are refused:
 
 {refusals}
+
+## SD3, Flux and PixArt
+
+{transformers}
+
+Each row is a transformer of random weights in the original names, and a VAE in a file of its own; blocks are
+fewer and narrower than the published ones, while latents, heads and prompts are as wide. Both sides get the
+same embeddings of prompts. From a picture the last four of eight steps are taken. Where a cell is empty,
+diffusers has no such pipeline, or the model was not made for it.
 """
 
 
-def write_page(errors: Mapping[tuple[str, Mode], float | str], refusals: list[tuple[str, str, str]]) -> str:
+def write_page(
+    errors: Mapping[tuple[str, Mode], float | str],
+    refusals: list[tuple[str, str, str]],
+    transformers: Mapping[tuple[str, str], float],
+) -> str:
     """Return the page.
 
     Args:
         errors: The relative error of each cell; or ``RUNS`` or ``REFUSED``.
         refusals: Model, mode and message for parts of another family.
+        transformers: The relative error of each cell of the second table.
     """
     table = [["", *MODES], ["---"] * (1 + len(MODES))]
     for model in MODELS:
         table.append([f"**{model.name}**", *(_shown(errors[model.name, mode]) for mode in MODES)])
     said = [["Model", "Mode", "Message"], ["---"] * 3, *map(list, refusals)]
-    return _TEXT.format(table=_markdown(table), refusals=_markdown(said), diffusers=version("diffusers"))
+    below = [[_TRANSFORMERS, *_MODES], ["---"] * (1 + len(_MODES))]
+    for name in dict(transformers.keys()):
+        cells = (transformers.get((name, mode)) for mode in _MODES)
+        below.append([name, *("" if error is None else _shown(error) for error in cells)])
+    return _TEXT.format(
+        table=_markdown(table),
+        refusals=_markdown(said),
+        transformers=_markdown(below),
+        diffusers=version("diffusers"),
+    )
 
 
 def read_page(page: str) -> Cells:
@@ -85,6 +111,13 @@ def read_page(page: str) -> Cells:
         if row[0].startswith("**")
         for mode, cell in zip(modes, row[1:], strict=True)
     }
+
+
+def read_transformers(page: str) -> Mapping[tuple[str, str], str]:
+    """Return what the second table of the page says, but for its empty cells."""
+    lines = page.split(f"| {_TRANSFORMERS} |")[1].splitlines()[2:]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[: lines.index("")]]
+    return {(row[0], mode): cell for row in rows for mode, cell in zip(_MODES, row[1:], strict=True) if cell}
 
 
 def _shown(error: float | str) -> str:
