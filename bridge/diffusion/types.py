@@ -6,7 +6,7 @@ classes behind them. A handle holds no weights: ``Network`` loads them when they
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from torch import Tensor
 
@@ -278,6 +278,16 @@ class PicturePrompt:
     noise_augmentation: float = 0.0
 
 
+ReferenceLayout = Literal["canvas", "stack", "diagonal"]
+"""Where references are to a model, which tells pictures apart by a number and by place:
+
+- ``canvas``: on a picture of their own, each right of those before it or below, as in ComfyUI;
+- ``stack``: each a picture of its own, at the same place;
+- ``diagonal``: on the picture that is made, beyond its lower right corner and that of those before
+  (Wu et al. 2025, "Less-to-More Generalization", UNO, §3.2).
+"""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Prompt:
     """Embeddings plus everything that steers the denoiser.
@@ -298,6 +308,7 @@ class Prompt:
             noisy latents, shape (B, C, h, w), as on sockets.
         concat_mask: What an inpainting model is to make anew, (B, 1, H, W), range 0..1, in pixels.
         references: Pictures that Flux Kontext goes by, each (b, C, h, w), as on sockets.
+        reference_layout: Where these are to the model.
         guidance: The scale that distilled Flux models are told; ``None`` to tell them nothing.
     """
 
@@ -315,6 +326,7 @@ class Prompt:
     concat_latents: Tensor | None = None
     concat_mask: Tensor | None = None
     references: tuple[Tensor, ...] = ()
+    reference_layout: ReferenceLayout = "canvas"
     guidance: float | None = 3.5
 
     @property

@@ -52,7 +52,7 @@ class FluxBackbone(Backbone):
         if config["guidance_embeds"] and prompt.guidance is not None:
             extras["guidance"] = torch.tensor([prompt.guidance])
         if prompt.references:
-            extras |= _references(prompt, model)
+            extras |= _references(prompt, model, outset.shape[2:])
         return extras
 
     def channels(self, prompt: Prompt, model: DiffusionModel, outset: Outset) -> Tensor | None:
@@ -111,11 +111,18 @@ def read_latents(latents: Tensor, *, picture: int = 0, top: int = 0, left: int =
     return tokens, there.to(latents.device)
 
 
-def _references(prompt: Prompt, model: DiffusionModel) -> dict[str, Tensor]:
-    corners = _lay_out([each.shape[2:] for each in prompt.references])
+def _references(prompt: Prompt, model: DiffusionModel, size: Sequence[int]) -> dict[str, Tensor]:
+    sizes = [each.shape[2:] for each in prompt.references]
+    match prompt.reference_layout:
+        case "canvas":
+            laid_out = [(1, *corner) for corner in _on_canvas(sizes)]
+        case "stack":
+            laid_out = [(1 + index, 0, 0) for index in range(len(sizes))]
+        case "diagonal":
+            laid_out = [(0, *corner) for corner in _on_diagonal(size, sizes)]
     read = [
-        read_latents(to_network(latents.float().cpu(), model), picture=1, top=top, left=left)
-        for latents, (top, left) in zip(prompt.references, corners, strict=True)
+        read_latents(to_network(latents.float().cpu(), model), picture=picture, top=top, left=left)
+        for latents, (picture, top, left) in zip(prompt.references, laid_out, strict=True)
     ]
     most = max(len(tokens) for tokens, _ in read)
     return {
@@ -124,8 +131,8 @@ def _references(prompt: Prompt, model: DiffusionModel) -> dict[str, Tensor]:
     }
 
 
-def _lay_out(sizes: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
-    """Return where pictures of some sizes go on one canvas: the upper left corner of each.
+def _on_canvas(sizes: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
+    """Return the upper left corners of pictures on one canvas.
 
     Each stands right of all before it or below them, where the canvas stays nearer to a square.
     """
@@ -135,6 +142,16 @@ def _lay_out(sizes: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
         top, left = (0, wide) if tall + height > wide + width else (tall, 0)
         tall, wide = max(tall, top + height), max(wide, left + width)
         corners.append((top, left))
+    return corners
+
+
+def _on_diagonal(size: Sequence[int], sizes: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
+    """Return corners where each picture begins where the one before ends, the first at that of a size."""
+    top, left = (-(-side // PATCH) * PATCH for side in size)
+    corners = []
+    for height, width in sizes:
+        corners.append((top, left))
+        top, left = top + height, left + width
     return corners
 
 

@@ -18,6 +18,7 @@ from diffusers import (
 from torch import Tensor
 
 from bridge.diffusion import DiffusionModel, Prompt
+from bridge.diffusion.backbones import Outset, backbone_of
 from bridge.diffusion.backbones.patches import to_latents, to_tokens
 from bridge.errors import ModelError, UnsupportedModel
 from bridge.models import Family
@@ -183,6 +184,27 @@ async def test_references_share_one_canvas(
     swapped = await run(model, noisy, [replace(prompt, references=tuple(tall.chunk(2, dim=2))[::-1])])
     assert error(halves, whole) < TOLERANCE
     assert error(swapped, whole) > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("layout", "first", "second"),
+    [
+        ("canvas", (1, 0, 0), (1, 0, 1)),
+        ("stack", (1, 0, 0), (2, 0, 0)),
+        ("diagonal", (0, 2, 3), (0, 4, 4)),
+    ],
+)
+def test_references_are_laid_out_as_asked(
+    make_flux: Make, prompt: Prompt, noise: Any, layout: Any, first: Any, second: Any
+) -> None:
+    """In patches; the picture made is 3 × 5 latents, the references 4 × 2."""
+    references = noise(1, 16, 4, 2, seed=4), noise(1, 16, 4, 2, seed=5)
+    shown = replace(prompt, references=references, reference_layout=layout)
+    backbone = backbone_of(Family.FLUX)
+    extras = backbone.extras(shown, make_flux(), Outset((1, 16, 3, 5)), is_negative=False)
+    places = [tuple(each) for each in extras["reference_places"][0].int().tolist()]
+    assert (places[0], places[2]) == (first, second)
+    assert len(places) == extras["reference_tokens"].shape[1] == 4
 
 
 async def test_prompts_with_other_references_run_apart(
