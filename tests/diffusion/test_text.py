@@ -226,6 +226,14 @@ def test_sd3_with_t5_alone_has_zeros_for_what_clip_says_of_all(sd3: TextEncoder)
     torch.testing.assert_close(found.pooled_prompt_embeds, torch.zeros(1, L + G))
 
 
+def test_what_clip_l_says_of_all_is_not_projected(make_tower: Any) -> None:
+    """Files of SD3's bring a projection, which ComfyUI leaves out; where they come from it is the identity."""
+    with_it, without_it = (
+        encode_prompt(TextEncoder((make_tower(projection=width),), Family.SD3), "a cat") for width in (8, 0)
+    )
+    torch.testing.assert_close(with_it.pooled_prompt_embeds, without_it.pooled_prompt_embeds)
+
+
 def test_sd3_of_whom_nothing_is_asked_has_zeros(sd3: TextEncoder) -> None:
     texts: dict[TowerKind, str] = {"clip_l": "", "clip_g": "", "t5xxl": ""}
     found = encode_prompts(without(sd3, "t5xxl"), texts, fills_empty=False)
