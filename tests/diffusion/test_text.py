@@ -227,7 +227,7 @@ def test_sd3_with_t5_alone_has_zeros_for_what_clip_says_of_all(sd3: TextEncoder)
 
 
 def test_what_clip_l_says_of_all_is_not_projected(make_tower: Any) -> None:
-    """Files of SD3's bring a projection, which ComfyUI leaves out; where they come from it is the identity."""
+    """SD3's files bring a projection, which ComfyUI leaves out; in the original it is the identity."""
     with_it, without_it = (
         encode_prompt(TextEncoder((make_tower(projection=width),), Family.SD3), "a cat") for width in (8, 0)
     )
