@@ -2,7 +2,11 @@
 
 import bridge.diffusion.offline  # noqa: F401 - before the model libraries
 from bridge.diffusion.align_your_steps import AlignedFor, aligned_sigmas
-from bridge.diffusion.attention_guidance import PerturbedAttentionGuidance, add_self_attention_guidance
+from bridge.diffusion.attention_guidance import (
+    PerturbedAttentionGuidance,
+    add_perturbed_attention_guidance,
+    add_self_attention_guidance,
+)
 from bridge.diffusion.attention_weights import multiply_attention, multiply_text_attention
 from bridge.diffusion.conditioning import average, concatenate, limit_to_area, limit_to_region, zero_out
 from bridge.diffusion.control import add_control
@@ -215,6 +219,7 @@ __all__ = [
     "add_hyper_tile",
     "add_latents",
     "add_noise",
+    "add_perturbed_attention_guidance",
     "add_self_attention_guidance",
     "aligned_sigmas",
     "apply_lora",

@@ -10,7 +10,7 @@ from torch.nn.functional import conv2d, interpolate, pad
 from bridge.diffusion.guidance import GuidanceRule, Predictions
 from bridge.diffusion.guidance_rules import with_rule
 from bridge.diffusion.look import Look, current_look
-from bridge.diffusion.patching import twin_of, variant
+from bridge.diffusion.patching import require_unet, twin_of, variant
 from bridge.diffusion.types import DiffusionModel
 from bridge.errors import UnsupportedModel
 
@@ -41,6 +41,16 @@ class PerturbedAttentionGuidance(GuidanceRule):
         return guided + (seen.positive - perturbed) * self.scale
 
 
+def add_perturbed_attention_guidance(model: DiffusionModel, scale: float) -> DiffusionModel:
+    """Guide a model away from what it sees with its middle block perturbed; see the rule.
+
+    Raises:
+        UnsupportedModel: If it is no UNet.
+    """
+    require_unet(model, "perturbed-attention guidance")
+    return with_rule(model, PerturbedAttentionGuidance(scale))
+
+
 def add_self_attention_guidance(model: DiffusionModel, scale: float, blur_sigma: float) -> DiffusionModel:
     """Guide a model away from what it sees when that is blurred where its middle block looks most.
 
@@ -50,7 +60,11 @@ def add_self_attention_guidance(model: DiffusionModel, scale: float, blur_sigma:
         model: Stays as it is.
         scale: Weight of the way.
         blur_sigma: Of the Gaussian blur, in latents; 0 blurs nothing.
+
+    Raises:
+        UnsupportedModel: If it is no UNet.
     """
+    require_unet(model, "self-attention guidance")
     sights = _Sights()
     unet = variant(model.unet, "self-attention guidance", lambda unet: _watched(unet, sights))
     rule = _SelfAttentionGuidance(scale, blur_sigma, sights)

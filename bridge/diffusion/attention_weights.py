@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import torch
 
-from bridge.diffusion.patching import Change, patched
+from bridge.diffusion.patching import Change, patched, require_unet
 from bridge.diffusion.residency import Network
 from bridge.diffusion.types import DiffusionModel, TextEncoder
 
@@ -36,7 +36,12 @@ class _Scaling:
 def multiply_attention(
     model: DiffusionModel, which: Literal["self", "cross"], gains: Gains
 ) -> DiffusionModel:
-    """Return a model whose self- or cross-attention is multiplied by some gains."""
+    """Return a model whose self- or cross-attention is multiplied by some gains.
+
+    Raises:
+        UnsupportedModel: If it is no UNet.
+    """
+    require_unet(model, "multiplying attention")
     attention = "attn1" if which == "self" else "attn2"
     places = [f"{attention}.{place}" for place in _IN_UNET]
     return replace(

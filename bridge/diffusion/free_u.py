@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from bridge.diffusion.frequencies import scaled_around_zero
-from bridge.diffusion.patching import twin_of, variant
+from bridge.diffusion.patching import require_unet, twin_of, variant
 from bridge.diffusion.types import DiffusionModel
 
 
@@ -33,7 +33,8 @@ class FreeU:
 
 
 def add_free_u(model: DiffusionModel, settings: FreeU) -> DiffusionModel:
-    """Return a model whose decoder is reweighed."""
+    """Return a model whose decoder is reweighed; an ``UnsupportedModel`` error if it has none."""
+    require_unet(model, "FreeU")
     return replace(model, unet=variant(model.unet, "FreeU", partial(_with_free_u, settings=settings)))
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from bridge.diffusion.look import Look, current_look
-from bridge.diffusion.patching import twin_of, variant
+from bridge.diffusion.patching import require_unet, twin_of, variant
 from bridge.diffusion.types import DiffusionModel
 
 _SMALLEST = 32
@@ -66,7 +66,8 @@ class HyperTile:
 
 
 def add_hyper_tile(model: DiffusionModel, tiles: HyperTile) -> DiffusionModel:
-    """Return a model whose self-attention is tiled."""
+    """Return a model whose self-attention is tiled; an ``UnsupportedModel`` error if it is no UNet."""
+    require_unet(model, "HyperTile")
     return replace(model, unet=variant(model.unet, "HyperTile", partial(_tiled, tiles=tiles)))
 
 

@@ -15,6 +15,9 @@ from torch import Tensor
 
 from bridge.diffusion.device import Placement
 from bridge.diffusion.residency import Network, drop_if_short
+from bridge.diffusion.types import DiffusionModel
+from bridge.errors import UnsupportedModel
+from bridge.models import UNET_FAMILIES
 
 Change = Callable[[Tensor], Tensor]
 """A weight, float32 → the changed weight."""
@@ -70,6 +73,23 @@ def variant(base: Network[Any], label: str, change: Callable[[Any], Any]) -> Net
     return Network(
         f"{base.name}, {label}", lambda where: change(base.module()), base.shapes, needs=(base,), new_bytes=0
     )
+
+
+def require_unet(model: DiffusionModel, what: str) -> None:
+    """Refuse a model without a UNet for what changes one.
+
+    Args:
+        model: The model.
+        what: What is to be changed, as the user knows it.
+
+    Raises:
+        UnsupportedModel: If its denoiser is a transformer.
+    """
+    if model.family not in UNET_FAMILIES:
+        raise UnsupportedModel(
+            f"{what} works on UNets, {model.unet.name} ({model.family.value}) is a transformer",
+            hint="Leave the node out, or use a checkpoint of Stable Diffusion 1.x, 2.x or SDXL.",
+        )
 
 
 def twin_of(module: Any, names: Collection[str]) -> Any:

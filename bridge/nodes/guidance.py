@@ -11,12 +11,12 @@ from bridge.diffusion import (
     NoiseScaling,
     NormLimit,
     PerpendicularGuidance,
-    PerturbedAttentionGuidance,
     ProjectedGuidance,
     PromptGuidance,
     RenormalizedGuidance,
     TangentialDamping,
     ZeroStarGuidance,
+    add_perturbed_attention_guidance,
     add_self_attention_guidance,
     with_rule,
 )
@@ -36,7 +36,7 @@ def perturbed_attention_guidance(
     scale: Annotated[float, Range(0.0, 100.0, 0.01), Tooltip("How far; 0 is not at all.")] = 3.0,
 ) -> Model:
     """Get sounder structure: away from what is seen with less attention. Takes half as long again."""
-    return with_rule(model, PerturbedAttentionGuidance(scale))
+    return add_perturbed_attention_guidance(model, scale)
 
 
 @node(

@@ -1,15 +1,30 @@
 """Networks with some weights changed."""
 
 import functools
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from bridge.diffusion import Network, free, loaded_networks
+from bridge.diffusion import (
+    DiffusionModel,
+    FreeU,
+    HyperTile,
+    Network,
+    add_free_u,
+    add_hyper_tile,
+    add_perturbed_attention_guidance,
+    add_self_attention_guidance,
+    free,
+    loaded_networks,
+    multiply_attention,
+)
 from bridge.diffusion.patching import Change, exact_weights, patched, twin_of
+from bridge.errors import UnsupportedModel
+from bridge.models import Family
 
 
 class Scale:
@@ -111,3 +126,23 @@ def test_a_twin_shares_what_is_not_named() -> None:
     twin[0][0].weight = torch.nn.Parameter(torch.zeros(2, 2))
     assert twin[1] is module[1]
     assert bool(module[0][0].weight.any())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        functools.partial(add_free_u, settings=FreeU((1.1, 0.9), (1.2, 0.2), is_structured=False)),
+        functools.partial(add_hyper_tile, tiles=HyperTile()),
+        functools.partial(multiply_attention, which="self", gains=(2.0, 1.0, 1.0, 1.0)),
+        functools.partial(add_perturbed_attention_guidance, scale=3.0),
+        functools.partial(add_self_attention_guidance, scale=0.5, blur_sigma=2.0),
+    ],
+    ids=lambda change: change.func.__name__,
+)
+@pytest.mark.parametrize("family", [Family.SD3, Family.FLUX, Family.PIXART_SIGMA])
+def test_what_changes_unets_is_refused_on_transformers(
+    model: DiffusionModel, family: Family, change: Callable[[DiffusionModel], DiffusionModel]
+) -> None:
+    with pytest.raises(UnsupportedModel, match="works on UNets") as caught:
+        change(replace(model, family=family))
+    assert "Leave the node out" in caught.value.hint

@@ -22,6 +22,7 @@ from bridge.diffusion.ip_adapter.emphasis import Voice, WeightType, voice
 from bridge.diffusion.residency import Network
 from bridge.diffusion.types import DiffusionModel
 from bridge.errors import InputError, ModelError
+from bridge.models import UNET_FAMILIES
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,10 +155,11 @@ def _for(speaks: Voice, tokens: Tensor) -> Tensor:
 
 
 def _require_match(model: DiffusionModel, adapter: IPAdapter) -> None:
-    widths, contexts = _widths(model.unet, cross_attentions(model.unet.shapes))
     layout = adapter.layout
-    if widths == layout.layer_widths and contexts == {layout.context_width}:
-        return
+    if model.family in UNET_FAMILIES:
+        widths, contexts = _widths(model.unet, cross_attentions(model.unet.shapes))
+        if widths == layout.layer_widths and contexts == {layout.context_width}:
+            return
     made_for = layout.family.value if layout.family else f"prompt embeddings of width {layout.context_width}"
     same = made_for == model.family.value
     raise ModelError(
