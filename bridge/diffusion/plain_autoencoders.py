@@ -1,11 +1,11 @@
 """Stand-ins for a VAE: TAESD, which is small and quick, and pixel space, which leaves pictures as they are.
 
 TAESD (Bohan, https://github.com/madebyollin/taesd) comes as an encoder and a decoder. Files that hold
-both, as a node that saves a VAE writes them, also say what latents are multiplied by.
+both, as a node that saves a VAE writes them, also say how latents are scaled and shifted.
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from bridge.diffusion.device import Placement
-from bridge.diffusion.networks import LATENT_FACTOR, scaling_factor
+from bridge.diffusion.networks import LATENT_FACTOR, latent_channels, scaling_factor, shift_factor
 from bridge.diffusion.reading import reading, running_loader
 from bridge.diffusion.residency import Network
 from bridge.diffusion.types import Autoencoder
@@ -26,7 +26,12 @@ from bridge.models import Family, Header, read_header
 _ENCODER, _DECODER = "taesd_encoder.", "taesd_decoder."
 _SCALE, _SHIFT = "vae_scale", "vae_shift"
 _PIXELS = "pixel_space_vae"
-_FAMILIES = {"taesd_": Family.SD1, "taesdxl_": Family.SDXL}
+_FAMILIES = {
+    "taesd_": Family.SD1,
+    "taesdxl_": Family.SDXL,
+    "taesd3_": Family.SD3,
+    "taef1_": Family.FLUX,
+}
 """How names of separate files begin → the family whose latents they read."""
 
 
@@ -47,22 +52,25 @@ class TinyAutoencoder(nn.Module):
 
     Args:
         scaling_factor: What latents are multiplied by for it.
+        shift_factor: What is taken from them before.
+        channels: Of the latents.
     """
 
-    def __init__(self, scaling_factor: float) -> None:
+    def __init__(self, scaling_factor: float, shift_factor: float = 0.0, channels: int = 4) -> None:
         super().__init__()
-        tiny = AutoencoderTiny()
+        tiny = AutoencoderTiny(latent_channels=channels)
         self.encoder: nn.Module = tiny.encoder
         self.decoder: nn.Module = tiny.decoder
         self.scaling_factor = scaling_factor
+        self.shift_factor = shift_factor
 
     def encode(self, pixels: Tensor) -> _Encoded:
         """Encode pictures (B, 3, H, W), range -1..1."""
-        return _Encoded(_Posterior(self.encoder(pixels) / self.scaling_factor))
+        return _Encoded(_Posterior(self.encoder(pixels) / self.scaling_factor + self.shift_factor))
 
     def decode(self, latents: Tensor) -> _Decoded:
-        """Decode latents (B, 4, h, w)."""
-        return _Decoded(self.decoder(latents * self.scaling_factor))
+        """Decode latents (B, C, h, w)."""
+        return _Decoded(self.decoder((latents - self.shift_factor) * self.scaling_factor))
 
     def original_state(self) -> dict[str, Tensor]:
         """Return its tensors as a file that holds both halves names them."""
@@ -72,7 +80,8 @@ class TinyAutoencoder(nn.Module):
             for prefix, names, half in halves
             for name, tensor in half.state_dict().items()
         }
-        return {**state, _SCALE: torch.tensor(self.scaling_factor), _SHIFT: torch.tensor(0.0)}
+        numbers = {_SCALE: self.scaling_factor, _SHIFT: self.shift_factor}
+        return {**state, **{name: torch.tensor(number) for name, number in numbers.items()}}
 
 
 class PixelSpace(nn.Module):
@@ -120,11 +129,15 @@ def load_plain_autoencoder(path: Path, header: Header, name: str) -> Autoencoder
             Network(label, lambda placement: PixelSpace(), {}, place=Placement.in_float32), 1, 3
         )
     if f"{_DECODER}1.weight" in header.tensors:
-        return _tiny(label, _scale_in(path, header), _halves(path, path, _ENCODER, _DECODER))
+        channels = header.shapes[f"{_DECODER}1.weight"][1]
+        build = functools.partial(_empty, *_scale_in(path, header), channels)
+        return _tiny(label, build, _halves(path, path, _ENCODER, _DECODER), channels)
     family = next((family for start, family in _FAMILIES.items() if path.name.startswith(start)), None)
     if family and "encoder" in path.name and header.shapes.get("0.weight", ())[1:2] == (3,):
         decoder = path.with_name(path.name.replace("encoder", "decoder"))
-        return _tiny(label, scaling_factor(family), _halves(path, decoder))
+        channels = latent_channels(family)
+        build = functools.partial(_empty, scaling_factor(family), shift_factor(family), channels)
+        return _tiny(label, build, _halves(path, decoder), channels)
     return None
 
 
@@ -135,8 +148,10 @@ def _halves(encoder: Path, decoder: Path, in_encoder: str = "", in_decoder: str 
     )
 
 
-def _tiny(label: str, scaling_factor: float, halves: Sequence[_Half]) -> Autoencoder:
-    skeleton = _empty(scaling_factor)
+def _tiny(
+    label: str, build: Callable[[], TinyAutoencoder], halves: Sequence[_Half], channels: int
+) -> Autoencoder:
+    skeleton = build()
     found, size = {}, 0
     for half in halves:
         header = read_header(half.path)
@@ -147,7 +162,7 @@ def _tiny(label: str, scaling_factor: float, halves: Sequence[_Half]) -> Autoenc
     loader = running_loader()
 
     def load(placement: Placement) -> Any:
-        module: Any = _empty(scaling_factor)
+        module: Any = build()
         with reading(loader, size) as on_read:
             for half in halves:
                 places = found[half.attribute]
@@ -157,19 +172,23 @@ def _tiny(label: str, scaling_factor: float, halves: Sequence[_Half]) -> Autoenc
     shapes: Mapping[str, tuple[int, ...]] = {
         key: tuple(parameter.shape) for key, parameter in skeleton.named_parameters()
     }
-    return Autoencoder(Network(label, load, shapes, place=Placement.for_vae), LATENT_FACTOR)
+    return Autoencoder(Network(label, load, shapes, place=Placement.for_vae), LATENT_FACTOR, channels)
 
 
-def _empty(scaling_factor: float) -> TinyAutoencoder:
+def _empty(scaling_factor: float, shift_factor: float, channels: int) -> TinyAutoencoder:
     with torch.device("meta"):
-        return TinyAutoencoder(scaling_factor)
+        return TinyAutoencoder(scaling_factor, shift_factor, channels)
 
 
-def _scale_in(path: Path, header: Header) -> float:
-    if _SCALE not in header.tensors:
-        return scaling_factor(Family.SD1)
+def _scale_in(path: Path, header: Header) -> tuple[float, float]:
+    """Read what latents are multiplied by, and what is taken from them before."""
+    defaults = {_SCALE: scaling_factor(Family.SD1), _SHIFT: 0.0}
     with safe_open(path, framework="pt") as file:
-        return float(file.get_tensor(_SCALE))
+        scale, shift = (
+            float(file.get_tensor(name)) if name in header.tensors else default
+            for name, default in defaults.items()
+        )
+    return scale, shift
 
 
 def _encoder_names(name: str, prefix: str = "") -> list[str]:

@@ -52,7 +52,8 @@ _BUILTIN: Mapping[str, Mapping[str, str]] = {
 
 _PAIRS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "vae": {
-        name: (f"{name}_encoder.safetensors", f"{name}_decoder.safetensors") for name in ("taesd", "taesdxl")
+        name: (f"{name}_encoder.safetensors", f"{name}_decoder.safetensors")
+        for name in ("taesd", "taesdxl", "taesd3", "taef1")
     }
 }
 """Models that are two files of ``vae_approx``; they are found where the first lies."""

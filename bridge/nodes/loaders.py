@@ -112,10 +112,10 @@ def triple_clip_loader(clip_name1: ClipName, clip_name2: ClipName, clip_name3: C
     category="loaders",
     display_name="Load VAE",
     fingerprint=model_stamps(vae_name="vae"),
-    differs="Pickled files (.pt, .pth, .ckpt) are refused, and VAEs of other families (taesd3, taef1).",
+    differs="Pickled files (.pt, .pth, .ckpt) are refused.",
 )
 def vae_loader(vae_name: Annotated[str, ChoicesFrom("vae")]) -> Vae:
-    """Open a VAE that is kept apart from a checkpoint; taesd and taesdxl are two files in ``vae_approx``."""
+    """Open a VAE that is kept apart from a checkpoint; taesd, taesd3 … are two files in ``vae_approx``."""
     return load_autoencoder(find_model("vae", vae_name), vae_name)
 
 
