@@ -17,7 +17,7 @@ from diffusers import (
 )
 from torch import Tensor
 
-from bridge.diffusion import DiffusionModel, Prompt
+from bridge.diffusion import DiffusionModel, Prompt, choose_placement
 from bridge.diffusion.backbones import Outset, backbone_of
 from bridge.diffusion.backbones.patches import to_latents, to_tokens
 from bridge.errors import ModelError, UnsupportedModel
@@ -233,3 +233,15 @@ async def test_a_prompt_of_sd3_is_refused(make_flux: Make, prompt: Prompt, noise
             noise(1, 16, 4, 4, seed=0),
             [replace(prompt, pooled_prompt_embeds=torch.zeros(1, 20))],
         )
+
+
+async def test_half_precision_comes_close(
+    make_flux: Make, prompt: Prompt, noise: Any, run: Any, error: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noisy, shown = noise(1, 16, 4, 6, seed=3), replace(prompt, references=(noise(1, 16, 2, 2, seed=4),))
+    exact = await run(make_flux(is_guided=False), noisy, [shown], sigmas=(0.5, 0.0))
+    half = choose_placement("cpu", "bfloat16")
+    monkeypatch.setattr("bridge.diffusion.residency.placement", lambda: half)
+    model = make_flux(is_guided=False)
+    model.unet.module().to(torch.bfloat16)
+    assert error(await run(model, noisy, [shown], sigmas=(0.5, 0.0)), exact) < 0.05
