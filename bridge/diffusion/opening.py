@@ -58,7 +58,8 @@ def open_network(
             return finish(module).to(memory_format=placement.memory_format)
 
     shapes = {key: tuple(parameter.shape) for key, parameter in skeleton.named_parameters()}
-    return Network(label, load, shapes, narrow=narrow, place=place)
+    buffers = sum(buffer.numel() for buffer in skeleton.buffers() if buffer.is_floating_point())
+    return Network(label, load, shapes, buffers=buffers, narrow=narrow, place=place)
 
 
 def _built(build: Build, label: str) -> torch.nn.Module:

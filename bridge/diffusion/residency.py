@@ -38,10 +38,11 @@ class Network(Generic[M]):
         name: For messages.
         load: Builds the module on a placement; may raise ``OutOfMemory``.
         shapes: Of its parameters by name, where they are known before it is loaded.
+        buffers: How many numbers it holds besides its parameters, as SD3 its positions.
         narrow: Those of its parameters that rest in eight bits; unless it needs another, whose are taken.
         place: Where it runs, and how precisely.
         needs: Networks that it shares tensors with; it runs where the first of them does.
-        new_bytes: What it adds to what it shares; ``None`` for all that ``shapes`` take.
+        new_bytes: What it adds to what it shares; ``None`` for all that ``shapes`` and ``buffers`` take.
         nbytes: What ``load`` itself keeps in ordinary memory, for whoever keeps the handle.
 
     Attributes:
@@ -55,6 +56,7 @@ class Network(Generic[M]):
         load: Callable[[Placement], M],
         shapes: Mapping[str, Shape] | None = None,
         *,
+        buffers: int = 0,
         narrow: Collection[str] = (),
         place: Placing = Placement.unchanged,
         needs: "tuple[Network[Any], ...]" = (),
@@ -69,6 +71,7 @@ class Network(Generic[M]):
         self.is_streamed = False
         self._load = load
         self._shapes = shapes
+        self._buffers = buffers
         self._place = place
         self._new_bytes = new_bytes
         self._is_widened = False
@@ -104,7 +107,9 @@ class Network(Generic[M]):
     @property
     def new_bytes(self) -> int:
         """What loading it takes, as far as that is known."""
-        return self.bytes_of(self._shapes or {}) if self._new_bytes is None else self._new_bytes
+        if self._new_bytes is not None:
+            return self._new_bytes
+        return self.bytes_of(self._shapes or {}) + self._buffers * self.placement.dtype.itemsize
 
     def bytes_of(self, names: Iterable[str]) -> int:
         """What some of its parameters take."""

@@ -123,6 +123,15 @@ def test_latents_are_shifted_and_scaled_as_in_the_family(tmp_path: Path, name: s
     assert (model.scaling_factor, model.shift_factor) == LATENTS[name]
 
 
+@pytest.mark.parametrize("name", ["sd3", "flux_dev", "pixart_alpha"])
+def test_what_a_network_takes_is_known_before_it_is_read(tmp_path: Path, name: str) -> None:
+    layout, _ = SMALL[name]
+    network = load_denoiser(write(tmp_path / name, small_transformer(layout).state_dict()), name).unet
+    planned = network.new_bytes
+    network.module()
+    assert network.weight_bytes == planned
+
+
 @pytest.mark.parametrize("dtype", NARROW)
 @pytest.mark.parametrize("name", ["sd35", "flux_dev", "pixart_alpha"])
 def test_a_file_in_eight_bits_stays_so_and_gives_its_numbers(
@@ -137,7 +146,8 @@ def test_a_file_in_eight_bits_stays_so_and_gives_its_numbers(
     for key, tensor in small.module().state_dict().items():
         assert torch.equal(tensor.float(), wide[key]), key
     assert small.module().dtype == torch.float32
-    assert small.new_bytes < 0.4 * load_denoiser(write(tmp_path / "wide", original), "wide").unet.new_bytes
+    full = load_denoiser(write(tmp_path / "wide", original), "wide").unet
+    assert small.bytes_of(small.shapes) < 0.4 * full.bytes_of(full.shapes)
 
 
 def test_weights_with_scales_are_multiplied(tmp_path: Path) -> None:
