@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from bridge import nodes
-from bridge.diffusion import lora
+from bridge.diffusion import lora_names
 from bridge.engine import NodeLibrary
 
 SWITCH = "exhausted.txt"
@@ -38,5 +38,5 @@ def load(settings: Mapping[str, Any]) -> NodeLibrary:
 
     torch.nn.modules.module.register_module_forward_pre_hook(before)
     torch.Tensor.to = running_out("copying", torch.Tensor.to, lambda *args, copy=False, **_: not copy)
-    lora.changed = running_out("patching", lora.changed, lambda kind, weight, *_: weight.is_meta)
+    lora_names.changed = running_out("patching", lora_names.changed, lambda kind, weight, *_: weight.is_meta)
     return nodes.load(settings)
