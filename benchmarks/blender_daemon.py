@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.null_model import WORKFLOW
 from bridge import __version__
-from bridge.builtin import load_preset, preset_names
+from bridge.builtin import all_presets
 from bridge.client import Runtime, write_runtime
 from bridge.daemon import Settings
 from bridge.jobs import JobService
@@ -76,4 +76,4 @@ async def _serve(pipe: Connection) -> None:
 
 
 def _presets() -> Mapping[str, Any]:
-    return {"presets": [load_preset(name).to_json(lambda folder: ()) for name in preset_names()]}
+    return {"presets": [preset.to_json(lambda folder: ()) for preset in all_presets()[0].values()]}

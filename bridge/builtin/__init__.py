@@ -5,28 +5,23 @@ import lzma
 from pathlib import Path
 
 from bridge.builtin.control import Control
-from bridge.builtin.preset import (
-    Preset,
-    expand,
-    expand_preset,
-    load_preset,
-    preset_names,
-    save_pictures_too,
-)
+from bridge.builtin.library import all_presets, expand_preset, load_preset
+from bridge.builtin.preset import Picture, Preset, expand, save_pictures_too
 from bridge.builtin.unit import Unit
 
 __all__ = [
     "Control",
+    "Picture",
     "Preset",
     "Unit",
     "absent_nodes",
+    "all_presets",
     "demo_frame_file",
     "expand",
     "expand_preset",
     "load_preset",
     "model_folder",
     "model_words",
-    "preset_names",
     "save_pictures_too",
     "t5_tokenizer",
 ]

@@ -1,19 +1,32 @@
-"""Presets: a workflow and the few controls that a panel shows. A file in ``presets/`` is a preset."""
+"""Presets: a workflow and the few controls that a panel shows."""
 
+import base64
 import copy
 import difflib
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bridge.builtin.control import Control, ModelNames, find_fault, read_control
-from bridge.builtin.unit import Unit, bypass, check_unit
-from bridge.errors import BridgeError, Problem, WorkflowError
+from bridge.builtin.control import Control, ModelNames, find_fault
+from bridge.builtin.links import bypass, ends_of, needed_by
+from bridge.builtin.unit import Unit
+from bridge.errors import Problem, WorkflowError
 
-PRESETS = Path(__file__).parent / "presets"
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that the artist chooses, and a host sends along with the frame.
+
+    Args:
+        name: Of the plane: ``reference``, or ``reference_…``.
+        label: For people.
+        help: One or two sentences for a tooltip.
+    """
+
+    name: str
+    label: str
+    help: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +34,7 @@ class Preset:
     """A workflow with controls.
 
     Args:
-        name: What programs call it: the file's name without suffix.
+        name: What programs call it.
         title: What people call it.
         description: One sentence.
         workflow: ComfyUI API JSON.
@@ -29,6 +42,13 @@ class Preset:
         units: The ControlNets among them, in the order of the panel.
         titles: Node id → what people call the node, for messages about its progress.
         digest: Tells this version of the preset from others.
+        base: What it is a variant of: the name of its file.
+        models: For which models the variant is, for people; empty where there is one variant only.
+        source: What a host captures for it: ``cameras`` for every camera of the scene side by side,
+            ``result`` for a result, to go on with it, ``around`` for the view of a result, widened; empty
+            for whatever the artist chose.
+        pictures: What the artist chooses besides.
+        icon: A picture of what it does, PNG.
     """
 
     name: str
@@ -39,11 +59,28 @@ class Preset:
     units: tuple[Unit, ...]
     titles: Mapping[str, str]
     digest: str
+    base: str
+    models: str = ""
+    source: str = ""
+    pictures: tuple[Picture, ...] = ()
+    icon: Path | None = None
 
     @property
     def loaders(self) -> list[str]:
         """Ids of the nodes whose progress is that of reading a model."""
         return [node_id for node_id, node in self.workflow.items() if "Loader" in node["class_type"]]
+
+    def lacks(self, models: ModelNames) -> Iterator[tuple[str, str]]:
+        """Yield kind and name of the models that it needs as it comes, and that are not there.
+
+        Args:
+            models: Lists the models that can be chosen now.
+        """
+        workflow = expand(self, {})
+        needed = needed_by(workflow, ends_of(self.workflow))
+        for control in self.controls:
+            if control.folder and control.node in needed and control.default not in models(control.folder):
+                yield control.folder, control.default
 
     def to_json(self, models: ModelNames) -> dict[str, Any]:
         """Return what a host needs to build its panel, as JSON data.
@@ -61,34 +98,13 @@ class Preset:
             "titles": dict(self.titles),
             "loaders": self.loaders,
             "workflow": dict(self.workflow),
+            "base": self.base,
+            "models": self.models,
+            "source": self.source,
+            "pictures": [asdict(picture) for picture in self.pictures],
+            "lacks": [{"folder": folder, "name": name} for folder, name in self.lacks(models)],
+            "icon": base64.b64encode(self.icon.read_bytes()).decode() if self.icon else "",
         }
-
-
-def preset_names(folders: Sequence[Path] = ()) -> list[str]:
-    """List the presets, ours first; one of a user's folder replaces ours of the same name.
-
-    Args:
-        folders: The user's own; each holds ``NAME.json``.
-    """
-    return list(_files(folders))
-
-
-def load_preset(name: str, folders: Sequence[Path] = ()) -> Preset:
-    """Return the preset of that name; letter case does not matter.
-
-    Args:
-        name: One of ``preset_names``.
-        folders: As there.
-
-    Raises:
-        BridgeError: ``unknown_preset``, or ``bad_preset`` where its file cannot be read.
-    """
-    files = _files(folders)
-    if name.lower() not in files:
-        nearest = difflib.get_close_matches(name.lower(), files, n=1)
-        hint = f"Did you mean {nearest[0]!r}?" if nearest else f"There are: {', '.join(files)}."
-        raise BridgeError(f"there is no preset {name[:80]!r}", code="unknown_preset", hint=hint)
-    return _read(files[name.lower()])
 
 
 def expand(preset: Preset, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,11 +142,6 @@ def expand(preset: Preset, values: Mapping[str, Any]) -> dict[str, Any]:
     return workflow
 
 
-def expand_preset(name: str, values: Mapping[str, Any], folders: Sequence[Path] = ()) -> dict[str, Any]:
-    """Return the workflow of a preset by name; see ``load_preset`` and ``expand``."""
-    return expand(load_preset(name, folders), values)
-
-
 def save_pictures_too(workflow: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     """Return a copy of a workflow that also saves, as PNG, whatever it sends to the host.
 
@@ -148,63 +159,6 @@ def save_pictures_too(workflow: Mapping[str, Any], prefix: str) -> dict[str, Any
             "_meta": {"title": "Save"},
         }
     return saved
-
-
-def _files(folders: Sequence[Path]) -> dict[str, Path]:
-    found = (file for folder in (PRESETS, *folders) for file in sorted(folder.glob("*.json"), key=_name))
-    return {_name(file): file for file in found}
-
-
-def _name(file: Path) -> str:
-    return file.stem.lower()
-
-
-def _read(file: Path) -> Preset:
-    try:
-        data = json.loads(file.read_text("utf-8"))
-        preset = Preset(
-            name=_name(file),
-            title=data["title"],
-            description=data.get("description", ""),
-            workflow=data["workflow"],
-            controls=tuple(read_control(entry) for entry in data["controls"]),
-            units=tuple(Unit(**entry) for entry in data.get("units", ())),
-            titles=_titles(data["workflow"]),
-            digest=_digest(data),
-        )
-        _check(preset)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BridgeError(
-            f"preset {file.stem!r} cannot be read: {error}", code="bad_preset", hint=f"See {file}."
-        ) from error
-    return preset
-
-
-def _check(preset: Preset) -> None:
-    for node_id, node in preset.workflow.items():
-        if not isinstance(node.get("inputs"), dict):
-            raise ValueError(f"node {node_id} has no inputs")
-    for control in preset.controls:
-        for node, name in control.targets:
-            if name not in preset.workflow[node]["inputs"]:
-                raise ValueError(f"control {control.name!r} sets {node}.{name}, which is not there")
-        if problem := find_fault(control, control.default):
-            raise ValueError(f"the default of control {control.name!r}: {problem.message}")
-    controls = {control.name: control for control in preset.controls}
-    for unit in preset.units:
-        check_unit(unit, controls, preset.workflow)
-
-
-def _titles(workflow: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        node_id: str(node.get("_meta", {}).get("title") or node["class_type"])
-        for node_id, node in workflow.items()
-    }
-
-
-def _digest(data: Mapping[str, Any]) -> str:
-    canonical = json.dumps(data, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
 def _unknown(preset: Preset, name: str) -> Problem:

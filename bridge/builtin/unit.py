@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.builtin.control import Control
+from bridge.builtin.links import SIDES
 
 MAPS = ("depth", "canny", "normal", "edges")
 """What a unit's ControlNet looks at: a picture that is made of the viewport."""
-
-SIDES = ("positive", "negative")
-"""Inputs of an apply node, and at the same time its outputs, in slot order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +50,3 @@ def check_unit(unit: Unit, controls: Mapping[str, Control], workflow: Mapping[st
         raise ValueError(f"the controls of unit {unit.name!r} set different nodes")
     if not all(isinstance(workflow[apply_node]["inputs"].get(side), list) for side in SIDES):
         raise ValueError(f"unit {unit.name!r} sets node {apply_node}, which is fed no {' and '.join(SIDES)}")
-
-
-def bypass(workflow: dict[str, Any], apply_node: str) -> None:
-    """Lead every link to an apply node past it, so that nothing needs the node or its ControlNet.
-
-    Args:
-        workflow: ComfyUI API JSON; changed in place.
-        apply_node: Id of a node that takes, and gives, ``SIDES``.
-    """
-    for slot, side in enumerate(SIDES):
-        source = workflow[apply_node]["inputs"][side]
-        for node in workflow.values():
-            for name, value in node["inputs"].items():
-                if value == [apply_node, slot]:
-                    node["inputs"][name] = list(source)

@@ -25,7 +25,7 @@ from typing import Any, Self
 from starlette.applications import Starlette
 
 from bridge import __version__
-from bridge.builtin import load_preset, model_folder, preset_names
+from bridge.builtin import all_presets, model_folder
 from bridge.client import Runtime, remove_runtime, state_folder, write_runtime
 from bridge.daemon.instance import being_the_only_one
 from bridge.daemon.log import keeping_log
@@ -175,4 +175,8 @@ class Daemon:
         return {"models": {folder: self._catalogue.names(folder) for folder in FOLDERS}}
 
     def _presets(self) -> Mapping[str, Any]:
-        return {"presets": [load_preset(name).to_json(self._catalogue.names) for name in preset_names()]}
+        found, faults = all_presets(self._settings.preset_folders)
+        return {
+            "presets": [preset.to_json(self._catalogue.names) for preset in found.values()],
+            "faults": [fault.problem.to_json() for fault in faults],
+        }

@@ -1,6 +1,7 @@
 """Jobs on the models, pictures and presets of some settings: a daemon's, or those of a single run."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from bridge.builtin import expand_preset, model_folder
@@ -23,4 +24,5 @@ def create_service(settings: Settings, definitions_file: Path | None) -> JobServ
     def choices(folder: str) -> Sequence[str]:
         return PictureNames(folders, folder) if folder in folders else catalogue.names(folder)
 
-    return JobService(settings.worker, definitions_file, choices, expand_preset)
+    expand = partial(expand_preset, folders=settings.preset_folders)
+    return JobService(settings.worker, definitions_file, choices, expand)

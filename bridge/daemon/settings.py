@@ -54,6 +54,11 @@ class Settings:
         return (*(Path(root).expanduser().absolute() for root in self.models), data_folder() / "models")
 
     @property
+    def preset_folders(self) -> tuple[Path, ...]:
+        """Where the user's own presets lie."""
+        return (data_folder() / "presets",)
+
+    @property
     def folders(self) -> Mapping[str, Path]:
         """``input``, ``output``, ``temp`` and ``frames``."""
         data = data_folder()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.builtin import Preset, expand, expand_preset, load_preset, preset_names, save_pictures_too
+from bridge.builtin import Preset, all_presets, expand, expand_preset, load_preset, save_pictures_too
 from bridge.errors import BridgeError, WorkflowError
 
 
@@ -13,7 +13,7 @@ def stylize():
     return load_preset("stylize")
 
 
-@pytest.fixture(params=["stylize", "stylize-sd15"])
+@pytest.fixture(params=list(all_presets()[0]))
 def ours(request):
     return load_preset(request.param)
 
@@ -59,9 +59,19 @@ def codes(preset, values):
     return {(problem.code, problem.input_name) for problem in caught.value.problems}
 
 
-def test_stylize_comes_along():
-    assert preset_names() == ["stylize", "stylize-sd15"]
+def test_stylize_comes_along_and_is_the_first():
+    found, faults = all_presets()
+    assert next(iter(found)) == "stylize"
+    assert not faults
     assert isinstance(load_preset("Stylize"), Preset)
+
+
+@pytest.mark.parametrize(
+    "base",
+    ["stylize", "sketch", "relight", "outpaint", "upscale", "instruct", "reference", "sheet"],
+)
+def test_every_kind_of_work_has_a_preset(base):
+    assert load_preset(base).base == base
 
 
 def test_every_link_leads_somewhere_and_every_node_is_needed(ours):
@@ -71,7 +81,8 @@ def test_every_link_leads_somewhere_and_every_node_is_needed(ours):
         for value in node["inputs"].values()
         if isinstance(value, list)
     ]
-    assert {node for node, _ in links} | {"16"} == set(ours.workflow)
+    ends = {node_id for node_id, node in ours.workflow.items() if node["class_type"] == "SendToHost"}
+    assert {node for node, _ in links} | ends == set(ours.workflow)
 
 
 def test_the_workflow_holds_the_defaults_of_its_controls(ours):
@@ -134,8 +145,8 @@ def test_a_choice_is_one_of_its_list(own, value):
     assert codes(load_preset("mine", folders), {"c": value}) == {("not_in_list", "c")}
 
 
-def test_a_control_may_set_several_nodes(ours):
-    workflow = expand(ours, {"width": 256, "height": 128})
+def test_a_control_may_set_several_nodes(stylize):
+    workflow = expand(stylize, {"width": 256, "height": 128})
     for node in ("10", "17"):
         assert (workflow[node]["inputs"]["width"], workflow[node]["inputs"]["height"]) == (256, 128)
 
@@ -171,7 +182,8 @@ def test_an_unknown_preset_says_what_there_is(name, hint):
 def test_folders_of_the_user_add_presets_and_replace_ours(own):
     folders = own("Mine")
     own("stylize", title="My own")
-    assert preset_names(folders) == ["stylize", "stylize-sd15", "mine"]
+    ours, theirs = list(all_presets()[0]), list(all_presets(folders)[0])
+    assert theirs == [*(name for name in ours if not name.startswith("stylize-")), "mine"]
     assert load_preset("mine", folders).title == "Mine"
     assert load_preset("stylize", folders).title == "My own"
     assert expand_preset("mine", {"soft": True, "width": 10**9}, folders)["1"]["inputs"] == {
@@ -268,7 +280,7 @@ def test_a_panel_offers_the_models_that_are_there():
         if control["type"] == "model"
     }
     assert offered == {
-        "checkpoint": ("v1-5-pruned-emaonly.safetensors", "checkpoints", ["a.safetensors"]),
+        "checkpoint": ("v1-5-pruned-emaonly-fp16.safetensors", "checkpoints", ["a.safetensors"]),
         "depth_model": ("control_v11f1p_sd15_depth_fp16.safetensors", "controlnet", []),
         "canny_model": ("control_v11p_sd15_canny_fp16.safetensors", "controlnet", []),
         "normal_model": ("control_v11p_sd15_normalbae_fp16.safetensors", "controlnet", []),
@@ -288,7 +300,8 @@ def test_the_reserved_names_mean_the_same_in_our_presets(ours):
     reserved = {"prompt": "text", "negative_prompt": "text", "seed": "integer", "strength": "number"}
     reserved |= {"steps": "integer", "width": "integer", "height": "integer"}
     reserved |= {"depth_near": "number", "depth_far": "number"}
-    assert reserved.items() <= types.items()
+    assert {name: kind for name, kind in reserved.items() if name in types}.items() <= types.items()
+    assert {"width", "height"} <= types.keys()
 
 
 def test_a_node_without_a_title_is_called_as_its_class(own):

@@ -5,7 +5,7 @@ import copy
 import pytest
 
 from bridge import errors
-from bridge.builtin import load_preset, preset_names
+from bridge.builtin import all_presets, load_preset
 from bridge.host import preset
 
 SOUND = {
@@ -20,9 +20,9 @@ SOUND = {
 
 
 def test_our_own_presets_are_understood():
-    data = [load_preset(name).to_json(lambda folder: ["a model"]) for name in preset_names()]
+    data = [preset.to_json(lambda folder: ["a model"]) for preset in all_presets()[0].values()]
     found = preset.read_presets({"presets": data})
-    assert [entry.name for entry in found] == preset_names()
+    assert [entry.name for entry in found] == list(all_presets()[0])
     stylize = found[0]
     assert {unit.map for unit in stylize.units} == {"depth", "canny", "edges"}
     assert stylize.find("prompt").choices

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from bridge.builtin import load_preset, preset_names
+from bridge.builtin import all_presets
 
 from .test_core_studio import core  # noqa: F401 - a fixture
 
 
 @pytest.fixture
 def presets(core: Any) -> tuple[Any, ...]:  # noqa: F811
-    data = [load_preset(name).to_json(lambda folder: ["a model", "another"]) for name in preset_names()]
+    data = [preset.to_json(lambda folder: ["a model", "another"]) for preset in all_presets()[0].values()]
     found: tuple[Any, ...] = core("_bridge.host.preset").read_presets({"presets": data})
     return found
 

@@ -1,0 +1,142 @@
+"""Where presets lie. A file in ``presets/``, or in a folder of the user's, is a preset and its variants."""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bridge.builtin.control import find_fault, read_control
+from bridge.builtin.preset import Picture, Preset, expand
+from bridge.builtin.unit import Unit, check_unit
+from bridge.builtin.variant import standard, variants_of
+from bridge.errors import BridgeError
+
+PRESETS = Path(__file__).parent / "presets"
+
+SOURCES = ("", "around", "cameras", "result")
+"""What a preset may ask a host to capture; the first is whatever the artist chose."""
+
+
+def all_presets(folders: Sequence[Path] = ()) -> tuple[dict[str, Preset], list[BridgeError]]:
+    """Return the presets by name, ours first, and what is wrong with each file that holds none.
+
+    Args:
+        folders: The user's own; each holds ``NAME.json``. One replaces ours of the same name.
+    """
+    found: dict[str, Preset] = {}
+    faults = []
+    for base, file in _files(folders).items():
+        try:
+            found.update(_read(base, file))
+        except BridgeError as error:
+            faults.append(error)
+    return found, faults
+
+
+def load_preset(name: str, folders: Sequence[Path] = ()) -> Preset:
+    """Return the preset of that name; letter case does not matter.
+
+    Args:
+        name: Of one of ``all_presets``.
+        folders: As there.
+
+    Raises:
+        BridgeError: ``unknown_preset``, or ``bad_preset`` where its file cannot be read.
+    """
+    wanted = name.lower()
+    for base, file in _files(folders).items():
+        if wanted == base or wanted.startswith(f"{base}-"):
+            found = _read(base, file)
+            if wanted in found:
+                return found[wanted]
+    known, _ = all_presets(folders)
+    nearest = difflib.get_close_matches(wanted, known, n=1)
+    hint = f"Did you mean {nearest[0]!r}?" if nearest else f"There are: {', '.join(known)}."
+    raise BridgeError(f"there is no preset {name[:80]!r}", code="unknown_preset", hint=hint)
+
+
+def expand_preset(name: str, values: Mapping[str, Any], folders: Sequence[Path] = ()) -> dict[str, Any]:
+    """Return the workflow of a preset by name; see ``load_preset`` and ``expand``."""
+    return expand(load_preset(name, folders), values)
+
+
+def _files(folders: Sequence[Path]) -> dict[str, Path]:
+    """Files by the name of their preset: ours in their order, then the user's by the alphabet."""
+    order = {name: place for place, name in enumerate(standard()["order"])}
+    ours = sorted(PRESETS.glob("*.json"), key=lambda file: (order.get(_name(file), len(order)), _name(file)))
+    theirs = (file for folder in folders for file in sorted(folder.glob("*.json"), key=_name))
+    return {_name(file): file for file in (*ours, *theirs)}
+
+
+def _name(file: Path) -> str:
+    return file.stem.lower()
+
+
+def _read(base: str, file: Path) -> dict[str, Preset]:
+    """Read the presets of a file: the variants of one."""
+    try:
+        data = json.loads(file.read_text("utf-8"))
+        picture = file.with_suffix(".png")
+        return {
+            base + suffix: _preset(base, base + suffix, variant, picture if picture.is_file() else None)
+            for suffix, variant in variants_of(data)
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        reason = f"{error} is not there" if isinstance(error, KeyError) else error
+        raise BridgeError(
+            f"preset {file.stem!r} cannot be read: {reason}", code="bad_preset", hint=f"See {file}."
+        ) from error
+
+
+def _preset(base: str, name: str, data: Mapping[str, Any], picture: Path | None) -> Preset:
+    preset = Preset(
+        name=name,
+        title=data["title"],
+        description=data.get("description", ""),
+        workflow=data["workflow"],
+        controls=tuple(read_control(entry) for entry in data["controls"]),
+        units=tuple(Unit(**entry) for entry in data["units"]),
+        titles=_titles(data["workflow"]),
+        digest=_digest(data),
+        base=data.get("base", base),
+        models=data.get("models", ""),
+        source=data.get("source", ""),
+        pictures=tuple(Picture(**entry) for entry in data.get("pictures", ())),
+        icon=picture,
+    )
+    _check(preset)
+    for control in preset.controls:
+        for node, input_name in control.targets:
+            data["workflow"][node]["inputs"][input_name] = control.default
+    return preset
+
+
+def _check(preset: Preset) -> None:
+    for node_id, node in preset.workflow.items():
+        if not isinstance(node.get("inputs"), dict):
+            raise ValueError(f"node {node_id} has no inputs")
+    if preset.source not in SOURCES:
+        raise ValueError(f"its source is none of {', '.join(filter(None, SOURCES))}")
+    for control in preset.controls:
+        for node, name in control.targets:
+            if name not in preset.workflow[node]["inputs"]:
+                raise ValueError(f"control {control.name!r} sets {node}.{name}, which is not there")
+        if problem := find_fault(control, control.default):
+            raise ValueError(f"the default of control {control.name!r}: {problem.message}")
+    controls = {control.name: control for control in preset.controls}
+    for unit in preset.units:
+        check_unit(unit, controls, preset.workflow)
+
+
+def _titles(workflow: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        node_id: str(node.get("_meta", {}).get("title") or node["class_type"])
+        for node_id, node in workflow.items()
+    }
+
+
+def _digest(data: Mapping[str, Any]) -> str:
+    canonical = json.dumps(data, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
