@@ -31,6 +31,7 @@ from bridge.imaging.depth import (
 from bridge.imaging.edges import EdgeLimits, geometric_edges
 from bridge.imaging.frame_file import load_frame, pack_frame, save_frame, unpack_frame
 from bridge.imaging.frame_store import FrameStore
+from bridge.imaging.host_picture import host_picture
 from bridge.imaging.masks import MaskOperation, combine_masks, feather_mask, grow_mask, outpaint_mask
 from bridge.imaging.morphology import MorphologyOperation, morphology
 from bridge.imaging.normals import normals_from_depth, normals_to_control, unpack_normals
@@ -86,6 +87,7 @@ __all__ = [
     "gaussian_blur",
     "geometric_edges",
     "grow_mask",
+    "host_picture",
     "in_steps",
     "insert_texts",
     "latent_size",

@@ -75,7 +75,7 @@ def open_frame(frame: Frame) -> Capture:
 
 def _check_sizes(frame: Frame) -> None:
     for plane in frame.planes.values():
-        if (plane.shape[1], plane.shape[0]) != frame.size:
+        if (plane.shape[1], plane.shape[0]) != frame.size and not plane.is_reference:
             first = next(iter(frame.planes))
             raise InputError(
                 f"{plane.name} is {plane.shape[1]}×{plane.shape[0]}, "

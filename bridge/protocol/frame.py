@@ -50,6 +50,11 @@ class Plane:
     rotation: tuple[float, ...] | None = None
 
     @property
+    def is_reference(self) -> bool:
+        """Whether it is a picture that the artist chose, of a size of its own, and no view of the scene."""
+        return self.name.startswith("reference")
+
+    @property
     def raw_bytes(self) -> int:
         """Size of the plane when unpacked."""
         return unpacked_bytes(self.shape, self.dtype)
@@ -178,7 +183,7 @@ class Frame:
             raise place.fault("two planes have one name")
         first = entry.planes[0]
         for plane in entry.planes:
-            if plane.shape[:2] != first.shape[:2]:
+            if plane.shape[:2] != first.shape[:2] and not plane.is_reference:
                 fault = f'"{plane.name}" is {_size(plane)}, "{first.name}" is {_size(first)}'
                 raise place.fault(fault, code="size_mismatch")
         return cls(planes, entry.camera, entry.number)
