@@ -21,13 +21,11 @@ def frame_digest() -> str:
 
 @node("HostPicture", category="framebridge", display_name="Host picture", fingerprint=frame_digest)
 def picture_of_host(
-    name: Annotated[
-        str, Tooltip("color is what the host shows; reference is what the artist chose.")
-    ] = "color",
+    name: Annotated[str, Tooltip("color: what the host shows; reference: what the artist chose.")] = "color",
     width: Side = 0,
     height: Side = 0,
 ) -> Image:
-    """Take a picture that the 3D tool sends: what it shows, a result to go on with, or one chosen in the panel."""
+    """Take a picture that the 3D tool sends: what it shows, a result to go on with, or a chosen one."""
     frame = current_job().frame
     if frame is None:
         raise InputError(
