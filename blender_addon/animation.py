@@ -43,6 +43,7 @@ from .results import folder_path, write_picture
 from .source import Take, needs_surfaces, viewport_again, wanted_view
 from .viewport import View, Viewport
 from .wire import frame_of
+from .worked_on import refuse_in_motion, with_chosen_pictures
 
 if TYPE_CHECKING:
     from .studio import Studio
@@ -75,6 +76,7 @@ class Animation:
         scene = viewport.scene
         self._studio, self._place = studio, (viewport.space.as_pointer(), scene.name)
         self._preset = preset_of(scene.framebridge)
+        refuse_in_motion(self._preset)
         self._folder = folder_path(scene.framebridge.frames_folder)
         self.frames = range(scene.frame_start, scene.frame_end + 1, scene.frame_step)
         self.problem: Problem | None = None
@@ -175,7 +177,9 @@ class Animation:
             raise differs(self._folder, "gets no frames of another size")
         recipe = sized(recipe, self._preset, self._shot.width, self._shot.height)
         self._under_way.append(frame)
-        request = self._studio.link.session.submit(frame_of(capture), recipe, wants_preview=False)
+        settings = bpy.data.scenes[self._place[1]].framebridge
+        sent = with_chosen_pictures(frame_of(capture), settings, self._preset)
+        request = self._studio.link.session.submit(sent, recipe, wants_preview=False)
         task = Task(request, on_end=lambda task: self._painted(frame, recipe, task))
         self._tasks.append(self._studio.tasks.add(task))
 

@@ -108,6 +108,11 @@ def use_attribute_of(unit: Unit) -> str:
     return f"use_{attribute_of(unit.name)}"
 
 
+def picture_attribute_of(name: str) -> str:
+    """Return the attribute that holds a picture that the artist chose."""
+    return f"picture_{attribute_of(name)}"
+
+
 def read_values(settings: Settings, preset: Preset) -> dict[str, Any]:
     """Return the values of a preset's controls as the daemon takes them; a unit not used weighs nothing."""
     group = values_of(settings, preset)
@@ -184,6 +189,10 @@ def _properties(preset: Preset) -> dict[str, Any]:
             name=unit.label,
             description=f"Steer the picture by it. {unit.help}".strip(),
             default=bool(weight and weight.default),
+        )
+    for picture in preset.pictures:
+        found[picture_attribute_of(picture.name)] = PointerProperty(
+            type=bpy.types.Image, name=picture.label, description=picture.help
         )
     return found
 

@@ -63,8 +63,14 @@ def show_picture(picture: Plane, slot: str, name: str = "Framebridge") -> bpy.ty
     return image
 
 
-def keep_result(picture: Plane, recipe: Recipe, view: View) -> bpy.types.Image:
+def keep_result(picture: Plane, recipe: Recipe, view: View | None, name: str = "") -> bpy.types.Image:
     """Make an image of a result, saved with the file, used or not, with what it was made from.
+
+    Args:
+        picture: See ``show_picture``.
+        recipe: What it was made with.
+        view: Where it was seen from; nothing if from several places.
+        name: What it shows, where there is more to say than its number.
 
     Raises:
         InputError: ``bad_image``; see ``show_picture``.
@@ -72,8 +78,10 @@ def keep_result(picture: Plane, recipe: Recipe, view: View) -> bpy.types.Image:
     pixels = blender_pixels(rows_of(picture))
     height, width = picture.shape[:2]
     number = 1 + max(map(_number, results()), default=0)
-    image = _new_image(RESULT, f"Framebridge {number:03}", width, height)
-    image[_NUMBER], image[_RECIPE], image[_VIEW] = number, recipe.to_json(), _view_to_json(view)
+    image = _new_image(RESULT, f"Framebridge {number:03} {name}".rstrip(), width, height)
+    image[_NUMBER], image[_RECIPE] = number, recipe.to_json()
+    if view is not None:
+        image[_VIEW] = _view_to_json(view)
     image.pixels.foreach_set(pixels)
     image.update()
     image.use_fake_user = True
@@ -135,6 +143,11 @@ def recipe_of(image: bpy.types.Image) -> Recipe:
         BridgeError: ``bad_recipe``.
     """
     return recipe_from_json(image.get(_RECIPE, ""))
+
+
+def has_view(image: bpy.types.Image) -> bool:
+    """Tell whether a result was seen from one place."""
+    return _VIEW in image
 
 
 def view_of(image: bpy.types.Image) -> View:

@@ -117,6 +117,23 @@ def cropped(projection: Matrix, shape: float, whole: float) -> Matrix:
     return stretch @ projection
 
 
+def widened(
+    projection: Matrix, size: tuple[int, int], wide: tuple[int, int], place: tuple[int, int]
+) -> Matrix:
+    """Show more around a picture, which stays as large as it was.
+
+    Args:
+        projection: Of the picture.
+        size: Its width and height, pixels.
+        wide: Those of the larger picture.
+        place: Where in it the picture begins: left and top.
+    """
+    moved = np.diag([size[0] / wide[0], size[1] / wide[1], 1.0, 1.0])
+    moved[0, 3] = (size[0] + 2 * place[0]) / wide[0] - 1.0
+    moved[1, 3] = 1.0 - (size[1] + 2 * place[1]) / wide[1]
+    return moved @ projection
+
+
 def placement(
     camera: tuple[Matrix, Matrix], other: tuple[Matrix, Matrix]
 ) -> tuple[float, float, float, float] | None:

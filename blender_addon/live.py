@@ -22,6 +22,7 @@ from .results import show_behind_camera, show_in_editors
 from .source import needs_surfaces, shown_viewport, wanted_view
 from .viewport import View, Viewport
 from .wire import frame_of
+from .worked_on import refuse_in_motion, with_chosen_pictures
 
 SHADING = [
     "type",
@@ -109,6 +110,7 @@ class LiveView:
             return
         view = wanted_view(viewport, viewport.scene.framebridge)
         preset = preset_of(viewport.scene.framebridge)
+        refuse_in_motion(preset)
         recipe = sized(current_recipe(viewport.scene), preset, view.width, view.height)
         if self._stream.apply(recipe):
             self._dim()
@@ -117,7 +119,8 @@ class LiveView:
 
         def capture(number: int) -> tuple[protocol.Frame, View]:
             captured = self._capturer.capture(viewport, view, with_surfaces)
-            return frame_of(captured, number), captured.seen
+            frame = with_chosen_pictures(frame_of(captured, number), viewport.scene.framebridge, preset)
+            return frame, captured.seen
 
         if self._stream.wants(seen):
             self._stream.push(seen, capture)

@@ -8,15 +8,29 @@ import bpy
 from . import display, projection
 from ._bridge.errors import BridgeError, Problem
 from ._bridge.host import maps
-from ._bridge.host.preset import FROM_CAPTURE, FROM_SHOT, Control, Preset
+from ._bridge.host.preset import AROUND, CAMERAS, FROM_CAPTURE, FROM_SHOT, RESULT, Control, Preset
 from ._bridge.host.recipe import has_word
-from ._bridge.host.words import sentence
-from .controls import attribute_of, preset_of, presets, use_attribute_of, values_of
+from ._bridge.host.words import counted, sentence
+from .controls import (
+    attribute_of,
+    picture_attribute_of,
+    preset_of,
+    presets,
+    use_attribute_of,
+    values_of,
+)
 from .preferences import may_go_online
 from .properties import Settings
 from .studio import studio
 
 CATEGORY = "Framebridge"
+
+WORKED_ON = {
+    AROUND: "This preset paints on around the result that is looked at.",
+    CAMERAS: "This preset captures every camera that is not hidden, side by side.",
+    RESULT: "This preset works on the result that is looked at; without one, on what is captured:",
+}
+"""What a preset captures, by its wish."""
 
 MOST_WORDS = 160
 """Of a model, in a menu."""
@@ -134,7 +148,15 @@ class _Capture(_Panel):
         layout, settings = self.layout, context.scene.framebridge
         layout.use_property_split = True
         layout.use_property_decorate = False
-        layout.prop(settings, "source")
+        preset = _preset(settings)
+        source = preset.source if preset is not None else ""
+        if source:
+            _draw_text(layout, context, WORKED_ON[source], "INFO")
+        if source == AROUND:
+            layout.prop(settings, "margin", slider=True)
+            return
+        if source != CAMERAS:
+            layout.prop(settings, "source")
         if settings.has_own_size:
             column = layout.column(align=True)
             column.prop(settings, "width")
@@ -257,9 +279,15 @@ class Presets(bpy.types.Menu):
     bl_label = "Presets"
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Draw one line a preset."""
+        """Draw one line a preset, with a picture; those that do the same with other models stand together."""
+        base = ""
         for preset in presets():
-            self.layout.operator("framebridge.choose_preset", text=preset.title).preset = preset.name
+            if base and preset.base != base:
+                self.layout.separator()
+            base = preset.base
+            icon = studio().preset_icon(preset)
+            row = self.layout.operator("framebridge.choose_preset", text=preset.title, icon_value=icon)
+            row.preset = preset.name
 
 
 class Words(bpy.types.Menu):
@@ -372,7 +400,14 @@ def _draw_preset(
     layout.menu("FRAMEBRIDGE_MT_presets", text=preset.title, icon="PRESET")
     if settings.preset_digest and settings.preset_digest != preset.digest:
         _draw_text(layout, context, "This preset has changed since its values were set: check them.", "INFO")
+    if preset.lacks:
+        names = ", ".join(name for _, name in preset.lacks)
+        _draw_text(layout, context, f"Needs {counted(len(preset.lacks), 'more model')}: {names}", "ERROR")
     _draw_prompts(layout, settings, preset)
+    group = values_of(settings, preset)
+    for picture in preset.pictures:
+        layout.label(text=f"{picture.label}:")
+        layout.template_ID(group, picture_attribute_of(picture.name), open="image.open")
 
 
 def _draw_prompts(layout: bpy.types.UILayout, settings: Settings, preset: Preset) -> None:

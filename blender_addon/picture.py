@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import bpy
@@ -13,13 +14,13 @@ from ._bridge.errors import BridgeError, Problem
 from ._bridge.host.recipe import Recipe, sized
 from ._bridge.host.tasks import Task
 from ._bridge.host.words import NO_PICTURE, oddity, progress_of
-from .capture import Capture
 from .controls import preset_of
 from .recipe import advance_seed, current_recipe, draw_seed
 from .report import problem_from
 from .source import Take, needs_surfaces
 from .viewport import View, Viewport
-from .wire import frame_of
+from .wire import plane_of
+from .worked_on import Taken, Tile, with_chosen_pictures, take_for, taken_of
 
 if TYPE_CHECKING:
     from .studio import Studio
@@ -52,7 +53,14 @@ class Picture:
         self._recipe = current_recipe(scene)
         self._task: Task | None = None
         self._view: View | None = None
-        self._take: Take | None = studio.take(viewport, needs_surfaces(self._preset, self._recipe))
+        self._tiles: tuple[Tile, ...] = ()
+        self._take: Take | None = None
+        with_surfaces = needs_surfaces(self._preset, self._recipe)
+        taken = take_for(self._preset.source, studio.capturer, viewport, with_surfaces)
+        if taken is None:
+            self._take = studio.take(viewport, with_surfaces)
+        else:
+            self._send(taken)
         advance_seed(scene)
         self.tick()
 
@@ -74,7 +82,7 @@ class Picture:
                 self._end(notice="Cancelled")
             elif capture is not None:
                 self._take = None
-                self._send(capture)
+                self._send(taken_of(capture))
         except Exception as error:  # whatever it is, the artist must not wait for a picture that never comes
             self._end(problem_from(error))
 
@@ -86,10 +94,13 @@ class Picture:
         elif self._task is not None:
             self._studio.tasks.cancel(self._task, self._studio.link.session)
 
-    def _send(self, capture: Capture) -> None:
-        view = self._view = capture.seen
-        self._recipe = sized(self._recipe, self._preset, view.width, view.height)
-        request = self._studio.link.session.submit(frame_of(capture), self._recipe)
+    def _send(self, taken: Taken) -> None:
+        self._view, self._tiles = taken.view, taken.tiles
+        self._size = taken.width, taken.height
+        self._recipe = sized(self._recipe, self._preset, *self._size)
+        settings = bpy.data.scenes[self._scene].framebridge
+        frame = with_chosen_pictures(taken.frame, settings, self._preset)
+        request = self._studio.link.session.submit(frame, self._recipe)
         task = Task(request, on_end=self._painted, on_preview=self._show_preview)
         self._task = self._studio.tasks.add(task)
 
@@ -100,7 +111,7 @@ class Picture:
             return
         self._studio.thumbnails.set("preview", rows)
         scene = bpy.data.scenes.get(self._scene)
-        if scene is not None and scene.framebridge.to_overlay:
+        if scene is not None and scene.framebridge.to_overlay and self._view is not None:
             self._studio.overlay.show_preview(rows, self._view)
 
     def _painted(self, task: Task) -> None:
@@ -123,27 +134,47 @@ class Picture:
 
     def _take_in(self, planes: list[protocol.Plane], scene: bpy.types.Scene) -> None:
         """Keep the pictures first, then write them, then show the first."""
-        images = [keep(plane, self._recipe, self._view, scene) for plane in planes]
-        self.notice = oddity(planes[0].shape, self._view.width, self._view.height) or self.notice
+        tiles = [keep(*part, self._recipe, scene) for plane in planes for part in self._parts(plane)]
+        images = [keep(plane, self._view, "", self._recipe, scene) for plane in planes]
+        self.notice = oddity(planes[0].shape, *self._size) or self.notice
         push_undo("Framebridge Result")
         if scene.framebridge.to_folder:
-            for image in images:
+            for image in (*images, *tiles):
                 file = results.save_numbered(image, scene.framebridge.folder)
                 self.notice = f"Saved {file.name}"
         self._studio.show(images[0], scene)
+
+    def _parts(self, plane: protocol.Plane) -> Iterator[tuple[protocol.Plane, View, str]]:
+        """Yield the parts of a picture that have a view of their own, with that and its camera's name."""
+        if plane.shape[:2] != self._size[::-1]:
+            return
+        rows = display.rows_of(plane)
+        for tile in self._tiles:
+            width, height = tile.view.width, tile.view.height
+            part = rows[tile.top : tile.top + height, tile.left : tile.left + width]
+            yield plane_of("image", "u8", part), tile.view, tile.name
 
     def _end(self, problem: Problem | None = None, notice: str = "") -> None:
         self.is_over, self.problem, self.notice = True, problem, notice
         self._take = None
 
 
-def keep(plane: protocol.Plane, recipe: Recipe, view: View, scene: bpy.types.Scene) -> bpy.types.Image:
+def keep(
+    plane: protocol.Plane, view: View | None, name: str, recipe: Recipe, scene: bpy.types.Scene
+) -> bpy.types.Image:
     """Add a picture to the history, and look at it.
+
+    Args:
+        plane: The picture.
+        view: Where it was seen from; nothing if from several places.
+        name: What it shows, where there is more to say than its number.
+        recipe: What it was made with.
+        scene: Whose artist looks at it.
 
     Raises:
         InputError: ``bad_image``.
     """
-    image = display.keep_result(plane, recipe, view)
+    image = display.keep_result(plane, recipe, view, name)
     scene.framebridge.result = image
     return image
 

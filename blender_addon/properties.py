@@ -57,6 +57,7 @@ class Settings(bpy.types.PropertyGroup):
     width: IntProperty(**_named("width"), step=64, subtype="PIXEL")
     height: IntProperty(**_named("height"), step=64, subtype="PIXEL")
     seed_mode: EnumProperty(**_named("seed_mode"))
+    margin: FloatProperty(**_named("margin"), subtype="FACTOR")
 
     to_overlay: BoolProperty(
         name="In the Viewport",

@@ -29,7 +29,10 @@ class ShownResult:
             BridgeError: ``bad_view``.
         """
         self._undone.clear()
-        self._show(image)
+        if display.has_view(image):
+            self._show(image)
+        else:
+            self.hide()
 
     def hide(self, image: bpy.types.Image | None = None) -> None:
         """Show nothing; of an image that is named, nothing if it is the one that is shown."""
@@ -58,7 +61,7 @@ class ShownResult:
         elif self._name and self._name not in images:
             self._undone.append(self._name)
             before = display.looked_at(scene)
-            if before is not None:
+            if before is not None and display.has_view(before):
                 self._show(before)
             else:
                 self._name = ""

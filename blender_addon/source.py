@@ -79,6 +79,18 @@ def wanted_view(viewport: Viewport, settings: Settings) -> View:
         CaptureError: ``no_camera``, ``bad_size``.
     """
     width, height = wanted_size(viewport, settings)
+    checked_size(width, height)
+    if settings.source == "VIEWPORT":
+        return region_view(viewport, width, height)
+    return camera_view(viewport, width, height)
+
+
+def checked_size(width: int, height: int) -> None:
+    """Refuse a picture that the daemon would not take.
+
+    Raises:
+        CaptureError: ``bad_size``.
+    """
     if width * height * BYTES_PER_PIXEL > MAX_MESSAGE_BYTES - HEADER_BYTES:
         side = int(((MAX_MESSAGE_BYTES - HEADER_BYTES) / BYTES_PER_PIXEL) ** 0.5)
         raise CaptureError(
@@ -87,9 +99,6 @@ def wanted_view(viewport: Viewport, settings: Settings) -> View:
             hint=f"Choose at most {side // 64 * 64} × {side // 64 * 64} pixels; "
             "for larger pictures enlarge the result with an upscaler.",
         )
-    if settings.source == "VIEWPORT":
-        return region_view(viewport, width, height)
-    return camera_view(viewport, width, height)
 
 
 def wanted_size(viewport: Viewport, settings: Settings) -> tuple[int, int]:

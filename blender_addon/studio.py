@@ -26,11 +26,12 @@ from ._bridge.host import maps
 from ._bridge.host.diagnosis import Diagnosis
 from ._bridge.host.errand import Errand
 from ._bridge.host.link import Link
+from ._bridge.host.preset import Preset
 from ._bridge.host.tasks import Task, Tasks
 from ._bridge.host.words import DISCONNECTED, NO_ANSWER
 from .animation import Animation
 from .capture import Capturer
-from .controls import offer
+from .controls import offer, preset_of
 from .diagnosis import BlenderTrial
 from .live import LiveView
 from .overlay import Overlay
@@ -42,6 +43,7 @@ from .source import Take, viewport_again, viewport_of, wanted_view
 from .thumbnails import Thumbnails
 from .viewport import Viewport
 from .wire import frame_of
+from .worked_on import refuse_in_motion
 
 BUDGET_S = 0.004
 """Of one tick, for taking in what has arrived."""
@@ -137,6 +139,13 @@ class Studio:
     def progress(self) -> tuple[float, str]:
         """How far the picture is, 0..1, and in words."""
         return self.picture.progress if self.picture is not None else (0.0, self.link.words)
+
+    def preset_icon(self, preset: Preset) -> int:
+        """Return the icon of a preset; 0 where it has none."""
+        name = f"preset {preset.digest}"
+        if preset.icon:
+            self.thumbnails.load(name, preset.icon)
+        return self.thumbnails.icon(name)
 
     def dismiss(self) -> None:
         """Forget the last fault."""
@@ -371,6 +380,8 @@ class Studio:
         with self._told():
             viewport = viewport_of(context)
             wanted_view(viewport, viewport.scene.framebridge)
+            if self.link.is_ready:
+                refuse_in_motion(preset_of(viewport.scene.framebridge))
         self.connect()
         self.live = LiveView(self.link, self.capturer, self.overlay, viewport)
 
@@ -391,7 +402,8 @@ class Studio:
             raise BridgeError(
                 "the live view has made no picture yet", code="no_picture", hint="Wait for one."
             )
-        return keep(*self.live.picture, context.scene)
+        plane, recipe, view = self.live.picture
+        return keep(plane, view, "", recipe, context.scene)
 
     # ---- ends ------------------------------------------------------------------------------------
 

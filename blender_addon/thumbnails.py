@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import zlib
+from pathlib import Path
+
+import bpy
 import bpy.utils.previews
 import numpy as np
 
@@ -46,6 +50,17 @@ class Thumbnails:
             place[..., 3] = 1.0
         icon.image_size = side, side
         icon.image_pixels_float.foreach_set(square[::-1].ravel())
+
+    def load(self, name: str, png: bytes) -> None:
+        """Show a PNG file's picture under a name, unless there is one."""
+        if name in self._names:
+            return
+        if self._icons is None:
+            self._icons = bpy.utils.previews.new()
+        file = Path(bpy.app.tempdir) / f"framebridge_{zlib.crc32(png):08x}.png"
+        file.write_bytes(png)
+        self._icons.load(name, str(file), "IMAGE")
+        self._names[name] = name
 
     def icon(self, name: str) -> int:
         """Return the icon's number; 0 if there is no such picture."""

@@ -11,13 +11,13 @@ from .capture import Capture
 
 def frame_of(capture: Capture, number: int = 0) -> protocol.Frame:
     """Turn a capture into a frame as it travels; the arrays must not change afterwards."""
-    planes = [_plane("color", "u8", capture.color), _plane("depth", "f32", capture.depth)]
+    planes = [plane_of("color", "u8", capture.color), plane_of("depth", "f32", capture.depth)]
     if capture.normal is not None:
         rounded = capture.normal * np.float32(127.5)
         rounded += np.float32(127.5 + 0.5)
-        planes.append(_plane("normal", "u8", rounded.astype(np.uint8)))
+        planes.append(plane_of("normal", "u8", rounded.astype(np.uint8)))
     if capture.object_id is not None:
-        planes.append(_plane("object_id", "u16", capture.object_id))
+        planes.append(plane_of("object_id", "u16", capture.object_id))
     camera = protocol.Camera(
         view=tuple(capture.view.ravel().tolist()),
         projection=tuple(capture.projection.ravel().tolist()),
@@ -27,6 +27,7 @@ def frame_of(capture: Capture, number: int = 0) -> protocol.Frame:
     return protocol.Frame({plane.name: plane for plane in planes}, camera, number)
 
 
-def _plane(name: str, dtype: str, array: np.ndarray) -> protocol.Plane:
+def plane_of(name: str, dtype: str, array: np.ndarray) -> protocol.Plane:
+    """Turn an array into a plane as it travels; it must not change afterwards."""
     data = memoryview(np.ascontiguousarray(array)).cast("B")
     return protocol.Plane(name, array.shape, dtype, data)

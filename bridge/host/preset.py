@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,9 @@ FROM_CAPTURE = frozenset({"width", "height"})
 FROM_SHOT = frozenset({"depth_near", "depth_far"})
 """Controls that an animation sets for all of its frames."""
 
+
+AROUND, CAMERAS, RESULT = "around", "cameras", "result"
+"""What a preset may want captured: a result and what lies around it, every camera, or a result."""
 
 MOST_PRESETS, MOST_CONTROLS, LONGEST_TEXT = 256, 256, 10_000
 """What a panel can show; whoever sends more is broken."""
@@ -66,6 +70,21 @@ class Unit:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A picture that the artist chooses.
+
+    Args:
+        name: Of the plane that it travels as.
+        label: For people.
+        help: For a tooltip.
+    """
+
+    name: str
+    label: str
+    help: str = ""
+
+
+@dataclass(frozen=True)
 class Preset:
     """A workflow of the daemon's, as far as a panel needs to know it.
 
@@ -79,6 +98,12 @@ class Preset:
         loaders: Ids of nodes whose progress is that of reading a model.
         workflow: What it does, in ComfyUI's API form, with the defaults of its controls.
         digest: Changes when the preset does.
+        base: Presets of one base do the same with other models.
+        models: For which models it is, for people.
+        source: ``AROUND``, ``CAMERAS`` or ``RESULT``; empty for what the artist chose.
+        pictures: What the artist chooses besides.
+        lacks: Kind and name of the models that it needs and that are not there.
+        icon: A picture of what it does, PNG; empty where there is none.
     """
 
     name: str
@@ -90,6 +115,12 @@ class Preset:
     loaders: frozenset[str] = frozenset()
     workflow: Mapping[str, Any] = field(default_factory=dict)
     digest: str = ""
+    base: str = ""
+    models: str = ""
+    source: str = ""
+    pictures: tuple[Picture, ...] = ()
+    lacks: tuple[tuple[str, str], ...] = ()
+    icon: bytes = field(default=b"", repr=False)
 
     def progress_words(self, node: str, value: float, maximum: float, steps: object) -> str:
         """Say how far a node is: ``Sampler 3 of 8``, ``Loading checkpoint 40 %``.
@@ -156,7 +187,20 @@ def _preset(entry: Mapping[str, Any]) -> Preset:
         loaders=frozenset(str(node) for node in entry.get("loaders", ())),
         workflow=dict(entry.get("workflow", {})),
         digest=str(entry.get("digest", "")),
+        base=str(entry.get("base", "")),
+        models=str(entry.get("models", "")),
+        source=str(entry.get("source", "")),
+        pictures=tuple(_picture(picture) for picture in entry.get("pictures", ())),
+        lacks=tuple((str(model["folder"]), str(model["name"])) for model in entry.get("lacks", ())),
+        icon=base64.b64decode(entry.get("icon", ""), validate=True),
     )
+
+
+def _picture(entry: Mapping[str, Any]) -> Picture:
+    picture = Picture(str(entry["name"]), str(entry["label"]), str(entry.get("help", "")))
+    if not picture.name.startswith("reference") or "\0" in picture.name + picture.label:
+        raise ValueError(f"it wants a picture {picture.name!r}, which is no name of one")
+    return picture
 
 
 def _unit(entry: Mapping[str, Any]) -> Unit:

@@ -55,6 +55,13 @@ SETTINGS = {
             ("RANDOM", "Random", "Draw another one before each picture"),
         ),
     ),
+    "margin": Setting(
+        "Margin",
+        "What is painted on at every side of a result, as a share of its width and height",
+        0.25,
+        0.05,
+        1.0,
+    ),
     "overlay_opacity": Setting("Opacity", "Of the result over the viewport", 1.0, 0.0, 1.0),
     "overlay_split": Setting(
         "Before / After",
