@@ -1,0 +1,31 @@
+"""Prompts in numbers: files of them, dynamic ones with wildcards, grids over inputs, negative presets.
+
+No torch; nothing here runs a workflow.
+"""
+
+from bridge.prompts.axis import MAX_CELLS, Axis, cells, read_axis
+from bridge.prompts.dynamic import MAX_COMBINATIONS, combinations, is_dynamic, resolve
+from bridge.prompts.naming import slug
+from bridge.prompts.negatives import negative_presets
+from bridge.prompts.prompt_file import MAX_PROMPTS, Line, read_prompts, split_prompts
+from bridge.prompts.prompt_input import prompt_inputs
+from bridge.prompts.wildcards import Wildcards
+
+__all__ = [
+    "MAX_CELLS",
+    "MAX_COMBINATIONS",
+    "MAX_PROMPTS",
+    "Axis",
+    "Line",
+    "Wildcards",
+    "cells",
+    "combinations",
+    "is_dynamic",
+    "negative_presets",
+    "prompt_inputs",
+    "read_axis",
+    "read_prompts",
+    "resolve",
+    "slug",
+    "split_prompts",
+]

@@ -1,0 +1,85 @@
+"""Which inputs of a workflow are its prompt: the text that reaches a sampler as what is wanted."""
+
+from collections.abc import Iterator
+
+from bridge.errors import InputError
+from bridge.graph import Definitions, InputDefinition, Link, Workflow, WorkflowNode
+
+STARTS = ("positive", "conditioning")
+"""Inputs of samplers and guiders that take what is wanted; the first that a node has counts."""
+
+ASIDE = ("negative",)
+
+
+def prompt_inputs(workflow: Workflow, definitions: Definitions) -> tuple[str, ...]:
+    """Return the inputs that hold the prompt, as ``node.input``; several of one node take the same text.
+
+    Args:
+        workflow: Of any kind.
+        definitions: Tell texts from other inputs.
+
+    Raises:
+        InputError: ``no_prompt_input`` if none is found; ``several_prompts`` if several nodes hold one.
+    """
+    found = dict.fromkeys(
+        place for node in _ends(workflow) for place in _texts_behind(workflow, definitions, node)
+    )
+    nodes = dict.fromkeys(node for node, _ in found)
+    if not found:
+        raise InputError(
+            "no text of this workflow reaches a sampler as its prompt",
+            code="no_prompt_input",
+            hint="Say which input takes the prompts: --prompt-input 6.text.",
+        )
+    if len(nodes) > 1:
+        listed = ", ".join(f"{node}.{name}" for node, name in found)
+        raise InputError(
+            f"several texts of this workflow reach a sampler: {listed}",
+            code="several_prompts",
+            hint=f"Say which takes the prompts: --prompt-input {next(iter(nodes))}.{next(iter(found))[1]}.",
+        )
+    return tuple(f"{node}.{name}" for node, name in found)
+
+
+def _ends(workflow: Workflow) -> list[WorkflowNode]:
+    """Return the nodes that take what is wanted and hand it on to nobody as such: samplers and guiders."""
+    takers = [node for node in workflow.nodes.values() if _start_of(node)]
+    feeding = {
+        value.node_id
+        for node in takers
+        for name, value in node.inputs.items()
+        if isinstance(value, Link) and name in (*STARTS, *ASIDE)
+    }
+    return [node for node in takers if node.id not in feeding]
+
+
+def _start_of(node: WorkflowNode) -> str:
+    return next((name for name in STARTS if isinstance(node.inputs.get(name), Link)), "")
+
+
+def _texts_behind(
+    workflow: Workflow, definitions: Definitions, end: WorkflowNode
+) -> Iterator[tuple[str, str]]:
+    """Yield node and input of every text that what is wanted is made of."""
+    waiting, seen = [end.inputs[_start_of(end)].node_id], set()
+    while waiting:
+        node = workflow.nodes.get(waiting.pop(0))
+        if node is None or node.id in seen:
+            continue
+        seen.add(node.id)
+        entries = definitions[node.class_type].inputs if node.class_type in definitions else ()
+        texts = [entry for entry in entries if entry.type == "STRING"]
+        yield from _typed(node, texts)
+        linked = [entry.name for entry in texts] or [_start_of(node)]
+        if not any(isinstance(node.inputs.get(name), Link) for name in linked):
+            linked = [
+                entry.name for entry in entries if entry.type == "CONDITIONING" and entry.name not in ASIDE
+            ]
+        waiting += [link.node_id for name in linked if isinstance(link := node.inputs.get(name), Link)]
+
+
+def _typed(node: WorkflowNode, texts: list[InputDefinition]) -> Iterator[tuple[str, str]]:
+    boxes = [entry for entry in texts if entry.is_multiline] or texts
+    for entry in boxes:
+        if isinstance(node.inputs.get(entry.name), str):
+            yield node.id, entry.name
