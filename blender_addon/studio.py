@@ -31,7 +31,7 @@ from ._bridge.host.tasks import Task, Tasks
 from ._bridge.host.words import DISCONNECTED, NO_ANSWER
 from .animation import Animation
 from .capture import Capturer
-from .controls import offer, preset_of
+from .controls import offer, preset_named, preset_of
 from .diagnosis import BlenderTrial
 from .live import LiveView
 from .overlay import Overlay
@@ -43,7 +43,7 @@ from .source import Take, viewport_again, viewport_of, wanted_view
 from .thumbnails import Thumbnails
 from .viewport import Viewport
 from .wire import frame_of
-from .worked_on import refuse_in_motion
+from .worked_on import has_view_of_its_own, refuse_in_motion
 
 BUDGET_S = 0.004
 """Of one tick, for taking in what has arrived."""
@@ -260,7 +260,8 @@ class Studio:
         Raises:
             BridgeError: Why it cannot be.
         """
-        self._ask(context, self._begin_picture)
+        preset = preset_named(context.scene.framebridge.preset)
+        self._ask(context, self._begin_picture, looks=preset is None or not has_view_of_its_own(preset))
 
     def ask_for_maps(self, context: bpy.types.Context) -> None:
         """Capture the view and have the daemon draw its control maps, which become thumbnails.
@@ -327,11 +328,12 @@ class Studio:
         self._tick_picture()
         self._tick_animation()
 
-    def _ask(self, context: bpy.types.Context, begin: Callable[[Viewport], None]) -> None:
+    def _ask(self, context: bpy.types.Context, begin: Callable[[Viewport], None], looks: bool = True) -> None:
         """Begin something at once, or when the daemon is there; what cannot be is raised now."""
         with self._told():
             viewport = viewport_of(context)
-            wanted_view(viewport, viewport.scene.framebridge)
+            if looks:
+                wanted_view(viewport, viewport.scene.framebridge)
             space, scene = viewport.space.as_pointer(), viewport.scene.name
             if self.link.is_ready:
                 self.dismiss()

@@ -128,13 +128,18 @@ def with_chosen_pictures(frame: protocol.Frame, settings: Settings, preset: Pres
     return replace(frame, planes=planes)
 
 
+def has_view_of_its_own(preset: Preset) -> bool:
+    """Tell whether a preset looks from elsewhere than the artist chose."""
+    return preset.source in (AROUND, CAMERAS)
+
+
 def refuse_in_motion(preset: Preset) -> None:
     """Refuse a preset for a live view or an animation, which change at every moment.
 
     Raises:
         BridgeError: ``one_picture_only``.
     """
-    if preset.source in (AROUND, CAMERAS):
+    if has_view_of_its_own(preset):
         raise BridgeError(
             f'"{preset.title}" makes one picture at a time',
             code="one_picture_only",
@@ -209,7 +214,9 @@ def _all_cameras(capturer: Capturer, viewport: Viewport, with_surfaces: bool) ->
     sheet = Capture(
         color=_laid([each.color for each in captures], places, size, _GREY),
         depth=_laid([each.depth for each in captures], places, size, np.inf),
-        normal=_laid([each.normal for each in captures], places, size, (0.0, 0.0, 1.0)) if with_surfaces else None,
+        normal=_laid([each.normal for each in captures], places, size, (0.0, 0.0, 1.0))
+        if with_surfaces
+        else None,
         view=first.view,
         projection=first.projection,
         near=min(each.near for each in captures),
