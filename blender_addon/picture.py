@@ -20,7 +20,7 @@ from .report import problem_from
 from .source import Take, needs_surfaces
 from .viewport import View, Viewport
 from .wire import plane_of
-from .worked_on import Taken, Tile, with_chosen_pictures, take_for, taken_of
+from .worked_on import Taken, Tile, take_for, taken_of, with_chosen_pictures
 
 if TYPE_CHECKING:
     from .studio import Studio

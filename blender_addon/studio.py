@@ -141,8 +141,8 @@ class Studio:
         return self.picture.progress if self.picture is not None else (0.0, self.link.words)
 
     def preset_icon(self, preset: Preset) -> int:
-        """Return the icon of a preset; 0 where it has none."""
-        name = f"preset {preset.digest}"
+        """Return the icon of a preset, or of the one that it is a variant of; 0 where there is none."""
+        name = f"preset {preset.base}"
         if preset.icon:
             self.thumbnails.load(name, preset.icon)
         return self.thumbnails.icon(name)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a preset wants captured in the place of what the artist chose: a result, what lies around it, all cameras.
+"""What a preset wants captured instead of what the artist chose: a result, what lies around it, all cameras.
 
 A ``Taken`` is what goes to the daemon, where it was seen from, and which parts of the picture that comes back
 have a view of their own.
@@ -23,7 +23,7 @@ from .capture import Capture, Capturer
 from .controls import picture_attribute_of, values_of
 from .geometry import widened
 from .properties import Settings
-from .source import checked_size, wanted_view
+from .source import checked_size
 from .viewport import View, Viewport, camera_view
 from .wire import frame_of, plane_of
 
@@ -211,12 +211,11 @@ def _all_cameras(capturer: Capturer, viewport: Viewport, with_surfaces: bool) ->
     places = [(index % columns * width, index // columns * height) for index in range(len(cameras))]
     size = columns * width, rows * height
     first = captures[0]
+    up = (0.0, 0.0, 1.0)
     sheet = Capture(
         color=_laid([each.color for each in captures], places, size, _GREY),
         depth=_laid([each.depth for each in captures], places, size, np.inf),
-        normal=_laid([each.normal for each in captures], places, size, (0.0, 0.0, 1.0))
-        if with_surfaces
-        else None,
+        normal=_laid([each.normal for each in captures], places, size, up) if with_surfaces else None,
         view=first.view,
         projection=first.projection,
         near=min(each.near for each in captures),

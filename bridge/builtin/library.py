@@ -78,9 +78,8 @@ def _read(base: str, file: Path) -> dict[str, Preset]:
     """Read the presets of a file: the variants of one."""
     try:
         data = json.loads(file.read_text("utf-8"))
-        picture = file.with_suffix(".png")
         return {
-            base + suffix: _preset(base, base + suffix, variant, picture if picture.is_file() else None)
+            base + suffix: _preset(base, base + suffix, variant, file.with_suffix(".png"))
             for suffix, variant in variants_of(data)
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -90,7 +89,7 @@ def _read(base: str, file: Path) -> dict[str, Preset]:
         ) from error
 
 
-def _preset(base: str, name: str, data: Mapping[str, Any], picture: Path | None) -> Preset:
+def _preset(base: str, name: str, data: Mapping[str, Any], icon: Path) -> Preset:
     preset = Preset(
         name=name,
         title=data["title"],
@@ -104,7 +103,7 @@ def _preset(base: str, name: str, data: Mapping[str, Any], picture: Path | None)
         models=data.get("models", ""),
         source=data.get("source", ""),
         pictures=tuple(Picture(**entry) for entry in data.get("pictures", ())),
-        icon=picture,
+        icon=icon if name == base and icon.is_file() else None,
     )
     _check(preset)
     for control in preset.controls:

@@ -212,7 +212,7 @@ def _feed(workflow: dict[str, Any], draft: Draft, definitions: Definitions) -> N
             raise InputError(
                 f"{node_id}={plane} leads nowhere",
                 code="bad_feed",
-                hint=f"Nodes that load pictures: {', '.join(loaders) or 'none'}; planes: {', '.join(PLANES)}.",
+                hint=f"Pictures are loaded by: {', '.join(loaders) or 'none'}; planes: {', '.join(PLANES)}.",
             )
         picture = ["framebridge_reference", 0] if plane == "reference" else _outlet(plane)
         for node in workflow.values():

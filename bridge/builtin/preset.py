@@ -48,7 +48,7 @@ class Preset:
             ``result`` for a result, to go on with it, ``around`` for the view of a result, widened; empty
             for whatever the artist chose.
         pictures: What the artist chooses besides.
-        icon: A picture of what it does, PNG.
+        icon: A picture of what it does, PNG; its variants have none of their own.
     """
 
     name: str

@@ -103,7 +103,7 @@ class Preset:
         source: ``AROUND``, ``CAMERAS`` or ``RESULT``; empty for what the artist chose.
         pictures: What the artist chooses besides.
         lacks: Kind and name of the models that it needs and that are not there.
-        icon: A picture of what it does, PNG; empty where there is none.
+        icon: A picture of what it does, PNG; empty where the one it is a variant of has it.
     """
 
     name: str

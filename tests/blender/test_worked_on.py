@@ -58,5 +58,5 @@ def test_what_cannot_be_is_told_with_a_remedy(worked_on):
     assert "one picture at a time" in found["animation"]
     assert "Place 1 to 12 cameras" in found["no camera"]
     assert "Choose one beside Look" in found["no picture"]
-    assert "v1-5-pruned-emaonly-fp16.safetensors" in found["no model"]
+    assert "ip-adapter_sd15.safetensors" in found["no model"]
     assert found["images"] == 0
