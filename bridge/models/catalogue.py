@@ -7,6 +7,7 @@
    names, ``..`` and links that leave them are refused. A kind's folder itself may be a link.
 4. The built-in demo model, and models in packages of the Python registry, are found under names of
    their own, and no file can shadow them.
+5. A root may also be the settings file of the folders that the user has added (``bridge.models.registered``).
 """
 
 import difflib
@@ -17,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from bridge.errors import ModelError, ModelNotFound
 from bridge.models.digest import digest_of
 from bridge.models.packaged import package_hint, packaged_models
+from bridge.models.registered import ModelFolder, is_registry, read_registered
 
 FOLDERS: Mapping[str, tuple[str, ...]] = {
     "checkpoints": ("checkpoints", "Stable-diffusion"),
@@ -67,7 +69,7 @@ class Catalogue:
         builtin: The folder of the demo model; ``None`` without one.
     """
 
-    def __init__(self, roots: Sequence[Path], builtin: Path | None = None) -> None:
+    def __init__(self, roots: Sequence[Path | ModelFolder], builtin: Path | None = None) -> None:
         self._roots = tuple(roots)
         self._builtin = builtin
 
@@ -77,9 +79,20 @@ class Catalogue:
         Args:
             folder: A key of ``FOLDERS`` or ``ALIASES``; one that is neither has no models.
         """
-        found = {name for base in self._bases(folder) for name in _models_below(base, self._bounds)}
-        found |= {*self._builtins(folder), *self._pairs(folder)}
-        return sorted(found, key=lambda name: (name.lower(), name))
+        return list(self.paths(folder))
+
+    def paths(self, folder: str) -> dict[str, Path]:
+        """List the models of a kind with the files or folders behind them, in alphabetical order.
+
+        Args:
+            folder: As for ``names``.
+        """
+        bounds = self._bounds
+        found = {**{name: parts[0] for name, parts in self._pairs(folder).items()}, **self._builtins(folder)}
+        for base in self._bases(folder):
+            for name in _models_below(base, bounds):
+                found.setdefault(name, _real(base / name))
+        return {name: found[name] for name in sorted(found, key=lambda name: (name.lower(), name))}
 
     def find(self, folder: str, name: str) -> Path:
         """Return the file or diffusers folder behind a name.
@@ -147,13 +160,20 @@ class Catalogue:
 
     def _bases(self, folder: str) -> Iterator[Path]:
         """The folders where models of a kind lie, links followed."""
-        for root in self._roots:
-            for parent in (root, root / "models"):
+        kind = ALIASES.get(folder, folder)
+        for root in self.folders:
+            yield from (_real(place) for place in root.places.get(kind, ()))
+            for parent in (root.path, root.path / "models"):
                 listed = _children(parent)
-                for place in FOLDERS.get(ALIASES.get(folder, folder), ()):
+                for place in FOLDERS.get(kind, ()):
                     # On a file system that ignores case, "vae" and "VAE" are one folder.
                     if place in listed:
                         yield _real(parent / place)
+
+    @property
+    def folders(self) -> tuple[ModelFolder, ...]:
+        """The folders that are searched, in this order; those that the user has added among them."""
+        return tuple(folder for root in self._roots for folder in _folders_of(root))
 
     @property
     def _bounds(self) -> tuple[Path, ...]:
@@ -162,7 +182,7 @@ class Catalogue:
     def _not_found(self, folder: str, name: str) -> ModelNotFound:
         names = self.names(folder)
         nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-        places = ", ".join(str(root) for root in self._roots) or "no model folder"
+        places = ", ".join(str(root.path) for root in self.folders) or "no model folder"
         return ModelNotFound(
             f'"{name}" is not among the {folder} in {places}'
             + (f'; nearest: "{nearest[0]}"' if nearest else ""),
@@ -173,6 +193,12 @@ class Catalogue:
                 else "Name your model folder with --models DIR."
             ),
         )
+
+
+def _folders_of(root: Path | ModelFolder) -> tuple[ModelFolder, ...]:
+    if isinstance(root, ModelFolder):
+        return (root,)
+    return read_registered(root) if is_registry(root) else (ModelFolder(root),)
 
 
 def _real(path: Path) -> Path:

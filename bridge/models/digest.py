@@ -10,6 +10,8 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 
 _remembered: dict[str, str] = {}
+_memory_seen = 0.0
+"""When the file behind it had last been written when it was read."""
 
 
 def digest_of(path: Path, *more: Path) -> str:
@@ -26,8 +28,7 @@ def digest_of(path: Path, *more: Path) -> str:
         return _digest_of_parts(path.parent, (path, *more))
     if path.is_dir():
         return _digest_of_parts(path, sorted(path.rglob("*.safetensors")))
-    stat = path.stat()
-    key = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ino}"
+    key = _key(path)
     if key not in _remembered:
         _remembered.update(_read_memory())
     if key not in _remembered:
@@ -35,6 +36,31 @@ def digest_of(path: Path, *more: Path) -> str:
             _remembered[key] = hashlib.file_digest(file, "sha256").hexdigest()
         _write_memory(key)
     return _remembered[key]
+
+
+def known_digest(path: Path) -> str:
+    """Return the SHA-256 of a file if this version of it was read before; else nothing, unread."""
+    global _memory_seen
+    try:
+        key, written = _key(path), _memory_file().stat().st_mtime
+    except OSError:
+        return ""
+    if key not in _remembered and written != _memory_seen:
+        _memory_seen = written
+        _remembered.update(_read_memory())
+    return _remembered.get(key, "")
+
+
+def remember_digest(path: Path, digest: str) -> None:
+    """Note the SHA-256 of a file that somebody has read just now."""
+    key = _key(path)
+    _remembered[key] = digest
+    _write_memory(key)
+
+
+def _key(path: Path) -> str:
+    stat = path.stat()
+    return f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ino}"
 
 
 def _digest_of_parts(folder: Path, parts: Sequence[Path]) -> str:

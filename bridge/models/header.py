@@ -111,30 +111,46 @@ def shards_of(path: Path) -> tuple[Path, ...]:
     return tuple(path.with_name(name) for name in sorted(names))
 
 
+def read_header_from(name: str, read: Callable[[int], bytes], size: int | None = None) -> tuple[Header, int]:
+    """Read the header at the beginning of a file or a download, and say how long the whole must be.
+
+    Args:
+        name: Of the file, for messages.
+        read: Returns as many bytes as are asked for, and fewer at the end only.
+        size: Of the file, which is then checked; ``None`` where it is not known.
+
+    Raises:
+        ModelError: Code ``unsafe_model`` for pickles, ``model_unsupported`` for formats that are not loaded,
+            ``model_corrupt`` for everything else that is no safetensors file.
+    """
+    start = read(512)
+    _refuse_other_formats(name, len(start) if size is None else size, start)
+    length = int.from_bytes(start[:8], "little")
+    if length > MAX_HEADER_BYTES:
+        raise _corrupt(name, f"is no safetensors file: its header claims {_size(length)}")
+    if size is not None and 8 + length > size:
+        raise _incomplete(name, 8 + length, size, at_least=True)
+    text = start[8 : 8 + length]
+    text += read(length - len(text))
+    if len(text) < length:
+        raise _incomplete(name, 8 + length, 8 + len(text), at_least=True)
+    header = _parse(name, text)
+    expected = 8 + length + header.data_bytes
+    if size is not None and size < expected:
+        raise _incomplete(name, expected, size)
+    if size is not None and size > expected:
+        raise _corrupt(name, f"has {_size(size - expected)} behind its last tensor")
+    return header, expected
+
+
 def _read_file(path: Path) -> Header:
     try:
         with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            start = file.read(512)
-            _refuse_other_formats(path.name, size, start)
-            length = int.from_bytes(start[:8], "little")
-            if length > MAX_HEADER_BYTES:
-                raise _corrupt(path.name, f"is no safetensors file: its header claims {_size(length)}")
-            if 8 + length > size:
-                raise _incomplete(path.name, 8 + length, size, at_least=True)
-            file.seek(8)
-            text = file.read(length)
+            return read_header_from(path.name, file.read, os.fstat(file.fileno()).st_size)[0]
     except FileNotFoundError as error:
         raise _unreadable(path, error, "Download all files of the model.") from error
     except OSError as error:
         raise _unreadable(path, error, "Check that its disk is there, and that you may read it.") from error
-    header = _parse(path.name, text)
-    expected = 8 + length + header.data_bytes
-    if size < expected:
-        raise _incomplete(path.name, expected, size)
-    if size > expected:
-        raise _corrupt(path.name, f"has {_size(size - expected)} behind its last tensor")
-    return header
 
 
 def describing(describe: Callable[[Header, str], Described]) -> Callable[[Header, str], Described]:

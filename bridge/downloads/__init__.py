@@ -1,0 +1,31 @@
+"""Getting models from Hugging Face, Civitai and other places: asked for, checked, and never twice."""
+
+from bridge.downloads.credentials import Credentials, Key, credentials
+from bridge.downloads.cut import Cut
+from bridge.downloads.network import Network, Patience
+from bridge.downloads.plan import Choices, Plan, Planner, gigabytes, place_for
+from bridge.downloads.pull import Paused, Progress, Puller, cancelled
+from bridge.downloads.queue import Consent, Pulls, PullStatus
+from bridge.downloads.web import Web
+
+__all__ = [
+    "Choices",
+    "Consent",
+    "Credentials",
+    "Cut",
+    "Key",
+    "Network",
+    "Patience",
+    "Paused",
+    "Plan",
+    "Planner",
+    "Progress",
+    "PullStatus",
+    "Puller",
+    "Pulls",
+    "Web",
+    "cancelled",
+    "credentials",
+    "gigabytes",
+    "place_for",
+]
