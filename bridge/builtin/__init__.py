@@ -5,14 +5,19 @@ import lzma
 from pathlib import Path
 
 from bridge.builtin.control import Control
-from bridge.builtin.library import all_presets, expand_preset, load_preset
+from bridge.builtin.library import all_presets, expand_preset, load_preset, remove_preset, save_preset
+from bridge.builtin.making import PLANES, Draft, Offer, Shown, make_preset, name_of, offer_of
 from bridge.builtin.preset import Picture, Preset, expand, save_pictures_too
 from bridge.builtin.unit import Unit
 
 __all__ = [
+    "PLANES",
     "Control",
+    "Draft",
+    "Offer",
     "Picture",
     "Preset",
+    "Shown",
     "Unit",
     "absent_nodes",
     "all_presets",
@@ -20,9 +25,14 @@ __all__ = [
     "expand",
     "expand_preset",
     "load_preset",
+    "make_preset",
     "model_folder",
     "model_words",
+    "name_of",
+    "offer_of",
+    "remove_preset",
     "save_pictures_too",
+    "save_preset",
     "t5_tokenizer",
 ]
 

@@ -3,6 +3,7 @@
 import difflib
 import hashlib
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from bridge.builtin.control import find_fault, read_control
 from bridge.builtin.preset import Picture, Preset, expand
 from bridge.builtin.unit import Unit, check_unit
 from bridge.builtin.variant import standard, variants_of
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, InputError
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -62,12 +63,74 @@ def expand_preset(name: str, values: Mapping[str, Any], folders: Sequence[Path] 
     return expand(load_preset(name, folders), values)
 
 
+def save_preset(folder: Path, name: str, data: Mapping[str, Any], replaces: bool = False) -> Preset:
+    """Keep a preset of the user's, whole or not at all.
+
+    Args:
+        folder: The user's.
+        name: Of the file, without its suffix.
+        data: What the file is to hold; see ``make_preset``.
+        replaces: Whether one of that name may go.
+
+    Raises:
+        InputError: ``preset_exists``.
+        BridgeError: ``bad_preset`` if it could not be read again; ``folder_unwritable``.
+    """
+    file = folder / f"{name}.json"
+    known, _ = all_presets([folder])
+    if not replaces and (name in known or name in _files([folder])):
+        raise InputError(
+            f"there is a preset {name!r} already",
+            code="preset_exists",
+            hint="Choose another title, or replace it: --replace.",
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = folder / f".{name}.{secrets.token_hex(4)}"
+        try:
+            partial.write_text(json.dumps(data, indent=1, ensure_ascii=False), "utf-8")
+            found = _read(name, partial)
+            partial.replace(file)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise BridgeError(
+            f"{file} cannot be written: {error.strerror or error}",
+            code="folder_unwritable",
+            hint="Free some space, or give this user the right to write there.",
+        ) from error
+    return next(iter(found.values()))
+
+
+def remove_preset(folder: Path, name: str) -> None:
+    """Take a preset of the user's away; ours stay.
+
+    Raises:
+        BridgeError: ``unknown_preset``; ``folder_unwritable``.
+    """
+    own = {_name(file): file for file in folder.glob("*.json")}
+    if name.lower() not in own:
+        raise BridgeError(
+            f"there is no preset {name[:80]!r} of your own",
+            code="unknown_preset",
+            hint=f"There are: {', '.join(own) or 'none'}.",
+        )
+    try:
+        own[name.lower()].unlink()
+    except OSError as error:
+        raise BridgeError(
+            f"{own[name.lower()]} cannot be removed: {error.strerror or error}",
+            code="folder_unwritable",
+            hint="Give this user the right to write there.",
+        ) from error
+
+
 def _files(folders: Sequence[Path]) -> dict[str, Path]:
     """Files by the name of their preset: ours in their order, then the user's by the alphabet."""
     order = {name: place for place, name in enumerate(standard()["order"])}
     ours = sorted(PRESETS.glob("*.json"), key=lambda file: (order.get(_name(file), len(order)), _name(file)))
     theirs = (file for folder in folders for file in sorted(folder.glob("*.json"), key=_name))
-    return {_name(file): file for file in (*ours, *theirs)}
+    return {_name(file): file for file in (*ours, *theirs) if not file.name.startswith(".")}
 
 
 def _name(file: Path) -> str:
@@ -125,6 +188,9 @@ def _check(preset: Preset) -> None:
         if problem := find_fault(control, control.default):
             raise ValueError(f"the default of control {control.name!r}: {problem.message}")
     controls = {control.name: control for control in preset.controls}
+    if len(controls) < len(preset.controls):
+        names = [control.name for control in preset.controls]
+        raise ValueError(f"two controls are called {next(name for name in names if names.count(name) > 1)!r}")
     for unit in preset.units:
         check_unit(unit, controls, preset.workflow)
 

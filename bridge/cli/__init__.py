@@ -48,6 +48,13 @@ package_app = typer.Typer(
 )
 app.add_typer(package_app, name="package")
 
+presets_app = typer.Typer(
+    help="List the presets that every host offers, or make one of a workflow.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(presets_app, name="presets")
+
 
 class Device(StrEnum):
     """Where the models run."""
@@ -201,6 +208,63 @@ def list_models(models: Models = None, as_json: AsJson = False) -> None:
 def doctor(models: Models = None, as_json: AsJson = False) -> None:
     """Check this machine link by link, and say what to do about each fault."""
     _run("diagnosis", "doctor", models or [], as_json)
+
+
+@presets_app.command("list")
+def list_presets(models: Models = None, as_json: AsJson = False) -> None:
+    """List the presets, what each does, and which models it lacks."""
+    _run("presets", "show_all", models or [], as_json)
+
+
+@presets_app.command("show")
+def show_preset(
+    name: Annotated[str, typer.Argument(metavar="PRESET", help="Its name, as in the list.")],
+    models: Models = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one preset with its controls."""
+    _run("presets", "show", name, models or [], as_json)
+
+
+@presets_app.command("save")
+def save_preset(
+    workflow: Annotated[
+        Path,
+        typer.Argument(
+            metavar="WORKFLOW.json|PICTURE.png", help="API-format JSON, or a picture that holds one."
+        ),
+    ],
+    title: Annotated[str, typer.Option("--title", help="What panels call it.")],
+    description: Annotated[str, typer.Option("--description", help="One sentence on what it does.")] = "",
+    shown: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--show",
+            metavar="NODE.INPUT[=LABEL]",
+            help="An input that panels show; may be repeated. Without any: prompt, seed, steps and models.",
+        ),
+    ] = None,
+    feeds: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--feed",
+            metavar="NODE=PLANE",
+            help="What the host sends takes the place of a loaded picture: color, depth, canny, normal, "
+            "mask, edges, or reference (a picture that the artist chooses); may be repeated.",
+        ),
+    ] = None,
+    replaces: Annotated[bool, typer.Option("--replace", help="Replace your preset of this title.")] = False,
+) -> None:
+    """Make a preset of a workflow, for every host's panel."""
+    _run("presets", "save", workflow, title, description, shown or [], feeds or [], replaces)
+
+
+@presets_app.command("remove")
+def remove_preset(
+    name: Annotated[str, typer.Argument(metavar="PRESET", help="Its name, as in the list.")],
+) -> None:
+    """Take a preset of your own away."""
+    _run("presets", "remove", name)
 
 
 @package_app.command("blender")

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bridge.builtin import absent_nodes, model_folder, model_words
-from bridge.cli.local import local_jobs
+from bridge.cli.local import node_definitions
 from bridge.cli.reference import nodes_page
 from bridge.daemon import Settings
 from bridge.errors import BridgeError
@@ -22,7 +22,7 @@ def nodes(name: str, as_json: bool, as_markdown: bool) -> None:
     Raises:
         BridgeError: ``unknown_node``.
     """
-    definitions = asyncio.run(_definitions())
+    definitions = asyncio.run(node_definitions())
     if name and name not in definitions:
         hint = Suggestions().did_you_mean(name, definitions) or "framebridge nodes lists them all."
         raise BridgeError(f'there is no node "{name}"', code="unknown_node", hint=hint)
@@ -60,11 +60,6 @@ def models(folders: list[Path], as_json: bool) -> None:
     for kind, words in model_words().items():
         console.print(f"  {kind}: {', '.join(words)}", markup=False)
     console.print("looked in: " + ", ".join(str(root) for root in roots), style="dim", markup=False)
-
-
-async def _definitions() -> Definitions:
-    async with local_jobs(Settings()) as jobs:
-        return await jobs.service.definitions()
 
 
 def _print_nodes(definitions: Definitions) -> None:

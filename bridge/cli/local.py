@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bridge.client import error_from
 from bridge.daemon import Settings, create_service
 from bridge.errors import ExecutionError
+from bridge.graph import Definitions
 from bridge.jobs import JobService
 from bridge.protocol import Accepted, Finished, Message, Result, Started, Submit
 
@@ -56,6 +57,12 @@ class LocalJobs:
                     return LocalOutcome(accepted, tuple(results), message)
                 case Finished(job=accepted.job):
                     raise error_from(message.problems, ExecutionError)
+
+
+async def node_definitions() -> Definitions:
+    """Return the nodes that workflows may use."""
+    async with local_jobs(Settings()) as jobs:
+        return await jobs.service.definitions()
 
 
 @asynccontextmanager

@@ -1,28 +1,30 @@
 """Which inputs of a workflow are its prompt: the text that reaches a sampler as what is wanted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from bridge.errors import InputError
 from bridge.graph import Definitions, InputDefinition, Link, Workflow, WorkflowNode
 
-STARTS = ("positive", "conditioning")
-"""Inputs of samplers and guiders that take what is wanted; the first that a node has counts."""
+STARTS: Mapping[str, tuple[str, ...]] = {
+    "positive": ("positive", "conditioning"),
+    "negative": ("negative",),
+}
+"""Inputs of samplers and guiders that take a side of the prompt; the first that a node has counts."""
 
-ASIDE = ("negative",)
 
-
-def prompt_inputs(workflow: Workflow, definitions: Definitions) -> tuple[str, ...]:
+def prompt_inputs(workflow: Workflow, definitions: Definitions, side: str = "positive") -> tuple[str, ...]:
     """Return the inputs that hold the prompt, as ``node.input``; several of one node take the same text.
 
     Args:
         workflow: Of any kind.
         definitions: Tell texts from other inputs.
+        side: What is wanted, or ``negative``: what is not.
 
     Raises:
         InputError: ``no_prompt_input`` if none is found; ``several_prompts`` if several nodes hold one.
     """
     found = dict.fromkeys(
-        place for node in _ends(workflow) for place in _texts_behind(workflow, definitions, node)
+        place for node in _ends(workflow, side) for place in _texts_behind(workflow, definitions, node, side)
     )
     nodes = dict.fromkeys(node for node, _ in found)
     if not found:
@@ -41,27 +43,28 @@ def prompt_inputs(workflow: Workflow, definitions: Definitions) -> tuple[str, ..
     return tuple(f"{node}.{name}" for node, name in found)
 
 
-def _ends(workflow: Workflow) -> list[WorkflowNode]:
-    """Return the nodes that take what is wanted and hand it on to nobody as such: samplers and guiders."""
-    takers = [node for node in workflow.nodes.values() if _start_of(node)]
+def _ends(workflow: Workflow, side: str) -> list[WorkflowNode]:
+    """Return the nodes that take a side and hand it on to nobody as such: samplers and guiders."""
+    takers = [node for node in workflow.nodes.values() if _start_of(node, side)]
     feeding = {
         value.node_id
         for node in takers
         for name, value in node.inputs.items()
-        if isinstance(value, Link) and name in (*STARTS, *ASIDE)
+        if isinstance(value, Link) and any(name in names for names in STARTS.values())
     }
     return [node for node in takers if node.id not in feeding]
 
 
-def _start_of(node: WorkflowNode) -> str:
-    return next((name for name in STARTS if isinstance(node.inputs.get(name), Link)), "")
+def _start_of(node: WorkflowNode, side: str) -> str:
+    return next((name for name in STARTS[side] if isinstance(node.inputs.get(name), Link)), "")
 
 
 def _texts_behind(
-    workflow: Workflow, definitions: Definitions, end: WorkflowNode
+    workflow: Workflow, definitions: Definitions, end: WorkflowNode, side: str
 ) -> Iterator[tuple[str, str]]:
-    """Yield node and input of every text that what is wanted is made of."""
-    waiting, seen = [end.inputs[_start_of(end)].node_id], set()
+    """Yield node and input of every text that a side is made of."""
+    waiting, seen = [end.inputs[_start_of(end, side)].node_id], set()
+    other = "negative" if side == "positive" else "positive"
     while waiting:
         node = workflow.nodes.get(waiting.pop(0))
         if node is None or node.id in seen:
@@ -70,11 +73,9 @@ def _texts_behind(
         entries = definitions[node.class_type].inputs if node.class_type in definitions else ()
         texts = [entry for entry in entries if entry.type == "STRING"]
         yield from _typed(node, texts)
-        linked = [entry.name for entry in texts] or [_start_of(node)]
+        linked = [entry.name for entry in texts] or [_start_of(node, side)]
         if not any(isinstance(node.inputs.get(name), Link) for name in linked):
-            linked = [
-                entry.name for entry in entries if entry.type == "CONDITIONING" and entry.name not in ASIDE
-            ]
+            linked = [entry.name for entry in entries if entry.type == "CONDITIONING" and entry.name != other]
         waiting += [link.node_id for name in linked if isinstance(link := node.inputs.get(name), Link)]
 
 
