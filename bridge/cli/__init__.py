@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from bridge import __version__
+from bridge.cli.models import models_app
 from bridge.errors import BridgeError, InputError, WorkflowError
 
 EXIT_FAILED = 1
@@ -198,12 +199,6 @@ def nodes(
     _run("listing", "nodes", name, as_json, as_markdown)
 
 
-@app.command("models")
-def list_models(models: Models = None, as_json: AsJson = False) -> None:
-    """List the models that are found, and where."""
-    _run("listing", "models", models or [], as_json)
-
-
 @app.command()
 def doctor(models: Models = None, as_json: AsJson = False) -> None:
     """Check this machine link by link, and say what to do about each fault."""
@@ -329,6 +324,9 @@ def exit_code(error: BridgeError) -> int:
         ("bad_", "file_", "frame_", "image_", "no_", "unknown_")
     )
     return EXIT_CODES.get(error.code, EXIT_USAGE if from_input else EXIT_FAILED)
+
+
+app.add_typer(models_app(_run), name="models")
 
 
 def main() -> None:

@@ -40,8 +40,8 @@ def nodes(name: str, as_json: bool, as_markdown: bool) -> None:
 
 def models(folders: list[Path], as_json: bool) -> None:
     """Print every model found, by folder."""
-    roots = Settings(models=folders).model_roots
-    catalogue = Catalogue(roots, model_folder())
+    catalogue = Catalogue(Settings(models=folders).model_roots, model_folder())
+    roots = [folder.path for folder in catalogue.folders]
     found = {
         folder: {name: str(catalogue.find(folder, name)) for name in names}
         for folder in FOLDERS

@@ -202,6 +202,18 @@ class Client:
         """Cancel a job of this client; tells whether there was something to cancel."""
         return ask(self._connection, Cancel(self.new_request(), job), Answer).data.get("cancelled") is True
 
+    def ask(self, message: Message, timeout_s: float = ANSWER_S) -> Mapping[str, Any]:
+        """Send a request that is answered with data, and return the data.
+
+        Args:
+            message: The request; ``new_request`` names it.
+            timeout_s: How long to wait.
+
+        Raises:
+            BridgeError: What the daemon answered, if it is an error; what is wrong with the connection.
+        """
+        return ask(self._connection, message, Answer, timeout_s).data
+
     def query(self, subject: str) -> Mapping[str, Any]:
         """Ask for ``presets``, ``nodes``, ``models`` or ``status``."""
         return ask(self._connection, Query(self.new_request(), subject), Answer).data

@@ -29,8 +29,10 @@ from bridge.builtin import all_presets, model_folder
 from bridge.client import Runtime, remove_runtime, state_folder, write_runtime
 from bridge.daemon.instance import being_the_only_one
 from bridge.daemon.log import keeping_log
+from bridge.daemon.models import ModelDesk
 from bridge.daemon.service import create_service
 from bridge.daemon.settings import Settings, bad_folder, make_folders
+from bridge.downloads import Network
 from bridge.models import FOLDERS, Catalogue
 from bridge.server import SOCKET_PATH, Access, Clients, WebServer, bind, create_app
 
@@ -73,12 +75,16 @@ async def _serve(settings: Settings) -> None:
 class Daemon:
     """A daemon, for ``async with``.
 
+    Args:
+        settings: What it is to work with.
+        network: Where models are pulled from; by default the internet's public addresses.
+
     Attributes:
         port: Where it listens.
         token: What a request must show.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, network: Network | None = None) -> None:
         self.port = 0
         self.token = secrets.token_urlsafe(32)
         self._settings = settings
@@ -86,6 +92,7 @@ class Daemon:
         self._clients = Clients()
         self._catalogue = Catalogue(settings.model_roots, model_folder())
         self._service = create_service(settings, state_folder() / "definitions.json")
+        self._models_desk = ModelDesk(settings, self._service, network or Network())
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as stack:
@@ -96,6 +103,7 @@ class Daemon:
             self.port = listener.getsockname()[1]
             await stack.enter_async_context(WebServer(self._app(), grace_s=1).serving(listener))
             stack.push_async_callback(self._close_service)  # while clients can still be told
+            stack.callback(self._models_desk.close)
             stack.push_async_callback(self._drain)
             stack.enter_context(self._announced())
             logger.info(
@@ -118,7 +126,7 @@ class Daemon:
         limit_s = self._settings.idle_timeout_s or math.inf
         busy_at = time.monotonic()
         while not self._is_stopping.is_set():
-            if self._service.state.queue_remaining:
+            if self._service.state.queue_remaining or self._models_desk.is_busy:
                 busy_at = time.monotonic()
             if min(time.monotonic() - busy_at, self._clients.idle_s) >= limit_s:
                 logger.info("nobody has wanted anything for %g s", limit_s)
@@ -142,9 +150,15 @@ class Daemon:
                 signal.signal(number, handler)
 
     def _app(self) -> Starlette:
-        answers = {"models": self._models, "presets": self._presets}
-        access = Access(self.token, self.port)
-        return create_app(self._service, access, answers=answers, clients=self._clients, stop=self.stop)
+        answers = {"models": self._models, "presets": self._presets, **self._models_desk.answers}
+        return create_app(
+            self._service,
+            Access(self.token, self.port),
+            answers=answers,
+            handlers=self._models_desk.handlers,
+            clients=self._clients,
+            stop=self.stop,
+        )
 
     @contextlib.contextmanager
     def _announced(self) -> Iterator[None]:

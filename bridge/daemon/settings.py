@@ -11,6 +11,7 @@ import platformdirs
 from bridge.client import DEFAULT_PORT, state_folder
 from bridge.errors import BridgeError
 from bridge.jobs import WorkerSettings
+from bridge.models import registry_file
 
 
 def data_folder() -> Path:
@@ -50,8 +51,9 @@ class Settings:
 
     @property
     def model_roots(self) -> tuple[Path, ...]:
-        """Every model folder, in search order."""
-        return (*(Path(root).expanduser().absolute() for root in self.models), data_folder() / "models")
+        """Every model folder, in search order; last the settings file of those that the user has added."""
+        named = (Path(root).expanduser().absolute() for root in self.models)
+        return (*named, data_folder() / "models", registry_file())
 
     @property
     def preset_folders(self) -> tuple[Path, ...]:

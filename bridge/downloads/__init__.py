@@ -3,7 +3,7 @@
 from bridge.downloads.credentials import Credentials, Key, credentials
 from bridge.downloads.cut import Cut
 from bridge.downloads.network import Network, Patience
-from bridge.downloads.plan import Choices, Plan, Planner, gigabytes, place_for
+from bridge.downloads.plan import Choices, Plan, Planner, gigabytes
 from bridge.downloads.pull import Paused, Progress, Puller, cancelled
 from bridge.downloads.queue import Consent, Pulls, PullStatus
 from bridge.downloads.web import Web
@@ -27,5 +27,4 @@ __all__ = [
     "cancelled",
     "credentials",
     "gigabytes",
-    "place_for",
 ]

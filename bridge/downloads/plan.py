@@ -7,7 +7,6 @@
 """
 
 import hashlib
-import re
 import secrets
 import shutil
 from collections.abc import Callable
@@ -25,10 +24,13 @@ from bridge.models import (
     Notes,
     digest_in,
     family_words,
+    file_name,
     first_of,
     folder_of,
+    folders_in,
     kind_of,
     notes_of_metadata,
+    place_for,
     read_header_from,
 )
 
@@ -36,11 +38,6 @@ RESERVE_BYTES = 256 * 1024 * 1024
 """What must stay free on the disk."""
 
 MOST_HEADER_BYTES = 32 * 1024 * 1024
-LONGEST_NAME = 150
-_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
-
-_ENDING = re.compile(r"\.(safetensors|sft|bin|ckpt|pt|pth)$", re.IGNORECASE)
-
 FreeBytes = Callable[[Path], int]
 """Returns what is free where a folder is, or would be."""
 
@@ -114,7 +111,7 @@ class Choices:
 
     Args:
         folder: The kind of folder; judged by content if empty.
-        name: Of the file; the source's own if empty.
+        name: Of the file; the source's own if empty. May name folders below that of the kind.
         sha256: That the file must have.
     """
 
@@ -157,13 +154,13 @@ class Planner:
         reply = web.open(offer.url)
         try:
             offer = completed(offer, reply)
-            header, start, size = _header_of(reply, file_name(choices.name or wanted.file or offer.file))
+            name = file_name(choices.name or wanted.file or offer.file)
+            header, start, size = _header_of(reply, name)
         finally:
             reply.close()
-        name = file_name(choices.name or wanted.file or offer.file)
         notes = first_of((offer.notes, Notes(licence=wanted.licence), notes_of_metadata(header.metadata)))
         folder = folder_of(header, name, choices.folder)
-        target = place_for(self._root, folder) / name
+        target = place_for(self._root, folder).joinpath(*folders_in(choices.name), name)
         plan = Plan(
             secrets.token_urlsafe(12),
             offer.shown,
@@ -185,29 +182,9 @@ class Planner:
         return plan
 
 
-def place_for(root: Path, folder: str) -> Path:
-    """Return the folder of a kind below a folder of models: the one that is there, else ComfyUI's."""
-    for parent in (root, root / "models"):
-        for name in FOLDERS[folder]:
-            if (parent / name).is_dir():
-                return parent / name
-    base = root / "models" if (root / "models").is_dir() else root
-    return base / FOLDERS[folder][0]
-
-
 def partial_of(target: Path) -> Path:
     """Return the file that a download grows in."""
     return target.with_name(target.name + ".partial")
-
-
-def file_name(text: str) -> str:
-    """Return a plain file name that ends in ``.safetensors``, made of whatever somebody calls a file."""
-    last = text.replace("\\", "/").rstrip("/").rpartition("/")[2]
-    plain = re.sub(r"[^\w.()+ -]", "_", last, flags=re.UNICODE).strip(" .")
-    stem = _ENDING.sub("", plain)[:LONGEST_NAME].strip(" .")
-    if not stem or _DEVICES.match(stem):
-        stem = f"model_{stem}".rstrip("_")
-    return f"{stem}.safetensors"
 
 
 def free_space(folder: Path) -> int:

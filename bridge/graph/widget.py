@@ -81,7 +81,7 @@ class WidgetReader:
         text = f"asks for {quote(value)}, which is not in {folder}/"
         if folder in PICTURE_FOLDERS:
             raise place.error("not_in_list", text, f"{nearest}Put the file there, or upload it.")
-        advice = f"put the file in {folder}/ or run `framebridge models` to see what is there."
+        advice = f"put the file in {folder}/, or run: framebridge models pull --for WORKFLOW"
         if isinstance(value, str) and value.lower().endswith(PICKLES):
             advice = "make a safetensors file of it: python -m bridge.diffusion.unpickling FILE"
         raise place.error(

@@ -75,6 +75,10 @@ class JobService:
 
     # ---- sessions ----------------------------------------------------------------------------
 
+    def tell_all(self, message: Message) -> None:
+        """Hand a message to every client that is here."""
+        self._sessions.broadcast(message)
+
     def connect(self, session: str, deliver: Callable[[Message], None]) -> None:
         """Deliver a session's messages from now on, after those kept while it was away."""
         self._sessions.connect(session, deliver)

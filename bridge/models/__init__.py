@@ -1,5 +1,6 @@
 """Model files without torch: where they lie, what they are, and whether they are whole."""
 
+from bridge.models.adding import add_file, file_name, folders_in, place_for
 from bridge.models.card import Card, card, cards
 from bridge.models.catalogue import FOLDERS, Catalogue
 from bridge.models.checking import Verdict, verify
@@ -32,7 +33,7 @@ from bridge.models.family import (
     kind_of,
     refuse_other_kinds,
 )
-from bridge.models.found import FoundFolder, find_folders, folder_at
+from bridge.models.found import FoundFolder, count_models, find_folders, folder_at
 from bridge.models.gligen import GroundingLayout, gligen
 from bridge.models.header import Header, Shape, TensorEntry, read_header, read_header_from, shards_of
 from bridge.models.ip_adapter import HEAD_WIDTH as RESAMPLER_HEAD_WIDTH
@@ -126,6 +127,7 @@ __all__ = [
     "VisionLayout",
     "XSPart",
     "adapters_of",
+    "add_file",
     "autoencoder",
     "card",
     "cards",
@@ -135,17 +137,20 @@ __all__ = [
     "controlnet",
     "convert_ncnn",
     "converted",
+    "count_models",
     "curated_model",
     "curated_models",
     "denoiser",
     "digest_in",
     "family_of",
     "family_words",
+    "file_name",
     "find_folders",
     "find_preset",
     "first_of",
     "folder_at",
     "folder_of",
+    "folders_in",
     "gligen",
     "ip_adapter",
     "is_civitai_id",
@@ -163,6 +168,7 @@ __all__ = [
     "packaged_file",
     "packaged_models",
     "photomaker",
+    "place_for",
     "read_header",
     "read_header_from",
     "read_registered",

@@ -91,7 +91,7 @@ def find_folders(
         if places & seen:
             continue
         seen |= places
-        if count := _count(folder):
+        if folder.path.is_dir() and (count := count_models(folder)):
             found.append(FoundFolder(program, folder, count))
     return tuple(found)
 
@@ -111,6 +111,12 @@ def folder_at(path: Path) -> ModelFolder:
                 places.setdefault(kind, []).extend(paths)
         return ModelFolder(path.parent, places)
     return ModelFolder(path)
+
+
+def count_models(folder: ModelFolder) -> int:
+    """Return how many models a folder holds; those that are always there do not count."""
+    alone, always = Catalogue([folder]), Catalogue(())
+    return sum(len(alone.names(kind)) - len(always.names(kind)) for kind in FOLDERS)
 
 
 def _candidates(home: Path, drives: tuple[Path, ...]) -> Iterator[tuple[str, ModelFolder]]:
@@ -158,13 +164,6 @@ def _section(file: Path, section: Mapping[str, Any]) -> ModelFolder:
             paths = [base / line.strip() for line in value.splitlines() if line.strip()]
             places.setdefault(kind, []).extend(Path(os.path.normpath(path)) for path in paths)
     return ModelFolder(Path(os.path.normpath(base)), places)
-
-
-def _count(folder: ModelFolder) -> int:
-    if not folder.path.is_dir():
-        return 0
-    catalogue = Catalogue([folder])
-    return sum(len(catalogue.names(kind)) for kind in FOLDERS if kind != "vae_approx")
 
 
 def _drives() -> tuple[Path, ...]:

@@ -2,6 +2,7 @@
 
 from .envelope import PREFIX, decode, encode, encode_parts
 from .frame import Buffer, Camera, Frame, Plane
+from .message import Message
 from .messages import (
     CLIENT_MESSAGES,
     DAEMON_MESSAGES,
@@ -21,7 +22,6 @@ from .messages import (
     Finished,
     Free,
     Hello,
-    Message,
     Preview,
     Progress,
     Query,
@@ -32,6 +32,18 @@ from .messages import (
     StreamFrame,
     Submit,
     Welcome,
+)
+from .model_messages import (
+    MODEL_REQUESTS,
+    AddFolder,
+    CancelPull,
+    LackingModels,
+    ListModels,
+    ModelInfo,
+    PlanPull,
+    Pull,
+    PullState,
+    VerifyModel,
 )
 from .planes import CODECS, FORMS, ITEM_BYTES, MAX_SIDE, TURNED_BY, Form
 from .session import ClientSession, CloseCode, Phase, ServerSession
@@ -49,16 +61,19 @@ __all__ = [
     "MAX_MESSAGE_BYTES",
     "MAX_SIDE",
     "MESSAGES",
+    "MODEL_REQUESTS",
     "PREFIX",
     "TURNED_BY",
     "VERSION",
     "VERSIONS",
     "Accepted",
+    "AddFolder",
     "Answer",
     "Attach",
     "Buffer",
     "Camera",
     "Cancel",
+    "CancelPull",
     "ClientSession",
     "CloseCode",
     "CloseStream",
@@ -68,11 +83,17 @@ __all__ = [
     "Frame",
     "Free",
     "Hello",
+    "LackingModels",
+    "ListModels",
     "Message",
+    "ModelInfo",
     "Phase",
+    "PlanPull",
     "Plane",
     "Preview",
     "Progress",
+    "Pull",
+    "PullState",
     "Query",
     "Result",
     "ServerSession",
@@ -81,6 +102,7 @@ __all__ = [
     "State",
     "StreamFrame",
     "Submit",
+    "VerifyModel",
     "Welcome",
     "decode",
     "encode",

@@ -13,7 +13,8 @@ from typing import Any
 
 from ..errors import LocalProtocolError, RemoteProtocolError
 from .frame import Buffer, Frame, Plane
-from .messages import MAX_JSON_BYTES, MAX_MESSAGE_BYTES, MESSAGES, Message
+from .message import Message
+from .messages import MAX_JSON_BYTES, MAX_MESSAGE_BYTES, MESSAGES
 from .schema import Body, Place, fields_to_json, padded, quoted, read_fields
 from .strict_json import dump_json, parse_json
 

@@ -10,6 +10,8 @@ from typing import Annotated, Any, ClassVar
 
 from ..errors import Problem
 from .frame import Frame, Plane
+from .message import Id, Message, Name, OptionalId
+from .model_messages import MODEL_REQUESTS, PullState
 from .planes import MAX_PLANES
 from .schema import MAX_INTEGER, Bounds, Length, OneOf
 
@@ -32,31 +34,11 @@ HELLO_TIMEOUT_S = 5.0
 """How long a peer may take to say hello."""
 
 
-Id = Annotated[str, Length(1, 128)]
-"""Names a request, job, stream or session."""
-
-OptionalId = Annotated[str, Length(0, 128)]
-"""The same, or empty where there is none."""
-
-Name = Annotated[str, Length(0, 1024)]
-"""What people or files are called."""
-
 Versions = Annotated[tuple[int, ...], Length(0, 32)]
 """Protocol versions."""
 
 Pictures = Annotated[tuple[Plane, ...], Length(0, MAX_PLANES)]
 """Planes, each of its own size."""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """The root of all messages; ``type`` names them on the wire."""
-
-    type: ClassVar[str]
-
-    def find_fault(self) -> str:
-        """Say which fields contradict each other; empty if none do."""
-        return ""
 
 
 _BOTH = "a workflow and a preset are given; one is wanted"
@@ -355,16 +337,20 @@ class Failure(Message):
     protocols: Versions = ()
 
 
-CLIENT_MESSAGES: Mapping[str, type[Message]] = {
-    kind.type: kind
-    for kind in (Hello, Submit, SetStream, StreamFrame, CloseStream, Cancel, Attach, Free, Query)
-}
+_CLIENT_KINDS: tuple[type[Message], ...] = (
+    *(Hello, Submit, SetStream, StreamFrame, CloseStream, Cancel, Attach, Free, Query),
+    *MODEL_REQUESTS,
+)
+
+CLIENT_MESSAGES: Mapping[str, type[Message]] = {kind.type: kind for kind in _CLIENT_KINDS}
 """What a client sends, by type."""
 
-DAEMON_MESSAGES: Mapping[str, type[Message]] = {
-    kind.type: kind
-    for kind in (Welcome, Accepted, Answer, State, Started, Progress, Preview, Result, Finished, Failure)
-}
+_DAEMON_KINDS: tuple[type[Message], ...] = (
+    *(Welcome, Accepted, Answer, State, Started, Progress, Preview, Result, Finished, Failure),
+    PullState,
+)
+
+DAEMON_MESSAGES: Mapping[str, type[Message]] = {kind.type: kind for kind in _DAEMON_KINDS}
 """What the daemon sends, by type."""
 
 MESSAGES: Mapping[str, type[Message]] = {**CLIENT_MESSAGES, **DAEMON_MESSAGES}

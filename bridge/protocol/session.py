@@ -24,6 +24,7 @@ from typing import Any, ClassVar
 from ..errors import LocalProtocolError, Problem, RemoteProtocolError
 from .envelope import encode, open_envelope
 from .frame import Buffer
+from .message import Message
 from .messages import (
     CLIENT_MESSAGES,
     DAEMON_MESSAGES,
@@ -32,7 +33,6 @@ from .messages import (
     VERSIONS,
     Failure,
     Hello,
-    Message,
     Welcome,
 )
 

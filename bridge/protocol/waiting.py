@@ -7,7 +7,9 @@ state, progress and previews, all that belongs to a live stream, complaints that
 from collections.abc import Hashable
 
 from .frame import Frame
-from .messages import Failure, Finished, Message, Preview, Progress, Result, Started, State
+from .message import Message
+from .messages import Failure, Finished, Preview, Progress, Result, Started, State
+from .model_messages import PullState
 
 
 def place_of(message: Message) -> Hashable | None:
@@ -17,6 +19,8 @@ def place_of(message: Message) -> Hashable | None:
             return State
         case Started() | Progress() | Preview():
             return type(message), message.job, message.stream
+        case PullState(state="pulling"):
+            return PullState, message.pull
         case Result() if message.stream:
             return Result, message.stream, message.node
         case Finished() if message.stream:

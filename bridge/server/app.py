@@ -21,7 +21,7 @@ from bridge.errors import BridgeError, Problem, problem_of
 from bridge.jobs import JobService
 from bridge.server.access import Access, AccessMiddleware
 from bridge.server.clients import Clients
-from bridge.server.requests import Answers
+from bridge.server.requests import Answers, Handlers
 from bridge.server.socket import BridgeSocket
 
 logger = logging.getLogger(__name__)
@@ -34,6 +34,7 @@ def create_app(
     access: Access,
     *,
     answers: Answers | None = None,
+    handlers: Handlers | None = None,
     clients: Clients | None = None,
     stop: Callable[[], None] = lambda: None,
     routes: Sequence[BaseRoute] = (),
@@ -44,13 +45,14 @@ def create_app(
         service: Runs the jobs.
         access: What a request must show.
         answers: Subjects of ``query`` besides ``nodes`` and ``status``.
+        handlers: What somebody else answers.
         clients: Who is connected; for whoever wants to know.
         stop: Called when a client asks the daemon to leave.
         routes: More routes, behind the same guard.
     """
     clients = clients if clients is not None else Clients()
     pages = Pages(service, clients, stop)
-    socket = BridgeSocket(service, clients, answers or {})
+    socket = BridgeSocket(service, clients, answers or {}, handlers)
     return Starlette(
         routes=[
             Route("/health", pages.health),

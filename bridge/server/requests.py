@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from bridge.errors import BridgeError, problem_of
@@ -27,13 +27,20 @@ logger = logging.getLogger(__name__)
 Answers = Mapping[str, Callable[[], Mapping[str, Any]]]
 """What a ``query`` may ask besides ``nodes`` and ``status``: subject → how to find out. May read files."""
 
+Handlers = Mapping[type[Message], Callable[[Any], Awaitable[Message]]]
+"""What somebody else answers: type → how. While it takes its time, other messages are answered."""
 
-async def respond(service: JobService, answers: Answers, session: str, message: Message) -> Message | None:
+
+async def respond(
+    service: JobService, answers: Answers, session: str, message: Message, handlers: Handlers | None = None
+) -> Message | None:
     """Do what a client asks, and return the reply, if one is due.
 
     Nothing that goes wrong is raised: a client whose request failed is told why, and goes on.
     """
     try:
+        if handlers and type(message) in handlers:
+            return await handlers[type(message)](message)
         return await _obey(service, answers, session, message)
     except BridgeError as error:
         problems = error.problems

@@ -24,7 +24,7 @@ from bridge.protocol import CloseCode, Failure, Free, Hello, Message, ServerSess
 from bridge.server.clients import Clients
 from bridge.server.inbox import Inbox
 from bridge.server.outbox import Outbox
-from bridge.server.requests import Answers, respond
+from bridge.server.requests import Answers, Handlers, respond
 
 logger = logging.getLogger(__name__)
 
@@ -39,12 +39,16 @@ class BridgeSocket:
         service: Runs the jobs.
         clients: Who is connected.
         answers: What may be asked for.
+        handlers: What somebody else answers.
     """
 
-    def __init__(self, service: JobService, clients: Clients, answers: Answers) -> None:
+    def __init__(
+        self, service: JobService, clients: Clients, answers: Answers, handlers: Handlers | None = None
+    ) -> None:
         self._service = service
         self._clients = clients
         self._answers = answers
+        self._handlers = handlers or {}
 
     async def serve(self, websocket: WebSocket) -> None:
         """Talk with one client until it leaves."""
@@ -53,7 +57,7 @@ class BridgeSocket:
         except BridgeError as error:
             await websocket.send_denial_response(JSONResponse(error.problem.to_json(), status_code=503))
             return
-        conversation = Conversation(websocket, self._service, self._clients, self._answers)
+        conversation = Conversation(websocket, self._service, self._clients, self._answers, self._handlers)
         with contextlib.suppress(WebSocketDisconnect):  # however a client goes, it is gone
             await conversation.run()
 
@@ -61,11 +65,19 @@ class BridgeSocket:
 class Conversation:
     """One connection, from ``hello`` to its end."""
 
-    def __init__(self, websocket: WebSocket, service: JobService, clients: Clients, answers: Answers) -> None:
+    def __init__(
+        self,
+        websocket: WebSocket,
+        service: JobService,
+        clients: Clients,
+        answers: Answers,
+        handlers: Handlers,
+    ) -> None:
         self._websocket = websocket
         self._service = service
         self._clients = clients
         self._answers = answers
+        self._handlers = handlers
         self._session = ServerSession()
         self._name = ""
         self._inbox = Inbox()
@@ -141,13 +153,14 @@ class Conversation:
         async with asyncio.TaskGroup() as waiting:
             while True:
                 message = await self._inbox.get()
-                if isinstance(message, Free):  # it waits for running jobs, which the client may cancel
+                # Some wait: ``free`` for running jobs, which the client may cancel.
+                if isinstance(message, Free) or type(message) in self._handlers:
                     waiting.create_task(self._answer(message))
                 else:
                     await self._answer(message)
 
     async def _answer(self, message: Message) -> None:
-        reply = await respond(self._service, self._answers, self._name, message)
+        reply = await respond(self._service, self._answers, self._name, message, self._handlers)
         if reply is not None:
             self._deliver(reply)
 

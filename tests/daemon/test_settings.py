@@ -12,7 +12,7 @@ def test_home_moves_everything_under_one_folder(home: Path) -> None:
     settings = Settings()
     assert data_folder() == state_folder() == home
     assert {path.parent for path in settings.folders.values()} == {home}
-    assert settings.model_roots == (home / "models",)
+    assert settings.model_roots == (home / "models", home / "models.json")
 
 
 def test_without_home_the_platform_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,7 +21,7 @@ def test_without_home_the_platform_says_where(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_named_model_folders_come_before_the_users_own(home: Path, tmp_path: Path) -> None:
-    assert Settings(models=[tmp_path / "comfy"]).model_roots == (tmp_path / "comfy", home / "models")
+    assert Settings(models=[tmp_path / "comfy"]).model_roots[:2] == (tmp_path / "comfy", home / "models")
 
 
 def test_relative_folders_become_absolute(
