@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bridge.builtin.control import Control
 from bridge.builtin.library import all_presets, expand_preset, load_preset, remove_preset, save_preset
-from bridge.builtin.making import PLANES, Draft, Offer, Shown, make_preset, name_of, offer_of
+from bridge.builtin.making import PLANES, Draft, Offer, Shown, chosen, make_preset, name_of, offer_of
 from bridge.builtin.preset import Picture, Preset, expand, save_pictures_too
 from bridge.builtin.unit import Unit
 
@@ -21,6 +21,7 @@ __all__ = [
     "Unit",
     "absent_nodes",
     "all_presets",
+    "chosen",
     "demo_frame_file",
     "expand",
     "expand_preset",

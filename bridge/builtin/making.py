@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bridge.builtin.control import find_fault, read_control
@@ -72,6 +72,20 @@ def offer_of(workflow: Workflow, definitions: Definitions) -> Offer:
     return Offer(places, tuple(_suggested(workflow, definitions)), pictures)
 
 
+def chosen(place: str, label: str, suggested: Sequence[Shown]) -> Shown:
+    """Return what an artist chose to show; what is among the suggestions keeps the name that hosts know.
+
+    Args:
+        place: ``node.input``.
+        label: For people; may be empty.
+        suggested: Of the workflow's offer.
+    """
+    known = next((each for each in suggested if place in (each.place, *each.also)), None)
+    if known is None:
+        return Shown(place, place.replace(".", "_"), label)
+    return replace(known, label=label or known.label)
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """What a preset is to be made of.
@@ -106,6 +120,9 @@ def make_preset(draft: Draft, definitions: Definitions) -> dict[str, Any]:
         raise InputError("a preset needs a title", code="bad_title", hint="Say what it does, in a few words.")
     controls = [_control(shown, draft.workflow, definitions) for shown in draft.shown]
     workflow = draft.workflow.to_json()
+    for control in controls:
+        for node_id, name in ((control["node"], control["input"]), *control.get("also", ())):
+            workflow[node_id]["inputs"].setdefault(name, control["default"])
     _feed(workflow, draft, definitions)
     _send(workflow)
     known = {control["name"] for control in controls}

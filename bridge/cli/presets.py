@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -12,8 +11,8 @@ from rich.table import Table
 from bridge.builtin import (
     Control,
     Draft,
-    Shown,
     all_presets,
+    chosen,
     load_preset,
     make_preset,
     model_folder,
@@ -90,8 +89,9 @@ def save(
     workflow = parse_workflow(read_source(path).workflow)
     definitions = asyncio.run(node_definitions())
     suggested = offer_of(workflow, definitions).suggested
-    chosen = [_shown(text, suggested) for text in shown] or suggested
-    draft = Draft(title, workflow, chosen, fed, description)
+    places = (text.partition("=") for text in shown)
+    wanted = [chosen(place, label, suggested) for place, _, label in places] or suggested
+    draft = Draft(title, workflow, wanted, fed, description)
     (folder,) = Settings().preset_folders
     preset = save_preset(folder, name, make_preset(draft, definitions), replaces)
     print(folder / f"{preset.name}.json")
@@ -105,15 +105,6 @@ def remove(name: str) -> None:
     """
     (folder,) = Settings().preset_folders
     remove_preset(folder, name)
-
-
-def _shown(text: str, suggested: Sequence[Shown]) -> Shown:
-    """Read ``NODE.INPUT=LABEL``; what hosts know by a name keeps it."""
-    place, _, label = text.partition("=")
-    known = next((each for each in suggested if place in (each.place, *each.also)), None)
-    if known is not None:
-        return Shown(known.place, known.name, label or known.label, known.also)
-    return Shown(place, place.replace(".", "_"), label)
 
 
 def _feed(text: str) -> tuple[str, str]:

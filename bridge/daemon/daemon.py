@@ -25,11 +25,12 @@ from typing import Any, Self
 from starlette.applications import Starlette
 
 from bridge import __version__
-from bridge.builtin import all_presets, model_folder
+from bridge.builtin import model_folder
 from bridge.client import Runtime, remove_runtime, state_folder, write_runtime
 from bridge.daemon.instance import being_the_only_one
 from bridge.daemon.log import keeping_log
 from bridge.daemon.models import ModelDesk
+from bridge.daemon.presets import PresetDesk
 from bridge.daemon.service import create_service
 from bridge.daemon.settings import Settings, bad_folder, make_folders
 from bridge.downloads import Network
@@ -93,6 +94,7 @@ class Daemon:
         self._catalogue = Catalogue(settings.model_roots, model_folder())
         self._service = create_service(settings, state_folder() / "definitions.json")
         self._models_desk = ModelDesk(settings, self._service, network or Network())
+        self._presets_desk = PresetDesk(settings, self._service)
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as stack:
@@ -150,12 +152,12 @@ class Daemon:
                 signal.signal(number, handler)
 
     def _app(self) -> Starlette:
-        answers = {"models": self._models, "presets": self._presets, **self._models_desk.answers}
+        answers = {"models": self._models, **self._models_desk.answers, **self._presets_desk.answers}
         return create_app(
             self._service,
             Access(self.token, self.port),
             answers=answers,
-            handlers=self._models_desk.handlers,
+            handlers={**self._models_desk.handlers, **self._presets_desk.handlers},
             clients=self._clients,
             stop=self.stop,
         )
@@ -187,10 +189,3 @@ class Daemon:
 
     def _models(self) -> Mapping[str, Any]:
         return {"models": {folder: self._catalogue.names(folder) for folder in FOLDERS}}
-
-    def _presets(self) -> Mapping[str, Any]:
-        found, faults = all_presets(self._settings.preset_folders)
-        return {
-            "presets": [preset.to_json(self._catalogue.names) for preset in found.values()],
-            "faults": [fault.problem.to_json() for fault in faults],
-        }

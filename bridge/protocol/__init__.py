@@ -46,6 +46,7 @@ from .model_messages import (
     VerifyModel,
 )
 from .planes import CODECS, FORMS, ITEM_BYTES, MAX_SIDE, TURNED_BY, Form
+from .preset_messages import PRESET_REQUESTS, InspectWorkflow, RemovePreset, SavePreset
 from .session import ClientSession, CloseCode, Phase, ServerSession
 from .waiting import picture_bytes, place_of
 
@@ -63,6 +64,7 @@ __all__ = [
     "MESSAGES",
     "MODEL_REQUESTS",
     "PREFIX",
+    "PRESET_REQUESTS",
     "TURNED_BY",
     "VERSION",
     "VERSIONS",
@@ -83,6 +85,7 @@ __all__ = [
     "Frame",
     "Free",
     "Hello",
+    "InspectWorkflow",
     "LackingModels",
     "ListModels",
     "Message",
@@ -95,7 +98,9 @@ __all__ = [
     "Pull",
     "PullState",
     "Query",
+    "RemovePreset",
     "Result",
+    "SavePreset",
     "ServerSession",
     "SetStream",
     "Started",

@@ -13,6 +13,7 @@ from .frame import Frame, Plane
 from .message import Id, Message, Name, OptionalId
 from .model_messages import MODEL_REQUESTS, PullState
 from .planes import MAX_PLANES
+from .preset_messages import PRESET_REQUESTS
 from .schema import MAX_INTEGER, Bounds, Length, OneOf
 
 VERSION = 1
@@ -340,6 +341,7 @@ class Failure(Message):
 _CLIENT_KINDS: tuple[type[Message], ...] = (
     *(Hello, Submit, SetStream, StreamFrame, CloseStream, Cancel, Attach, Free, Query),
     *MODEL_REQUESTS,
+    *PRESET_REQUESTS,
 )
 
 CLIENT_MESSAGES: Mapping[str, type[Message]] = {kind.type: kind for kind in _CLIENT_KINDS}

@@ -115,6 +115,14 @@ def test_a_control_takes_kind_range_value_and_help_from_the_node():
     assert (model["type"], model["folder"]) == ("model", "checkpoints")
 
 
+def test_an_input_that_the_workflow_leaves_out_may_be_shown(tmp_path):
+    workflow = json.loads(json.dumps(WORKFLOW))
+    del workflow["5"]["inputs"]["steps"]
+    draft = Draft("Fox", parse_workflow(workflow), [Shown("5.steps", "steps", "Steps")])
+    preset = save_preset(tmp_path, "fox", make_preset(draft, DEFINITIONS))
+    assert preset.workflow["5"]["inputs"]["steps"] == 20
+
+
 def test_pictures_are_sent_to_the_host_and_sizes_follow_the_capture():
     data = made()
     assert data["workflow"]["7"]["class_type"] == "SendToHost"

@@ -1,0 +1,71 @@
+"""What the daemon answers about presets: which there are, and making one of a workflow."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from bridge.builtin import (
+    Draft,
+    all_presets,
+    chosen,
+    make_preset,
+    model_folder,
+    name_of,
+    offer_of,
+    remove_preset,
+    save_preset,
+)
+from bridge.daemon.settings import Settings
+from bridge.graph import parse_workflow
+from bridge.jobs import JobService
+from bridge.models import Catalogue
+from bridge.protocol import Answer, InspectWorkflow, Message, RemovePreset, SavePreset
+
+
+class PresetDesk:
+    """Answers what clients ask about presets.
+
+    Args:
+        settings: Where presets and models lie.
+        service: Knows the nodes.
+
+    Attributes:
+        handlers: Type of a message → what answers it.
+        answers: Subject of a ``query`` → what answers it.
+    """
+
+    def __init__(self, settings: Settings, service: JobService) -> None:
+        self._folders = settings.preset_folders
+        self._catalogue = Catalogue(settings.model_roots, model_folder())
+        self._service = service
+        self.handlers: Mapping[type[Message], Callable[[Any], Awaitable[Message]]] = {
+            InspectWorkflow: self._inspect,
+            SavePreset: self._save,
+            RemovePreset: self._remove,
+        }
+        self.answers = {"presets": self._list}
+
+    def _list(self) -> Mapping[str, Any]:
+        found, faults = all_presets(self._folders)
+        return {
+            "presets": [preset.to_json(self._catalogue.names) for preset in found.values()],
+            "faults": [fault.problem.to_json() for fault in faults],
+        }
+
+    async def _inspect(self, message: InspectWorkflow) -> Answer:
+        offer = offer_of(parse_workflow(message.workflow), await self._service.definitions())
+        return Answer(message.request, asdict(offer))
+
+    async def _save(self, message: SavePreset) -> Answer:
+        workflow, definitions = parse_workflow(message.workflow), await self._service.definitions()
+        suggested = offer_of(workflow, definitions).suggested
+        shown = [chosen(place, label, suggested) for place, label in message.shown.items()] or suggested
+        draft = Draft(message.title, workflow, shown, message.feeds, message.description)
+        data, name = make_preset(draft, definitions), name_of(message.title)
+        await asyncio.to_thread(save_preset, self._folders[0], name, data, message.replaces)
+        return Answer(message.request, {"name": name})
+
+    async def _remove(self, message: RemovePreset) -> Answer:
+        await asyncio.to_thread(remove_preset, self._folders[0], message.name)
+        return Answer(message.request, {})
