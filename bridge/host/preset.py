@@ -122,6 +122,11 @@ class Preset:
     lacks: tuple[tuple[str, str], ...] = ()
     icon: bytes = field(default=b"", repr=False)
 
+    @property
+    def wants_more_than_a_view(self) -> bool:
+        """Whether it needs what only some hosts send: several views, a result, or pictures."""
+        return self.source in (AROUND, CAMERAS) or bool(self.pictures)
+
     def progress_words(self, node: str, value: float, maximum: float, steps: object) -> str:
         """Say how far a node is: ``Sampler 3 of 8``, ``Loading checkpoint 40 %``.
 

@@ -39,6 +39,13 @@ def code_of(call: Any) -> str:
     return str(caught.value.code)
 
 
+def test_presets_that_want_more_than_a_view_are_not_offered(choices, presets):
+    choices.offer(presets)
+    offered = {preset.name for preset in choices.presets}
+    assert {"stylize", "relight", "upscale"} <= offered
+    assert not offered & {"outpaint", "sheet", "reference"}
+
+
 def test_all_is_there_again_in_the_next_editor(core, choices, presets, tmp_path):  # noqa: F811
     choices.set("longest_side", 768)
     choices.set_value("prompt", "clay ünd größer")

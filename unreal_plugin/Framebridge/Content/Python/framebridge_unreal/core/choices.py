@@ -133,8 +133,8 @@ class Choices:
     # ---- presets ---------------------------------------------------------------------------------
 
     def offer(self, presets: tuple[Preset, ...]) -> None:
-        """Take the presets that the daemon has."""
-        self._presets = {preset.name: preset for preset in presets}
+        """Take the presets that the daemon has; those that want what is not sent from here are left out."""
+        self._presets = {preset.name: preset for preset in presets if not preset.wants_more_than_a_view}
 
     @property
     def presets(self) -> tuple[Preset, ...]:
