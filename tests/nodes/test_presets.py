@@ -6,29 +6,37 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from bridge.builtin import demo_frame_file, expand_preset, load_preset, model_folder
+from bridge.builtin import all_presets, demo_frame_file, expand, expand_preset, load_preset, model_folder
 from bridge.diffusion import free, networks
 from bridge.engine import Cache, Folders, Job, NodeLibrary, execute
 from bridge.errors import WorkflowError
 from bridge.graph import parse_workflow, validate
-from bridge.imaging import load_frame
+from bridge.imaging import decode_plane, load_frame, to_plane
 from bridge.models import Catalogue
 from bridge.nodes import load
-from bridge.protocol import Result
+from bridge.protocol import Frame, Plane, Result
 
 SMALL = {"width": 64, "height": 64, "steps": 2}
 WANTED = {
-    "checkpoint": "v1-5-pruned-emaonly.safetensors",
+    "checkpoint": "v1-5-pruned-emaonly-fp16.safetensors",
     "controlnet": [
         "control_v11f1p_sd15_depth_fp16.safetensors",
         "control_v11p_sd15_canny_fp16.safetensors",
         "control_v11p_sd15_normalbae_fp16.safetensors",
     ],
 }
+
+
+class Anything(tuple[str, ...]):
+    """The names of models, whatever is asked for."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +112,54 @@ async def test_a_preset_runs_with_all_of_its_units_and_with_none(
     assert not {"ControlNetLoader", "ControlNetApplyAdvanced", "ViewportEdges"} & ran
     assert every.shape == none.shape == (64, 64, 3)
     assert every.data != none.data
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["sketch", "relight", "outpaint", "sketch-sd15", "relight-sd15", "outpaint-sd15", "sheet-sd15"],
+)
+async def test_the_other_presets_run(library: NodeLibrary, job: Job, name: str) -> None:
+    _, picture = await run(library, job, expand_preset(name, SMALL))
+    assert picture.shape == (64, 64, 3)
+    assert len(set(bytes(picture.data))) > 16, "a picture, not a colour"
+
+
+async def test_outpainting_keeps_what_the_mask_leaves_out(library: NodeLibrary, job: Job) -> None:
+    assert job.frame
+    color = np.zeros((64, 64, 3), np.uint8)
+    color[..., 0] = 200
+    mask = np.zeros((64, 64), np.float32)
+    mask[:, :16] = 1
+    planes = {
+        "color": to_plane("color", color),
+        "depth": Plane("depth", (64, 64), "f32", np.full((64, 64), 3, np.float32).tobytes()),
+        "mask": Plane("mask", (64, 64), "f32", mask.tobytes()),
+    }
+    seen = replace(job, frame=Frame(planes))
+    _, picture = await run(library, seen, expand_preset("outpaint", SMALL | {"width": 64, "height": 64}))
+    pixels = decode_plane(picture)
+    assert (pixels[:, 16:] == color[:, 16:]).all()
+    assert (pixels[:, :16] != color[:, :16]).any()
+
+
+def test_every_preset_is_a_sound_workflow_of_our_nodes(library: NodeLibrary) -> None:
+    for preset in all_presets()[0].values():
+        workflow = parse_workflow(expand(preset, {}))
+        found = validate(workflow, library.registry.definitions, lambda folder: Anything())
+        assert not found.problems, preset.name
+        assert not found.warnings, preset.name
+        assert len(found.outputs) == 1, preset.name
+
+
+def test_every_model_that_a_preset_names_is_a_control_or_comes_along(library: NodeLibrary) -> None:
+    ours = {"framebridge-demo", "framebridge-demo-depth", "framebridge-demo-canny", "RealESRGAN_x4plus"}
+    for preset in all_presets()[0].values():
+        controls = {target for control in preset.controls for target in control.targets}
+        for node_id, node in preset.workflow.items():
+            for entry in library.registry.definitions[node["class_type"]].inputs:
+                name = node["inputs"].get(entry.name)
+                if entry.choices_from and name not in ours:
+                    assert (node_id, entry.name) in controls, (preset.name, node_id, name)
 
 
 async def test_controlnets_of_bypassed_units_need_not_be_installed(library: NodeLibrary, job: Job) -> None:
