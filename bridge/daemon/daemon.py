@@ -31,9 +31,10 @@ from bridge.daemon.instance import being_the_only_one
 from bridge.daemon.log import keeping_log
 from bridge.daemon.models import ModelDesk
 from bridge.daemon.service import create_service
-from bridge.daemon.settings import Settings, bad_folder, make_folders
+from bridge.daemon.settings import Settings, bad_folder, make_folders, wildcard_folder
 from bridge.downloads import Network
 from bridge.models import FOLDERS, Catalogue
+from bridge.prompts import Wildcards, negative_presets
 from bridge.server import SOCKET_PATH, Access, Clients, WebServer, bind, create_app
 
 logger = logging.getLogger(__name__)
@@ -150,7 +151,13 @@ class Daemon:
                 signal.signal(number, handler)
 
     def _app(self) -> Starlette:
-        answers = {"models": self._models, "presets": self._presets, **self._models_desk.answers}
+        answers = {
+            "models": self._models,
+            "presets": self._presets,
+            "negatives": lambda: {"negatives": negative_presets()},
+            "wildcards": _wildcards,
+            **self._models_desk.answers,
+        }
         return create_app(
             self._service,
             Access(self.token, self.port),
@@ -190,3 +197,7 @@ class Daemon:
 
     def _presets(self) -> Mapping[str, Any]:
         return {"presets": [load_preset(name).to_json(self._catalogue.names) for name in preset_names()]}
+
+
+def _wildcards() -> Mapping[str, Any]:
+    return {"folder": str(wildcard_folder()), "wildcards": list(Wildcards([wildcard_folder()]).names)}

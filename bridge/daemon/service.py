@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bridge.builtin import expand_preset, model_folder
-from bridge.daemon.settings import Settings
+from bridge.daemon.settings import Settings, wildcard_folder
 from bridge.jobs import JobService
 from bridge.models import Catalogue
+from bridge.prompts import Wildcards, resolve
 from bridge.server import PictureNames
 
 
@@ -23,4 +24,7 @@ def create_service(settings: Settings, definitions_file: Path | None) -> JobServ
     def choices(folder: str) -> Sequence[str]:
         return PictureNames(folders, folder) if folder in folders else catalogue.names(folder)
 
-    return JobService(settings.worker, definitions_file, choices, expand_preset)
+    def resolved(template: str, seed: int) -> str:
+        return resolve(template, seed, Wildcards([wildcard_folder()]))
+
+    return JobService(settings.worker, definitions_file, choices, expand_preset, resolved)

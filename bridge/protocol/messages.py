@@ -37,6 +37,9 @@ HELLO_TIMEOUT_S = 5.0
 Versions = Annotated[tuple[int, ...], Length(0, 32)]
 """Protocol versions."""
 
+Names = Annotated[tuple[Name, ...], Length(0, 256)]
+"""Of values."""
+
 Pictures = Annotated[tuple[Plane, ...], Length(0, MAX_PLANES)]
 """Planes, each of its own size."""
 
@@ -80,6 +83,7 @@ class Submit(Message):
         targets: Run only these output nodes, and what they need; empty for all.
         number: Its place in the queue, lowest first; by default one more than the last.
         front: Whether it goes before all that wait; a ``number`` overrules it.
+        dynamic: Names of ``values`` that may be dynamic prompts: ``a {red|blue} __animal__``.
     """
 
     type: ClassVar[str] = "submit"
@@ -93,6 +97,7 @@ class Submit(Message):
     targets: Annotated[tuple[Name, ...], Length(0, 10_000)] = ()
     number: float | None = None
     front: bool = False
+    dynamic: Names = ()
 
     def find_fault(self) -> str:
         """Say if both a workflow and a preset are given."""
@@ -110,6 +115,7 @@ class SetStream(Message):
         preset: As in ``submit``.
         values: As in ``submit``.
         wants_preview: As in ``submit``.
+        dynamic: As in ``submit``.
     """
 
     type: ClassVar[str] = "set_stream"
@@ -119,6 +125,7 @@ class SetStream(Message):
     preset: Name = ""
     values: Mapping[str, Any] = field(default_factory=dict)
     wants_preview: bool = False
+    dynamic: Names = ()
 
     def find_fault(self) -> str:
         """Say if both a workflow and a preset are given."""
@@ -209,6 +216,7 @@ class Accepted(Message):
         job: The job's id; empty for a stream.
         position: Jobs ahead of it.
         warnings: What is odd about the workflow but does not stop it.
+        texts: Name → what a dynamic prompt has become.
     """
 
     type: ClassVar[str] = "accepted"
@@ -216,6 +224,7 @@ class Accepted(Message):
     job: OptionalId = ""
     position: int = 0
     warnings: tuple[Problem, ...] = ()
+    texts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
