@@ -31,6 +31,7 @@ from bridge.imaging.depth import (
 from bridge.imaging.edges import EdgeLimits, geometric_edges
 from bridge.imaging.frame_file import load_frame, pack_frame, save_frame, unpack_frame
 from bridge.imaging.frame_store import FrameStore
+from bridge.imaging.grid_sheet import Cell, grid_sheet
 from bridge.imaging.masks import MaskOperation, combine_masks, feather_mask, grow_mask, outpaint_mask
 from bridge.imaging.morphology import MorphologyOperation, morphology
 from bridge.imaging.normals import normals_from_depth, normals_to_control, unpack_normals
@@ -50,6 +51,7 @@ __all__ = [
     "GREY",
     "BlendMode",
     "Capture",
+    "Cell",
     "CompositeMode",
     "ControlOptions",
     "Controls",
@@ -85,6 +87,7 @@ __all__ = [
     "find_range",
     "gaussian_blur",
     "geometric_edges",
+    "grid_sheet",
     "grow_mask",
     "in_steps",
     "insert_texts",
