@@ -1,5 +1,6 @@
 """The wire, sans I/O: messages, frames, envelopes, and the rules of a session."""
 
+from .binding import KINDS, Binding, read_bindings, write_bindings
 from .envelope import PREFIX, decode, encode, encode_parts
 from .frame import Buffer, Camera, Frame, Plane
 from .message import Message
@@ -45,7 +46,9 @@ from .model_messages import (
     PullState,
     VerifyModel,
 )
+from .names import MAX_NAMES, Named, Names, SceneObject
 from .planes import CODECS, FORMS, ITEM_BYTES, MAX_SIDE, TURNED_BY, Form
+from .schema import place_in
 from .session import ClientSession, CloseCode, Phase, ServerSession
 from .waiting import picture_bytes, place_of
 
@@ -56,9 +59,11 @@ __all__ = [
     "FORMS",
     "HELLO_TIMEOUT_S",
     "ITEM_BYTES",
+    "KINDS",
     "MAX_HELLO_BYTES",
     "MAX_JSON_BYTES",
     "MAX_MESSAGE_BYTES",
+    "MAX_NAMES",
     "MAX_SIDE",
     "MESSAGES",
     "MODEL_REQUESTS",
@@ -70,6 +75,7 @@ __all__ = [
     "AddFolder",
     "Answer",
     "Attach",
+    "Binding",
     "Buffer",
     "Camera",
     "Cancel",
@@ -87,6 +93,8 @@ __all__ = [
     "ListModels",
     "Message",
     "ModelInfo",
+    "Named",
+    "Names",
     "Phase",
     "PlanPull",
     "Plane",
@@ -96,6 +104,7 @@ __all__ = [
     "PullState",
     "Query",
     "Result",
+    "SceneObject",
     "ServerSession",
     "SetStream",
     "Started",
@@ -108,5 +117,8 @@ __all__ = [
     "encode",
     "encode_parts",
     "picture_bytes",
+    "place_in",
     "place_of",
+    "read_bindings",
+    "write_bindings",
 ]
