@@ -15,6 +15,9 @@ from bridge.errors import BridgeError, Problem, WorkflowError
 
 PRESETS = Path(__file__).parent / "presets"
 
+FIRST = "stylize"
+"""What names of presets begin with that are listed before the others."""
+
 
 @dataclass(frozen=True, slots=True)
 class Preset:
@@ -151,8 +154,9 @@ def save_pictures_too(workflow: Mapping[str, Any], prefix: str) -> dict[str, Any
 
 
 def _files(folders: Sequence[Path]) -> dict[str, Path]:
-    found = (file for folder in (PRESETS, *folders) for file in sorted(folder.glob("*.json"), key=_name))
-    return {_name(file): file for file in found}
+    ours = sorted(PRESETS.glob("*.json"), key=lambda file: (not _name(file).startswith(FIRST), _name(file)))
+    theirs = (file for folder in folders for file in sorted(folder.glob("*.json"), key=_name))
+    return {_name(file): file for file in (*ours, *theirs)}
 
 
 def _name(file: Path) -> str:

@@ -60,7 +60,7 @@ def codes(preset, values):
 
 
 def test_stylize_comes_along():
-    assert preset_names() == ["stylize", "stylize-sd15"]
+    assert preset_names() == ["stylize", "stylize-sd15", "inpaint", "objects"]
     assert isinstance(load_preset("Stylize"), Preset)
 
 
@@ -171,7 +171,7 @@ def test_an_unknown_preset_says_what_there_is(name, hint):
 def test_folders_of_the_user_add_presets_and_replace_ours(own):
     folders = own("Mine")
     own("stylize", title="My own")
-    assert preset_names(folders) == ["stylize", "stylize-sd15", "mine"]
+    assert preset_names(folders) == [*preset_names(), "mine"]
     assert load_preset("mine", folders).title == "Mine"
     assert load_preset("stylize", folders).title == "My own"
     assert expand_preset("mine", {"soft": True, "width": 10**9}, folders)["1"]["inputs"] == {
