@@ -14,6 +14,7 @@ import typer
 
 from bridge import __version__
 from bridge.cli.models import models_app
+from bridge.cli.request import Prompts, Request
 from bridge.errors import BridgeError, InputError, WorkflowError
 
 EXIT_FAILED = 1
@@ -88,6 +89,25 @@ Models = Annotated[
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where pictures are written.")]
 OnDevice = Annotated[Device, typer.Option("--device", help="Where the models run.")]
 InDType = Annotated[DType, typer.Option("--dtype", help="The number format the models run in.")]
+WorkflowFile = Annotated[
+    Path | None,
+    typer.Argument(metavar="WORKFLOW.json|PICTURE.png", help="API-format JSON, or a picture that holds one."),
+]
+PresetName = Annotated[
+    str, typer.Option("--preset", metavar="NAME", help="A preset instead of a workflow: stylize.")
+]
+Values = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NODE.INPUT=VALUE",
+        help="Change an input, 3.seed=42, or a preset's control, steps=4; may be repeated.",
+    ),
+]
+FrameFile = Annotated[
+    Path | None,
+    typer.Option("--frame", metavar="FILE.npz", help="The captured frame that ViewportFrame sees."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of text.")]
 
 
@@ -143,50 +163,96 @@ def demo(
 
 @app.command()
 def run(
-    workflow: Annotated[
-        Path,
-        typer.Argument(
-            metavar="WORKFLOW.json|PICTURE.png", help="API-format JSON, or a picture that holds one."
-        ),
-    ],
+    workflow: WorkflowFile = None,
+    preset: PresetName = "",
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where pictures are written.")] = Path(
         "out"
     ),
     models: Models = None,
     device: OnDevice = Device.AUTO,
     dtype: InDType = DType.AUTO,
-    values: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="NODE.INPUT=VALUE", help="Change an input: 3.seed=42; may be repeated."
-        ),
-    ] = None,
-    frame: Annotated[
-        Path | None,
-        typer.Option("--frame", metavar="FILE.npz", help="The captured frame that ViewportFrame sees."),
-    ] = None,
+    values: Values = None,
+    frame: FrameFile = None,
     only: Annotated[
         list[str] | None,
         typer.Option(
             "--only", metavar="NODE", help="Run this output node alone, by its id; may be repeated."
         ),
     ] = None,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(
+            "--prompts", metavar="FILE.txt", help="One picture for each line of a text file; # is a comment."
+        ),
+    ] = None,
+    prompt: Annotated[
+        list[str] | None,
+        typer.Option("--prompt", metavar="TEXT", help="One picture for this prompt; may be repeated."),
+    ] = None,
+    prompt_input: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--prompt-input", metavar="NODE.INPUT", help="Where prompts go, if that is not found by itself."
+        ),
+    ] = None,
+    wildcards: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--wildcards",
+            metavar="DIR",
+            help="Text files that __name__ in a prompt draws from; may be repeated.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+    variants: Annotated[
+        int, typer.Option(min=1, max=1000, help="Pictures for each prompt with {a|b} or __name__ in it.")
+    ] = 1,
+    combinations: Annotated[
+        bool, typer.Option("--combinations", help="Make every combination of {a|b} and __name__ instead.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run one workflow without a daemon and write its pictures."""
-    _run(
-        "workflow",
-        "run",
-        workflow,
-        out,
-        models or [],
-        device.value,
-        dtype.value,
-        values or [],
-        frame,
-        only or [],
-        as_json,
+    """Run a workflow or preset without a daemon, once or for many prompts, and write its pictures."""
+    request = Request(
+        workflow, preset, out, models or [], device.value, dtype.value, values or [], frame, as_json
     )
+    if not (prompts or prompt):
+        if prompt_input or wildcards or variants > 1 or combinations:
+            raise typer.BadParameter("this option is about prompts: give --prompts FILE.txt or --prompt TEXT")
+        _run("workflow", "run", request, only or [])
+    if only:
+        raise typer.BadParameter("--only runs a single picture; leave it or the prompts out")
+    texts = Prompts(prompts, prompt or [], prompt_input or [], wildcards or [], variants, combinations)
+    _run("batch", "run_prompts", request, texts)
+
+
+@app.command()
+def grid(
+    x: Annotated[
+        str, typer.Option("--x", metavar="INPUT=VALUES", help="Along the rows: 3.seed=1,2,3 or 3.seed=1..4.")
+    ],
+    workflow: WorkflowFile = None,
+    y: Annotated[
+        str,
+        typer.Option("--y", metavar="INPUT=VALUES", help='Down the columns: 6.text="a cat, asleep",a dog.'),
+    ] = "",
+    preset: PresetName = "",
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where pictures are written.")] = Path(
+        "out"
+    ),
+    models: Models = None,
+    device: OnDevice = Device.AUTO,
+    dtype: InDType = DType.AUTO,
+    values: Values = None,
+    frame: FrameFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare pictures over one or two inputs: a contact sheet, and each of its pictures as a file."""
+    request = Request(
+        workflow, preset, out, models or [], device.value, dtype.value, values or [], frame, as_json
+    )
+    _run("grid", "grid", request, x, y)
 
 
 @app.command()

@@ -1,9 +1,11 @@
 """Jobs without a daemon: the same queue and the same worker, in this process and its child."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from bridge.client import error_from
 from bridge.daemon import Settings, create_service
@@ -77,3 +79,22 @@ async def local_jobs(settings: Settings) -> AsyncIterator[LocalJobs]:
         yield LocalJobs(service)
     finally:
         await service.close()
+
+
+def saved_files(outcome: LocalOutcome, settings: Settings) -> list[Path]:
+    """Return the files that output nodes wrote."""
+    items = [
+        item
+        for node in outcome.finished.outputs.values()
+        for shown in node.values()
+        for item in _files(shown)
+    ]
+    return [settings.folders[item["type"]] / item["subfolder"] / item["filename"] for item in items]
+
+
+def _files(shown: Any) -> list[Mapping[str, str]]:
+    return (
+        [item for item in shown if isinstance(item, dict) and "filename" in item]
+        if isinstance(shown, list)
+        else []
+    )

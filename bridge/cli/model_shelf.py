@@ -133,7 +133,8 @@ def _table(found: list[Card]) -> Table:
     table = Table("  name", "family", "size", "trigger words", "licence", box=None, padding=(0, 2, 0, 0))
     for each in found:
         words = ", ".join(each.notes.triggers)
-        row = [each.family, gigabytes(each.bytes) if each.bytes else "", words, each.notes.licence]
+        size = gigabytes(each.bytes) if each.bytes else UNKNOWN
+        row = [each.family or UNKNOWN, size, words, each.notes.licence or UNKNOWN]
         name = f"  {each.name}" + (f"  ({each.fault})" if each.fault else "")
         table.add_row(*(_plain(cell) for cell in (name, *row)), style="red" if each.fault else "")
     return table

@@ -12,8 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bridge.builtin import model_folder, save_pictures_too
-from bridge.cli.local import LocalOutcome, local_jobs
-from bridge.cli.source import Source, read_source
+from bridge.cli.asked import AskedPreset, read_asked, settings_of
+from bridge.cli.local import local_jobs, saved_files
+from bridge.cli.request import Request
+from bridge.cli.source import Source
 from bridge.daemon import Settings, make_folders
 from bridge.errors import Problem
 from bridge.graph import parse_workflow, read_settings
@@ -22,33 +24,27 @@ from bridge.protocol import Message, Submit
 from bridge.protocol import Progress as StepsDone
 
 
-def run(
-    path: Path,
-    out: Path,
-    models: list[Path],
-    device: str,
-    dtype: str,
-    values: list[str],
-    frame_file: Path | None,
-    only: list[str],
-    as_json: bool,
-) -> None:
-    """Run a workflow and write its pictures.
+def run(request: Request, only: Sequence[str]) -> None:
+    """Run a workflow or preset and write its pictures.
+
+    Args:
+        request: What is run.
+        only: Ids of the output nodes to run; empty for all.
 
     Raises:
         BridgeError: What is wrong with the workflow, or why it failed.
     """
-    source = read_source(path)
-    settings = Settings(models=models, output=out, device=device, dtype=dtype)
+    source, values = _read(request)
+    settings = settings_of(request)
     make_folders({"output": settings.folders["output"]})  # better now than after the work is done
-    frame = source.frame(frame_file, settings.folders["frames"])
-    steps = StepBar(source.workflow, is_quiet=as_json)
+    frame = source.frame(request.frame, settings.folders["frames"])
+    steps = StepBar(source.workflow, is_quiet=request.as_json)
     kept = _keeping_pictures(source.workflow, only)
     targets = (*only, *(kept.keys() - source.workflow.keys())) if only else ()
     submit = Submit("run", kept, frame=frame, extra=source.extra, targets=targets)
     with steps:
         report = asyncio.run(_run(settings, source, submit, values, steps))
-    report.print(as_json)
+    report.print(request.as_json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +105,17 @@ class StepBar:
         return nullcontext() if self._is_quiet else self._progress
 
 
+def _read(request: Request) -> tuple[Source, Sequence[str]]:
+    """Return what is run, and the values that are still to be set in it: a preset has them already."""
+    found = read_asked(request.workflow, request.preset)
+    if isinstance(found, Source):
+        return found, request.values
+    preset = AskedPreset(found)
+    return Source(preset.workflow(preset.read(request.values))), ()
+
+
 async def _run(
-    settings: Settings, source: Source, submit: Submit, values: list[str], steps: StepBar
+    settings: Settings, source: Source, submit: Submit, values: Sequence[str], steps: StepBar
 ) -> Report:
     async with local_jobs(settings) as jobs:
         definitions = await jobs.service.definitions()
@@ -124,7 +129,7 @@ async def _run(
         *outcome.finished.problems,
         *source.differences(environment, hashes),
     ]
-    return Report(_saved(outcome, settings), warnings, outcome.finished.timings)
+    return Report(saved_files(outcome, settings), warnings, outcome.finished.timings)
 
 
 def _keeping_pictures(workflow: Mapping[str, Any], only: Sequence[str]) -> Mapping[str, Any]:
@@ -138,22 +143,3 @@ def _keeping_pictures(workflow: Mapping[str, Any], only: Sequence[str]) -> Mappi
         if node["class_type"] != "SendToHost" or not only or node_id in only
     }
     return save_pictures_too(wanted, "framebridge")
-
-
-def _saved(outcome: LocalOutcome, settings: Settings) -> list[Path]:
-    """Return the files that output nodes wrote."""
-    items = [
-        item
-        for node in outcome.finished.outputs.values()
-        for shown in node.values()
-        for item in _files(shown)
-    ]
-    return [settings.folders[item["type"]] / item["subfolder"] / item["filename"] for item in items]
-
-
-def _files(shown: Any) -> list[Mapping[str, str]]:
-    return (
-        [item for item in shown if isinstance(item, dict) and "filename" in item]
-        if isinstance(shown, list)
-        else []
-    )

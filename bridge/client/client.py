@@ -137,6 +137,7 @@ class Client:
         extra: Mapping[str, Any] | None = None,
         targets: Sequence[str] = (),
         front: bool = False,
+        dynamic: Sequence[str] = (),
         on_progress: Callable[[Started | Progress | Preview], None] | None = None,
         wants_preview: bool = False,
         timeout_s: float | None = None,
@@ -151,6 +152,7 @@ class Client:
             extra: See ``Submit``.
             targets: Ids of the output nodes to run; empty for all.
             front: Whether to go before all jobs that wait.
+            dynamic: Names of ``values`` that may be dynamic prompts.
             on_progress: Called in this thread.
             wants_preview: Whether to pass pictures to ``on_progress`` too.
             timeout_s: ``None`` to wait as long as the connection is good.
@@ -171,6 +173,7 @@ class Client:
             extra or {},
             tuple(targets),
             front=front,
+            dynamic=tuple(dynamic),
         )
         accepted = ask(self._connection, submit, Accepted, ANSWER_S if timeout_s is None else timeout_s)
         try:
@@ -182,7 +185,7 @@ class Client:
             unexplained = CANCELLED if finished.state == "cancelled" else UNEXPLAINED
             raise error_from(finished.problems or (unexplained,), ExecutionError)
         warnings = (*accepted.warnings, *finished.problems)
-        return Outcome(accepted.job, tuple(results), finished, warnings)
+        return Outcome(accepted.job, tuple(results), finished, warnings, accepted.texts)
 
     def stream(
         self,

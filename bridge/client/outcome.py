@@ -1,7 +1,8 @@
 """What became of a job, for scripts: pictures, or the error that the daemon described."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from ..errors import (
     BridgeError,
@@ -29,12 +30,14 @@ class Outcome:
         results: What ``SendToHost`` nodes handed back, in the order of arrival.
         finished: The daemon's last word, with the outputs of all nodes and timings.
         warnings: What was odd about the workflow or in its nodes, and what kept some of these from running.
+        texts: Name → what a dynamic prompt has become.
     """
 
     job: str
     results: tuple[Result, ...]
     finished: Finished
     warnings: tuple[Problem, ...] = ()
+    texts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def images(self) -> tuple[Plane, ...]:

@@ -4,7 +4,7 @@ from bridge.daemon.daemon import Daemon, serve
 from bridge.daemon.instance import wait_until_gone
 from bridge.daemon.log import keeping_log
 from bridge.daemon.service import create_service
-from bridge.daemon.settings import Settings, data_folder, make_folders
+from bridge.daemon.settings import Settings, data_folder, make_folders, wildcard_folder
 
 __all__ = [
     "Daemon",
@@ -15,4 +15,5 @@ __all__ = [
     "make_folders",
     "serve",
     "wait_until_gone",
+    "wildcard_folder",
 ]

@@ -32,9 +32,10 @@ from bridge.daemon.log import keeping_log
 from bridge.daemon.models import ModelDesk
 from bridge.daemon.presets import PresetDesk
 from bridge.daemon.service import create_service
-from bridge.daemon.settings import Settings, bad_folder, make_folders
+from bridge.daemon.settings import Settings, bad_folder, make_folders, wildcard_folder
 from bridge.downloads import Network
 from bridge.models import FOLDERS, Catalogue
+from bridge.prompts import Wildcards, negative_presets
 from bridge.server import SOCKET_PATH, Access, Clients, WebServer, bind, create_app
 
 logger = logging.getLogger(__name__)
@@ -152,7 +153,13 @@ class Daemon:
                 signal.signal(number, handler)
 
     def _app(self) -> Starlette:
-        answers = {"models": self._models, **self._models_desk.answers, **self._presets_desk.answers}
+        answers = {
+            "models": self._models,
+            "negatives": lambda: {"negatives": negative_presets()},
+            "wildcards": _wildcards,
+            **self._models_desk.answers,
+            **self._presets_desk.answers,
+        }
         return create_app(
             self._service,
             Access(self.token, self.port),
@@ -189,3 +196,7 @@ class Daemon:
 
     def _models(self) -> Mapping[str, Any]:
         return {"models": {folder: self._catalogue.names(folder) for folder in FOLDERS}}
+
+
+def _wildcards() -> Mapping[str, Any]:
+    return {"folder": str(wildcard_folder()), "wildcards": list(Wildcards([wildcard_folder()]).names)}

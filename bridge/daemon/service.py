@@ -5,9 +5,10 @@ from functools import partial
 from pathlib import Path
 
 from bridge.builtin import expand_preset, model_folder
-from bridge.daemon.settings import Settings
+from bridge.daemon.settings import Settings, wildcard_folder
 from bridge.jobs import JobService
 from bridge.models import Catalogue
+from bridge.prompts import Wildcards, resolve
 from bridge.server import PictureNames
 
 
@@ -24,5 +25,8 @@ def create_service(settings: Settings, definitions_file: Path | None) -> JobServ
     def choices(folder: str) -> Sequence[str]:
         return PictureNames(folders, folder) if folder in folders else catalogue.names(folder)
 
+    def resolved(template: str, seed: int) -> str:
+        return resolve(template, seed, Wildcards([wildcard_folder()]))
+
     expand = partial(expand_preset, folders=settings.preset_folders)
-    return JobService(settings.worker, definitions_file, choices, expand)
+    return JobService(settings.worker, definitions_file, choices, expand, resolved)

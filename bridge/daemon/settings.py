@@ -21,6 +21,11 @@ def data_folder() -> Path:
     return Path(platformdirs.user_data_dir("framebridge", appauthor=False))
 
 
+def wildcard_folder() -> Path:
+    """Return the folder of the user's wildcards; it may not exist."""
+    return data_folder() / "wildcards"
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a daemon, or a single run without one, is to work with.

@@ -31,6 +31,7 @@ from bridge.diffusion.guidance_rules import (
 from bridge.diffusion.guiders import DualGuidance, Guider, PromptGuidance
 from bridge.diffusion.hyper_tile import HyperTile, add_hyper_tile
 from bridge.diffusion.job_files import job_file, job_file_stamp
+from bridge.diffusion.job_frame import frame_digest, job_frame
 from bridge.diffusion.kontext import kontext_size
 from bridge.diffusion.latent_arithmetic import add_latents, blend_latents, interpolate_latents, lay_latents
 from bridge.diffusion.latent_batch import (
@@ -44,6 +45,7 @@ from bridge.diffusion.latent_batch import (
     with_samples,
 )
 from bridge.diffusion.latent_file import read_latents, write_latents
+from bridge.diffusion.laying import laid_over
 from bridge.diffusion.loading import (
     load_autoencoder,
     load_checkpoint,
@@ -62,6 +64,14 @@ from bridge.diffusion.model_folders import (
 )
 from bridge.diffusion.networks import LATENT_FACTOR
 from bridge.diffusion.noise import Noise, SeededNoise
+from bridge.diffusion.object_prompts import (
+    BoundPrompt,
+    ObjectPrompts,
+    bind_prompts,
+    encode_bindings,
+    limit_repaint,
+    named_mask,
+)
 from bridge.diffusion.pictures import (
     composite,
     each_picture,
@@ -161,6 +171,7 @@ __all__ = [
     "AlignedFor",
     "Area",
     "Autoencoder",
+    "BoundPrompt",
     "Clip",
     "Conditioning",
     "Control",
@@ -185,6 +196,7 @@ __all__ = [
     "NoiseScaling",
     "NoiseSchedule",
     "NormLimit",
+    "ObjectPrompts",
     "PatternFlags",
     "PerpendicularGuidance",
     "PerturbedAttentionGuidance",
@@ -226,6 +238,7 @@ __all__ = [
     "autoencoder_state",
     "average",
     "beta_sigmas",
+    "bind_prompts",
     "blend_latents",
     "block_shares",
     "checkpoint_state",
@@ -240,6 +253,7 @@ __all__ = [
     "dpmpp_sde",
     "each_picture",
     "embedding_stamps",
+    "encode_bindings",
     "encode_image",
     "encode_inpainting",
     "encode_masked",
@@ -257,19 +271,23 @@ __all__ = [
     "flux_mu",
     "flux_schedule",
     "folder_stamps",
+    "frame_digest",
     "free",
     "interpolate_latents",
     "job_catalogue",
     "job_file",
     "job_file_stamp",
+    "job_frame",
     "join_images",
     "join_latents",
     "join_texts",
     "karras_sigmas",
     "kontext_size",
+    "laid_over",
     "laplace_sigmas",
     "latent_factor",
     "lay_latents",
+    "limit_repaint",
     "limit_to_area",
     "limit_to_region",
     "lms",
@@ -289,6 +307,7 @@ __all__ = [
     "model_stamps",
     "multiply_attention",
     "multiply_text_attention",
+    "named_mask",
     "pick_latents",
     "placement",
     "polyexponential_sigmas",

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, Generic, TypeVar
 
 from .. import protocol
 from ..errors import BridgeError, Problem
@@ -41,6 +41,7 @@ class LiveStream(Generic[Context]):
         self._link, self._preset_named = link, preset_named
         self._pace = Pace()
         self._set: tuple[Recipe, str] | None = None
+        self._texts: Mapping[str, Any] = {}
         self._frames: dict[int, tuple[Context, Recipe]] = {}
         self._has_picture = False
         self._progress = ""
@@ -77,7 +78,7 @@ class LiveStream(Generic[Context]):
         if self.problem is not None:  # the stream may not even be open
             self.problem = None
             self._pace.forget()
-        self._set = recipe, self._link.session.set_live(recipe)
+        self._set, self._texts = (recipe, self._link.session.set_live(recipe)), {}
         # The daemon paints the newest frame again under its number.
         self._frames = {number: (context, recipe) for number, (context, _) in self._frames.items()}
         return True
@@ -115,6 +116,8 @@ class LiveStream(Generic[Context]):
         match message:
             case protocol.Welcome():  # what was under way on another connection is lost
                 self.forget()
+            case protocol.Accepted(request=request, texts=texts) if self._set and self._set[1] == request:
+                self._texts = texts
             case protocol.Result(stream=stream, planes=planes) if stream == LIVE and planes:
                 return self._picture(message)
             case protocol.Progress(stream=stream) if stream == LIVE and self._set is not None:
@@ -140,7 +143,7 @@ class LiveStream(Generic[Context]):
             return None
         self._progress, self._has_picture = "", True
         context, recipe = known
-        return message.planes[0], recipe, context
+        return message.planes[0], recipe.drawn(self._texts), context
 
     def _note_progress(self, message: protocol.Progress, recipe: Recipe) -> None:
         """Say what is going on while there is no picture, or while a model is read."""

@@ -12,12 +12,19 @@ from ..errors import BridgeError
 CONTROL_TYPES = ("text", "integer", "number", "choice", "boolean", "model")
 
 FIXED_TYPES = {
-    "prompt": "text", "negative_prompt": "text", "seed": "integer", "steps": "integer", "strength": "number"
+    "prompt": "text", "negative_prompt": "text", "seed": "integer", "steps": "integer", "strength": "number",
+    "objects": "text", "selection": "text",
 }  # fmt: skip
 """Controls that a panel treats specially, and must know."""
 
 FROM_CAPTURE = frozenset({"width", "height"})
 """Controls that a panel does not show: the capture has their answer."""
+
+OBJECTS, SELECTION = "objects", "selection"
+"""Controls for prompts of single objects, and for the objects that are selected; see ``objects``."""
+
+FROM_SCENE = frozenset({OBJECTS, SELECTION})
+"""Controls that are not shown as a text: the scene has their answer."""
 
 FROM_SHOT = frozenset({"depth_near", "depth_far"})
 """Controls that an animation sets for all of its frames."""

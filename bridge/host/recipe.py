@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import BridgeError
@@ -20,6 +20,9 @@ LARGEST_SEED = 2**31 - 1
 CARRIED = frozenset({"prompt", "negative_prompt", SEED})
 """Controls whose values mean the same in every preset; strength and steps do not."""
 
+DYNAMIC = ("prompt", "negative_prompt")
+"""Controls that may hold dynamic prompts."""
+
 RECIPE_TEXT = "framebridge"
 """The PNG text that holds a recipe."""
 
@@ -32,23 +35,40 @@ class Recipe:
         preset: Its name.
         values: Control name → value.
         digest: Of the preset, as it was.
+        dynamic: Names of values that are dynamic prompts; the daemon draws texts from them.
+        templates: Name → the dynamic prompt that a value was drawn from.
     """
 
     preset: str
     values: Mapping[str, Any]
     digest: str = ""
+    dynamic: tuple[str, ...] = ()
+    templates: Mapping[str, str] = field(default_factory=dict)
 
     def with_values(self, **values: Any) -> Recipe:
         """Return a copy with some values changed."""
         return replace(self, values={**self.values, **values})
 
+    def with_dynamic(self) -> Recipe:
+        """Return a copy whose prompts are dynamic where they look like it: with ``{`` or ``__``."""
+        texts = ((name, self.values.get(name)) for name in DYNAMIC)
+        found = (name for name, text in texts if isinstance(text, str) and ("{" in text or "__" in text))
+        return replace(self, dynamic=tuple(found))
+
+    def drawn(self, texts: Mapping[str, Any]) -> Recipe:
+        """Return a copy with what the daemon says that dynamic prompts have become."""
+        if not self.dynamic:
+            return self
+        templates = {name: str(self.values[name]) for name in texts if name in self.dynamic}
+        values = {**self.values, **{name: str(texts[name]) for name in templates}}
+        return replace(self, values=values, dynamic=(), templates=templates)
+
     def to_json(self) -> str:
         """Return it as text."""
-        return json.dumps(
-            {"preset": self.preset, "values": dict(self.values), "digest": self.digest},
-            ensure_ascii=False,
-            sort_keys=True,
-        )
+        data = {"preset": self.preset, "values": dict(self.values), "digest": self.digest}
+        extras = {"dynamic": list(self.dynamic), "templates": dict(self.templates)}
+        known = {name: value for name, value in extras.items() if value}
+        return json.dumps({**data, **known}, ensure_ascii=False, sort_keys=True)
 
 
 def recipe_from_json(text: str) -> Recipe:
@@ -61,7 +81,9 @@ def recipe_from_json(text: str) -> Recipe:
         data = json.loads(text)
         values = {str(name): value for name, value in data["values"].items()}
         json.dumps(values, ensure_ascii=False).encode("utf-8")  # no half characters, which no host can show
-        return Recipe(str(data["preset"]), values, str(data.get("digest", "")))
+        dynamic = tuple(str(name) for name in data.get("dynamic", ()))
+        templates = {str(name): str(text) for name, text in data.get("templates", {}).items()}
+        return Recipe(str(data["preset"]), values, str(data.get("digest", "")), dynamic, templates)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise BridgeError(
             "what this picture was made with cannot be read", code="bad_recipe", hint="Generate a new one."

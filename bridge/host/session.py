@@ -52,7 +52,9 @@ class Session:
         return self._client.pump(budget_s)
 
     def ask(self, subject: str) -> str:
-        """Ask for ``presets`` or ``models``; returns the request, which ``Answer`` or ``Failure`` will name.
+        """Ask for ``presets``, ``models`` or ``negatives``; returns the request.
+
+        ``Answer`` or ``Failure`` will name it.
 
         Raises:
             BridgeError: Why there is no connection; so do all that send.
@@ -68,6 +70,7 @@ class Session:
                 values=recipe.values,
                 frame=frame,
                 wants_preview=wants_preview,
+                dynamic=recipe.dynamic,
             )
         )
 
@@ -86,7 +89,9 @@ class Session:
     def set_live(self, recipe: Recipe) -> str:
         """Say how frames of the live view are to be seen from now on; returns the request."""
         return self._send(
-            lambda request: protocol.SetStream(request, LIVE, preset=recipe.preset, values=recipe.values)
+            lambda request: protocol.SetStream(
+                request, LIVE, preset=recipe.preset, values=recipe.values, dynamic=recipe.dynamic
+            )
         )
 
     def push_live(self, frame: protocol.Frame) -> None:

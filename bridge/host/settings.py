@@ -88,6 +88,13 @@ ACTIONS = {
     "live": ("Live", "Repaint this viewport whenever the view, the scene or a control changes"),
     "keep_live": ("Keep", "Keep the picture that Live shows, as a result of its own"),
     "show_maps": ("Preview Maps", "Capture the view and see the control maps that are made of it"),
+    "add_object": (
+        "Add Object",
+        "Give prompts of their own to the selected objects; without any, add an empty line",
+    ),
+    "remove_object": ("Remove Object", "Take this line out of the list; the object stays"),
+    "move_object": ("Move", "Move this line: where two lines are about one pixel, the upper one counts"),
+    "show_objects": ("Preview Masks", "See over the viewport which pixels each line is about"),
     "diagnose": (
         "Diagnose",
         "Try every link from the daemon to a picture in this file, and say which one breaks",

@@ -41,6 +41,7 @@ class Task:
         outputs: What its nodes showed: node id → JSON data.
         problems: Why it failed, or brought nothing.
         warnings: What was odd, and no fault.
+        texts: Name → what a dynamic prompt has become.
     """
 
     request: str
@@ -57,6 +58,7 @@ class Task:
     outputs: Mapping[str, Any] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    texts: Mapping[str, Any] = field(default_factory=dict)
     wants_cancel: bool = False
     _known: set[bytes] = field(default_factory=set)
 
@@ -123,8 +125,9 @@ class Tasks:
         if task is None:
             return
         match message:
-            case protocol.Accepted(job=job, position=position, warnings=warnings):
+            case protocol.Accepted(job=job, position=position, warnings=warnings, texts=texts):
                 task.job, task.position, task.warnings, task.state = job, position, warnings, "queued"
+                task.texts = texts
                 if task.wants_cancel and session is not None:
                     session.cancel(job)
             case protocol.Started():

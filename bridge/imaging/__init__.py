@@ -20,6 +20,7 @@ from bridge.imaging.colour import (
     ycbcr_to_rgb,
 )
 from bridge.imaging.controls import ControlOptions, Controls, LineSource, make_controls, make_edges
+from bridge.imaging.coverage import captured_color, coverage, names_in, one_after_another, shaped
 from bridge.imaging.depth import (
     DepthRange,
     check_depth,
@@ -31,9 +32,11 @@ from bridge.imaging.depth import (
 from bridge.imaging.edges import EdgeLimits, geometric_edges
 from bridge.imaging.frame_file import load_frame, pack_frame, save_frame, unpack_frame
 from bridge.imaging.frame_store import FrameStore
+from bridge.imaging.grid_sheet import Cell, grid_sheet
 from bridge.imaging.host_picture import host_picture
 from bridge.imaging.masks import MaskOperation, combine_masks, feather_mask, grow_mask, outpaint_mask
 from bridge.imaging.morphology import MorphologyOperation, morphology
+from bridge.imaging.naming import NameKind, Selected, distinct, missing_problem, select
 from bridge.imaging.normals import normals_from_depth, normals_to_control, unpack_normals
 from bridge.imaging.numbering import save_numbered, take_number
 from bridge.imaging.output_file import output_entry, output_stem, workflow_texts, writing_to
@@ -51,6 +54,7 @@ __all__ = [
     "GREY",
     "BlendMode",
     "Capture",
+    "Cell",
     "CompositeMode",
     "ControlOptions",
     "Controls",
@@ -64,21 +68,26 @@ __all__ = [
     "MaskOperation",
     "Method",
     "MorphologyOperation",
+    "NameKind",
     "Picture",
     "Position",
     "Resampling",
+    "Selected",
     "blend",
     "canny",
     "canny_of_photo",
     "canny_of_render",
+    "captured_color",
     "center_crop",
     "channels_of",
     "check_depth",
     "check_size",
     "combine_masks",
     "contact_sheet",
+    "coverage",
     "decode_plane",
     "depth_to_control",
+    "distinct",
     "encode_animated_png",
     "encode_animated_webp",
     "encode_png",
@@ -86,6 +95,7 @@ __all__ = [
     "find_range",
     "gaussian_blur",
     "geometric_edges",
+    "grid_sheet",
     "grow_mask",
     "host_picture",
     "in_steps",
@@ -95,9 +105,12 @@ __all__ = [
     "load_frame",
     "make_controls",
     "make_edges",
+    "missing_problem",
     "morphology",
+    "names_in",
     "normals_from_depth",
     "normals_to_control",
+    "one_after_another",
     "open_frame",
     "open_picture",
     "outpaint_mask",
@@ -121,6 +134,8 @@ __all__ = [
     "save_frame",
     "save_numbered",
     "scribble",
+    "select",
+    "shaped",
     "sharpen",
     "split_annotation",
     "squared_for_clip",

@@ -1,7 +1,8 @@
 """A captured frame as one ``.npz`` file that numpy opens: an array per plane, the camera as JSON.
 
 ``color``, ``depth``, optional ``normal``, ``object_id``, ``mask``, ``canny`` …; ``camera`` is a text.
-``planes`` is a text too: what an array does not say about its plane (a codec, near and far), by name.
+``planes`` is a text too: what an array does not say about its plane (a codec, near and far), by name;
+and ``names``: what the numbers of objects and materials stand for.
 A frame read back has the digest of the one written.
 """
 
@@ -18,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from bridge.errors import InputError
+from bridge.errors import InputError, RemoteProtocolError
 from bridge.imaging.arrays import DTYPES, Array
 from bridge.imaging.planes import to_plane
-from bridge.protocol import CODECS, MAX_SIDE, TURNED_BY, Camera, Frame, Plane
+from bridge.protocol import CODECS, MAX_SIDE, TURNED_BY, Camera, Frame, Names, Plane, place_in
 
 MAX_FRAME_BYTES = 1024**3
 """Of all arrays of a file, unpacked."""
@@ -31,7 +32,7 @@ MAX_MEMBERS = 64
 LEVEL = 1
 """zlib's level: a 512² render with depth takes 17 ms and 280 kB of 2 MB."""
 
-_TEXTS = ("camera", "planes")
+_TEXTS = ("camera", "planes", "names")
 _BROKEN = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, NotImplementedError, RuntimeError),
     *(ValueError, KeyError, IndexError, OverflowError, MemoryError, tokenize.TokenError),
@@ -48,8 +49,9 @@ def pack_frame(frame: Frame) -> bytes:
     if taken := frame.planes.keys() & set(_TEXTS):
         raise InputError(f"a plane cannot be called {min(taken)!r} in a file", code="bad_plane")
     members: dict[str, Array] = {name: _array_of(plane) for name, plane in sorted(frame.planes.items())}
-    if frame.camera:
-        members["camera"] = np.array(json.dumps(frame.camera.to_json()))
+    for key, told in (("camera", frame.camera), ("names", frame.names)):
+        if told:
+            members[key] = np.array(json.dumps(told.to_json()))
     notes = {name: note for name, plane in sorted(frame.planes.items()) if (note := _note_on(plane))}
     if notes:
         members["planes"] = np.array(json.dumps(notes))
@@ -86,7 +88,8 @@ def unpack_frame(data: bytes, name: str) -> Frame:
         raise _bad(name, "holds notes on its planes that cannot be read")
     planes = {key: _plane_of(key, array, notes.get(key, {}), name) for key, array in members.items()}
     camera = _camera(texts["camera"], name) if "camera" in texts else None
-    return Frame(planes, camera)
+    names = _names(texts["names"], name) if "names" in texts else None
+    return Frame(planes, camera, names=names)
 
 
 def save_frame(frame: Frame, path: Path) -> None:
@@ -200,6 +203,13 @@ def _camera(data: Any, name: str) -> Camera:
     except (TypeError, KeyError, OverflowError) as error:
         raise _bad(name, f"holds a camera without {error}") from error
     raise _bad(name, "holds a camera without two 4×4 matrices of numbers")
+
+
+def _names(data: Any, name: str) -> Names:
+    try:
+        return Names.read(data, place_in("names"))
+    except RemoteProtocolError as error:
+        raise _bad(name, f"holds names that cannot be read: {error.message}") from error
 
 
 def _bad(name: str, what: str) -> InputError:

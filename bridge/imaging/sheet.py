@@ -38,11 +38,11 @@ def contact_sheet(pictures: Sequence[tuple[str, NDArray[np.uint8]]], columns: in
         top = GAP + index // columns * cell_height
         tile = Image.fromarray(picture)
         sheet.paste(tile if tile.size == (width, height) else tile.resize((width, height)), (left, top))
-        draw.text((left + 2, top + height + 4), _fitted(label, font, width), fill=INK, font=font)
+        draw.text((left + 2, top + height + 4), fitted(label, font, width), fill=INK, font=font)
     return np.asarray(sheet)
 
 
-def _fitted(label: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+def fitted(label: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
     """Cut a label that is too long for its picture."""
     if font.getlength(label) <= width:
         return label

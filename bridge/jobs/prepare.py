@@ -1,12 +1,16 @@
 """From what a client asks for to what a worker can run."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bridge.errors import Problem
-from bridge.graph import ChoicesOf, Definitions, parse_workflow, set_values, validate
+from bridge.graph import ChoicesOf, Definitions, Workflow, parse_workflow, set_values, validate
+from bridge.prompts import seed_of
 from bridge.protocol import SetStream, Submit
+
+ResolvePrompt = Callable[[str, int], str]
+"""From a prompt, dynamic or not, and a seed to a text; raises ``BridgeError``."""
 
 ExpandPreset = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 """From a preset's name and its controls' values to a workflow; raises ``BridgeError``."""
@@ -21,12 +25,16 @@ class Prepared:
         prompt: API JSON as it was submitted; empty where it is the same.
         outputs: The output nodes that can run.
         warnings: What is odd, and why other output nodes cannot run.
+        texts: Name → what a dynamic prompt has become.
+        templates: Name → the dynamic prompt itself.
     """
 
     workflow: Mapping[str, Any]
     prompt: Mapping[str, Any]
     outputs: tuple[str, ...]
     warnings: tuple[Problem, ...]
+    texts: Mapping[str, str] = field(default_factory=dict)
+    templates: Mapping[str, str] = field(default_factory=dict)
 
     def runs_like(self, other: "Prepared") -> bool:
         """Whether both would give the same pictures."""
@@ -34,7 +42,11 @@ class Prepared:
 
 
 def prepare(
-    message: Submit | SetStream, definitions: Definitions, choices: ChoicesOf, expand: ExpandPreset
+    message: Submit | SetStream,
+    definitions: Definitions,
+    choices: ChoicesOf,
+    expand: ExpandPreset,
+    resolve: ResolvePrompt,
 ) -> Prepared:
     """Find the workflow a client means, set its values, and validate it.
 
@@ -43,15 +55,16 @@ def prepare(
         definitions: The nodes that exist.
         choices: Lists the names in a folder.
         expand: Knows the presets.
+        resolve: Draws from dynamic prompts, with the seed of the workflow.
 
     Raises:
         WorkflowError: With every fault, if no output node can run.
-        BridgeError: What ``expand`` raises.
+        BridgeError: What ``expand`` and ``resolve`` raise.
     """
-    if message.preset:
-        workflow = parse_workflow(expand(message.preset, message.values))
-    else:
-        workflow = set_values(parse_workflow(message.workflow), message.values, definitions)
+    workflow = _workflow(message, message.values, definitions, expand)
+    texts = _resolved(message, workflow, resolve)
+    if texts:
+        workflow = _workflow(message, {**message.values, **texts}, definitions, expand)
     targets = message.targets if isinstance(message, Submit) else ()
     validation = validate(workflow, definitions, choices, targets)
     validation.raise_if_nothing_runs()
@@ -62,4 +75,22 @@ def prepare(
         {} if converted == prompt else prompt,
         validation.outputs,
         (*validation.warnings, *faults),
+        texts,
+        {name: message.values[name] for name in texts},
     )
+
+
+def _workflow(
+    message: Submit | SetStream, values: Mapping[str, Any], definitions: Definitions, expand: ExpandPreset
+) -> Workflow:
+    if message.preset:
+        return parse_workflow(expand(message.preset, values))
+    return set_values(parse_workflow(message.workflow), values, definitions)
+
+
+def _resolved(message: Submit | SetStream, workflow: Workflow, resolve: ResolvePrompt) -> dict[str, str]:
+    """Return what those values become that are dynamic prompts indeed."""
+    given = {name: message.values.get(name) for name in message.dynamic}
+    seed = seed_of(workflow.to_json()) if given else 0
+    texts = {name: resolve(value, seed) for name, value in given.items() if isinstance(value, str)}
+    return {name: text for name, text in texts.items() if text != given[name]}

@@ -18,11 +18,12 @@ from bridge.errors import BridgeError, Problem
 from bridge.graph import ChoicesOf, Definitions
 from bridge.jobs.definitions import load_definitions, read_definitions, save_definitions
 from bridge.jobs.dispatch import Dispatcher
-from bridge.jobs.prepare import ExpandPreset, Prepared, prepare
+from bridge.jobs.prepare import ExpandPreset, Prepared, ResolvePrompt, prepare
 from bridge.jobs.queue import JobQueue
 from bridge.jobs.sessions import Sessions
 from bridge.jobs.streams import Streams
 from bridge.jobs.supervisor import Supervisor, WorkerSettings
+from bridge.prompts import TEMPLATE_TEXT
 from bridge.protocol import Accepted, Message, SetStream, State, StreamFrame, Submit
 
 
@@ -34,6 +35,7 @@ class JobService:
         definitions_file: Keeps node definitions between starts; ``None`` for not at all.
         choices: Lists the names in a folder (``checkpoints``, ``input`` …).
         presets: From a preset's name and its controls' values to a workflow.
+        prompts: From a dynamic prompt and a seed to a text.
     """
 
     def __init__(
@@ -42,10 +44,12 @@ class JobService:
         definitions_file: Path | None,
         choices: ChoicesOf,
         presets: ExpandPreset,
+        prompts: ResolvePrompt,
     ) -> None:
         self._definitions_file = definitions_file
         self._choices = choices
         self._presets = presets
+        self._prompts = prompts
         self._definitions: Definitions | None = None
         self._told: Ready | None = None  # what the last worker that was ready said
         self._supervisor = Supervisor(worker, self._receive, self._worker_changed, self._worker_lost)
@@ -104,12 +108,14 @@ class JobService:
             prepared.workflow,
             prepared.outputs,
             prompt=prepared.prompt,
-            extra=message.extra,
+            extra={**message.extra, TEMPLATE_TEXT: prepared.templates}
+            if prepared.templates
+            else message.extra,
             frame=message.frame,
             wants_preview=message.wants_preview,
         )
         position = self._queue.add(session, run, message.number, front=message.front)
-        return Accepted(message.request, job=run.job, position=position, warnings=prepared.warnings)
+        return Accepted(message.request, run.job, position, prepared.warnings, prepared.texts)
 
     async def cancel(self, session: str, job: str) -> bool:
         """Have a job's last word be ``cancelled``; return whether it is not too late.
@@ -138,7 +144,7 @@ class JobService:
         """
         prepared = await self._prepare(message)
         self._streams.set(session, message, prepared)
-        return Accepted(message.request, warnings=prepared.warnings)
+        return Accepted(message.request, warnings=prepared.warnings, texts=prepared.texts)
 
     def push_frame(self, session: str, message: StreamFrame) -> None:
         """Take a stream's newest frame.
@@ -208,7 +214,9 @@ class JobService:
 
     async def _prepare(self, message: Submit | SetStream) -> Prepared:
         definitions = await self.definitions()
-        return await asyncio.to_thread(prepare, message, definitions, self._choices, self._presets)
+        return await asyncio.to_thread(
+            prepare, message, definitions, self._choices, self._presets, self._prompts
+        )
 
     def _raise_if_failed(self) -> None:
         problem = self._supervisor.problem

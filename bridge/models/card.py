@@ -71,11 +71,13 @@ def cards(catalogue: Catalogue, folder: str = "") -> Iterator[Card]:
     """Yield the cards of all models of a kind, or of every kind, by kind and name."""
     memory = _Memory()
     listed: dict[Path, frozenset[str]] = {}
-    for kind in (folder,) if folder else FOLDERS:
-        for name, path in catalogue.paths(kind).items():
-            with contextlib.suppress(OSError):  # gone since it was listed
-                yield _card(kind, name, path, memory, listed)
-    memory.save()
+    try:
+        for kind in (folder,) if folder else FOLDERS:
+            for name, path in catalogue.paths(kind).items():
+                with contextlib.suppress(OSError):  # gone since it was listed
+                    yield _card(kind, name, path, memory, listed)
+    finally:
+        memory.save()
 
 
 def card(catalogue: Catalogue, folder: str, name: str) -> Card:

@@ -113,7 +113,8 @@ def _common_tags(text: str) -> tuple[str, ...]:
     folders = json_of(text)
     found: list[str] = []
     for tags in folders.values() if isinstance(folders, dict) else ():
-        counts = {tag: count for tag, count in dict(tags).items() if isinstance(count, int)} if tags else {}
+        counted = tags.items() if isinstance(tags, dict) else ()
+        counts = {tag: count for tag, count in counted if isinstance(count, int)}
         most = max(counts.values(), default=0)
         if most > 1:  # of a single picture every tag would do
             found += [tag for tag, count in counts.items() if count >= _SHARE * most]

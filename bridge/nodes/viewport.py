@@ -4,14 +4,13 @@ from typing import Annotated
 
 import torch
 
-from bridge.diffusion import Image, Mask
+from bridge.diffusion import Image, Mask, frame_digest, job_frame, laid_over
 from bridge.engine import current_job
-from bridge.errors import InputError
 from bridge.graph import ALWAYS, Range, Tooltip, node
 from bridge.imaging import (
-    Capture,
     ControlOptions,
     LineSource,
+    captured_color,
     make_controls,
     make_edges,
     open_frame,
@@ -22,12 +21,6 @@ from bridge.imaging import (
 Side = Annotated[int, Range(0, 8192, 8), Tooltip("Pixels; 0 follows from the other side or the capture.")]
 Threshold = Annotated[float, Range(0.0, 1000.0, 1.0), Tooltip("Of the canny: lower draws more lines.")]
 Distance = Annotated[float, Range(0.0, 1e6, 0.01)]
-
-
-def frame_digest() -> str:
-    """Return what changes when the view does."""
-    frame = current_job().frame
-    return frame.digest if frame else ""
 
 
 @node(
@@ -54,7 +47,7 @@ def viewport_frame(
     else everything that is not sky.
     """
     controls = make_controls(
-        _capture(),
+        open_frame(job_frame()),
         ControlOptions(width, height, canny_source, canny_low, canny_high, depth_near, depth_far),
     )
     current_job().show({"depth_range": [controls.depth_range.near, controls.depth_range.far]})
@@ -71,7 +64,16 @@ def viewport_edges(width: Side = 0, height: Side = 0) -> Image:
 
     Unlike the canny of a picture they know nothing of shadows and textures.
     """
-    return torch.from_numpy(make_edges(_capture(), width, height))[None]
+    return torch.from_numpy(make_edges(open_frame(job_frame()), width, height))[None]
+
+
+@node("ViewportComposite", category="framebridge", display_name="Lay over viewport", fingerprint=frame_digest)
+def viewport_composite(image: Image, mask: Mask) -> Image:
+    """Lay pictures over what the 3D tool shows; where the mask is black its pixels stay exactly as captured.
+
+    The result has the captured size.
+    """
+    return laid_over(captured_color(job_frame()), image, mask)
 
 
 @node(
@@ -84,14 +86,3 @@ def viewport_edges(width: Side = 0, height: Side = 0) -> Image:
 def send_to_host(images: Image) -> None:
     """Hand pictures back to whoever asked: Blender, Unreal, a script."""
     current_job().send(tuple(to_plane("image", to_bytes(image)) for image in images.numpy()))
-
-
-def _capture() -> Capture:
-    frame = current_job().frame
-    if frame is None:
-        raise InputError(
-            "the workflow looks at a viewport, and no frame came with it",
-            code="no_frame",
-            hint="Run it from Blender or Unreal, or give a captured frame: --frame FILE.npz.",
-        )
-    return open_frame(frame)

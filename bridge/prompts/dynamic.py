@@ -29,6 +29,9 @@ from pyparsing import ParseBaseException
 from bridge.errors import InputError
 from bridge.prompts.wildcards import Wildcards
 
+TEMPLATE_TEXT = "prompt_template"
+"""The PNG text that holds the dynamic prompts that a picture's texts came from, by the input's name."""
+
 MAX_TEMPLATE = 5_000
 """Characters of a dynamic prompt; reading that many choices takes two seconds."""
 

@@ -14,7 +14,7 @@ def slug(text: str) -> str:
     Args:
         text: Any; letters of all scripts stay, weights and brackets go: ``(red:1.2) car`` is ``red-car``.
     """
-    plain = re.sub(r":\s*-?[\d.]+(?=[)>\s,]|$)", " ", unicodedata.normalize("NFC", text))
+    plain = re.sub(r":\s*-?[\d.]+(?=\s*[)>])", " ", unicodedata.normalize("NFC", text))
     words = "-".join(re.findall(r"[^\W_]+", plain.lower()))
     if len(words) > MAX_LETTERS:
         words = words[: MAX_LETTERS + 1].rsplit("-", 1)[0][:MAX_LETTERS]

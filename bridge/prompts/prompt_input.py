@@ -1,15 +1,15 @@
-"""Which inputs of a workflow are its prompt: the text that reaches a sampler as what is wanted."""
+"""Which inputs of a workflow are its prompt, the text that reaches a sampler as what is wanted; its seed."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from bridge.errors import InputError
 from bridge.graph import Definitions, InputDefinition, Link, Workflow, WorkflowNode
 
-STARTS: Mapping[str, tuple[str, ...]] = {
-    "positive": ("positive", "conditioning"),
-    "negative": ("negative",),
-}
-"""Inputs of samplers and guiders that take a side of the prompt; the first that a node has counts."""
+SEEDS = ("seed", "noise_seed")
+
+SIDES = {"positive": ("positive", "conditioning"), "negative": ("negative",)}
+"""Inputs of samplers and guiders that take each kind of text; the first that a node has counts."""
 
 
 def prompt_inputs(workflow: Workflow, definitions: Definitions, side: str = "positive") -> tuple[str, ...]:
@@ -18,7 +18,7 @@ def prompt_inputs(workflow: Workflow, definitions: Definitions, side: str = "pos
     Args:
         workflow: Of any kind.
         definitions: Tell texts from other inputs.
-        side: What is wanted, or ``negative``: what is not.
+        side: ``positive``, or ``negative`` for the text of what is not wanted.
 
     Raises:
         InputError: ``no_prompt_input`` if none is found; ``several_prompts`` if several nodes hold one.
@@ -43,28 +43,34 @@ def prompt_inputs(workflow: Workflow, definitions: Definitions, side: str = "pos
     return tuple(f"{node}.{name}" for node, name in found)
 
 
+def seed_of(workflow: Mapping[str, Any]) -> int:
+    """Return the first seed of a workflow (API JSON); 0 where it has none."""
+    seeds = (node["inputs"].get(name) for node in workflow.values() for name in SEEDS)
+    return next((seed for seed in seeds if isinstance(seed, int)), 0)
+
+
 def _ends(workflow: Workflow, side: str) -> list[WorkflowNode]:
-    """Return the nodes that take a side and hand it on to nobody as such: samplers and guiders."""
+    """Return the nodes that take such a text and hand it on to nobody as such: samplers and guiders."""
     takers = [node for node in workflow.nodes.values() if _start_of(node, side)]
     feeding = {
         value.node_id
         for node in takers
         for name, value in node.inputs.items()
-        if isinstance(value, Link) and any(name in names for names in STARTS.values())
+        if isinstance(value, Link) and any(name in names for names in SIDES.values())
     }
     return [node for node in takers if node.id not in feeding]
 
 
 def _start_of(node: WorkflowNode, side: str) -> str:
-    return next((name for name in STARTS[side] if isinstance(node.inputs.get(name), Link)), "")
+    return next((name for name in SIDES[side] if isinstance(node.inputs.get(name), Link)), "")
 
 
 def _texts_behind(
     workflow: Workflow, definitions: Definitions, end: WorkflowNode, side: str
 ) -> Iterator[tuple[str, str]]:
-    """Yield node and input of every text that a side is made of."""
-    waiting, seen = [end.inputs[_start_of(end, side)].node_id], set()
+    """Yield node and input of every text that the conditioning of one side is made of."""
     other = "negative" if side == "positive" else "positive"
+    waiting, seen = [end.inputs[_start_of(end, side)].node_id], set()
     while waiting:
         node = workflow.nodes.get(waiting.pop(0))
         if node is None or node.id in seen:

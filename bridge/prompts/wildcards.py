@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 from bridge.errors import InputError
-from bridge.prompts.prompt_file import read_text, split_prompts
+from bridge.host.prompt_file import read_text, split_prompts
 
 MAX_FILES = 10_000
 MAX_FILE_BYTES = 16 * 1024 * 1024

@@ -1,5 +1,6 @@
 """The wire, sans I/O: messages, frames, envelopes, and the rules of a session."""
 
+from .binding import KINDS, Binding, read_bindings, write_bindings
 from .envelope import PREFIX, decode, encode, encode_parts
 from .frame import Buffer, Camera, Frame, Plane
 from .message import Message
@@ -45,8 +46,10 @@ from .model_messages import (
     PullState,
     VerifyModel,
 )
+from .names import MAX_NAMES, Named, Names, SceneObject
 from .planes import CODECS, FORMS, ITEM_BYTES, MAX_SIDE, TURNED_BY, Form
 from .preset_messages import PRESET_REQUESTS, InspectWorkflow, RemovePreset, SavePreset
+from .schema import place_in
 from .session import ClientSession, CloseCode, Phase, ServerSession
 from .waiting import picture_bytes, place_of
 
@@ -57,9 +60,11 @@ __all__ = [
     "FORMS",
     "HELLO_TIMEOUT_S",
     "ITEM_BYTES",
+    "KINDS",
     "MAX_HELLO_BYTES",
     "MAX_JSON_BYTES",
     "MAX_MESSAGE_BYTES",
+    "MAX_NAMES",
     "MAX_SIDE",
     "MESSAGES",
     "MODEL_REQUESTS",
@@ -72,6 +77,7 @@ __all__ = [
     "AddFolder",
     "Answer",
     "Attach",
+    "Binding",
     "Buffer",
     "Camera",
     "Cancel",
@@ -90,6 +96,8 @@ __all__ = [
     "ListModels",
     "Message",
     "ModelInfo",
+    "Named",
+    "Names",
     "Phase",
     "PlanPull",
     "Plane",
@@ -101,6 +109,7 @@ __all__ = [
     "RemovePreset",
     "Result",
     "SavePreset",
+    "SceneObject",
     "ServerSession",
     "SetStream",
     "Started",
@@ -113,5 +122,8 @@ __all__ = [
     "encode",
     "encode_parts",
     "picture_bytes",
+    "place_in",
     "place_of",
+    "read_bindings",
+    "write_bindings",
 ]

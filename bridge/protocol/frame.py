@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+from .names import Names
 from .planes import MAX_PLANES, TURNED_BY, Description, unpacked_bytes
 from .schema import Length, Place, read_fields
 
@@ -140,11 +141,13 @@ class Frame:
         planes: By name; at least one.
         camera: ``None`` where the host has none to tell.
         number: Counts up within a stream.
+        names: What the numbers in its planes stand for; ``None`` where the host does not say.
     """
 
     planes: Mapping[str, Plane]
     camera: Camera | None = None
     number: int = 0
+    names: Names | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -154,9 +157,11 @@ class Frame:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what the frame shows (planes and camera, not its number), in hexadecimal."""
+        """SHA-256 of what the frame shows (planes, camera and names, not its number), in hexadecimal."""
         camera = self.camera.to_json() if self.camera else None
         header = [camera, *(self.planes[name].describe() for name in sorted(self.planes))]
+        if self.names:
+            header.append(self.names.to_json())
         content = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
         for name in sorted(self.planes):
             content.update(self.planes[name].data)
@@ -164,11 +169,12 @@ class Frame:
 
     def to_json(self) -> dict[str, Any]:
         """Return the frame as JSON data, its planes described."""
-        return {
+        entry: dict[str, Any] = {
             "number": self.number,
             "camera": self.camera.to_json() if self.camera else None,
             "planes": [plane.describe() for plane in self.planes.values()],
         }
+        return entry | {"names": self.names.to_json()} if self.names else entry
 
     @classmethod
     def read(cls, value: Any, place: Place) -> "Frame":
@@ -186,7 +192,7 @@ class Frame:
             if plane.shape[:2] != first.shape[:2] and not plane.is_reference:
                 fault = f'"{plane.name}" is {_size(plane)}, "{first.name}" is {_size(first)}'
                 raise place.fault(fault, code="size_mismatch")
-        return cls(planes, entry.camera, entry.number)
+        return cls(planes, entry.camera, entry.number, entry.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +202,7 @@ class _Entry:
     planes: Annotated[tuple[Plane, ...], Length(1, MAX_PLANES)]
     camera: Camera | None = None
     number: int = 0
+    names: Names | None = None
 
 
 def _listed(value: float | tuple[float, ...]) -> float | list[float]:

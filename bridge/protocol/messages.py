@@ -38,6 +38,9 @@ HELLO_TIMEOUT_S = 5.0
 Versions = Annotated[tuple[int, ...], Length(0, 32)]
 """Protocol versions."""
 
+Names = Annotated[tuple[Name, ...], Length(0, 256)]
+"""Of values."""
+
 Pictures = Annotated[tuple[Plane, ...], Length(0, MAX_PLANES)]
 """Planes, each of its own size."""
 
@@ -81,6 +84,7 @@ class Submit(Message):
         targets: Run only these output nodes, and what they need; empty for all.
         number: Its place in the queue, lowest first; by default one more than the last.
         front: Whether it goes before all that wait; a ``number`` overrules it.
+        dynamic: Names of ``values`` that may be dynamic prompts: ``a {red|blue} __animal__``.
     """
 
     type: ClassVar[str] = "submit"
@@ -94,6 +98,7 @@ class Submit(Message):
     targets: Annotated[tuple[Name, ...], Length(0, 10_000)] = ()
     number: float | None = None
     front: bool = False
+    dynamic: Names = ()
 
     def find_fault(self) -> str:
         """Say if both a workflow and a preset are given."""
@@ -111,6 +116,7 @@ class SetStream(Message):
         preset: As in ``submit``.
         values: As in ``submit``.
         wants_preview: As in ``submit``.
+        dynamic: As in ``submit``.
     """
 
     type: ClassVar[str] = "set_stream"
@@ -120,6 +126,7 @@ class SetStream(Message):
     preset: Name = ""
     values: Mapping[str, Any] = field(default_factory=dict)
     wants_preview: bool = False
+    dynamic: Names = ()
 
     def find_fault(self) -> str:
         """Say if both a workflow and a preset are given."""
@@ -210,6 +217,7 @@ class Accepted(Message):
         job: The job's id; empty for a stream.
         position: Jobs ahead of it.
         warnings: What is odd about the workflow but does not stop it.
+        texts: Name → what a dynamic prompt has become.
     """
 
     type: ClassVar[str] = "accepted"
@@ -217,6 +225,7 @@ class Accepted(Message):
     job: OptionalId = ""
     position: int = 0
     warnings: tuple[Problem, ...] = ()
+    texts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

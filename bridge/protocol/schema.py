@@ -120,6 +120,11 @@ class Place:
         return RemoteProtocolError(f"{self.path}: {message}", code=code, hint=hint)
 
 
+def place_in(path: str) -> Place:
+    """Return the place of JSON that came by itself, not in a message."""
+    return Place(path, Body(memoryview(b"")))
+
+
 def quoted(text: str) -> str:
     """Return what a peer wrote in a form that an error message can hold: short, and whole characters."""
     whole = text.encode(errors="replace").decode()

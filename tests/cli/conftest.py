@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from ..downloads.conftest import _server, kit, port, site  # noqa: F401 - fixtures
+
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

@@ -15,6 +15,8 @@ import pytest
 import bridge
 from bridge.client import Client, Locator, Runtime, read_runtime
 
+from ..downloads.conftest import _server, port, site  # noqa: F401 - fixtures
+
 HERE = Path(__file__).parent
 PROGRAM = HERE / "daemon_program.py"
 

@@ -106,6 +106,21 @@ def test_queries_tell_models_presets_nodes_and_status(spawn: Any) -> None:
         assert client.query("status")["worker"] in ("ready", "starting")
 
 
+def test_dynamic_prompts_are_drawn_from_the_users_wildcards(spawn: Any, home: Path) -> None:
+    with spawn().client() as client:
+        assert client.query("wildcards") == {"folder": str(home / "wildcards"), "wildcards": []}
+        (home / "wildcards").mkdir()
+        (home / "wildcards" / "animal.txt").write_text("cat\n")
+        assert client.query("wildcards")["wildcards"] == ["animal"]
+        assert any(entry["title"] == "Photo" for entry in client.query("negatives")["negatives"])
+        values = {"1.text": "a __animal__"}
+        outcome = client.run(workflow=echo(), values=values, dynamic=["1.text"], timeout_s=60)
+        assert outcome.texts == {"1.text": "a cat"}
+        with pytest.raises(WorkflowError) as refusal:
+            client.run(workflow=echo(), values={"1.text": "a __anmal__"}, dynamic=["1.text"], timeout_s=60)
+        assert (refusal.value.code, refusal.value.hint) == ("unknown_wildcard", "Did you mean __animal__?")
+
+
 def test_files_that_a_workflow_names_are_looked_up(spawn: Any, home: Path) -> None:
     with spawn().client() as client:
         (home / "input" / "new.png").write_bytes(b"x")

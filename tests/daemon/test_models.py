@@ -23,25 +23,14 @@ from bridge.protocol import (
     VerifyModel,
 )
 
-from ..downloads.conftest import (  # noqa: F401 - fixtures
-    Request,
-    Response,
-    Site,
-    _server,
-    always,
-    local_network,
-    lora,
-    port,
-    site,
-    whole,
-)
+from ..downloads.conftest import Request, Response, Site, always, local_network, lora, whole
 
 DATA = lora(metadata={"modelspec.title": "Chalk", "modelspec.trigger_phrase": "chalk, board"})
 URL = "https://files.example/chalk.safetensors"
 
 
 @pytest.fixture
-async def client(home: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:  # noqa: F811
+async def client(home: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
     async with Daemon(Settings(port=0, bootstrap="nowhere:load"), local_network(port)):
         with Client() as connected:
@@ -69,7 +58,7 @@ async def agree(client: Client, to: dict[str, Any], **changed: Any) -> dict[str,
     return await ask(client, Pull, **{**said, **changed})
 
 
-async def test_a_model_is_planned_pulled_listed_and_verified(client: Client, site: Site, home: Path) -> None:  # noqa: F811
+async def test_a_model_is_planned_pulled_listed_and_verified(client: Client, site: Site, home: Path) -> None:
     site.put(URL, whole(DATA))
     plan = await ask(client, PlanPull, URL)
     assert plan["folder"] == "loras"
@@ -95,7 +84,7 @@ async def test_a_model_is_planned_pulled_listed_and_verified(client: Client, sit
     assert [each["state"] for each in pulls["pulls"]] == ["done"]
 
 
-async def test_other_words_than_the_plans_are_no_consent(client: Client, site: Site) -> None:  # noqa: F811
+async def test_other_words_than_the_plans_are_no_consent(client: Client, site: Site) -> None:
     site.put(URL, whole(DATA))
     plan = await ask(client, PlanPull, URL)
     changed: list[dict[str, Any]] = [{"bytes": 1}, {"source": "https://else.example/x"}, {"licence": "MIT"}]
@@ -108,7 +97,7 @@ async def test_other_words_than_the_plans_are_no_consent(client: Client, site: S
     assert failure.value.code == "unknown_plan"
 
 
-async def test_a_page_is_refused_at_the_plan_with_a_remedy(client: Client, site: Site) -> None:  # noqa: F811
+async def test_a_page_is_refused_at_the_plan_with_a_remedy(client: Client, site: Site) -> None:
     site.put(URL, always(body=b"<html>log in</html>" * 90))
     with pytest.raises(BridgeError) as failure:
         await ask(client, PlanPull, URL)
@@ -116,7 +105,7 @@ async def test_a_page_is_refused_at_the_plan_with_a_remedy(client: Client, site:
     assert "download arrow" in failure.value.hint
 
 
-async def test_a_pull_is_cancelled_while_the_client_talks_on(client: Client, site: Site, home: Path) -> None:  # noqa: F811
+async def test_a_pull_is_cancelled_while_the_client_talks_on(client: Client, site: Site, home: Path) -> None:
     def slowly(request: Request) -> Response:
         response = whole(DATA)(request)
         response.drip_s = 0.1 if request.number else 0.0
@@ -135,7 +124,7 @@ async def test_a_pull_is_cancelled_while_the_client_talks_on(client: Client, sit
     assert not (await ask(client, CancelPull, pull))["cancelled"]
 
 
-async def test_a_pull_that_fails_says_why(client: Client, site: Site) -> None:  # noqa: F811
+async def test_a_pull_that_fails_says_why(client: Client, site: Site) -> None:
     site.put(URL, whole(DATA))
     plan = await ask(client, PlanPull, URL)
     site.put(URL, always("404 Not Found"))
@@ -162,7 +151,7 @@ async def test_a_folder_is_added_for_good_and_seen_at_once(client: Client, tmp_p
     assert failure.value.code == "bad_folder"
 
 
-async def test_what_takes_long_does_not_hold_up_the_rest(client: Client, site: Site) -> None:  # noqa: F811
+async def test_what_takes_long_does_not_hold_up_the_rest(client: Client, site: Site) -> None:
     def late(request: Request) -> Response:
         response = whole(DATA)(request)
         response.chunk, response.drip_s = 60, 0.02

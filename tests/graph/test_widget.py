@@ -141,7 +141,7 @@ def test_strange_choice_gets_the_nearest_and_the_first_valid_ones(choices, value
             "model_not_found",
             'Nearest: "a.safetensors". Else put the file in checkpoints/',
         ),
-        ("empty", "b", "model_not_found", "Put the file in empty/ or run `framebridge models`"),
+        ("empty", "b", "model_not_found", "Put the file in empty/, or run: framebridge models pull --for"),
         (
             "empty",
             "4x.pth",

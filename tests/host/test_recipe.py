@@ -49,6 +49,26 @@ def test_what_is_no_recipe_is_told(text):
     assert caught.value.code == "bad_recipe"
 
 
+def test_prompts_that_look_dynamic_are_said_to_be_and_become_what_was_drawn():
+    values = {"prompt": "a {red|blue} car", "negative_prompt": "blurry", "style": "{a|b}"}
+    recipe = Recipe("p", values).with_dynamic()
+    assert recipe.dynamic == ("prompt",)
+    assert Recipe("p", {"prompt": "snake_case"}).with_dynamic().dynamic == ()
+    assert recipe_from_json(recipe.to_json()) == recipe
+    drawn = recipe.drawn({"prompt": "a red car", "style": "a"})
+    assert drawn.values == {**values, "prompt": "a red car"}
+    assert drawn.templates == {"prompt": "a {red|blue} car"}
+    assert drawn.dynamic == ()
+    assert recipe_from_json(drawn.to_json()) == drawn
+    assert drawn.drawn({"prompt": "x"}) == drawn
+
+
+def test_a_recipe_without_dynamic_prompts_is_written_as_it_always_was():
+    assert Recipe("p", {"prompt": "neon"}, "d").with_dynamic().to_json() == (
+        '{"digest": "d", "preset": "p", "values": {"prompt": "neon"}}'
+    )
+
+
 def test_size_is_set_where_the_preset_has_a_say_in_it():
     width = Control("width", "Width", "integer", 512)
     assert sized(Recipe("p", {}), Preset("p", "P", "", (width,)), 640, 360).values == {"width": 640}

@@ -33,7 +33,9 @@ async def service_of():
 
     async def make(bootstrap="fake_nodes:load", definitions_file=None, presets=no_presets, **settings):
         worker = WorkerSettings(settings.pop("settings", {}), bootstrap, **settings)
-        service = JobService(worker, definitions_file, lambda folder: [], presets)
+        service = JobService(
+            worker, definitions_file, lambda folder: [], presets, lambda template, seed: template
+        )
         services.append(service)
         await service.start()
         return service

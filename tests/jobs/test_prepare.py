@@ -13,10 +13,14 @@ WORKFLOW = {
 CLEAN = {**WORKFLOW, "1": {"class_type": "Constant", "inputs": {"value": 3}}}
 
 
-def prepared(workflow=None, kind=Submit, expand=None, **fields):
+def as_typed(template, seed):
+    return template
+
+
+def prepared(workflow=None, kind=Submit, expand=None, resolve=as_typed, **fields):
     names = {"stream": "view"} if kind is SetStream else {}
     message = kind(request="r", workflow=workflow or {}, **names, **fields)
-    return prepare(message, DEFINITIONS, lambda folder: [], expand)
+    return prepare(message, DEFINITIONS, lambda folder: [], expand, resolve)
 
 
 @pytest.mark.parametrize("kind", [Submit, SetStream])
@@ -78,3 +82,40 @@ def test_faults_of_a_preset_are_passed_on():
 def test_workflows_that_give_the_same_pictures_run_alike():
     assert prepared(CLEAN).runs_like(prepared(WORKFLOW))
     assert not prepared(CLEAN).runs_like(prepared(CLEAN, values={"1.value": 4}))
+
+
+@pytest.mark.parametrize("kind", [Submit, SetStream])
+def test_dynamic_prompts_are_drawn_with_the_seed_of_the_workflow_and_told(kind):
+    def expand(preset, values):
+        return {
+            "1": {"class_type": "Constant", "inputs": {"value": values["prompt"]}},
+            "2": {"class_type": "Show", "inputs": {"value": ["1", 0]}},
+            "3": {"class_type": "Sampler", "inputs": {"seed": 7}},
+        }
+
+    ready = prepared(
+        kind=kind,
+        preset="Stylize",
+        values={"prompt": "{3|4}", "plain": "5", "other": "{a}"},
+        dynamic=("prompt", "plain", "absent"),
+        expand=expand,
+        resolve=lambda template, seed: template.replace("{3|4}", f"{seed}"),
+    )
+    assert ready.workflow["1"]["inputs"] == {"value": 7}
+    assert ready.texts == {"prompt": "7"}
+    assert ready.templates == {"prompt": "{3|4}"}
+
+
+def test_a_dynamic_prompt_of_a_workflow_is_named_by_its_input():
+    ready = prepared(
+        WORKFLOW,
+        values={"1.value": "{8}"},
+        dynamic=("1.value",),
+        resolve=lambda template, seed: template[1:-1],
+    )
+    assert ready.workflow["1"]["inputs"] == {"value": 8}
+
+
+def test_values_that_are_not_said_to_be_dynamic_stay_as_they_are():
+    with pytest.raises(WorkflowError):
+        prepared(WORKFLOW, values={"1.value": "{8}"}, resolve=lambda template, seed: "8")

@@ -15,7 +15,10 @@ from bridge.graph import InputDefinition, NodeDefinition
 from bridge.nodes import load
 
 SIGNATURES: dict[str, Any] = json.loads(Path(__file__).with_name("comfyui_signatures.json").read_text())
-OURS = {"ViewportFrame", "ViewportEdges", "SendToHost"}
+OURS = {
+    "ObjectConditioning", "ObjectMask", "ObjectPrompts", "ObjectRepaint", "SendToHost", "ViewportComposite",
+    "ViewportEdges", "ViewportFrame",
+}  # fmt: skip
 FIELDS = (
     "type", "default", "minimum", "maximum", "step", "choices", "choices_from", "is_multiline", "is_lazy",
     "is_raw_link",

@@ -101,7 +101,7 @@ async def run(library: NodeLibrary, job: Job, workflow: Any) -> Any:
     return set(outcome.seconds), result.planes[0]
 
 
-@pytest.mark.parametrize("name", ["stylize", "stylize-sd15"])
+@pytest.mark.parametrize("name", ["stylize", "stylize-sd15", "objects", "inpaint"])
 async def test_a_preset_runs_with_all_of_its_units_and_with_none(
     library: NodeLibrary, job: Job, name: str
 ) -> None:

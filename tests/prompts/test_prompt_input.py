@@ -28,11 +28,11 @@ DEFINITIONS: Definitions = {
 }
 
 
-def found(**nodes: tuple[str, dict[str, Any]]) -> tuple[str, ...]:
+def found(side: str = "positive", **nodes: tuple[str, dict[str, Any]]) -> tuple[str, ...]:
     workflow = {
         key.strip("n"): {"class_type": name, "inputs": inputs} for key, (name, inputs) in nodes.items()
     }
-    return prompt_inputs(parse_workflow(workflow), DEFINITIONS)
+    return prompt_inputs(parse_workflow(workflow), DEFINITIONS, side)
 
 
 SAMPLER = ("KSampler", {"positive": ["6", 0], "negative": ["7", 0]})
@@ -51,6 +51,17 @@ def test_it_is_found_behind_controlnets_and_text_nodes() -> None:
         n7=NEGATIVE,
         n8=("PrimitiveStringMultiline", {"value": "a car"}),
     ) == ("8.value",)
+
+
+def test_the_negative_text_is_found_alike() -> None:
+    assert found(
+        "negative",
+        n3=("KSampler", {"positive": ["12", 0], "negative": ["12", 1]}),
+        n12=("ControlNetApplyAdvanced", {"positive": ["6", 0], "negative": ["5", 0]}),
+        n5=("ConditioningCombine", {"conditioning_1": ["7", 0], "conditioning_2": ["7", 0]}),
+        n6=("CLIPTextEncode", {"text": "a car"}),
+        n7=NEGATIVE,
+    ) == ("7.text",)
 
 
 def test_a_guider_takes_it_as_conditioning() -> None:

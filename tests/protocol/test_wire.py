@@ -83,6 +83,9 @@ GOLDEN: dict[str, Message] = {
     "submit.json": Submit(
         "r1", workflow=WORKFLOW, values={"2.seed": 18446744073709551615}, extra={"workflow": {}}
     ),
+    "dynamic.json": Submit(
+        "r18", preset="stylize", values={"prompt": "a {red|blue} __animal__"}, dynamic=("prompt",)
+    ),
     "exr.bin": StreamFrame("viewport", EXR_FRAME),
     "submit.bin": Submit(
         "r2",
@@ -115,6 +118,7 @@ GOLDEN: dict[str, Message] = {
     "accepted.json": Accepted(
         "r1", "job-7", 2, (Problem("unused_input", "3 has no input foo", node_id="3", is_warning=True),)
     ),
+    "drawn.json": Accepted("r18", "job-8", texts={"prompt": "a red cat"}),
     "answer.json": Answer("r4", {"cancelled": True}),
     "state.json": State("busy", "loading framebridge-demo", "cuda:0", 3),
     "started.json": Started(job="job-7"),

@@ -1,9 +1,11 @@
 """Prompts from a text file: one a line."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.errors import InputError
+from ..errors import InputError
 
 MAX_BYTES = 8 * 1024 * 1024
 """Of a file of prompts: some fifty thousand of them."""
@@ -12,7 +14,7 @@ MAX_PROMPTS = 10_000
 """Of one batch."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Line:
     """A prompt and the line it stands on, counted from 1."""
 

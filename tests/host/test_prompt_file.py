@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import InputError
-from bridge.prompts import MAX_PROMPTS, Line, read_prompts
+from bridge.host.prompt_file import MAX_PROMPTS, Line, read_prompts
 
 
 def file_with(tmp_path: Path, data: bytes) -> Path:
