@@ -5,9 +5,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from bridge.client import error_from
+from bridge.client import error_of
 from bridge.daemon import Settings, create_service
-from bridge.errors import ExecutionError
 from bridge.jobs import JobService
 from bridge.protocol import Accepted, Finished, Message, Result, Started, Submit
 
@@ -40,7 +39,7 @@ class LocalJobs:
 
         Raises:
             WorkflowError: With every fault of the workflow.
-            BridgeError: Why the job failed.
+            BridgeError: Why the job failed; ``Interrupted`` if somebody cancelled it.
         """
         accepted = await self.service.submit(SESSION, submit)
         results: list[Result] = []
@@ -55,7 +54,7 @@ class LocalJobs:
                 case Finished(job=accepted.job, state="done"):
                     return LocalOutcome(accepted, tuple(results), message)
                 case Finished(job=accepted.job):
-                    raise error_from(message.problems, ExecutionError)
+                    raise error_of(message)
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ..errors import (
     BridgeError,
     ConnectionLost,
+    ExecutionError,
     InputError,
     Interrupted,
     ModelError,
@@ -17,6 +18,7 @@ from ..errors import (
 )
 from ..protocol import Finished, Plane, Result
 
+CANCELLED = Problem("cancelled", "the job was cancelled")
 UNEXPLAINED = Problem("node_failed", "it failed, and the daemon did not say why", "Its log may have more.")
 
 
@@ -40,6 +42,12 @@ class Outcome:
     def images(self) -> tuple[Plane, ...]:
         """All pictures that were handed back."""
         return tuple(plane for result in self.results for plane in result.planes)
+
+
+def error_of(finished: Finished) -> BridgeError:
+    """Return why a job is not done; its last word need not say."""
+    unexplained = CANCELLED if finished.state == "cancelled" else UNEXPLAINED
+    return error_from(finished.problems or (unexplained,), ExecutionError)
 
 
 def error_from(problems: Sequence[Problem], default: type[BridgeError] = BridgeError) -> BridgeError:
