@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from bridge.errors import ModelError, ModelNotFound
+from bridge.graph import TINY_VAES
 from bridge.models.digest import digest_of
 from bridge.models.packaged import package_hint, packaged_models
 
@@ -51,10 +52,7 @@ _BUILTIN: Mapping[str, Mapping[str, str]] = {
 }
 
 _PAIRS: Mapping[str, Mapping[str, tuple[str, str]]] = {
-    "vae": {
-        name: (f"{name}_encoder.safetensors", f"{name}_decoder.safetensors")
-        for name in ("taesd", "taesdxl", "taesd3", "taef1")
-    }
+    "vae": {name: (f"{name}_encoder.safetensors", f"{name}_decoder.safetensors") for name in TINY_VAES}
 }
 """Models that are two files of ``vae_approx``; they are found where the first lies."""
 
