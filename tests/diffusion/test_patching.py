@@ -78,6 +78,16 @@ def test_only_the_patched_weight_is_new(base: Network[Any]) -> None:
     assert (answer(network), answer(base)) == (12, 4)
 
 
+def test_a_patch_can_widen_a_weight(base: Network[Any]) -> None:
+    patch = Scale("second.weight", 1)
+    patch.changes = lambda: {"second.weight": lambda weight: torch.cat((weight, weight))}  # type: ignore[method-assign]
+    wide = patched(patched(base, patch, {"second.weight": (8, 4)}), Scale("first.weight", 3))
+    assert wide.module()(torch.ones(1, 4)).tolist() == [[12.0] * 8]
+    assert wide.shapes["second.weight"] == (8, 4)
+    assert wide.new_bytes == (16 + 32) * 4
+    assert base.shapes["second.weight"] == base.module().second.weight.shape == (4, 4)
+
+
 def test_jobs_that_alternate_do_not_disturb_each_other(base: Network[Any], loads: list[str]) -> None:
     weak, strong = (patched(base, Scale("first.weight", factor)) for factor in (2, 5))
     assert [answer(each) for each in (weak, strong, base, weak, base, strong)] == [8, 20, 4, 8, 4, 20]

@@ -45,7 +45,7 @@ class FluxBackbone(Backbone):
         """As of the base class: pooled embedding, distilled guidance, tokens of references."""
         config = model.unet.module().config
         refuse_pictures(prompt, model)
-        if config["in_channels"] != self.latent_channels(config) * PATCH**2:
+        if _channels_taken(model) != self.latent_channels(config):
             refuse_references(prompt, model)
         width = config["pooled_projection_dim"]
         extras = {"pooled_projections": pooled_of(prompt, model, is_negative=is_negative, width=width)}
@@ -57,8 +57,7 @@ class FluxBackbone(Backbone):
 
     def channels(self, prompt: Prompt, model: DiffusionModel, outset: Outset) -> Tensor | None:
         """As of the base class."""
-        config = model.unet.module().config
-        return flux_channels(prompt, model, outset, config["in_channels"] // PATCH**2)
+        return flux_channels(prompt, model, outset, _channels_taken(model))
 
     def likeness(self, prompt_embeds: Tensor, extras: Extras) -> Hashable:
         """As of the base class: as many tokens, references of the same sizes, and guidance or none."""
@@ -109,6 +108,11 @@ def read_latents(latents: Tensor, *, picture: int = 0, top: int = 0, left: int =
     tokens = to_tokens(padded(latents, PATCH), PATCH)
     there = places(rows, columns, picture=picture, top=top, left=left)
     return tokens, there.to(latents.device)
+
+
+def _channels_taken(model: DiffusionModel) -> int:
+    """Return the channels of latents that a network reads, which a LoRA may have made more."""
+    return model.unet.shapes["x_embedder.weight"][1] // PATCH**2
 
 
 def _references(prompt: Prompt, model: DiffusionModel, size: Sequence[int]) -> dict[str, Tensor]:
