@@ -293,6 +293,19 @@ class Prompt:
     """Embeddings plus everything that steers the denoiser.
 
     Args:
+@dataclass(frozen=True, slots=True)
+class StyleTokens:
+    """Tokens of a prompt for Flux that say what a picture looks like.
+
+    Args:
+        places: Which of the prompt's they are.
+        attention: What the attention is multiplied by that tokens before them, and the picture, pay them.
+    """
+
+    places: range
+    attention: float = 1.0
+
+
         prompt_embeds: Shape (1, tokens, width), on the CPU; CLIP's tokens are 77 a chunk.
         pooled_prompt_embeds: Shape (1, width), on the CPU; ``None`` where no tower gives one.
         controls: Their residuals are added up.
@@ -315,6 +328,7 @@ class Prompt:
     prompt_embeds: Tensor
     pooled_prompt_embeds: Tensor | None = None
     controls: tuple[Control, ...] = ()
+        style_tokens: Which tokens come from pictures, for Flux.
     grounding: Grounding | None = None
     area: Area | None = None
     region: Region | None = None
@@ -333,6 +347,7 @@ class Prompt:
     def is_windowed(self) -> bool:
         """Whether it sees a rectangle of the picture only."""
         return self.area is not None or (self.region is not None and self.region.is_cropped)
+    style_tokens: tuple[StyleTokens, ...] = ()
 
 
 Model = Annotated[DiffusionModel, Socket("MODEL")]

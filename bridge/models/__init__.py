@@ -49,6 +49,7 @@ from bridge.models.vision import KINDS_BY_PROJECTION as VISION_KINDS_BY_PROJECTI
 from bridge.models.vision import KINDS_BY_WIDTH as VISION_KINDS_BY_WIDTH
 from bridge.models.vision import PATCH as VISION_PATCH
 from bridge.models.vision import (
+    SIGLIP,
     VIT_BIGG,
     VIT_H,
     VIT_L,
@@ -57,6 +58,7 @@ from bridge.models.vision import (
     vision_of_checkpoint,
     without_image_encoder,
 )
+from bridge.models.vision import TRANSFORMERS_PREFIX as TRANSFORMERS_VISION_PREFIX
 from bridge.models.weights_file import weights_file
 
 __all__ = [
@@ -67,6 +69,8 @@ __all__ = [
     "PIXART_ALPHA_TOKENS",
     "PRESETS",
     "RESAMPLER_HEAD_WIDTH",
+    "SIGLIP",
+    "TRANSFORMERS_VISION_PREFIX",
     "UNET_FAMILIES",
     "UNET_PREFIX",
     "VAE_PREFIX",

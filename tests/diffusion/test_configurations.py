@@ -18,15 +18,16 @@ from diffusers import (
     SD3Transformer2DModel,
     UNet2DConditionModel,
 )
-from transformers import CLIPTextConfig, CLIPVisionConfig
+from transformers import CLIPTextConfig, CLIPVisionConfig, SiglipVisionConfig
 
 from bridge.diffusion import networks
 from bridge.diffusion.clip_vision import vision_config
+from bridge.diffusion.siglip import siglip_config
 from bridge.diffusion.t5 import t5_config
 from bridge.diffusion.transformer_networks import transformer_config
 from bridge.models import AutoencoderLayout, Family, TextLayout, TowerKind
 from bridge.models.vision import VisionLayout
-from tests.diffusion.test_full_size import REFINER, SD1, SD2, SDXL, UNETS
+from tests.diffusion.test_full_size import REFINER, SD1, SD2, SDXL, SIGLIP_SO400M, UNETS
 from tests.diffusion.transformer_weights import PUBLISHED
 from tests.models.test_t5 import XXL
 
@@ -117,6 +118,7 @@ def test_every_field_of_a_tower_has_a_source() -> None:
     assert_listed(rows("T5"), [t5_config(XXL)])
     images = [vision_config(VisionLayout(*sizes[:3], 257, sizes[3])) for sizes in VISIONS]
     assert_listed(rows("Image towers"), images)
+    assert_listed(rows("SigLIP"), [siglip_config(SIGLIP_SO400M)])
 
 
 @pytest.mark.parametrize("network", LIBRARY)
@@ -140,7 +142,11 @@ def test_what_is_left_to_diffusers_is_listed_with_its_default(network: str) -> N
 
 
 def test_what_is_left_to_transformers_has_the_default_that_is_listed() -> None:
-    configs = {"text tower": CLIPTextConfig(), "image tower": CLIPVisionConfig()}
+    configs = {
+        "text tower": CLIPTextConfig(),
+        "image tower": CLIPVisionConfig(),
+        "SigLIP": SiglipVisionConfig(),
+    }
     for name, default, networks_, source in rows("Left to the libraries"):
         for network in networks_.split(", "):
             if network in configs:

@@ -20,17 +20,23 @@ from torch import nn
 
 from bridge.diffusion import networks
 from bridge.diffusion.ldm_names import open_clip_places
+from bridge.diffusion.siglip import empty_siglip, siglip_config
+from bridge.diffusion.style_model import ReduxEncoder
 from bridge.diffusion.transformer_networks import empty_transformer
 from bridge.models import (
     AutoencoderLayout,
     Family,
     Header,
+    StyleLayout,
     TensorEntry,
     TextLayout,
     TowerKind,
     UNetLayout,
+    VisionLayout,
     checkpoint,
+    clip_vision,
     denoiser,
+    style_model,
 )
 from bridge.models.control import ControlPart, controlnet
 from tests.diffusion import transformer_weights
@@ -62,6 +68,7 @@ PUBLISHED = {
     "vae": 83_653_863, "vae16": 83_819_683, "sd3_medium": 2_084_951_104, "flux_dev": 11_901_408_320,
     "flux_schnell": 11_891_178_560,
 }  # fmt: skip
+SIGLIP_SO400M = VisionLayout(1152, 4304, 27, 729, 1152, is_siglip=True, has_head=True)
 EMPTY_PROMPTS = {"pixart_alpha": 120, "pixart_sigma": 300}
 """Tokens of what PixArt learnt of no prompt, which diffusers has no use for."""
 
@@ -175,6 +182,23 @@ def test_open_clip_keeps_every_parameter_somewhere() -> None:
         for part in ("attn.out_proj", "ln_1", "ln_2", "mlp.c_fc", "mlp.c_proj")
         for kind in ("weight", "bias")
     } | {"transformer.resblocks.31.attn.in_proj_weight", "transformer.resblocks.31.attn.in_proj_bias"}
+
+
+def test_siglip_has_the_names_and_shapes_of_comfyuis_and_is_known_by_them() -> None:
+    """And a head, which ComfyUI leaves out; with it, it is the 428 M of Alabdulmohsin et al. 2023."""
+    tower = empty_siglip(siglip_config(SIGLIP_SO400M))
+    shapes = {f"vision_model.{name}": shape for name, shape in shapes_of(tower.state_dict()).items()}
+    assert count(tower) == 428_225_600
+    assert facts({name: shape for name, shape in shapes.items() if ".head." not in name}) == COMFYUI["siglip"]
+    assert clip_vision(described(shapes, ""), "x") == SIGLIP_SO400M
+
+
+def test_redux_has_the_names_and_shapes_of_comfyuis_and_is_known_by_them() -> None:
+    layout = StyleLayout(Family.FLUX, 1152, 4096, inner_width=3 * 4096)
+    with torch.device("meta"):
+        shapes = shapes_of(ReduxEncoder(layout).state_dict())
+    assert facts(shapes) == COMFYUI["redux"]
+    assert style_model(described(shapes, ""), "x") == layout
 
 
 @pytest.mark.parametrize(("name", "channels"), [("vae", 4), ("vae16", 16)])

@@ -12,7 +12,7 @@ from platformdirs import user_cache_path
 
 HERE = Path(__file__).parent
 SOURCES = ("make_weights.py", "make_loras.py", *sorted(file.name for file in HERE.glob("*_shapes.json")))
-SMALL = ("make_steering", "make_transformers", "make_control_lora")
+SMALL = ("make_steering", "make_transformers", "make_control_lora", "make_style")
 """What writes small files beside the others, made anew by themselves."""
 
 

@@ -15,6 +15,7 @@ from torch.nn.functional import pad
 from bridge.diffusion.backbones.backbone import Backbone, Extras, Outset, refuse_pictures, refuse_references
 from bridge.diffusion.backbones.flux_channels import flux_channels, to_network
 from bridge.diffusion.backbones.patches import padded, places, to_latents, to_tokens
+from bridge.diffusion.backbones.style_bias import joint_bias, style_bias
 from bridge.diffusion.fit import repeat_to
 from bridge.diffusion.micro import pooled_of
 from bridge.diffusion.patching import twin_of
@@ -42,7 +43,7 @@ class FluxBackbone(Backbone):
     def extras(
         self, prompt: Prompt, model: DiffusionModel, outset: Outset, *, is_negative: bool
     ) -> dict[str, Tensor]:
-        """As of the base class: pooled embedding, distilled guidance, tokens of references."""
+        """As of the base class: pooled embedding, distilled guidance, weights of tokens, references."""
         config = model.unet.module().config
         refuse_pictures(prompt, model)
         if _channels_taken(model) != self.latent_channels(config):
@@ -51,6 +52,8 @@ class FluxBackbone(Backbone):
         extras = {"pooled_projections": pooled_of(prompt, model, is_negative=is_negative, width=width)}
         if config["guidance_embeds"] and prompt.guidance is not None:
             extras["guidance"] = torch.tensor([prompt.guidance])
+        if (bias := style_bias(prompt)) is not None:
+            extras["style_bias"] = bias
         if prompt.references:
             extras |= _references(prompt, model, outset.shape[2:])
         return extras
@@ -60,10 +63,10 @@ class FluxBackbone(Backbone):
         return flux_channels(prompt, model, outset, _channels_taken(model))
 
     def likeness(self, prompt_embeds: Tensor, extras: Extras) -> Hashable:
-        """As of the base class: as many tokens, references of the same sizes, and guidance or none."""
+        """As of the base class: as many tokens, references of one size, guidance and weights or none."""
         there = extras.get("reference_places")
         laid_out = None if there is None else tuple(there.flatten().tolist())
-        return prompt_embeds.shape[1], laid_out, "guidance" in extras
+        return prompt_embeds.shape[1], laid_out, "guidance" in extras, "style_bias" in extras
 
     def predict(self, network: Any, step: Step, steering: Sequence[Steering], sigma: float) -> Tensor:
         """As of the base class."""
@@ -80,6 +83,9 @@ class FluxBackbone(Backbone):
         guidance = extras.get("guidance")
         if guidance is None and network.config["guidance_embeds"]:
             network = unguided(network)
+        attention = {}
+        if "style_bias" in extras:
+            attention["attention_mask"] = joint_bias(extras["style_bias"], tokens.shape[1])
         prediction: Tensor = network(
             hidden_states=tokens,
             encoder_hidden_states=step.prompt_embeds,
@@ -88,6 +94,7 @@ class FluxBackbone(Backbone):
             img_ids=there,
             txt_ids=torch.zeros(step.prompt_embeds.shape[1], 3, device=device),
             guidance=guidance,
+            joint_attention_kwargs=attention,
             controlnet_block_samples=_padded(added.blocks, tokens.shape[1]),
             controlnet_single_block_samples=_padded(added.single_blocks, tokens.shape[1]),
             return_dict=False,
