@@ -101,9 +101,17 @@ class Job:
             yield
         self.raise_if_cancelled()
 
-    def progress(self, value: float, maximum: float, node_id: str | None = None) -> None:
-        """Tell the client how far a node is: the current one, unless another is named."""
-        self.emit(Progress(current_node() if node_id is None else node_id, value, maximum, job=self.id))
+    def progress(self, value: float, maximum: float, node_id: str | None = None, *, detail: str = "") -> None:
+        """Tell the client how far a node is: the current one, unless another is named.
+
+        Args:
+            value: What is done.
+            maximum: Of how much.
+            node_id: The node.
+            detail: One sentence for people, of what is special about it.
+        """
+        node = current_node() if node_id is None else node_id
+        self.emit(Progress(node, value, maximum, job=self.id, detail=detail))
 
     def preview(self, plane: Plane) -> None:
         """Show the client what the picture looks like so far."""
