@@ -8,9 +8,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from bridge.diffusion import control_transformers
 from bridge.diffusion.control_lora import has_layers
-from bridge.diffusion.control_transformers import TransformerControlNet, prepare_transformer
+from bridge.diffusion.control_transformers import prepare_transformer
 from bridge.diffusion.controlnet_xs import ControlledUNet, SlimControlNet
 from bridge.diffusion.device import memory_errors
 from bridge.diffusion.fit import fit_picture, repeat_to
@@ -19,6 +18,7 @@ from bridge.diffusion.networks import control_factor
 from bridge.diffusion.residency import Network, with_room
 from bridge.diffusion.steering import AddingSteering, ChangingSteering, Residuals, Steering, Step
 from bridge.diffusion.t2i_adapter import T2IAdapter
+from bridge.diffusion.transformer_controlnets import TransformerControlNet
 from bridge.diffusion.types import Control, ControlNetwork, DiffusionModel, Grounding, Prompt
 from bridge.errors import ModelError
 from bridge.models import CONTEXT_WIDTHS
@@ -216,7 +216,7 @@ def _require_match(control: ControlNetwork, model: DiffusionModel) -> None:
     mine, module = control.network.module(), model.unet.module()
     unet = module.config
     if isinstance(mine, TransformerControlNet):
-        fits = control_transformers.fits(mine, unet)
+        fits = mine.fits(unet)
     elif isinstance(mine, SlimControlNet):
         fits = mine.fits(unet) and control_factor(mine.config) == model.latent_factor
     elif isinstance(mine, T2IAdapter):

@@ -132,6 +132,7 @@ class ControlNetwork:
         control_type: Which of these its picture is of; ``None`` for none.
         joined: Makes of a UNet's module, and of the network's own, what runs; ``None`` where the network
             does by itself.
+        sees_mask: Whether it sees beside its picture what is to be made anew.
     """
 
     network: Network[Any]
@@ -139,6 +140,7 @@ class ControlNetwork:
     control_types: int = 0
     control_type: int | None = None
     joined: Callable[[Any, Any], Any] | None = None
+    sees_mask: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,6 +155,8 @@ class Control:
         end: Fraction at which it ends.
         covers_negative: Whether negative conditioning without controls of its own gets it too.
         vae: Makes latents of the picture, for ControlNets that see these: SD3's, and most of Flux's.
+        mask: What is to be made anew, (B, H, W), range 0..1, for ControlNets that see it; ``None`` for
+            nothing.
     """
 
     network: ControlNetwork
@@ -162,6 +166,7 @@ class Control:
     end: float = 1.0
     covers_negative: bool = False
     vae: Autoencoder | None = None
+    mask: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -288,11 +293,6 @@ ReferenceLayout = Literal["canvas", "stack", "diagonal"]
 """
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Prompt:
-    """Embeddings plus everything that steers the denoiser.
-
-    Args:
 @dataclass(frozen=True, slots=True)
 class StyleTokens:
     """Tokens of a prompt for Flux that say what a picture looks like.
@@ -306,6 +306,11 @@ class StyleTokens:
     attention: float = 1.0
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Prompt:
+    """Embeddings plus everything that steers the denoiser.
+
+    Args:
         prompt_embeds: Shape (1, tokens, width), on the CPU; CLIP's tokens are 77 a chunk.
         pooled_prompt_embeds: Shape (1, width), on the CPU; ``None`` where no tower gives one.
         controls: Their residuals are added up.
@@ -323,12 +328,12 @@ class StyleTokens:
         references: Pictures that Flux Kontext goes by, each (b, C, h, w), as on sockets.
         reference_layout: Where these are to the model.
         guidance: The scale that distilled Flux models are told; ``None`` to tell them nothing.
+        style_tokens: Which tokens come from pictures, for Flux.
     """
 
     prompt_embeds: Tensor
     pooled_prompt_embeds: Tensor | None = None
     controls: tuple[Control, ...] = ()
-        style_tokens: Which tokens come from pictures, for Flux.
     grounding: Grounding | None = None
     area: Area | None = None
     region: Region | None = None
@@ -342,12 +347,12 @@ class StyleTokens:
     references: tuple[Tensor, ...] = ()
     reference_layout: ReferenceLayout = "canvas"
     guidance: float | None = 3.5
+    style_tokens: tuple[StyleTokens, ...] = ()
 
     @property
     def is_windowed(self) -> bool:
         """Whether it sees a rectangle of the picture only."""
         return self.area is not None or (self.region is not None and self.region.is_cropped)
-    style_tokens: tuple[StyleTokens, ...] = ()
 
 
 Model = Annotated[DiffusionModel, Socket("MODEL")]

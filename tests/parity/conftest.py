@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ from platformdirs import user_cache_path
 
 HERE = Path(__file__).parent
 SOURCES = ("make_weights.py", "make_loras.py", *sorted(file.name for file in HERE.glob("*_shapes.json")))
-SMALL = ("make_steering", "make_transformers", "make_control_lora", "make_style")
+SMALL = ("make_steering", "make_transformers", "make_control_lora", "make_style", "make_controls")
 """What writes small files beside the others, made anew by themselves."""
+
+
+sys.path.append(str(HERE))  # they import each other
 
 
 @pytest.fixture(scope="session")
