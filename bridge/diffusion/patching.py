@@ -141,8 +141,10 @@ def _build(base: Network[Any], patches: Sequence[Patch], where: Placement) -> An
         holder = twin.get_submodule(place)
         old = holder._parameters[last]
         values = _changed(old, steps)
+        dtype = old.dtype if old.dtype.itemsize == 1 else where.dtype  # 16 bits would round what is added
         # Laid out in memory as it was, if it is as large.
-        new = torch.empty_like(old) if values.shape == old.shape else old.new_empty(values.shape)
+        is_as_large = values.shape == old.shape
+        new = torch.empty_like(old if is_as_large else values, dtype=dtype, device=old.device)
         holder._parameters[last] = torch.nn.Parameter(new.copy_(values), requires_grad=False)
     return twin
 

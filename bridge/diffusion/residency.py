@@ -16,7 +16,7 @@
 import gc
 import math
 import weakref
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
@@ -45,7 +45,8 @@ class Network(Generic[M]):
         load: Builds the module on a placement; may raise ``OutOfMemory``.
         shapes: Of its parameters by name, where they are known before it is loaded.
         buffers: How many numbers it holds besides its parameters, as SD3 its positions.
-        narrow: Those of its parameters that rest in eight bits; unless it needs another, whose are taken.
+        resting: Bytes of a number of those of its parameters that rest in fewer than they compute in; unless
+            it needs another, whose are taken.
         place: Where it runs, and how precisely.
         needs: Networks that it shares tensors with; it runs where the first of them does.
         new_bytes: What it adds to what it shares; ``None`` for all that ``shapes`` and ``buffers`` take.
@@ -62,14 +63,14 @@ class Network(Generic[M]):
         shapes: Mapping[str, Shape] | None = None,
         *,
         buffers: int = 0,
-        narrow: Collection[str] = (),
+        resting: Mapping[str, int] | None = None,
         place: Placing = Placement.unchanged,
         needs: "tuple[Network[Any], ...]" = (),
         new_bytes: int | None = None,
         nbytes: int = 0,
     ) -> None:
         self.name = name
-        self.narrow: Collection[str] = needs[0].narrow if needs else narrow
+        self.resting: Mapping[str, int] = needs[0].resting if needs else resting or {}
         self.needs = needs
         self.nbytes = nbytes
         self.weight_bytes = 0
@@ -120,7 +121,7 @@ class Network(Generic[M]):
         """What loading it takes, as far as that is known."""
         if self._new_bytes is not None:
             return self._new_bytes
-        return self.bytes_of(self._shapes or {}) + self._buffers * self.placement.dtype.itemsize
+        return sum(self.layers.values()) + self._buffers * self.placement.dtype.itemsize
 
     @property
     def home_bytes(self) -> int:
@@ -133,16 +134,20 @@ class Network(Generic[M]):
     @property
     def layers(self) -> Mapping[str, int]:
         """What its layers take, as far as that is known: path of a module → bytes of its own parameters."""
+        width = self.placement.dtype.itemsize
         sizes: dict[str, int] = {}
-        for name in self._shapes or {}:
+        for name, shape in (self._shapes or {}).items():
             path = name.rpartition(".")[0]
-            sizes[path] = sizes.get(path, 0) + self.bytes_of([name])
+            size = math.prod(shape) * min(self.resting.get(name, width), width)
+            sizes[path] = sizes.get(path, 0) + size
         return sizes
 
     def bytes_of(self, names: Iterable[str]) -> int:
-        """What some of its parameters take."""
+        """What some of its parameters take once they are changed: eight bits, or what they compute in."""
         width = self.placement.dtype.itemsize
-        return sum(math.prod(self.shapes[name]) * (1 if name in self.narrow else width) for name in names)
+        return sum(
+            math.prod(self.shapes[name]) * (1 if self.resting.get(name) == 1 else width) for name in names
+        )
 
     def module(self) -> M:
         """Return the module, loading it if need be.

@@ -1,13 +1,16 @@
-"""Weights in eight bits: half the memory of float16, for a little of the quality.
+"""Weights that rest in fewer bytes than they compute in, and widen for the moment in which their layer runs.
 
-Every weight is rounded to the format. Those of inner layers also stay in it, and widen for the moment in
-which their layer runs; the few in norms and in the network's first layer go back to the precision of the
-rest. What a file holds in eight bits stays so in the same way.
+Eight bits take half the memory of float16, for a little of the quality. Every weight is rounded to the
+format; those of inner layers also stay in it, while the few in norms and in the network's first layer go
+back to the precision of the rest. What a file holds in eight bits stays so in the same way.
+
+Large networks in 16 bits, T5 and the transformers, also rest as they are stored where they compute in
+float32, on the CPU. That costs nothing of the quality: widening is exact.
 
 Source: Micikevicius et al. 2022, "FP8 Formats for Deep Learning".
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 import torch
@@ -40,30 +43,33 @@ class _WideningConv2d(nn.Conv2d):
         return widened
 
 
-def narrow_layers(module: nn.Module, storage: StorageDtype, stored: Collection[str] = ()) -> frozenset[str]:
-    """Let layers of a network run on weights in eight bits, and return these weights' names.
+_WIDENING: Mapping[type, type] = {nn.Linear: _WideningLinear, nn.Conv2d: _WideningConv2d}
+
+
+def resting_widths(module: nn.Module, storage: StorageDtype, stored: Mapping[str, int]) -> dict[str, int]:
+    """Choose the weights of a network that rest in few bytes: name → bytes of a number.
 
     Args:
         module: The network.
-        storage: Of all that can be narrow; with ``default`` only what is stored so.
-        stored: Weights that the file has in eight bits.
+        storage: Of all that can be narrow; with ``default`` they rest as they are stored.
+        stored: Bytes of a number of those weights that may rest as they are stored.
     """
-    narrow = set()
     # The first weight tells diffusers the network's precision.
     first = next((name for name, _ in module.named_parameters()), "")
+    widths = {}
     for path, layer in module.named_modules():
         name = f"{path}.weight"
-        if name == first or (storage == "default" and name not in stored):
-            continue
         # Only plain layers: a subclass has a forward of its own.
-        if type(layer) is nn.Linear:
-            layer.__class__ = _WideningLinear
-        elif type(layer) is nn.Conv2d:
-            layer.__class__ = _WideningConv2d
-        else:
-            continue
-        narrow.add(name)
-    return frozenset(narrow)
+        if type(layer) in _WIDENING and name != first and (storage != "default" or name in stored):
+            widths[name] = stored[name] if storage == "default" else 1
+    return widths
+
+
+def widen_layers(module: nn.Module, names: Collection[str]) -> None:
+    """Let layers of a network run on weights in few bytes, as ``resting_widths`` chose them."""
+    for name in names:
+        layer = module.get_submodule(name.removesuffix(".weight"))
+        layer.__class__ = _WIDENING[type(layer)]
 
 
 def rounded(weight: Tensor, storage: StorageDtype) -> Tensor:

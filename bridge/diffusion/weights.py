@@ -18,8 +18,8 @@ from bridge.models import Header, Shape, shards_of
 _NO_NUMBERS = {torch.float8_e4m3fn: 0x7F, torch.float8_e5m2: 0x7C}
 """Format of eight bits → the least of its bytes, but for the sign, that is no finite number."""
 
-_NARROW = "F8_E4M3", "F8_E5M2"
-"""What safetensors calls these formats."""
+_NARROW = {"F8_E4M3": 1, "F8_E5M2": 1, "F16": 2, "BF16": 2}
+"""What safetensors calls these formats, and those of 16 bits → bytes of a number."""
 
 Names = Callable[[str], Sequence[str | Place]]
 """The name of a network's parameter → where it may lie in a file, most likely first."""
@@ -53,13 +53,13 @@ def match_names(skeleton: torch.nn.Module, header: Header, names: Names, file_na
     return found
 
 
-def narrow_in_file(header: Header, found: Mapping[str, Place]) -> frozenset[str]:
-    """Return the parameters that a file holds in eight bits, as they are: without a scale beside them."""
-    return frozenset(
-        name
+def widths_in_file(header: Header, found: Mapping[str, Place]) -> dict[str, int]:
+    """Return bytes of a number of parameters that may rest as they are stored, with no scale beside them."""
+    return {
+        name: _NARROW[dtype]
         for name, place in found.items()
-        if header.tensors[place.name].dtype in _NARROW and _scale_of(place) not in header.tensors
-    )
+        if (dtype := header.tensors[place.name].dtype) in _NARROW and _scale_of(place) not in header.tensors
+    }
 
 
 def bytes_of(header: Header, found: Mapping[str, Place]) -> int:
@@ -89,7 +89,7 @@ def fill(
         placement: Where to, and in which precision.
         on_read: Told, after each tensor, how many bytes of the file it took.
         storage: What all weights are rounded to.
-        narrow: Which also rest in that format.
+        narrow: Which also rest in that format, or as they are stored.
 
     Raises:
         ModelError: Code ``model_corrupt`` if the file is not what it was, or has values that are no numbers.

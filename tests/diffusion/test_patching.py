@@ -124,7 +124,12 @@ def test_it_is_built_again_after_memory_was_given_back(base: Network[Any], loads
 
 
 def test_exact_weights_are_not_rounded() -> None:
-    half = Network("half", lambda placement: Recorder().half(), {"first.weight": (4, 4)})
+    half = Network(
+        "half",
+        lambda where: Recorder().to(where.dtype),
+        {"first.weight": (4, 4)},
+        place=lambda where: replace(where, dtype=torch.float16),
+    )
     third = patched(half, Scale("first.weight", 1 / 3))
     assert third.module().first.weight.dtype == torch.float16
     assert float(exact_weights(third)("first.weight")[0, 0]) == pytest.approx(1 / 3, abs=1e-8)

@@ -307,7 +307,7 @@ def test_what_is_made_of_a_network_runs_where_it_does(device: Any) -> None:
 
 def test_weights_in_eight_bits_are_reckoned_so() -> None:
     network = Network(
-        "a", lambda where: torch.nn.Linear(2, 3), {"weight": (3, 2), "bias": (3,)}, narrow=["weight"]
+        "a", lambda where: torch.nn.Linear(2, 3), {"weight": (3, 2), "bias": (3,)}, resting={"weight": 1}
     )
     assert network.new_bytes == 6 + 3 * 4
 
