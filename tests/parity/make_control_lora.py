@@ -3,15 +3,14 @@
 Usage: python make_control_lora.py FOLDER
 """
 
-import importlib.util
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from safetensors.numpy import save_file
+from drawn import Shapes, drawn, linear, save
+from make_transformers import flux_shapes
+from make_weights import draw
 
-HERE = Path(__file__).parent
 RANK, SHOWN = 4, 128
 """And how much of a token the first layer reads: the noisy latents, and those of a picture."""
 
@@ -27,14 +26,14 @@ TAESD: dict[str, tuple[list[int], list[int], dict[int, tuple[int, int]]]] = {
 
 def make_control_lora(folder: Path) -> None:
     """Write the files into the folders where ComfyUI looks for them."""
-    _save(lora(), folder / "loras/parity-flux-control.safetensors")
-    _save(tiny_vae(), folder / "vae/parity-taef1.safetensors")
+    save(lora(), folder / "loras/parity-flux-control.safetensors")
+    save(tiny_vae(), folder / "vae/parity-taef1.safetensors")
 
 
 def lora() -> dict[str, np.ndarray]:
     """Change every matrix and bias of the small Flux by low rank, and put other norms in place."""
-    draw, found = _script("make_weights").draw, {}
-    for name, shape in _script("make_transformers").flux_shapes().items():
+    found = {}
+    for name, shape in flux_shapes().items():
         stem, _, kind = name.rpartition(".")
         if kind == "scale":
             found[name] = draw(f"lora.{name}", shape) + np.float16(1)
@@ -53,35 +52,16 @@ def lora() -> dict[str, np.ndarray]:
 
 def tiny_vae() -> dict[str, np.ndarray]:
     """Return TAESD's encoder and decoder for sixteen channels."""
-    shapes: dict[str, list[int]] = {}
+    shapes: Shapes = {}
     for half, (blocks, between, ends) in TAESD.items():
         shapes |= {f"{half}.{number}.weight": [64, 64, 3, 3] for number in between}
         for number in blocks:
             for each in (0, 2, 4):
-                shapes |= _convolution(f"{half}.{number}.conv.{each}", 64, 64)
+                shapes |= linear(f"{half}.{number}.conv.{each}", 64, 64, 3, 3)
         for number, sides in ends.items():
-            shapes |= _convolution(f"{half}.{number}", *sides)
-    draw = _script("make_weights").draw
+            shapes |= linear(f"{half}.{number}", *sides, 3, 3)
     latents = {"vae_scale": np.array(SCALE, np.float32), "vae_shift": np.array(SHIFT, np.float32)}
-    return {name: draw(f"taef1.{name}", shape) for name, shape in shapes.items()} | latents
-
-
-def _convolution(name: str, rows: int, columns: int) -> dict[str, list[int]]:
-    return {f"{name}.weight": [rows, columns, 3, 3], f"{name}.bias": [rows]}
-
-
-def _script(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
-    assert spec
-    assert spec.loader
-    module: Any = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def _save(tensors: dict[str, np.ndarray], file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, file)
+    return drawn(shapes, "taef1.") | latents
 
 
 if __name__ == "__main__":

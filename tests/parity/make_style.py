@@ -3,14 +3,11 @@
 Usage: python make_style.py FOLDER
 """
 
-import importlib.util
 import sys
 from pathlib import Path
-from typing import Any
 
-from safetensors.numpy import save_file
+from drawn import Shapes, drawn, linear, save
 
-HERE = Path(__file__).parent
 WIDTH, INNER, LAYERS, POSITIONS, PATCH = 64, 96, 3, 9, 14
 """Of SigLIP, for pictures of 42² pixels."""
 BETWEEN, CONTEXT = 96, 4096
@@ -19,11 +16,11 @@ BETWEEN, CONTEXT = 96, 4096
 
 def make_style(folder: Path) -> None:
     """Write the files into the folders where ComfyUI looks for them."""
-    _write(siglip_shapes(), "siglip.", folder / "clip_vision/parity-siglip.safetensors")
-    _write(redux_shapes(), "redux.", folder / "style_models/parity-redux.safetensors")
+    save(drawn(siglip_shapes(), "siglip."), folder / "clip_vision/parity-siglip.safetensors")
+    save(drawn(redux_shapes(), "redux."), folder / "style_models/parity-redux.safetensors")
 
 
-def siglip_shapes() -> dict[str, list[int]]:
+def siglip_shapes() -> Shapes:
     """Return the names and shapes of SigLIP's tensors, without its head."""
     found = {
         "embeddings.patch_embedding.weight": [WIDTH, 3, PATCH, PATCH],
@@ -35,32 +32,18 @@ def siglip_shapes() -> dict[str, list[int]]:
         block = f"encoder.layers.{layer}"
         found |= _norm(f"{block}.layer_norm1") | _norm(f"{block}.layer_norm2")
         for name in ("q", "k", "v", "out"):
-            found |= _linear(f"{block}.self_attn.{name}_proj", WIDTH, WIDTH)
-        found |= _linear(f"{block}.mlp.fc1", INNER, WIDTH) | _linear(f"{block}.mlp.fc2", WIDTH, INNER)
+            found |= linear(f"{block}.self_attn.{name}_proj", WIDTH, WIDTH)
+        found |= linear(f"{block}.mlp.fc1", INNER, WIDTH) | linear(f"{block}.mlp.fc2", WIDTH, INNER)
     return {f"vision_model.{name}": shape for name, shape in found.items()}
 
 
-def redux_shapes() -> dict[str, list[int]]:
+def redux_shapes() -> Shapes:
     """Return the names and shapes of Redux's tensors."""
-    return _linear("redux_up", BETWEEN, WIDTH) | _linear("redux_down", CONTEXT, BETWEEN)
+    return linear("redux_up", BETWEEN, WIDTH) | linear("redux_down", CONTEXT, BETWEEN)
 
 
-def _norm(name: str) -> dict[str, list[int]]:
+def _norm(name: str) -> Shapes:
     return {f"{name}.weight": [WIDTH], f"{name}.bias": [WIDTH]}
-
-
-def _linear(name: str, *shape: int) -> dict[str, list[int]]:
-    return {f"{name}.weight": [*shape], f"{name}.bias": [shape[0]]}
-
-
-def _write(shapes: dict[str, list[int]], stream: str, file: Path) -> None:
-    spec = importlib.util.spec_from_file_location("make_weights", HERE / "make_weights.py")
-    assert spec
-    assert spec.loader
-    module: Any = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    save_file({name: module.draw(stream + name, shape) for name, shape in shapes.items()}, file)
 
 
 if __name__ == "__main__":
