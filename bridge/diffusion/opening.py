@@ -9,8 +9,8 @@ import torch
 from bridge import models
 from bridge.diffusion.device import Placement, Placing
 from bridge.diffusion.reading import reading, running_loader
-from bridge.diffusion.residency import Network
-from bridge.diffusion.storage import StorageDtype, resting_widths, widen_layers
+from bridge.diffusion.residency import Network, placement
+from bridge.diffusion.storage import StorageDtype, resting_on, resting_widths, widen_layers
 from bridge.diffusion.weights import Names, bytes_of, fill, match_names, widths_in_file
 from bridge.errors import ModelError
 
@@ -50,6 +50,8 @@ def open_network(
     most = 2 if rests_in_16_bits else 1
     stored = {name: width for name, width in widths_in_file(header, found).items() if width <= most}
     resting = resting_widths(skeleton, storage, stored)
+    if 1 in resting.values():
+        resting = resting_on(place(placement()), resting)
     size = bytes_of(header, found)
     loader = running_loader()
 

@@ -11,11 +11,15 @@ Source: Micikevicius et al. 2022, "FP8 Formats for Deep Learning".
 """
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from bridge.diffusion.device import Placement
+from bridge.engine import current_job
 
 StorageDtype = Literal["default", "fp8_e4m3fn", "fp8_e4m3fn_fast", "fp8_e5m2"]
 """ComfyUI's names; ``_fast`` multiplies in eight bits there, and means plain ``fp8_e4m3fn`` here."""
@@ -63,6 +67,26 @@ def resting_widths(module: nn.Module, storage: StorageDtype, stored: Mapping[str
         if type(layer) in _WIDENING and name != first and (storage != "default" or name in stored):
             widths[name] = stored[name] if storage == "default" else 1
     return widths
+
+
+def resting_on(where: Placement, widths: Mapping[str, int]) -> dict[str, int]:
+    """Return which weights rest in few bytes on a device; warns where eight bits save no time there.
+
+    Args:
+        where: The device. One that has no numbers of eight bits gets these weights widened.
+        widths: As ``resting_widths`` chose them, some in eight bits.
+    """
+    if not where.computes_in_eight_bits:
+        dtype = str(where.dtype).removeprefix("torch.")
+        with suppress(LookupError):  # outside of a job there is nobody to tell
+            current_job().warn(
+                "no_eight_bits",
+                f"{where.device} does not compute in eight bits: weights in fp8 are widened to {dtype}",
+                "They take less memory, but no less time."
+                if where.keeps_eight_bits
+                else "They save neither memory nor time here; a file in float16 is as good.",
+            )
+    return {name: width for name, width in widths.items() if width > 1 or where.keeps_eight_bits}
 
 
 def widen_layers(module: nn.Module, names: Collection[str]) -> None:

@@ -137,8 +137,8 @@ class Job:
         """Tell the client what is odd about the current node's work, which goes on in spite of it.
 
         It is told with the end of the run, once however often it is said; and again with every run that
-        takes the node's result from the cache, because it is about the result. A run that fails tells only
-        why it failed.
+        takes the node's result from the cache, because it is about the result. What is about the device is
+        told of one node only. A run that fails tells only why it failed.
 
         Args:
             code: Stable, lower case, for programs: ``empty_mask``.
