@@ -123,6 +123,7 @@ def _transformer(file: Path, name: str, part: models.TransformerControlPart) -> 
         (part.family,),
         part.control_types,
         joined=entered_as if part.kind == "Stability" else None,
+        latent_channels=part.latent_channels,
         sees_mask=part.sees_mask,
     )
 

@@ -27,7 +27,6 @@ from bridge.diffusion.steering import AddingSteering, Residuals, Step
 from bridge.diffusion.transformer_controlnets import StabilityControlNet
 from bridge.diffusion.types import Control, DiffusionModel
 from bridge.diffusion.vae import encode_now
-from bridge.errors import InputError
 from bridge.models import Family
 
 _BLURRED, _EDGES, _DEPTH = range(3)
@@ -154,7 +153,6 @@ def prepare_transformer(
         common: The first fields of a ``Steering``.
 
     Raises:
-        InputError: If the network sees latents, and there is no VAE to make them.
         OutOfMemory: If what reads the picture does not fit.
     """
     network = control.network.network
@@ -175,11 +173,7 @@ def prepare_transformer(
 
 
 def _latents(control: Control, image: Tensor, model: DiffusionModel) -> Tensor:
-    if control.vae is None:
-        raise InputError(
-            f"{control.network.network.name} sees latents of its picture, for which there is no VAE",
-            hint="Use Apply ControlNet, and connect its vae.",
-        )
+    assert control.vae
     module, shift = control.network.network.module(), model.shift_factor
     if isinstance(module, StabilityControlNet):
         image = _as_stability(image, round(module.control_type.item()))
@@ -216,7 +210,7 @@ def _kept(control: Control, latents: Tensor) -> Tensor:
 def _centred_positions(width: int, rows: int, columns: int) -> Tensor:
     """Return sines and cosines of tokens' places around the centre of a picture, (1, tokens, width).
 
-    Along the shorter side they go from 0 to 15, whatever the size, and in the same steps along the other.
+    Along the shorter side they go from 0 to 15, whatever the size, and along the other in proportion.
     """
     reach = [_CENTRE * side / min(rows, columns) for side in (columns, rows)]
     across, down = (

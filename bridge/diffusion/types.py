@@ -132,6 +132,7 @@ class ControlNetwork:
         control_type: Which of these its picture is of; ``None`` for none.
         joined: Makes of a UNet's module, and of the network's own, what runs; ``None`` where the network
             does by itself.
+        latent_channels: Of the latents of a picture that it sees; 0 if it sees the picture.
         sees_mask: Whether it sees beside its picture what is to be made anew.
     """
 
@@ -140,6 +141,7 @@ class ControlNetwork:
     control_types: int = 0
     control_type: int | None = None
     joined: Callable[[Any, Any], Any] | None = None
+    latent_channels: int = 0
     sees_mask: bool = False
 
 

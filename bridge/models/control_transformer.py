@@ -29,6 +29,8 @@ _PICTURE_ENCODERS: tuple[tuple[str, ControlKind], ...] = (
     ("input_cond_block.", "MistoLine"),
 )
 _MODES = "controlnet_mode_embedder.weight"
+_PATCH = 2
+"""Latents along a side of what becomes one of Flux's tokens."""
 _NAMES = {
     (Family.FLUX, True): ("img_in.weight", "pos_embed_input.weight", "final_layer.linear.weight"),
     (Family.FLUX, False): ("x_embedder.weight", "controlnet_x_embedder.weight", "proj_out.weight"),
@@ -70,6 +72,14 @@ class TransformerControlPart:
     control_types: int = 0
     is_original: bool = False
     sees_mask: bool = False
+
+    @property
+    def latent_channels(self) -> int:
+        """Channels of the latents of a picture that it sees; 0 if it sees the picture itself."""
+        if self.kind in ("XLabs", "MistoLine"):
+            return 0
+        channels = self.layout.in_channels
+        return channels // _PATCH**2 if isinstance(self.layout, FluxLayout) else channels
 
 
 def refuse_relatives(header: Header, name: str) -> None:
@@ -139,8 +149,8 @@ def _sees_mask(entry: tuple[int, ...], reader: tuple[int, ...], name: str) -> bo
     """Tell whether it sees one channel more than the denoiser, of tokens or of latents."""
     if reader == entry:
         return False
-    patch = 1 if len(entry) > 2 else 4
-    if (reader[0], reader[1] - entry[1], reader[2:]) != (entry[0], patch, entry[2:]):
+    one = 1 if len(entry) > 2 else _PATCH**2
+    if (reader[0], reader[1] - entry[1], reader[2:]) != (entry[0], one, entry[2:]):
         raise _unknown(name)
     return True
 

@@ -259,11 +259,16 @@ async def test_odd_latents_fit(flux: DiffusionModel, opened: Any, control: Any, 
     assert made.shape == (2, 16, 3, 5)
 
 
-async def test_without_a_vae_it_says_what_to_do(
-    flux: DiffusionModel, opened: Any, control: Any, as_node: Any
-) -> None:
+def test_a_vae_of_other_latents_is_refused(opened: Any, control: Any) -> None:
+    own: Network[Any] = Network("VAE of SDXL", lambda placement: torch.nn.Module())
+    with pytest.raises(ModelError, match="latents of 16 channels, VAE of SDXL makes 4") as caught:
+        add_control((PROMPT,), control(opened(sd3_controlnet(num_layers=1)), vae=Autoencoder(own, 8, 4)))
+    assert "Connect the VAE" in caught.value.hint
+
+
+def test_without_a_vae_it_says_what_to_do(opened: Any, control: Any) -> None:
     with pytest.raises(InputError, match="there is no VAE") as caught:
-        await run(flux, as_node, control(opened(flux_controlnet()), vae=None))
+        add_control((PROMPT,), control(opened(flux_controlnet()), vae=None))
     assert "connect its vae" in caught.value.hint
 
 
