@@ -24,9 +24,11 @@ from bridge.diffusion import networks
 from bridge.diffusion.clip_vision import vision_config
 from bridge.diffusion.siglip import siglip_config
 from bridge.diffusion.t5 import t5_config
+from bridge.diffusion.transformer_controlnets import empty_transformer_controlnet
 from bridge.diffusion.transformer_networks import transformer_config
-from bridge.models import AutoencoderLayout, Family, TextLayout, TowerKind
+from bridge.models import AutoencoderLayout, Family, TextLayout, TowerKind, TransformerControlPart
 from bridge.models.vision import VisionLayout
+from tests.diffusion import test_transformer_controlnets as transformer_controls
 from tests.diffusion.test_full_size import REFINER, SD1, SD2, SDXL, SIGLIP_SO400M, UNETS
 from tests.diffusion.transformer_weights import PUBLISHED
 from tests.models.test_t5 import XXL
@@ -50,6 +52,13 @@ LIBRARY = {
     "Flux": FluxTransformer2DModel,
     "PixArt": PixArtTransformer2DModel,
 }
+TRANSFORMER_CONTROLS = [
+    (transformer_controls.SD35_LARGE, "SD3"),
+    *[
+        (part, "SD3" if part.family is Family.SD3 else "Flux")
+        for part, _ in transformer_controls.PUBLISHED.values()
+    ],
+]
 TRANSFORMERS = {"SD3": "sd35_medium", "Flux": "flux_dev", "PixArt": "pixart_alpha"}
 
 
@@ -100,6 +109,18 @@ def test_every_field_of_a_controlnet_has_a_source() -> None:
     shared = {row[0].strip("`"): row for row in rows("UNet")}
     config = controlnet_config()
     assert_listed(rows("ControlNet"), [{key: config[key] for key in config.keys() - shared.keys()}])
+
+
+@pytest.mark.parametrize(("part", "steered"), TRANSFORMER_CONTROLS)
+def test_what_a_transformers_controlnet_has_besides_has_a_source(
+    part: TransformerControlPart, steered: str
+) -> None:
+    network = empty_transformer_controlnet(part).network
+    defaults = inspect.signature(type(network)).parameters
+    listed = {row[0].strip("`"): row[1] for row in rows("ControlNets of transformers") if row[2]}
+    for name in defaults.keys() - {row[0].strip("`") for row in rows(steered)}:
+        if network.config[name] != defaults[name].default:
+            assert listed[name] in ("file", f"`{network.config[name]}`"), name
 
 
 def test_every_field_of_an_autoencoder_has_a_source() -> None:
