@@ -80,7 +80,8 @@ def fill(
 ) -> None:
     """Read a network's parameters from a file to a device, in its precision.
 
-    Every tensor is copied, so that nothing in memory depends on the file afterwards.
+    Every tensor is copied, so that nothing in memory depends on the file afterwards; and copied once, so
+    that loading takes little more memory than what is loaded.
 
     Args:
         module: On the meta device.
@@ -102,11 +103,12 @@ def fill(
             if _has_nan(tensor):
                 raise _corrupt(path.name, f'holds values that are no numbers, in "{found[name].name}"')
             with memory_errors(f'loading "{path.name}"'):  # which the clause below would misread
-                exact = tensor if scale is None else tensor.float() * scale
+                exact = tensor if scale is None else tensor.float().mul_(scale)
                 whole = exact.reshape(expected[name].shape)
                 stored = whole if name in buffers else rounded(whole, storage)
                 dtype = stored.dtype if name in narrow else placement.dtype
-                state[name] = stored.to(placement.device, dtype, copy=True)
+                placed = stored.to(placement.device, dtype)
+                state[name] = placed.clone() if _share_memory(placed, tensor) else placed
             on_read(tensor.nbytes)
     except (OSError, RuntimeError, SafetensorError) as error:
         raise _unfit(path.name, str(error)) from error
@@ -156,10 +158,16 @@ def _tensor_at(place: Place, file: Any) -> Tensor:
 def _has_nan(tensor: Tensor) -> bool:
     """Tell whether there are NaN or infinities; 50 times as fast as ``isfinite().all()`` for float16."""
     if tensor.numel() and tensor.dtype in _NO_NUMBERS:
-        return bool((tensor.contiguous().view(torch.uint8) & 0x7F).max() >= _NO_NUMBERS[tensor.dtype])
+        least, bytes_ = _NO_NUMBERS[tensor.dtype], tensor.contiguous()
+        is_positive = bytes_.view(torch.int8).max() >= least
+        return bool(is_positive or bytes_.view(torch.uint8).max() >= least + 0x80)
     if not tensor.numel() or tensor.dtype not in (torch.float16, torch.bfloat16, torch.float32):
         return False
     return not all(math.isfinite(value) for value in tensor.aminmax())
+
+
+def _share_memory(one: Tensor, other: Tensor) -> bool:
+    return one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()
 
 
 def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
