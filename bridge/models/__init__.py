@@ -28,7 +28,14 @@ from bridge.models.family import (
 from bridge.models.gligen import GroundingLayout, gligen
 from bridge.models.header import Header, Shape, TensorEntry, read_header, shards_of
 from bridge.models.ip_adapter import HEAD_WIDTH as RESAMPLER_HEAD_WIDTH
-from bridge.models.ip_adapter import PRESETS, IPAdapterLayout, find_preset, ip_adapter
+from bridge.models.ip_adapter import (
+    PRESETS,
+    XLABS_NAMES,
+    FluxKind,
+    IPAdapterLayout,
+    find_preset,
+    ip_adapter,
+)
 from bridge.models.layout import AutoencoderLayout, TextLayout, UNetLayout, is_ldm
 from bridge.models.lora import ADAPTER_KINDS, Adapter, adapters_of, lora_family
 from bridge.models.ncnn import convert_ncnn, is_ncnn
@@ -55,6 +62,7 @@ from bridge.models.vision import (
     VIT_L,
     VisionLayout,
     clip_vision,
+    find_siglip,
     vision_of_checkpoint,
     without_image_encoder,
 )
@@ -80,6 +88,7 @@ __all__ = [
     "VIT_BIGG",
     "VIT_H",
     "VIT_L",
+    "XLABS_NAMES",
     "Adapter",
     "AdapterLayout",
     "AutoencoderLayout",
@@ -87,6 +96,7 @@ __all__ = [
     "Checkpoint",
     "ControlPart",
     "Family",
+    "FluxKind",
     "FluxLayout",
     "GroundingLayout",
     "Header",
@@ -118,6 +128,7 @@ __all__ = [
     "denoiser",
     "family_of",
     "find_preset",
+    "find_siglip",
     "gligen",
     "ip_adapter",
     "is_ldm",

@@ -34,7 +34,9 @@ FOLDERS: Mapping[str, tuple[str, ...]] = {
     "vae_approx": ("vae_approx", "VAE-approx"),
     "hypernetworks": ("hypernetworks",),
     "gligen": ("gligen",),
-    "ipadapter": ("ipadapter",),
+    "ipadapter": ("ipadapter", "ipadapter-flux", "xlabs/ipadapters"),
+    "ipadapter-flux": ("ipadapter-flux", "ipadapter"),
+    "xlabs_ipadapters": ("xlabs/ipadapters", "ipadapter"),
     "photomaker": ("photomaker",),
 }
 """A kind of model, by ComfyUI's name → the folders of ComfyUI and A1111 where it lies."""
@@ -150,7 +152,7 @@ class Catalogue:
                 listed = _children(parent)
                 for place in FOLDERS.get(ALIASES.get(folder, folder), ()):
                     # On a file system that ignores case, "vae" and "VAE" are one folder.
-                    if place in listed:
+                    if place.split("/")[0] in listed:
                         yield _real(parent / place)
 
     @property

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 
-from bridge.errors import ModelError, UnsupportedModel
+from bridge.errors import ModelError, ModelNotFound, UnsupportedModel
 from bridge.models.catalogue import Catalogue
 from bridge.models.family import require_kind
 from bridge.models.header import Header, describing, read_header
@@ -169,6 +169,21 @@ def _siglip_layout(shapes: Shapes) -> VisionLayout | None:
     if found is None:
         return None
     return replace(found, projection=found.width, is_siglip=True, has_head="head.probe" in shapes)
+
+
+def find_siglip(catalogue: Catalogue) -> str:
+    """Return the name of a SigLIP among the CLIP vision models.
+
+    Raises:
+        ModelNotFound: If there is none.
+    """
+    name = find_clip_vision(catalogue, SIGLIP, "siglip-so400m-patch14-384")
+    if name is None:
+        raise ModelNotFound(
+            f"there is no {SIGLIP} in clip_vision/",
+            hint="Put sigclip_vision_patch14_384.safetensors there, or the folder siglip-so400m-patch14-384.",
+        )
+    return name
 
 
 def _layout(

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from bridge.diffusion import networks
+from bridge.diffusion.ip_adapter.projection import adapter_names, empty_adapter
 from bridge.diffusion.ldm_names import open_clip_places
 from bridge.diffusion.siglip import empty_siglip, siglip_config
 from bridge.diffusion.style_model import ReduxEncoder
@@ -36,6 +37,7 @@ from bridge.models import (
     checkpoint,
     clip_vision,
     denoiser,
+    ip_adapter,
     style_model,
 )
 from bridge.models.control import ControlPart, controlnet
@@ -199,6 +201,39 @@ def test_redux_has_the_names_and_shapes_of_comfyuis_and_is_known_by_them() -> No
         shapes = shapes_of(ReduxEncoder(layout).state_dict())
     assert facts(shapes) == COMFYUI["redux"]
     assert style_model(described(shapes, ""), "x") == layout
+
+
+def _linear(name: str, *shape: int) -> dict[str, tuple[int, ...]]:
+    return {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+
+
+@pytest.mark.parametrize("tokens", [4, 16], ids=["v1", "v2"])
+def test_xlabs_adapter_for_flux_has_the_names_and_shapes_of_its_code(tokens: int) -> None:
+    """ImageProjModel and IPProcessor of github.com/XLabs-AI/x-flux-comfyui; no count is published."""
+    projection = "ip_adapter_proj_model"
+    expected = _linear(f"{projection}.proj", tokens * 4096, 768) | _linear(f"{projection}.norm", 4096)
+    for layer in range(19):
+        for part in "kv":
+            name = f"double_blocks.{layer}.processor.ip_adapter_double_stream_{part}_proj"
+            expected |= _linear(name, 3072, 4096)
+    assert adapter_shapes(expected) == expected
+
+
+def test_instantx_adapter_for_flux_has_the_names_and_shapes_of_its_code() -> None:
+    """MLPProjModel and IPAFluxAttnProcessor2_0 of github.com/Shakker-Labs/ComfyUI-IPAdapter-Flux."""
+    expected = _linear("image_proj.proj.0", 2304, 1152) | _linear("image_proj.proj.2", 128 * 4096, 2304)
+    expected["image_proj.norm.weight"] = expected["image_proj.norm.bias"] = (4096,)
+    for layer in range(57):
+        for part in "kv":
+            expected[f"ip_adapter.{layer}.to_{part}_ip.weight"] = (3072, 4096)
+    assert adapter_shapes(expected) == expected
+
+
+def adapter_shapes(shapes: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    """Return what we look for in a file that has tensors of some names and shapes."""
+    layout = ip_adapter(described(shapes, ""), "x")
+    mine = shapes_of(empty_adapter(layout).state_dict())
+    return {adapter_names(layout, name)[0]: shape for name, shape in mine.items()}
 
 
 @pytest.mark.parametrize(("name", "channels"), [("vae", 4), ("vae16", 16)])
