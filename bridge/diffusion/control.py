@@ -216,7 +216,7 @@ def _require_vae(control: Control) -> None:
 
 
 def _running(control: ControlNetwork, unet: Network[Any]) -> Network[Any]:
-    """Return what runs at each step: the network itself, or one made of it and the UNet."""
+    """Return what runs at each step: the network itself, or one made of it and the denoiser."""
     own, join = control.network, control.joined
     if join is None:
         return own

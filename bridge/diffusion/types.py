@@ -130,8 +130,8 @@ class ControlNetwork:
         families: What it was made for.
         control_types: How many types of pictures a union ControlNet knows; 0 for all others.
         control_type: Which of these its picture is of; ``None`` for none.
-        joined: Makes of a UNet's module, and of the network's own, what runs; ``None`` where the network
-            does by itself.
+        joined: Makes of a denoiser's module, and of the network's own, what runs; ``None`` where the
+            network does by itself.
         latent_channels: Of the latents of a picture that it sees; 0 if it sees the picture.
         sees_mask: Whether it sees beside its picture what is to be made anew.
     """

@@ -6,6 +6,7 @@ its latents.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,10 +25,12 @@ ControlKind = Literal["InstantX", "XLabs", "MistoLine", "Stability"]
 _ORIGINAL = "double_blocks."
 _STABILITY = "transformer_blocks.0.adaLN_modulation.1.weight"
 _STABILITY_TYPE = "control_type"
-_PICTURE_ENCODERS: tuple[tuple[str, ControlKind], ...] = (
-    ("input_hint_block.", "XLabs"),
-    ("input_cond_block.", "MistoLine"),
-)
+_PICTURE_ENCODERS: Mapping[str, ControlKind] = {
+    "input_hint_block.": "XLabs",
+    "input_cond_block.": "MistoLine",
+}
+"""How names of what reads a picture begin → whose it is."""
+
 _MODES = "controlnet_mode_embedder.weight"
 _PATCH = 2
 """Latents along a side of what becomes one of Flux's tokens."""
@@ -124,13 +127,10 @@ def transformer_controlnet(header: Header, name: str) -> TransformerControlPart:
     return TransformerControlPart(
         family,
         layout,
-        next(
-            (kind for mark, kind in _PICTURE_ENCODERS if any(key.startswith(mark) for key in shapes)),
-            "InstantX",
-        ),
-        shapes.get(_MODES, (0,))[0],
-        is_original,
-        _sees_mask(shapes[entry], shapes[reader], name),
+        _kind(shapes),
+        control_types=shapes.get(_MODES, (0,))[0],
+        is_original=is_original,
+        sees_mask=_sees_mask(shapes[entry], shapes[reader], name),
     )
 
 
@@ -143,6 +143,13 @@ def _stability(shapes: Shapes, name: str) -> TransformerControlPart:
     depth = sum(key.startswith(MARK) and key.endswith(".weight") for key in shapes)
     layout = SD3Layout(patch, channels, channels, width, depth, 0, pooled, 0)
     return TransformerControlPart(Family.SD3, layout, "Stability", is_original=True)
+
+
+def _kind(shapes: Shapes) -> ControlKind:
+    for mark, kind in _PICTURE_ENCODERS.items():
+        if any(name.startswith(mark) for name in shapes):
+            return kind
+    return "InstantX"
 
 
 def _sees_mask(entry: tuple[int, ...], reader: tuple[int, ...], name: str) -> bool:
