@@ -223,7 +223,9 @@ def find_preset(catalogue: Catalogue, preset: str, family: Family) -> tuple[str,
         raise ModelError(
             f'the preset "{preset}" is for {offered}, the model is {family.value}',
             code="model_mismatch",
-            hint="Choose another preset or another checkpoint.",
+            hint="Load XLabs' or InstantX's IP-Adapter with IPAdapterModelLoader."
+            if family is Family.FLUX
+            else "Choose another preset or another checkpoint.",
         )
     wanted = chosen.adapters[family]
     names = catalogue.names("ipadapter")

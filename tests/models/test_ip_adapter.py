@@ -156,6 +156,12 @@ def test_a_preset_says_all_that_is_missing(catalogue: Catalogue) -> None:
         find_preset(catalogue, "VIT-G (medium strength)", Family.SDXL)
 
 
+def test_flux_has_no_presets_but_adapters(catalogue: Catalogue) -> None:
+    with pytest.raises(ModelError, match="the model is Flux") as caught:
+        find_preset(catalogue, "STANDARD (medium strength)", Family.FLUX)
+    assert "IPAdapterModelLoader" in str(caught.value.hint)
+
+
 def test_a_preset_of_another_family_is_refused(catalogue: Catalogue) -> None:
     with pytest.raises(ModelError, match=r"is for Stable Diffusion 1\.x, the model is SDXL"):
         find_preset(catalogue, "FULL FACE - SD1.5 only (portraits stronger)", Family.SDXL)
