@@ -1,7 +1,8 @@
 """Flux's attention, in which words and picture look at each other, and the picture at image prompts.
 
-The picture's queries, without their places, look up keys and values of each image prompt apart, as in UNets.
-XLabs' adapters add what they find behind the block, InstantX's before the attention's last layer.
+The picture's queries, before they are turned by their places, look up keys and values of each image prompt
+apart, as in UNets; in layers that treat words and picture together, the words' do so too. XLabs' adapters add
+what is found behind the block, InstantX's before the attention's last layer.
 Sources: the code of github.com/XLabs-AI/x-flux, and of InstantX's FLUX.1-dev-IP-Adapter
 (github.com/Shakker-Labs/ComfyUI-IPAdapter-Flux); Ye et al. 2023, §3.2.2.
 """
@@ -89,8 +90,8 @@ class HintedJointAttention:
         """Return what is added before the last layer, and behind the block; ``None`` for nothing.
 
         Args:
-            query: Of the picture, (rows, heads, places, channels).
-            is_joint: Whether the prompt's tokens stand before the picture's.
+            query: Of what looks at image prompts, (rows, heads, places, channels).
+            is_joint: Whether the prompt's tokens are among it, and stand before the picture's.
         """
         look = current_look()
         within = _places(look, look.prompt_tokens if is_joint else 0)

@@ -99,14 +99,14 @@ def add_image_prompt(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _ImagePrompt:
-    """What a UNet with one image prompt more is built from.
+    """What a network with one image prompt more is built from.
 
     Args:
         adapter: What makes tokens of embeddings.
         embeds: For positive prompts, and for negative ones.
         emphasis: How they steer.
         sigmas: Noise levels at which they begin and end.
-        voices: Path of a cross-attention → its number, and how strongly they speak there.
+        voices: Path of an attention → its number, and how strongly they speak there.
     """
 
     adapter: IPAdapter
