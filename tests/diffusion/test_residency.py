@@ -19,8 +19,10 @@ from bridge.diffusion import (
 )
 from bridge.diffusion.device import Placement, Placing
 from bridge.diffusion.residency import drop_if_short, with_room
+from bridge.diffusion.transformer_networks import empty_transformer
 from bridge.engine import Job, running
 from bridge.errors import OutOfMemory
+from tests.diffusion.transformer_weights import PUBLISHED
 
 SHAPES = {"weight": (64, 64), "bias": (64,)}
 LAYER_BYTES = 4 * (64 * 64 + 64)
@@ -471,6 +473,18 @@ def test_a_client_is_told_once_a_job_how_a_network_is_loaded(card: Any, job: Job
         "text encoder needs 0.1 MB, 0.0 MB are free: denoiser moves out",
     ]
     assert {message.node for message in sent} == {"3"}
+
+
+@pytest.mark.parametrize(("width", "gigabytes"), [(2, 23.8), (1, 11.9)], ids=["bfloat16", "fp8"])
+def test_flux_at_full_size_runs_in_12_gigabytes(width: int, gigabytes: float) -> None:
+    """10 GB are left on such a card by a desktop, and by what runs through the layers."""
+    module = empty_transformer(PUBLISHED["flux_dev"][0])
+    shapes = {name: tuple(each.shape) for name, each in module.named_parameters()}
+    resting = {name: width for name in shapes if name.endswith(".weight")}
+    network = Network("Flux", lambda where: module, shapes, resting=resting, place=in_half)
+    assert network.new_bytes == pytest.approx(gigabytes * 1e9, rel=0.01)
+    network.stream(10 * 10**9)
+    assert 9.8e9 < network.home_bytes <= 10e9 < network.new_bytes
 
 
 def twin_of(base: Network[Any], name: str = "twin") -> Network[Any]:
