@@ -50,7 +50,7 @@ class FluxBackbone(Backbone):
             refuse_references(prompt, model)
         width = config["pooled_projection_dim"]
         extras = {"pooled_projections": pooled_of(prompt, model, is_negative=is_negative, width=width)}
-        if config["guidance_embeds"] and prompt.guidance is not None:
+        if prompt.guidance is not None:  # for ControlNets also where the model itself is told none
             extras["guidance"] = torch.tensor([prompt.guidance])
         if (bias := style_bias(prompt)) is not None:
             extras["style_bias"] = bias
@@ -80,8 +80,9 @@ class FluxBackbone(Backbone):
             tokens = torch.cat((tokens, extras["reference_tokens"]), dim=1)
             there = torch.cat((there, extras["reference_places"][0]))
         added = residuals([each for each in steering if each.is_active(sigma)], step)
-        guidance = extras.get("guidance")
-        if guidance is None and network.config["guidance_embeds"]:
+        is_guided = network.config["guidance_embeds"]
+        guidance = extras.get("guidance") if is_guided else None
+        if is_guided and guidance is None:
             network = unguided(network)
         attention = {}
         if "style_bias" in extras:
