@@ -88,10 +88,10 @@ def open_clip_state() -> dict[str, np.ndarray]:
     return state
 
 
-def photomaker_state() -> dict[str, np.ndarray]:
-    """A tower with a second projection and the module that puts faces into words of width 32."""
+def photomaker_state(width: int = 32) -> dict[str, np.ndarray]:
+    """A tower with a second projection and the module that puts faces into words of a width."""
     random = np.random.default_rng(12)
-    width, second = 32, 8
+    second = width - PROJECTION
     shapes = {
         "visual_projection_2.weight": (second, WIDTH),
         "fuse_module.layer_norm.weight": (width,), "fuse_module.layer_norm.bias": (width,),
