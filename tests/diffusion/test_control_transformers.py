@@ -75,13 +75,17 @@ def control(vae: Any) -> Callable[..., Control]:
     return make
 
 
-@pytest.fixture
-def flux() -> DiffusionModel:
+def tiny_flux(*, is_guided: bool) -> DiffusionModel:
     module = seeded(
-        FluxTransformer2DModel(**FLUX, num_layers=3, num_single_layers=3, guidance_embeds=True), 1
+        FluxTransformer2DModel(**FLUX, num_layers=3, num_single_layers=3, guidance_embeds=is_guided), 1
     )
     network: Network[Any] = Network("tiny Flux", lambda placement: module)
     return DiffusionModel(network, flow_schedule(1.0), SCALING, 8, family=Family.FLUX, shift_factor=SHIFT)
+
+
+@pytest.fixture
+def flux() -> DiffusionModel:
+    return tiny_flux(is_guided=True)
 
 
 @pytest.fixture
@@ -164,6 +168,14 @@ async def test_a_run_of_flux_is_the_pipelines(
     assert error(await run(flux, as_node), expected) > 1e-3
 
 
+async def test_one_for_dev_is_told_guidance_on_schnell(
+    vae: Any, opened: Any, control: Any, as_node: Any
+) -> None:
+    schnell, network = tiny_flux(is_guided=False), flux_controlnet()
+    expected = theirs(schnell, network, vae)
+    assert error(await run(schnell, as_node, control(opened(network))), expected) < TOLERANCE
+
+
 async def test_a_union_of_flux_is_told_the_type(
     flux: DiffusionModel, vae: Any, opened: Any, control: Any, as_node: Any
 ) -> None:
@@ -236,7 +248,7 @@ async def test_a_run_of_sd3_is_the_pipelines(
 
 
 async def test_several_add_up(flux: DiffusionModel, opened: Any, control: Any, as_node: Any) -> None:
-    """Of unlike depths; twice the same is twice the strength."""
+    """Of unlike depths, in any order."""
     deep, flat = opened(flux_controlnet(3, 2)), opened(flux_controlnet(1, 0, seed=8))
     both = await run(flux, as_node, control(deep), control(flat))
     assert error(both, await run(flux, as_node, control(flat), control(deep))) < TOLERANCE
