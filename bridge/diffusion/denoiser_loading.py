@@ -129,7 +129,7 @@ def _transformer(path: Path, part: TransformerPart, label: str, storage: Storage
 
     build = functools.partial(empty_transformer, part.layout)
     return open_network(
-        label, build, path, names, finish=with_positions, storage=storage, rests_in_16_bits=True
+        label, build, path, names, finish=with_positions, storage=storage, rests_as_stored=True
     )
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from bridge.diffusion.device import Placement
 from bridge.diffusion.residency import Network, drop_if_short
+from bridge.diffusion.storage import at_rest, exact_weight
 from bridge.diffusion.types import DiffusionModel
 from bridge.errors import UnsupportedModel
 from bridge.models import UNET_FAMILIES, Shape
@@ -128,7 +129,7 @@ def exact_weights(network: Network[Any]) -> Callable[[str], Tensor]:
     patches = network.patches if isinstance(network, PatchedNetwork) else ()
     module = (network.base if isinstance(network, PatchedNetwork) else network).module()
     changes = _collected(patches)
-    return lambda name: _changed(module.get_parameter(name), changes.get(name, ()))
+    return lambda name: _changed(exact_weight(module, name), changes.get(name, ()))
 
 
 @torch.no_grad()
@@ -140,7 +141,7 @@ def _build(base: Network[Any], patches: Sequence[Patch], where: Placement) -> An
         place, _, last = name.rpartition(".")
         holder = twin.get_submodule(place)
         old = holder._parameters[last]
-        values = _changed(old, steps)
+        values = at_rest(twin, name, _changed(exact_weight(twin, name), steps))
         dtype = old.dtype if old.dtype.itemsize == 1 else where.dtype  # 16 bits would round what is added
         # Laid out in memory as it was, if it is as large.
         is_as_large = values.shape == old.shape
@@ -158,7 +159,6 @@ def _collected(patches: Sequence[Patch]) -> dict[str, list[Change]]:
 
 
 def _changed(weight: Tensor, changes: Sequence[Change]) -> Tensor:
-    weight = weight.float()
     for change in changes:
         weight = change(weight)
     return weight

@@ -31,11 +31,15 @@ _FORMATS = {
 }
 
 
+_SCALE = "weight_scale"
+"""Of a layer whose weight has a range of its own, as each has in some files of eight bits."""
+
+
 class _WideningLinear(nn.Linear):
     """A linear layer whose weight widens to the precision of its input."""
 
     def forward(self, input: Tensor) -> Tensor:
-        widened: Tensor = functional.linear(input, self.weight.to(input.dtype), self.bias)
+        widened: Tensor = functional.linear(input, _widened(self, input.dtype), self.bias)
         return widened
 
 
@@ -43,8 +47,13 @@ class _WideningConv2d(nn.Conv2d):
     """A convolution whose weight widens to the precision of its input."""
 
     def forward(self, input: Tensor) -> Tensor:
-        widened: Tensor = self._conv_forward(input, self.weight.to(input.dtype), self.bias)
+        widened: Tensor = self._conv_forward(input, _widened(self, input.dtype), self.bias)
         return widened
+
+
+def _widened(layer: nn.Linear | nn.Conv2d, dtype: torch.dtype) -> Tensor:
+    weight, scale = layer.weight.to(dtype), layer._buffers.get(_SCALE)
+    return weight if scale is None else weight * scale.to(dtype)
 
 
 _WIDENING: Mapping[type, type] = {nn.Linear: _WideningLinear, nn.Conv2d: _WideningConv2d}
@@ -94,6 +103,38 @@ def widen_layers(module: nn.Module, names: Collection[str]) -> None:
     for name in names:
         layer = module.get_submodule(name.removesuffix(".weight"))
         layer.__class__ = _WIDENING[type(layer)]
+
+
+def hold_scale(module: nn.Module, name: str, scale: Tensor) -> None:
+    """Have a weight of a network multiplied by a number wherever it is used."""
+    module.get_submodule(name.removesuffix(".weight")).register_buffer(_SCALE, scale, persistent=False)
+
+
+def exact_weight(module: nn.Module, name: str) -> Tensor:
+    """Return a parameter of a network in float32, multiplied by its scale if it has one."""
+    weight, scale = module.get_parameter(name).float(), _scale(module, name)
+    return weight if scale is None else weight * scale
+
+
+def at_rest(module: nn.Module, name: str, values: Tensor) -> Tensor:
+    """Return new values of a network's parameter as they rest: divided by its scale, and in range."""
+    dtype, scale = module.get_parameter(name).dtype, _scale(module, name)
+    if dtype.itemsize > 1:
+        return values
+    most = torch.finfo(dtype).max  # what exceeds it would become no number
+    return (values if scale is None else values / scale).clamp(-most, most)
+
+
+def exact_state(module: nn.Module) -> dict[str, Tensor]:
+    """Return a network's state as files without scales hold it."""
+    state = module.state_dict()
+    scaled = [name for name in state if _scale(module, name) is not None]
+    return {**state, **{name: exact_weight(module, name) for name in scaled}}
+
+
+def _scale(module: nn.Module, name: str) -> Tensor | None:
+    path, _, last = name.rpartition(".")
+    return module.get_submodule(path)._buffers.get(_SCALE) if last == "weight" else None
 
 
 def rounded(weight: Tensor, storage: StorageDtype) -> Tensor:

@@ -177,7 +177,7 @@ def _t5_tower(file: Path, layout: T5Layout, prefix: str, label: str, on_cpu: boo
         file,
         places,
         place=Placement.on_cpu if on_cpu else Placement.for_t5,
-        rests_in_16_bits=True,
+        rests_as_stored=True,
     )
     return TextTower(network, t5_tokenizer(), "t5xxl")
 

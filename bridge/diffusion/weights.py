@@ -11,7 +11,7 @@ from torch import Tensor
 
 from bridge.diffusion.device import Placement, memory_errors
 from bridge.diffusion.ldm_names import Place
-from bridge.diffusion.storage import StorageDtype, rounded
+from bridge.diffusion.storage import StorageDtype, hold_scale, rounded
 from bridge.errors import ModelError
 from bridge.models import Header, Shape, shards_of
 
@@ -62,6 +62,16 @@ def widths_in_file(header: Header, found: Mapping[str, Place]) -> dict[str, int]
     }
 
 
+def scaled_in_file(header: Header, found: Mapping[str, Place]) -> frozenset[str]:
+    """Return the parameters that a file holds in eight bits with a number to multiply them by."""
+    scales = {name: header.tensors.get(_scale_of(place)) for name, place in found.items()}
+    return frozenset(
+        name
+        for name, scale in scales.items()
+        if scale and math.prod(scale.shape) == 1 and _NARROW.get(header.tensors[found[name].name].dtype) == 1
+    )
+
+
 def bytes_of(header: Header, found: Mapping[str, Place]) -> int:
     """Return how many bytes of a file parameters take, as ``match_names`` found them."""
     stored = [header.tensors[name] for name in {place.name for place in found.values()}]
@@ -77,6 +87,7 @@ def fill(
     *,
     storage: StorageDtype = "default",
     narrow: Collection[str] = (),
+    scaled: Collection[str] = (),
 ) -> None:
     """Read a network's parameters from a file to a device, in its precision.
 
@@ -91,6 +102,7 @@ def fill(
         on_read: Told, after each tensor, how many bytes of the file it took.
         storage: What all weights are rounded to.
         narrow: Which also rest in that format, or as they are stored.
+        scaled: Which of these rest as they are stored whatever the format, beside their scales.
 
     Raises:
         ModelError: Code ``model_corrupt`` if the file is not what it was, or has values that are no numbers.
@@ -103,9 +115,13 @@ def fill(
             if _has_nan(tensor):
                 raise _corrupt(path.name, f'holds values that are no numbers, in "{found[name].name}"')
             with memory_errors(f'loading "{path.name}"'):  # which the clause below would misread
+                if name in scaled and scale is not None:
+                    hold_scale(module, name, scale.float().reshape(()).to(placement.device, copy=True))
+                    scale = None
                 exact = tensor if scale is None else tensor.float().mul_(scale)
                 whole = exact.reshape(expected[name].shape)
-                stored = whole if name in buffers else rounded(whole, storage)
+                is_kept = name in buffers or name in scaled
+                stored = whole if is_kept else rounded(whole, storage)
                 dtype = stored.dtype if name in narrow else placement.dtype
                 placed = stored.to(placement.device, dtype)
                 state[name] = placed.clone() if _share_memory(placed, tensor) else placed

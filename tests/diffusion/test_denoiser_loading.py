@@ -16,7 +16,8 @@ from torch import Tensor
 from bridge.diffusion import load_autoencoder, load_checkpoint, load_denoiser
 from bridge.diffusion.flow import FlowSchedule
 from bridge.diffusion.networks import autoencoder_config, empty_autoencoder
-from bridge.diffusion.patching import patched
+from bridge.diffusion.patching import exact_weights, patched
+from bridge.diffusion.storage import exact_state
 from bridge.errors import ModelError, UnsupportedModel
 from bridge.models import AutoencoderLayout
 from tests.diffusion.transformer_weights import SMALL, original_state, small_transformer
@@ -42,15 +43,16 @@ def halves(module: Any) -> Any:
 
 
 class Third:
-    """A patch that takes a third of a weight."""
+    """A patch that takes a third of a weight, or another part."""
 
     label = "a third"
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, divisor: float = 3.0) -> None:
         self.names = [name]
+        self.divisor = divisor
 
     def changes(self) -> Mapping[str, Any]:
-        return {name: lambda weight: weight / 3 for name in self.names}
+        return {name: lambda weight: weight / self.divisor for name in self.names}
 
 
 def called(module: Any, name: str) -> Tensor:
@@ -224,10 +226,32 @@ def test_weights_with_scales_are_multiplied(tmp_path: Path) -> None:
         "single_blocks.0.linear1.scale_weight": torch.tensor(0.125),
         "scaled_fp8": torch.empty(0, dtype=torch.float8_e4m3fn),
     }
-    module = load_denoiser(write(tmp_path / "scaled", scaled), "scaled").unet.module()
-    queries = module.single_transformer_blocks[0].attn.to_q.weight
-    assert queries.dtype == torch.float32
-    torch.testing.assert_close(queries, scaled[key].float()[: layout.width] / 8, rtol=0, atol=0)
+    network = load_denoiser(write(tmp_path / "scaled", scaled), "scaled").unet
+    layer = network.module().single_transformer_blocks[0].attn.to_q
+    assert layer.weight.dtype == torch.float8_e4m3fn
+    exact = scaled[key].float()[: layout.width] / 8
+    x = noise(3, layout.width)
+    assert torch.equal(layer(x), torch.nn.functional.linear(x, exact, layer.bias))
+    assert network.new_bytes == network.weight_bytes - 4 * 4  # the scales of the four parts of a layer
+
+    name = "single_transformer_blocks.0.attn.to_q.weight"
+    third = patched(network, Third(name))
+    torch.testing.assert_close(exact_weights(third)(name), exact / 3)
+    changed = third.module().single_transformer_blocks[0].attn.to_q
+    torch.testing.assert_close(changed(x) - layer.bias, (layer(x) - layer.bias) / 3, rtol=0.1, atol=0.1)
+    torch.testing.assert_close(exact_state(network.module())[name], exact, rtol=0, atol=0)
+
+
+def test_what_leaves_the_range_of_eight_bits_is_cut_off(tmp_path: Path) -> None:
+    layout, _ = SMALL["flux_dev"]
+    state = {
+        key: each.to(torch.float8_e4m3fn) for key, each in small_transformer(layout).state_dict().items()
+    }
+    network = load_denoiser(write(tmp_path / "narrow", state), "narrow").unet
+    name = "transformer_blocks.0.ff.net.2.weight"
+    large = patched(network, Third(name, 1e-6)).module().get_parameter(name)
+    assert large.dtype == torch.float8_e4m3fn
+    assert float(large.float().abs().max()) == 448.0
 
 
 @pytest.mark.parametrize("dtype", NARROW)
