@@ -35,5 +35,9 @@ def empty_siglip(config: dict[str, Any]) -> SiglipVisionModel:
 
 
 def siglip_names(parameter: str) -> list[str]:
-    """Return the names that a parameter may have in a file: those of older transformers, and its own."""
-    return [models.TRANSFORMERS_VISION_PREFIX + parameter, parameter]
+    """Return the names that a parameter may have in a file.
+
+    Older releases of transformers, as all published files, begin them with ``vision_model.``.
+    """
+    name = parameter.removeprefix(models.TRANSFORMERS_VISION_PREFIX)
+    return [models.TRANSFORMERS_VISION_PREFIX + name, name]

@@ -69,7 +69,7 @@ def test_siglips_head_pools_as_in_transformers(weights: ModuleType, tmp_path: Pa
             patch_size=14,
         )
     ).eval()  # fmt: skip
-    theirs.load_state_dict(
+    getattr(theirs, "vision_model", theirs).load_state_dict(
         {name.removeprefix("vision_model."): torch.from_numpy(each) for name, each in state.items()}
     )
     with torch.no_grad():

@@ -21,7 +21,7 @@ from torch import nn
 from bridge.diffusion import networks
 from bridge.diffusion.ip_adapter.projection import adapter_names, empty_adapter
 from bridge.diffusion.ldm_names import open_clip_places
-from bridge.diffusion.siglip import empty_siglip, siglip_config
+from bridge.diffusion.siglip import empty_siglip, siglip_config, siglip_names
 from bridge.diffusion.style_model import ReduxEncoder
 from bridge.diffusion.transformer_networks import empty_transformer
 from bridge.models import (
@@ -189,7 +189,7 @@ def test_open_clip_keeps_every_parameter_somewhere() -> None:
 def test_siglip_has_the_names_and_shapes_of_comfyuis_and_is_known_by_them() -> None:
     """And a head, which ComfyUI leaves out; with it, it is the 428 M of Alabdulmohsin et al. 2023."""
     tower = empty_siglip(siglip_config(SIGLIP_SO400M))
-    shapes = {f"vision_model.{name}": shape for name, shape in shapes_of(tower.state_dict()).items()}
+    shapes = {siglip_names(name)[0]: shape for name, shape in shapes_of(tower.state_dict()).items()}
     assert count(tower) == 428_225_600
     assert facts({name: shape for name, shape in shapes.items() if ".head." not in name}) == COMFYUI["siglip"]
     assert clip_vision(described(shapes, ""), "x") == SIGLIP_SO400M

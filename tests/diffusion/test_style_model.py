@@ -5,18 +5,21 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers import FluxPriorReduxPipeline
 from diffusers.pipelines.flux.modeling_flux import ReduxImageEncoder
 from safetensors.torch import save_file
 from torch import Tensor
-from torch.nn import MultiheadAttention
+from torch.nn import Linear, MultiheadAttention
 from torch.nn.functional import layer_norm, linear
+from transformers import BatchFeature
 
 from bridge.diffusion import Prompt
-from bridge.diffusion.clip_vision import VisionOutput
+from bridge.diffusion.clip_vision import VisionOutput, encode_pictures, load_clip_vision
 from bridge.diffusion.style_model import StrengthType, StyleNetwork, add_style, load_style_model
 from bridge.diffusion.types import StyleTokens
 from bridge.engine import Folders, Job, running
 from bridge.errors import ModelError, Problem
+from tests.diffusion import vision_weights
 
 WIDTH, CONTEXT, TOKENS, LAYERS = 32, 12, 3, 2
 SEEN = torch.randn(2, 5, WIDTH, generator=torch.Generator().manual_seed(1))
@@ -112,6 +115,13 @@ def test_another_clip_vision_model_is_refused(style: StyleNetwork) -> None:
     assert "ViT-L/14" in str(caught.value.hint)
 
 
+class Spread:
+    """SigLIP's preprocessing of a picture that has the tower's size."""
+
+    def preprocess(self, images: Tensor, **options: object) -> BatchFeature:
+        return BatchFeature({"pixel_values": 2 * images - 1})
+
+
 @pytest.fixture
 def redux(tmp_path: Path) -> tuple[StyleNetwork, ReduxImageEncoder]:
     """In our hands and in those of diffusers' FluxPriorReduxPipeline."""
@@ -134,6 +144,24 @@ def test_redux_makes_diffusers_tokens_of_all_pictures(
     expected = scale * theirs(SEEN).image_embeds.reshape(1, -1, CONTEXT)
     torch.testing.assert_close(found.prompt_embeds[:, 7:], expected, rtol=1e-4, atol=1e-5)
     assert not told
+
+
+def test_from_picture_to_prompt_all_is_the_pipelines(tmp_path: Path) -> None:
+    """FluxPriorReduxPipeline, whose words are zeros of the published width; its layers are narrower."""
+    state = {name: torch.from_numpy(each) for name, each in vision_weights.siglip_state().items()}
+    save_file(state, tmp_path / "siglip.safetensors")
+    tower = load_clip_vision(tmp_path / "siglip.safetensors", "tiny SigLIP")
+    torch.manual_seed(5)
+    embedder = ReduxImageEncoder(redux_dim=vision_weights.WIDTH, txt_in_features=1)
+    embedder.redux_up, embedder.redux_down = Linear(vision_weights.WIDTH, 8), Linear(8, 4096)
+    save_file(embedder.state_dict(), tmp_path / "redux.safetensors")
+    picture = torch.rand(1, 28, 28, 3).mul(255).round() / 255
+    pipeline = FluxPriorReduxPipeline(tower.network.module(), Spread(), embedder)
+    expected = pipeline(picture.movedim(-1, 1)).prompt_embeds
+    seen = encode_pictures(tower, picture, crops=False)
+    redux = load_style_model(tmp_path / "redux.safetensors", "r")
+    [found] = add_style([Prompt(torch.zeros(1, 512, 4096))], redux, seen, 1.0, "multiply")
+    torch.testing.assert_close(found.prompt_embeds, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_prompt_knows_which_tokens_are_whose(redux: tuple[StyleNetwork, ReduxImageEncoder]) -> None:
