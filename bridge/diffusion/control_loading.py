@@ -117,7 +117,7 @@ def _slim(path: Path, file: Path, name: str, part: models.XSPart) -> ControlNetw
 def _transformer(file: Path, name: str, part: models.TransformerControlPart) -> ControlNetwork:
     build = functools.partial(empty_transformer_controlnet, part)
     places = functools.partial(transformer_control_places, part=part)
-    network = open_network(f'ControlNet "{name}"', build, file, places)
+    network = open_network(f'ControlNet "{name}"', build, file, places, rests_as_stored=True)
     return ControlNetwork(
         network,
         (part.family,),
