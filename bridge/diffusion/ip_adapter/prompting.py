@@ -152,7 +152,8 @@ class _ImagePrompt:
 
 def _build(base: Network[Any], prompt: _ImagePrompt, where: Placement) -> Any:
     processor = HintedJointAttention if prompt.adapter.layout.flux else HintedAttention
-    return with_hints(base.module(), prompt.hints(base, where), processor)
+    hints = prompt.hints(base, where)  # before the base, for which the adapter may have to make room
+    return with_hints(base.module(), hints, processor)
 
 
 def _for(speaks: Voice, tokens: Tensor) -> Tensor:
