@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bridge.client import error_from
+from bridge.client import error_of
 from bridge.daemon import Settings, create_service
-from bridge.errors import ExecutionError
 from bridge.graph import Definitions
 from bridge.jobs import JobService
 from bridge.protocol import Accepted, Finished, Message, Result, Started, Submit
@@ -43,7 +42,7 @@ class LocalJobs:
 
         Raises:
             WorkflowError: With every fault of the workflow.
-            BridgeError: Why the job failed.
+            BridgeError: Why the job failed; ``Interrupted`` if somebody cancelled it.
         """
         accepted = await self.service.submit(SESSION, submit)
         results: list[Result] = []
@@ -58,7 +57,7 @@ class LocalJobs:
                 case Finished(job=accepted.job, state="done"):
                     return LocalOutcome(accepted, tuple(results), message)
                 case Finished(job=accepted.job):
-                    raise error_from(message.problems, ExecutionError)
+                    raise error_of(message)
 
 
 async def node_definitions() -> Definitions:

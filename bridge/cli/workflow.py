@@ -69,7 +69,7 @@ class Report:
 
 
 class StepBar:
-    """A progress bar on standard error that follows the sampler.
+    """A progress bar on standard error that follows the sampler, and what is special about a step.
 
     Args:
         workflow: Names the nodes.
@@ -81,7 +81,8 @@ class StepBar:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         console = Console(stderr=True)
         self._progress = Progress(*columns, console=console, transient=True)
-        self._is_quiet = is_quiet or not console.is_terminal
+        self._is_quiet = is_quiet
+        self._told: set[str] = set()
         self._task = self._progress.add_task("starting", total=None)
 
     def __enter__(self) -> "StepBar":
@@ -99,10 +100,13 @@ class StepBar:
             self._progress.update(
                 self._task, description=name, completed=message.value, total=message.maximum
             )
+            if message.detail and not self._is_quiet and message.detail not in self._told:
+                self._told.add(message.detail)
+                self._progress.console.print(message.detail, markup=False, soft_wrap=True)
 
     @property
     def _shown(self) -> AbstractContextManager[Any]:
-        return nullcontext() if self._is_quiet else self._progress
+        return self._progress if self._progress.console.is_terminal and not self._is_quiet else nullcontext()
 
 
 def _read(request: Request) -> tuple[Source, Sequence[str]]:

@@ -4,7 +4,7 @@ from .address import DEFAULT_PORT, PATH, parse_address
 from .client import Client, connect
 from .connection import Status
 from .discovery import default_command, ensure_daemon, find_daemon, launch_daemon, start_daemon
-from .outcome import Outcome, error_from
+from .outcome import Outcome, error_from, error_of
 from .processes import is_running
 from .runtime import Runtime, read_runtime, remove_runtime, runtime_file, state_folder, write_runtime
 from .stream import Stream
@@ -24,6 +24,7 @@ __all__ = [
     "default_command",
     "ensure_daemon",
     "error_from",
+    "error_of",
     "find_daemon",
     "is_running",
     "launch_daemon",

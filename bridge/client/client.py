@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from ..errors import BridgeError, ExecutionError, Problem
+from ..errors import BridgeError
 from ..protocol import (
     VERSIONS,
     Accepted,
@@ -43,11 +43,9 @@ from ..protocol import (
 from .calls import ANSWER_S, ask, wait_for
 from .connection import CLOSED, Connection, Status
 from .discovery import ensure_daemon
-from .outcome import UNEXPLAINED, Outcome, error_from
+from .outcome import Outcome, error_from, error_of
 from .stream import Stream
 from .target import Locator
-
-CANCELLED = Problem("cancelled", "the job was cancelled")
 
 
 class Client:
@@ -182,8 +180,7 @@ class Client:
             self._abandon(accepted.job)
             raise
         if finished.state != "done":
-            unexplained = CANCELLED if finished.state == "cancelled" else UNEXPLAINED
-            raise error_from(finished.problems or (unexplained,), ExecutionError)
+            raise error_of(finished)
         warnings = (*accepted.warnings, *finished.problems)
         return Outcome(accepted.job, tuple(results), finished, warnings, accepted.texts)
 

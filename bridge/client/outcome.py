@@ -7,6 +7,7 @@ from typing import Any
 from ..errors import (
     BridgeError,
     ConnectionLost,
+    ExecutionError,
     InputError,
     Interrupted,
     ModelError,
@@ -18,6 +19,7 @@ from ..errors import (
 )
 from ..protocol import Finished, Plane, Result
 
+CANCELLED = Problem("cancelled", "the job was cancelled")
 UNEXPLAINED = Problem("node_failed", "it failed, and the daemon did not say why", "Its log may have more.")
 
 
@@ -43,6 +45,12 @@ class Outcome:
     def images(self) -> tuple[Plane, ...]:
         """All pictures that were handed back."""
         return tuple(plane for result in self.results for plane in result.planes)
+
+
+def error_of(finished: Finished) -> BridgeError:
+    """Return why a job is not done; its last word need not say."""
+    unexplained = CANCELLED if finished.state == "cancelled" else UNEXPLAINED
+    return error_from(finished.problems or (unexplained,), ExecutionError)
 
 
 def error_from(problems: Sequence[Problem], default: type[BridgeError] = BridgeError) -> BridgeError:

@@ -11,7 +11,7 @@ from bridge.diffusion.attention_weights import multiply_attention, multiply_text
 from bridge.diffusion.conditioning import average, concatenate, limit_to_area, limit_to_region, zero_out
 from bridge.diffusion.control import add_control
 from bridge.diffusion.control_loading import load_controlnet
-from bridge.diffusion.control_types import CONTROL_TYPES, mark_masked, with_control_type
+from bridge.diffusion.control_types import CONTROL_TYPES, mark_masked, with_control_type, with_mask
 from bridge.diffusion.device import Placement, choose_placement, memory_errors, set_up_torch
 from bridge.diffusion.fit import ScalingMethod, repeat_to, scale
 from bridge.diffusion.flow import FlowSchedule, flow_schedule, flux_mu, flux_schedule
@@ -338,6 +338,7 @@ __all__ = [
     "vp_sigmas",
     "with_control_type",
     "with_first",
+    "with_mask",
     "with_noise_mask",
     "with_rule",
     "with_samples",

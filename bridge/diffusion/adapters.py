@@ -20,12 +20,15 @@ def changed(kind: str, weight: Tensor, parts: Parts, strength: float) -> Tensor:
         kind: A key of ``bridge.models.ADAPTER_KINDS``.
         weight: float32, shape (out, in) or (out, in, kh, kw).
         parts: What the file holds for it, on the weight's device.
-        strength: How far to go: 0 is the weight itself, 1 as trained, negative the other way.
+        strength: How far to go: 0 is the weight itself, 1 as trained, negative the other way. What replaces
+            the weight does so whatever it is.
 
     Raises:
         RuntimeError: If shapes do not go together, as torch says it.
         ValueError: If the outputs are not as many as the weight's.
     """
+    if kind == "replacement":
+        return parts["value"].reshape(weight.shape)
     difference = _DIFFERENCES[kind](weight, parts)
     if len(difference) != len(weight):
         raise ValueError(f"{len(difference)} outputs for a weight of {len(weight)}")

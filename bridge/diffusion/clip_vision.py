@@ -1,4 +1,4 @@
-"""CLIP's image towers: from pictures to embeddings of what they show."""
+"""The image towers of CLIP and SigLIP: from pictures to embeddings of what they show."""
 
 import functools
 from dataclasses import dataclass
@@ -15,12 +15,18 @@ from bridge.diffusion.device import memory_errors
 from bridge.diffusion.ldm_names import Place, open_clip_places
 from bridge.diffusion.opening import open_network
 from bridge.diffusion.residency import Network, with_room
+from bridge.diffusion.siglip import empty_siglip, siglip_config, siglip_names
 from bridge.graph import Socket
 from bridge.models import VisionLayout
 
-_MEAN = (0.48145466, 0.4578275, 0.40821073)
-_DEVIATION = (0.26862954, 0.26130258, 0.27577711)
-"""Of the pictures CLIP was trained on, by channel. Source: openai/CLIP, clip/clip.py (``_transform``)."""
+Spread = tuple[tuple[float, float, float], tuple[float, float, float]]
+"""Mean and deviation of the pictures that a tower was trained on, by channel."""
+
+CLIP_SPREAD: Spread = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+"""Source: openai/CLIP, clip/clip.py (``_transform``)."""
+
+SIGLIP_SPREAD: Spread = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
+"""Brings 0..1 to -1..1. Source: google-research/big_vision (``value_range(-1, 1)``)."""
 
 _OPENAI_WIDTH = 1024
 """Of OpenAI's ViT-L/14, the only one here that was trained with QuickGELU."""
@@ -34,10 +40,10 @@ _OPEN_CLIP = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VisionTower:
-    """One of CLIP's image towers.
+    """An image tower of CLIP or SigLIP.
 
     Args:
-        network: A ``CLIPVisionModelWithProjection``.
+        network: A ``CLIPVisionModelWithProjection``, or a ``SiglipVisionModel``.
         layout: Its shape.
         name: What the user calls it, for messages.
     """
@@ -52,14 +58,17 @@ class VisionOutput:
     """What a tower says of pictures; float32, on the CPU.
 
     Args:
-        image_embeds: Projected, shape (B, projection).
-        last_hidden_state: Of the last block, before the final norm, shape (B, positions, width).
+        image_embeds: Projected, shape (B, projection); of SigLIP its last hidden states, as in ComfyUI.
+        last_hidden_state: Of the last block, shape (B, positions, width); before the final norm, but for
+            SigLIP.
         penultimate_hidden_states: Of the block before it, shape (B, positions, width).
+        pooled: What SigLIP's head makes of the last, shape (B, width); ``None`` without a head.
     """
 
     image_embeds: Tensor
     last_hidden_state: Tensor
     penultimate_hidden_states: Tensor
+    pooled: Tensor | None = None
 
 
 ClipVision = Annotated[VisionTower, Socket("CLIP_VISION")]
@@ -67,7 +76,7 @@ ClipVisionOutput = Annotated[VisionOutput, Socket("CLIP_VISION_OUTPUT")]
 
 
 def load_clip_vision(path: Path, name: str) -> VisionTower:
-    """Open a CLIP vision model: a file in transformers' or OpenCLIP's naming, or transformers' folder.
+    """Open an image tower: a file in transformers' or OpenCLIP's naming, or transformers' folder.
 
     Raises:
         ModelError: If it is damaged, unsafe, or no CLIP vision model.
@@ -93,6 +102,10 @@ def vision_of_checkpoint(path: Path, name: str) -> VisionTower:
 
 
 def _opened(file: Path, layout: VisionLayout, name: str, prefix: str = "") -> VisionTower:
+    if layout.is_siglip:
+        build = functools.partial(empty_siglip, siglip_config(layout))
+        network = open_network(f'CLIP vision "{name}"', build, file, siglip_names, finish=with_positions)
+        return VisionTower(network, layout, name)
     config = vision_config(layout)
     network = open_network(
         f'CLIP vision "{name}"',
@@ -132,9 +145,9 @@ def empty_vision_tower(config: dict[str, Any]) -> CLIPVisionModelWithProjection:
 
 def with_positions(tower: Any) -> Any:
     """Give a tower the numbers of its positions, which no file holds."""
-    embeddings = tower.vision_model.embeddings
+    embeddings = getattr(tower, "vision_model", tower).embeddings
     embeddings.position_ids = torch.arange(
-        embeddings.num_positions, device=embeddings.class_embedding.device
+        embeddings.num_positions, device=embeddings.position_embedding.weight.device
     )[None]
     return tower
 
@@ -154,8 +167,9 @@ def encode_pictures(
         ModelError: If its file has gone bad.
         OutOfMemory: If it does not fit.
     """
-    size = tower.layout.image_size
-    pixels = preprocessed(image, size, crops=crops)
+    size, is_siglip = tower.layout.image_size, tower.layout.is_siglip
+    spread = SIGLIP_SPREAD if is_siglip else CLIP_SPREAD
+    pixels = preprocessed(image, size, crops=crops, spread=spread)
     if mask is not None:
         pixels = pixels * _scaled(mask[:, None], size, crops=crops)
 
@@ -164,13 +178,17 @@ def encode_pictures(
         module = tower.network.module()
         with memory_errors(f"looking at {len(image)} pictures with {tower.network.name}"):
             found = module(tower.network.placement.bring(pixels), output_hidden_states=True)
-            return found.image_embeds, found.last_hidden_state, found.hidden_states[-2]
+            last, penultimate = found.last_hidden_state, found.hidden_states[-2]
+            if not is_siglip:
+                return found.image_embeds, last, penultimate
+            pooled = () if found.pooler_output is None else (found.pooler_output,)
+            return last, last, penultimate, *pooled
 
     return VisionOutput(*(each.float().cpu().clone() for each in with_room(encode, keep=(tower.network,))))
 
 
-def preprocessed(image: Tensor, size: int, *, crops: bool) -> Tensor:
-    """Bring pictures to the size and the spread that CLIP was trained on.
+def preprocessed(image: Tensor, size: int, *, crops: bool, spread: Spread = CLIP_SPREAD) -> Tensor:
+    """Bring pictures to the size and the spread that a tower was trained on.
 
     The shorter side, or each, is scaled with antialiased cubic splines; then the middle is cut out, and
     values are rounded to 8 bits, as openai/CLIP's preprocessing does with Pillow.
@@ -179,13 +197,14 @@ def preprocessed(image: Tensor, size: int, *, crops: bool) -> Tensor:
         image: Shape (B, H, W, 3), range 0..1.
         size: Pixels along a side.
         crops: Whether to keep the shape and cut.
+        spread: Which the values get.
 
     Returns:
         Shape (B, 3, size, size).
     """
     pixels = _scaled(image[..., :3].movedim(-1, 1), size, crops=crops)
     pixels = (255.0 * pixels).clamp(0, 255).round() / 255.0
-    mean, deviation = (torch.tensor(each).view(3, 1, 1) for each in (_MEAN, _DEVIATION))
+    mean, deviation = (torch.tensor(each).view(3, 1, 1) for each in spread)
     return (pixels - mean) / deviation
 
 

@@ -8,9 +8,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from bridge.diffusion import control_transformers
 from bridge.diffusion.control_lora import has_layers
-from bridge.diffusion.control_transformers import TransformerControlNet, prepare_transformer
+from bridge.diffusion.control_transformers import prepare_transformer
 from bridge.diffusion.controlnet_xs import ControlledUNet, SlimControlNet
 from bridge.diffusion.device import memory_errors
 from bridge.diffusion.fit import fit_picture, repeat_to
@@ -19,8 +18,9 @@ from bridge.diffusion.networks import control_factor
 from bridge.diffusion.residency import Network, with_room
 from bridge.diffusion.steering import AddingSteering, ChangingSteering, Residuals, Steering, Step
 from bridge.diffusion.t2i_adapter import T2IAdapter
+from bridge.diffusion.transformer_controlnets import TransformerControlNet
 from bridge.diffusion.types import Control, ControlNetwork, DiffusionModel, Grounding, Prompt
-from bridge.errors import ModelError
+from bridge.errors import InputError, ModelError
 from bridge.models import CONTEXT_WIDTHS
 
 
@@ -112,10 +112,13 @@ def add_control(conditioning: Sequence[Prompt], control: Control) -> tuple[Promp
     """Return conditioning steered by one more ControlNet; unchanged if its scale is 0.
 
     Raises:
-        ModelError: Code ``model_mismatch`` if it was made for another family than the prompts.
+        InputError: If it sees latents of its picture, and there is no VAE to make them.
+        ModelError: Code ``model_mismatch`` if it was made for another family than the prompts, or for latents
+            of another VAE.
     """
     if control.conditioning_scale == 0:
         return tuple(conditioning)
+    _require_vae(control)
     for prompt in conditioning:
         family = CONTEXT_WIDTHS.get(prompt.prompt_embeds.shape[2])
         if family and family not in control.network.families:
@@ -157,7 +160,7 @@ def prepare(control: Control | Grounding, model: DiffusionModel, shape: Sequence
     """Show a control's picture, or boxes, to its network, for a model's latents of a shape (B, C, h, w).
 
     Raises:
-        InputError: If there are too many boxes, or a VAE is missing.
+        InputError: If there are too many boxes.
         ModelError: Code ``model_mismatch`` if the network was made for another UNet or latent factor.
         OutOfMemory: If what reads the picture does not fit.
     """
@@ -197,8 +200,23 @@ def prepare(control: Control | Grounding, model: DiffusionModel, shape: Sequence
     return with_room(read, keep=(network,))
 
 
+def _require_vae(control: Control) -> None:
+    name, channels, vae = control.network.network.name, control.network.latent_channels, control.vae
+    if channels and vae is None:
+        raise InputError(
+            f"{name} sees latents of its picture, for which there is no VAE",
+            hint="Use Apply ControlNet, and connect its vae.",
+        )
+    if channels and vae and vae.latent_channels != channels:
+        raise ModelError(
+            f"{name} sees latents of {channels} channels, {vae.network.name} makes {vae.latent_channels}",
+            code="model_mismatch",
+            hint="Connect the VAE of the checkpoint that it steers.",
+        )
+
+
 def _running(control: ControlNetwork, unet: Network[Any]) -> Network[Any]:
-    """Return what runs at each step: the network itself, or one made of it and the UNet."""
+    """Return what runs at each step: the network itself, or one made of it and the denoiser."""
     own, join = control.network, control.joined
     if join is None:
         return own
@@ -216,7 +234,7 @@ def _require_match(control: ControlNetwork, model: DiffusionModel) -> None:
     mine, module = control.network.module(), model.unet.module()
     unet = module.config
     if isinstance(mine, TransformerControlNet):
-        fits = control_transformers.fits(mine, unet)
+        fits = mine.fits(unet)
     elif isinstance(mine, SlimControlNet):
         fits = mine.fits(unet) and control_factor(mine.config) == model.latent_factor
     elif isinstance(mine, T2IAdapter):

@@ -10,16 +10,17 @@ import torch
 from bridge import models
 from bridge.diffusion import folder, networks
 from bridge.diffusion.control_lora import hollow, joined, low_rank_names
-from bridge.diffusion.control_transformers import (
-    empty_transformer_controlnet,
-    transformer_control_places,
-)
 from bridge.diffusion.controlnet import SteeringNetwork, UnionEncoder
 from bridge.diffusion.controlnet_xs import empty_slim_controlnet
 from bridge.diffusion.ldm_names import THIRDS, Place, unet_names
 from bridge.diffusion.opening import Build, open_network
 from bridge.diffusion.residency import Network
 from bridge.diffusion.t2i_adapter import T2IAdapter, adapter_names
+from bridge.diffusion.transformer_controlnets import (
+    empty_transformer_controlnet,
+    entered_as,
+    transformer_control_places,
+)
 from bridge.diffusion.types import ControlNetwork, DiffusionModel
 from bridge.diffusion.weights import Names
 from bridge.errors import ModelError
@@ -116,8 +117,15 @@ def _slim(path: Path, file: Path, name: str, part: models.XSPart) -> ControlNetw
 def _transformer(file: Path, name: str, part: models.TransformerControlPart) -> ControlNetwork:
     build = functools.partial(empty_transformer_controlnet, part)
     places = functools.partial(transformer_control_places, part=part)
-    network = open_network(f'ControlNet "{name}"', build, file, places)
-    return ControlNetwork(network, (part.family,), part.control_types)
+    network = open_network(f'ControlNet "{name}"', build, file, places, rests_as_stored=True)
+    return ControlNetwork(
+        network,
+        (part.family,),
+        part.control_types,
+        joined=entered_as if part.kind == "Stability" else None,
+        latent_channels=part.latent_channels,
+        sees_mask=part.sees_mask,
+    )
 
 
 def _recipe(config: dict[str, Any], part: models.ControlPart, header: models.Header) -> tuple[Build, Names]:

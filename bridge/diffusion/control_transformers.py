@@ -1,60 +1,39 @@
-"""ControlNets of SD3 and Flux: transformers whose blocks add to the denoiser's.
+"""ControlNets of SD3 and Flux at work: transformers whose blocks add to the denoiser's.
 
-They see latents of the control image, or, as XLabs' for Flux, the image through convolutions of their own.
-What only depends on the image is made once.
+They see latents of the control image, some of them with a mask, or, as XLabs' and MistoLine for Flux, the
+image through convolutions of their own. What only depends on the image is made once. Where implementations
+differ (docs/configurations.md), this is what ComfyUI does.
 
-Sources: diffusers' pipelines; InstantX and XLabs-AI on Hugging Face, whose layouts these are.
+Sources: diffusers' pipelines; sd3_infer.py and dit_embedder.py of Stability-AI/sd3.5.
 """
 
 import math
-import re
-import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from diffusers import FluxControlNetModel, SD3ControlNetModel
+from diffusers.models.embeddings import get_2d_sincos_pos_embed_from_grid
 from torch import Tensor
 
 from bridge.diffusion.backbones.flux import PATCH, read_latents, unguided
 from bridge.diffusion.backbones.patches import padded, to_tokens
 from bridge.diffusion.device import memory_errors
-from bridge.diffusion.fit import repeat_to
-from bridge.diffusion.ldm_names import Place
+from bridge.diffusion.fit import fit_picture, repeat_to
 from bridge.diffusion.patching import twin_of
 from bridge.diffusion.residency import Network, with_room
 from bridge.diffusion.steering import AddingSteering, Residuals, Step
-from bridge.diffusion.transformer_names import original_place
-from bridge.diffusion.transformer_networks import transformer_config
+from bridge.diffusion.transformer_controlnets import StabilityControlNet
 from bridge.diffusion.types import Control, DiffusionModel
 from bridge.diffusion.vae import encode_now
-from bridge.errors import InputError
-from bridge.models import Family, TransformerControlPart
+from bridge.models import Family
 
-_FEATURES = 16
-"""Channels that XLabs' picture encoder makes of a picture, as many as latents have."""
+_BLURRED, _EDGES, _DEPTH = range(3)
+"""What pictures of Stability's ControlNets show, as their files number it."""
 
-
-class TransformerControlNet(torch.nn.Module):
-    """A ControlNet whose picture encoder, if it has one, runs apart."""
-
-    def __init__(self, network: SD3ControlNetModel | FluxControlNetModel) -> None:
-        super().__init__()
-        self.picture_encoder = getattr(network, "input_hint_block", None)
-        network.input_hint_block = None
-        self.network = network
-
-    @property
-    def config(self) -> Any:
-        """The ControlNet's own configuration."""
-        return self.network.config
-
-    @property
-    def reads_latents(self) -> bool:
-        """Whether it sees latents of a picture; else the picture."""
-        return self.picture_encoder is None
+_CENTRE = 7.5
+"""Where the middle of a picture is to Stability's ControlNets; its shorter side is twice as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,29 +51,51 @@ class TransformerSteering(AddingSteering):
     def residuals(self, step: Step) -> Residuals:
         """As of the base class."""
         seen = self.seen if len(self.seen) == 1 else repeat_to(self.seen, len(step.sample))
-        return self._asked(
-            self.network.module().network, seen.expand(len(step.sample), *seen.shape[1:]), step
-        )
+        return self._asked(self.network.module(), seen.expand(len(step.sample), *seen.shape[1:]), step)
 
     @abstractmethod
-    def _asked(self, network: Any, seen: Tensor, step: Step) -> Residuals: ...
+    def _asked(self, control: Any, seen: Tensor, step: Step) -> Residuals: ...
 
 
 @dataclass(frozen=True, slots=True)
 class SD3Steering(TransformerSteering):
     """A ControlNet of SD3, which is not told of the pooled embedding."""
 
-    def _asked(self, network: Any, seen: Tensor, step: Step) -> Residuals:
-        blocks = network(
-            hidden_states=padded(step.sample, network.config["patch_size"]),
+    def _asked(self, control: Any, seen: Tensor, step: Step) -> Residuals:
+        blocks = control.network(
+            hidden_states=padded(step.sample, control.config["patch_size"]),
             controlnet_cond=seen,
             encoder_hidden_states=step.prompt_embeds,
             pooled_projections=torch.zeros_like(step.extras["pooled_projections"]),
             timestep=step.timestep,
             return_dict=False,
         )[0]
-        share = self.depth / len(blocks)
-        return Residuals(blocks=tuple(blocks[int(index / share)] for index in range(self.depth)))
+        share = self.depth // len(blocks)
+        reached = share * len(blocks) - 1
+        shared = [blocks[index // share] for index in range(reached)]
+        return Residuals(blocks=(*shared, *[seen.new_zeros(1)] * (self.depth - reached)))
+
+
+@dataclass(frozen=True, slots=True)
+class StabilitySteering(TransformerSteering):
+    """One of Stability's for SD 3.5 large, which does not read the prompt.
+
+    Args:
+        positions: Of the tokens, (1, tokens, width).
+    """
+
+    positions: Tensor
+
+    def _asked(self, control: Any, seen: Tensor, step: Step) -> Residuals:
+        tokens = control.entry(padded(step.sample, control.config["patch_size"])).flatten(2).mT
+        blocks = control.network(
+            hidden_states=tokens + self.positions.to(tokens.dtype),
+            controlnet_cond=seen,
+            pooled_projections=step.extras["pooled_projections"],
+            timestep=step.timestep,
+            return_dict=False,
+        )[0]
+        return Residuals(blocks=_spread(blocks, self.depth))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,8 @@ class FluxSteering(TransformerSteering):
     single_depth: int
     control_type: int | None = None
 
-    def _asked(self, network: Any, seen: Tensor, step: Step) -> Residuals:
+    def _asked(self, control: Any, seen: Tensor, step: Step) -> Residuals:
+        network = control.network
         tokens, there = read_latents(step.sample)
         mode = None
         if self.control_type is not None:
@@ -132,10 +134,10 @@ class FluxSteering(TransformerSteering):
             guidance=guidance,
             return_dict=False,
         )
-        in_turn = not self.network.module().reads_latents
+        in_turn = not control.reads_latents
         return Residuals(
-            blocks=_spread(blocks or (), self.depth, in_turn),
-            single_blocks=_spread(single or (), self.single_depth, in_turn),
+            blocks=_spread(blocks or (), self.depth, in_turn=in_turn),
+            single_blocks=_spread(single or (), self.single_depth, in_turn=in_turn),
         )
 
 
@@ -151,75 +153,40 @@ def prepare_transformer(
         common: The first fields of a ``Steering``.
 
     Raises:
-        InputError: If the network sees latents, and there is no VAE to make them.
         OutOfMemory: If what reads the picture does not fit.
     """
     network = control.network.network
-    seen = _latents(control, image, model) if network.module().reads_latents else _features(network, image)
-    config = model.unet.module().config
-    seen = network.placement.bring(
-        padded(seen, config["patch_size"] if model.family is Family.SD3 else PATCH)
-    )
+    module, config = network.module(), model.unet.module().config
+    seen = _latents(control, image, model) if module.reads_latents else _features(network, image)
+    if module.sees_mask:
+        seen = torch.cat((seen, _kept(control, seen)), dim=1)
+    patch = config["patch_size"] if model.family is Family.SD3 else PATCH
+    seen = network.placement.bring(padded(seen, patch))
+    if isinstance(module, StabilityControlNet):
+        rows, columns = (side // patch for side in seen.shape[2:])
+        positions = _centred_positions(module.network.inner_dim, rows, columns)
+        return StabilitySteering(*common, seen, config["num_layers"], positions.to(seen.device))
     if model.family is Family.SD3:
         return SD3Steering(*common, seen, config["num_layers"])
-    types = control.network.control_type
     depths = config["num_layers"], config["num_single_layers"]
-    return FluxSteering(*common, to_tokens(seen, PATCH), *depths, types)
-
-
-def empty_transformer_controlnet(part: TransformerControlPart) -> TransformerControlNet:
-    """Build a ControlNet without weights."""
-    config = transformer_config(part.layout)
-    with torch.device("meta"), warnings.catch_warnings():
-        # diffusers 0.42 warns of a class that its own ControlNet of Flux builds.
-        warnings.filterwarnings("ignore", "`FluxPosEmbed` is deprecated", FutureWarning)
-        if part.family is Family.SD3:
-            return TransformerControlNet(SD3ControlNetModel(**config))
-        del config["out_channels"]
-        return TransformerControlNet(
-            FluxControlNetModel(
-                **config,
-                num_mode=part.control_types or None,
-                conditioning_embedding_channels=_FEATURES if part.reads_pixels else None,
-            )
-        )
-
-
-def transformer_control_places(parameter: str, part: TransformerControlPart) -> list[Place]:
-    """Return where a parameter of a ``TransformerControlNet`` lies in a file."""
-    owner, _, name = parameter.partition(".")
-    if owner == "picture_encoder":
-        return [Place(f"input_hint_block.{_numbered(name) if part.is_original else name}")]
-    if not part.is_original or name.startswith("controlnet_blocks."):
-        return [Place(name)]
-    if name.startswith("controlnet_x_embedder."):
-        return [Place(name.replace("controlnet_x_embedder", "pos_embed_input"))]
-    return [original_place(name, part.family, part.layout.depth)]
-
-
-def _numbered(name: str) -> str:
-    """Count the convolutions of a picture encoder as the original does, with what lies between them."""
-    if match := re.fullmatch(r"blocks\.(\d+)\.(\w+)", name):
-        return f"{2 * int(match[1]) + 2}.{match[2]}"
-    return name.replace("conv_in", "0").replace("conv_out", "14")
-
-
-def fits(control: TransformerControlNet, transformer: Any) -> bool:
-    """Tell whether a ControlNet was made for a denoiser of a configuration."""
-    entries = ("num_attention_heads", "attention_head_dim", "joint_attention_dim", "pooled_projection_dim")
-    return all(control.config[entry] == transformer[entry] for entry in entries)
+    return FluxSteering(*common, to_tokens(seen, PATCH), *depths, control.network.control_type)
 
 
 def _latents(control: Control, image: Tensor, model: DiffusionModel) -> Tensor:
-    if control.vae is None:
-        raise InputError(
-            f"{control.network.network.name} sees latents of its picture, for which there is no VAE",
-            hint="Use Apply ControlNet, and connect its vae.",
-        )
-    latents = encode_now(control.vae, image.movedim(1, -1))
-    # InstantX's for SD3 were trained on latents that were multiplied only.
-    shift = 0.0 if model.family is Family.SD3 else model.shift_factor
-    return (latents - shift) * model.scaling_factor
+    assert control.vae
+    module, shift = control.network.network.module(), model.shift_factor
+    if isinstance(module, StabilityControlNet):
+        image = _as_stability(image, round(module.control_type.item()))
+    elif model.family is Family.SD3:
+        shift = 0.0  # InstantX's were trained on latents that were multiplied only.
+    return (encode_now(control.vae, image.movedim(1, -1)) - shift) * model.scaling_factor
+
+
+def _as_stability(image: Tensor, control_type: int) -> Tensor:
+    """Return a picture as Stability's ControlNets want it: edges glaring, and depth dark where it is near."""
+    if control_type == _EDGES:
+        return image * 127.5 + 0.5
+    return 1 - image if control_type == _DEPTH else image
 
 
 def _features(network: Network[Any], image: Tensor) -> Tensor:
@@ -232,7 +199,30 @@ def _features(network: Network[Any], image: Tensor) -> Tensor:
     return with_room(read, keep=(network,))
 
 
-def _spread(blocks: Sequence[Tensor], depth: int, in_turn: bool) -> tuple[Tensor, ...]:
+def _kept(control: Control, latents: Tensor) -> Tensor:
+    """Return where the picture is to stay as it is, (B, 1, h, w); everywhere, if there is no mask."""
+    if control.mask is None:
+        return torch.ones_like(latents[:, :1])
+    mask = fit_picture(control.mask[:, None], *latents.shape[2:])
+    return repeat_to(1 - mask, len(latents)).to(latents)
+
+
+def _centred_positions(width: int, rows: int, columns: int) -> Tensor:
+    """Return sines and cosines of tokens' places around the centre of a picture, (1, tokens, width).
+
+    Along the shorter side they go from 0 to 15, whatever the size, and along the other in proportion.
+    """
+    reach = [_CENTRE * side / min(rows, columns) for side in (columns, rows)]
+    across, down = (
+        torch.linspace(_CENTRE - far, _CENTRE + far, side)
+        for far, side in zip(reach, (columns, rows), strict=True)
+    )
+    grid = torch.stack(torch.meshgrid(across, down, indexing="xy"))
+    positions: Tensor = get_2d_sincos_pos_embed_from_grid(width, grid, output_type="pt")
+    return positions.float()[None]
+
+
+def _spread(blocks: Sequence[Tensor], depth: int, *, in_turn: bool = False) -> tuple[Tensor, ...]:
     """Say what goes behind each of so many blocks: neighbours share, or each has its turn again and again."""
     if not blocks:
         return ()

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from bridge.diffusion.fit import repeat_to
-from bridge.diffusion.types import ControlNetwork
+from bridge.diffusion.fit import repeat_to, scale
+from bridge.diffusion.types import Control, ControlNetwork
 from bridge.errors import InputError
 from bridge.models import Family
 
@@ -55,3 +55,19 @@ def mark_masked(image: Tensor, mask: Tensor, value: float) -> Tensor:
     fitted = interpolate(mask[:, None], size=image.shape[1:3], mode="bilinear")[:, 0]
     is_marked = repeat_to(fitted, len(image)) > 0.5
     return torch.where(is_marked[..., None], value, image)
+
+
+def with_mask(control: Control, mask: Tensor) -> Control:
+    """Tell a ControlNet what is to be made anew, and blacken that in its picture.
+
+    Args:
+        control: To be told; returned as it is if its network sees no mask.
+        mask: Shape (b, h, w), range 0..1; fitted to the picture, and to the latents when sampling.
+    """
+    if not control.network.sees_mask:
+        return control
+    height, width = control.image.shape[1:3]
+    stays = scale(1 - mask[:, None], width, height, "bilinear", crops=True).round().movedim(1, -1)
+    count = max(len(control.image), len(stays))
+    image = repeat_to(control.image, count) * repeat_to(stays, count)
+    return replace(control, image=image, mask=mask)

@@ -212,7 +212,9 @@ class Denoiser:
         sample = self._model.unet.placement.bring(seen * schedule.input_scale(sigma))
         timestep = torch.full((len(sample),), schedule.timestep(sigma), device=sample.device)
         step = Step(sample, timestep, batch.prompt_embeds, batch.extras, batch.channels)
-        look = Look(sigma, tuple(prompt.is_negative for prompt in batch.prompts), *sample.shape[2:])
+        height, width = sample.shape[2:]
+        sides = tuple(prompt.is_negative for prompt in batch.prompts)
+        look = Look(sigma, sides, height, width, batch.prompt_embeds.shape[1])
         with looking(look):
             prediction = self._backbone.predict(network, step, batch.steering, sigma)
         return schedule.denoised(seen, prediction.float(), sigma)

@@ -128,7 +128,9 @@ def _transformer(path: Path, part: TransformerPart, label: str, storage: Storage
         return [place.under(part.prefix) for place in places]
 
     build = functools.partial(empty_transformer, part.layout)
-    return open_network(label, build, path, names, finish=with_positions, storage=storage)
+    return open_network(
+        label, build, path, names, finish=with_positions, storage=storage, rests_as_stored=True
+    )
 
 
 def _schedule_of_family(part: TransformerPart) -> NoiseSchedule:

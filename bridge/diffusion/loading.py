@@ -110,8 +110,10 @@ def _checkpoint_file(path: Path, name: str) -> tuple[DiffusionModel, TextEncoder
     unet = denoiser_in_file(path, header, found.unet, f'checkpoint "{name}"')
     schedule = schedule_of_file(path, header, found.unet)
     model = _diffusion_model(unet, family, schedule, vae if found.vae else None)
-    towers = tuple(tower_in_file(path, header, part, f'text encoder of "{name}"') for part in found.texts)
-    return model, TextEncoder(towers or _absent_towers(name, family), family), vae
+    towers = {
+        part.kind: tower_in_file(path, header, part, f'text encoder of "{name}"') for part in found.texts
+    }
+    return model, TextEncoder(_completed(towers, family, name), family), vae
 
 
 def _checkpoint_folder(path: Path, name: str) -> tuple[DiffusionModel, TextEncoder, Autoencoder]:
@@ -182,10 +184,18 @@ def _absent(name: str, what: str, loader: str) -> Network[Any]:
     return Network(f'{what} of "{name}"', refuse)
 
 
-def _absent_towers(name: str, family: Family) -> tuple[TextTower, ...]:
-    loader = {Family.SDXL: "DualCLIPLoader", Family.FLUX: "DualCLIPLoader", Family.SD3: "TripleCLIPLoader"}
-    network = _absent(name, "text encoder", loader.get(family, "CLIPLoader"))
+def _completed(towers: Mapping[TowerKind, TextTower], family: Family, name: str) -> tuple[TextTower, ...]:
+    """Return the towers of a checkpoint with what its family needs and the file lacks: refusals.
+
+    Stable Diffusion 3 needs one only.
+    """
+    if towers and family is Family.SD3:
+        return tuple(towers.values())
+    wanted = _FOLDER_TOWERS.get(family, ("clip_g",))
+    missing = " and ".join(kind for kind in wanted if kind not in towers)
+    loader = {1: "CLIPLoader", 2: "DualCLIPLoader", 3: "TripleCLIPLoader"}[len(wanted)]
+    absent = _absent(name, f"text encoder ({missing})", loader)
     return tuple(
-        TextTower(network, t5_tokenizer() if kind == "t5xxl" else clip_tokenizer(), kind)
-        for kind in _FOLDER_TOWERS.get(family, ("clip_g",))
+        towers.get(kind) or TextTower(absent, t5_tokenizer() if kind == "t5xxl" else clip_tokenizer(), kind)
+        for kind in wanted
     )

@@ -19,12 +19,14 @@ class Look:
             the batch are prompts · pictures; all pictures of the first prompt come first.
         height: Of the latents that the UNet is given.
         width: Of them.
+        prompt_tokens: How many the prompts have, for transformers in which these stand before the picture's.
     """
 
     sigma: float
     is_negative: tuple[bool, ...]
     height: int
     width: int
+    prompt_tokens: int = 0
 
 
 _looks: list[Look] = []

@@ -73,7 +73,8 @@ def apply_lora(
         network = targets[part]
         if not found[part]:
             return network
-        return patched(network, LoraPatch(path, name, strength, found[part], header, running_loader()))
+        patch = LoraPatch(path, name, strength, found[part], header, running_loader())
+        return patched(network, patch, _widened(network, found[part], header))
 
     if strength_model != 0:
         model = replace(model, unet=with_lora("unet", strength_model))
@@ -204,13 +205,8 @@ def _require_family(header: Header, adapters: Iterable[Adapter], name: str, mode
 
 
 def _require_fit(target: Target, adapter: Adapter, weight: Shape, name: str, header: Header) -> None:
-    """Change a weight without memory, so that only its shape is there to complain."""
-    entries = {role: header.tensors[key] for role, key in adapter.tensors.items()}
-    alpha = entries.pop("alpha", None)
-    parts = {role: torch.empty(entry.shape, device="meta") for role, entry in entries.items()}
     try:
-        whole = torch.empty(weight, device="meta")
-        fits = target.changed(adapter.kind, whole, parts, 1.0).shape == weight
+        fits = _changed_shape(target, adapter, weight, header) == weight or target.least_inputs > 0
     except NotImplementedError as error:
         raise UnsupportedModel(
             f'"{name}" changes "{adapter.module}" in a way that needs more than a part of its matrix',
@@ -218,13 +214,35 @@ def _require_fit(target: Target, adapter: Adapter, weight: Shape, name: str, hea
         ) from error
     except (RuntimeError, ValueError, IndexError):
         fits = False
-    if not fits or (alpha and math.prod(alpha.shape) != 1):
+    alpha = adapter.tensors.get("alpha")
+    if not fits or (alpha and math.prod(header.tensors[alpha].shape) != 1):
         shapes = ", ".join(f'"{key}" {list(header.shapes[key])}' for key in adapter.tensors.values())
         raise ModelError(
             f'"{name}" does not fit the checkpoint: {shapes} for a weight of shape {list(weight)}',
             code="model_mismatch",
             hint="It was made for another checkpoint; choose another LoRA.",
         )
+
+
+def _changed_shape(target: Target, adapter: Adapter, weight: Shape, header: Header) -> Shape:
+    """Change a weight without memory, so that only its shape is there to complain."""
+    parts = {
+        role: torch.empty(header.tensors[key].shape, device="meta")
+        for role, key in adapter.tensors.items()
+        if role != "alpha"
+    }
+    return tuple(target.changed(adapter.kind, torch.empty(weight, device="meta"), parts, 1.0).shape)
+
+
+def _widened(network: Network[Any], matches: Matches, header: Header) -> dict[str, Shape]:
+    """Return the new shapes of the weights that adapters make larger."""
+    shapes: dict[str, Shape] = {}
+    for name, found in matches.items():
+        for target, each in found:
+            if target.least_inputs:
+                shape = shapes.get(name, network.shapes[name])
+                shapes[name] = _changed_shape(target, each, shape, header)
+    return shapes
 
 
 def _require_matches(

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from bridge.diffusion.adapters import Parts, changed
 from bridge.diffusion.ldm_names import Place, blocks_per_level, unet_names
 from bridge.diffusion.transformer_names import original_place
 from bridge.models import UNET_FAMILIES, Family, Shape
+
+_FLUX_INPUT, _FLUX_OUTPUT = "x_embedder.weight", "proj_out.weight"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +23,13 @@ class Target:
     Args:
         parameter: Its name.
         place: Where the module has it, if that holds more than this parameter, or holds it otherwise.
+        least_inputs: What a layer reads at least that adapters may widen, so that it also reads what it is
+            shown beside that; 0 for all others.
     """
 
     parameter: str
     place: Place | None = None
+    least_inputs: int = 0
 
     def changed(self, kind: str, weight: Tensor, parts: Parts, strength: float) -> Tensor:
         """Return the parameter as an adapter of its module wants it; see ``adapters.changed``.
@@ -31,6 +37,8 @@ class Target:
         Raises:
             NotImplementedError: If the adapter cannot be known by a part of its module alone.
         """
+        if self.least_inputs and kind == "lora":
+            weight, parts = self._widened(weight, parts)
         if self.place is None:
             return changed(kind, weight, parts, strength)
         if self.place.is_swapped:
@@ -49,6 +57,15 @@ class Target:
         whole = torch.zeros(step * of, *weight.shape[1:], device=weight.device)
         whole[rows] = weight
         return changed(kind, whole, parts, strength)[rows]
+
+    def _widened(self, weight: Tensor, parts: Parts) -> tuple[Tensor, Parts]:
+        """Let the narrower one, the weight or the adapter, ignore what only the other reads."""
+        down = parts["down"]
+        least, most = sorted(each.shape[1] for each in (weight, down))
+        if least != self.least_inputs or most % least:
+            return weight, parts
+        weight, down = (pad(each, (0, most - each.shape[1])) for each in (weight, down))
+        return weight, {**parts, "down": down}
 
 
 def targets_of(shapes: Mapping[str, Shape], part: str, family: Family) -> dict[str, list[Target]]:
@@ -72,6 +89,9 @@ def targets_of(shapes: Mapping[str, Shape], part: str, family: Family) -> dict[s
             is_alike = place.rows is None and not place.is_swapped
             spelling = _flat(place.name.removesuffix(".scale"))
             found.setdefault(spelling, []).append(Target(name, None if is_alike else place))
+    if family is Family.FLUX:
+        target = Target(_FLUX_INPUT, least_inputs=shapes[_FLUX_OUTPUT][0])
+        found |= {spelling: [target] for spelling in ("x_embedder", "img_in")}
     return found
 
 

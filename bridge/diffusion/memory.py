@@ -1,13 +1,8 @@
-"""How much room a device has, and running a network that does not fit into it.
-
-A streamed network's weights rest in ordinary memory. Each of its modules borrows its own tensors on the
-device while it runs, so that one layer at a time takes room there; nothing is copied back.
-"""
+"""How much room for weights a device has."""
 
 import functools
 import math
 from pathlib import Path
-from typing import Any
 
 import psutil
 import torch
@@ -22,8 +17,6 @@ _CONTAINER_LIMITS = (
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
 """Where Linux says how much memory a container may take, by the version of its control groups."""
-
-_RESTING = "_resting_tensors"
 
 
 def room_for_weights(device: torch.device, used_bytes: int) -> int:
@@ -54,31 +47,12 @@ def _container_limit() -> float:
     return math.inf
 
 
-def stream_to(device: torch.device, module: torch.nn.Module) -> None:
-    """Let a network that rests in ordinary memory run on a device, module by module.
-
-    A twin that shares modules with it, or was copied from it, streams as well.
-
-    Args:
-        device: Where it runs.
-        module: Its inputs must be on the device.
-    """
-
-    def borrow(each: torch.nn.Module, args: Any) -> None:
-        each.__dict__[_RESTING] = dict(each._parameters), dict(each._buffers)
-        for name, parameter in each._parameters.items():
-            if parameter is not None:
-                each._parameters[name] = torch.nn.Parameter(parameter.to(device), requires_grad=False)
-        for name, buffer in each._buffers.items():
-            if buffer is not None:
-                each._buffers[name] = buffer.to(device)
-
-    def give_back(each: torch.nn.Module, args: Any, output: Any) -> None:
-        parameters, buffers = each.__dict__.pop(_RESTING)
-        each._parameters.update(parameters)
-        each._buffers.update(buffers)
-
-    for each in module.modules():
-        if each._parameters or each._buffers:
-            each.register_forward_pre_hook(borrow)
-            each.register_forward_hook(give_back, always_call=True)
+def all_memory(device: torch.device) -> float:
+    """Return all bytes that a device has, whatever takes them now: on the CPU with what it swaps to disk."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[1]
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory()
+    if device.type != "cpu":
+        return math.inf
+    return float(min(psutil.virtual_memory().total, _container_limit()) + psutil.swap_memory().total)

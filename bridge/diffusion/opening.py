@@ -9,9 +9,9 @@ import torch
 from bridge import models
 from bridge.diffusion.device import Placement, Placing
 from bridge.diffusion.reading import reading, running_loader
-from bridge.diffusion.residency import Network
-from bridge.diffusion.storage import StorageDtype, narrow_layers
-from bridge.diffusion.weights import Names, bytes_of, fill, match_names, narrow_in_file
+from bridge.diffusion.residency import Network, placement
+from bridge.diffusion.storage import StorageDtype, resting_on, resting_widths, widen_layers
+from bridge.diffusion.weights import Names, bytes_of, fill, match_names, scaled_in_file, widths_in_file
 from bridge.errors import ModelError
 
 Build = Callable[[], torch.nn.Module]
@@ -26,6 +26,7 @@ def open_network(
     finish: Callable[[Any], Any] = lambda module: module,
     place: Placing = Placement.unchanged,
     storage: StorageDtype = "default",
+    rests_as_stored: bool = False,
 ) -> Network[Any]:
     """Check a file against a network, and return the handle that loads it.
 
@@ -37,6 +38,8 @@ def open_network(
         finish: Makes of the filled network what will be used.
         place: Where it runs, and how precisely.
         storage: How its weights rest in memory.
+        rests_as_stored: Whether they rest in 16 bits where they are stored so and compute in 32, and in eight
+            beside scales; otherwise these are widened as they are read.
 
     Raises:
         ModelError: If the file is damaged, or does not hold the network; or if what describes the network,
@@ -45,21 +48,35 @@ def open_network(
     header = models.read_header(file)
     skeleton = _built(build, label)
     found = match_names(skeleton, header, names, file.name)
-    stored_narrow = narrow_in_file(header, found)
-    narrow = narrow_layers(skeleton, storage, stored_narrow)
+    scaled = scaled_in_file(header, found) if rests_as_stored else frozenset()
+    most = 2 if rests_as_stored else 1
+    stored = {name: width for name, width in widths_in_file(header, found).items() if width <= most}
+    resting = resting_widths(skeleton, storage, stored | dict.fromkeys(scaled, 1))
+    if 1 in resting.values():
+        resting = resting_on(place(placement()), resting)
     size = bytes_of(header, found)
     loader = running_loader()
 
     def load(placement: Placement) -> Any:
         module = build()
-        narrow_layers(module, storage, stored_narrow)
+        narrow = {name for name, width in resting.items() if width < placement.dtype.itemsize}
+        widen_layers(module, narrow)
         with reading(loader, size) as on_read:
-            fill(module, file, found, placement, on_read, storage=storage, narrow=narrow)
+            fill(
+                module,
+                file,
+                found,
+                placement,
+                on_read,
+                storage=storage,
+                narrow=narrow,
+                scaled=scaled & narrow,
+            )
             return finish(module).to(memory_format=placement.memory_format)
 
     shapes = {key: tuple(parameter.shape) for key, parameter in skeleton.named_parameters()}
     buffers = sum(buffer.numel() for buffer in skeleton.buffers() if buffer.is_floating_point())
-    return Network(label, load, shapes, buffers=buffers, narrow=narrow, place=place)
+    return Network(label, load, shapes, buffers=buffers, resting=resting, place=place)
 
 
 def _built(build: Build, label: str) -> torch.nn.Module:

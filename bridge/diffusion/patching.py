@@ -15,9 +15,10 @@ from torch import Tensor
 
 from bridge.diffusion.device import Placement
 from bridge.diffusion.residency import Network, drop_if_short
+from bridge.diffusion.storage import at_rest, exact_weight
 from bridge.diffusion.types import DiffusionModel
 from bridge.errors import UnsupportedModel
-from bridge.models import UNET_FAMILIES
+from bridge.models import UNET_FAMILIES, Shape
 
 Change = Callable[[Tensor], Tensor]
 """A weight, float32 → the changed weight."""
@@ -41,25 +42,36 @@ class Patch(Protocol):
 class PatchedNetwork(Network[Any]):
     """A network with patches; made by ``patched``."""
 
-    def __init__(self, base: Network[Any], patches: tuple[Patch, ...]) -> None:
+    def __init__(self, base: Network[Any], patches: tuple[Patch, ...], shapes: Mapping[str, Shape]) -> None:
         self.base = base
         self.patches = patches
-        names = {name for patch in patches for name in patch.names}
-        new_bytes = base.bytes_of(names)
         super().__init__(
             ", ".join([base.name, *(patch.label for patch in patches)]),
-            functools.partial(_build, base, patches, new_bytes),
-            base.shapes,
+            functools.partial(_build, base, patches),
+            shapes,
             needs=(base,),
-            new_bytes=new_bytes,
         )
 
+    @property
+    def new_bytes(self) -> int:
+        """What the changed weights take."""
+        return self.bytes_of({name for patch in self.patches for name in patch.names})
 
-def patched(network: Network[Any], patch: Patch) -> PatchedNetwork:
-    """Return a network with one more patch; patches of a patched network add up on its base."""
+
+def patched(
+    network: Network[Any], patch: Patch, widened: Mapping[str, Shape] | None = None
+) -> PatchedNetwork:
+    """Return a network with one more patch; patches of a patched network add up on its base.
+
+    Args:
+        network: Stays as it is.
+        patch: Changes some of its weights.
+        widened: The new shapes of those that it makes larger.
+    """
+    shapes = {**network.shapes, **(widened or {})}
     if isinstance(network, PatchedNetwork):
-        return PatchedNetwork(network.base, (*network.patches, patch))
-    return PatchedNetwork(network, (patch,))
+        return PatchedNetwork(network.base, (*network.patches, patch), shapes)
+    return PatchedNetwork(network, (patch,), shapes)
 
 
 def variant(base: Network[Any], label: str, change: Callable[[Any], Any]) -> Network[Any]:
@@ -117,20 +129,24 @@ def exact_weights(network: Network[Any]) -> Callable[[str], Tensor]:
     patches = network.patches if isinstance(network, PatchedNetwork) else ()
     module = (network.base if isinstance(network, PatchedNetwork) else network).module()
     changes = _collected(patches)
-    return lambda name: _changed(module.get_parameter(name), changes.get(name, ()))
+    return lambda name: _changed(exact_weight(module, name), changes.get(name, ()))
 
 
 @torch.no_grad()
-def _build(base: Network[Any], patches: Sequence[Patch], new_bytes: int, where: Placement) -> Any:
+def _build(base: Network[Any], patches: Sequence[Patch], where: Placement) -> Any:
     changes = _collected(patches)
     twin = twin_of(base.module(), changes)
-    drop_if_short(base, new_bytes)
+    drop_if_short(base, base.bytes_of(changes))
     for name, steps in changes.items():
         place, _, last = name.rpartition(".")
         holder = twin.get_submodule(place)
         old = holder._parameters[last]
-        new = torch.empty_like(old).copy_(_changed(old, steps))  # laid out in memory as it was
-        holder._parameters[last] = torch.nn.Parameter(new, requires_grad=False)
+        values = at_rest(twin, name, _changed(exact_weight(twin, name), steps))
+        dtype = old.dtype if old.dtype.itemsize == 1 else where.dtype  # 16 bits would round what is added
+        # Laid out in memory as it was, if it is as large.
+        is_as_large = values.shape == old.shape
+        new = torch.empty_like(old if is_as_large else values, dtype=dtype, device=old.device)
+        holder._parameters[last] = torch.nn.Parameter(new.copy_(values), requires_grad=False)
     return twin
 
 
@@ -143,7 +159,6 @@ def _collected(patches: Sequence[Patch]) -> dict[str, list[Change]]:
 
 
 def _changed(weight: Tensor, changes: Sequence[Change]) -> Tensor:
-    weight = weight.float()
     for change in changes:
         weight = change(weight)
     return weight

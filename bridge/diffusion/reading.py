@@ -5,12 +5,15 @@
    class and inputs. Where the workflow has none like it, the running node speaks.
 2. Progress counts megabytes of the file. It comes at the start, at the end, and in between at most
    every ``INTERVAL_S``.
-3. Outside of a job nothing is told.
+3. How a network is loaded for which room is short is told before, once a job.
+4. Outside of a job nothing is told.
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from bridge.engine import Job, current_job, current_node
@@ -49,9 +52,11 @@ def reading(loader: Loader | None, total_bytes: int) -> Iterator[Callable[[int],
         return
     node_id = _find(loader, job.workflow) or current_node()
     done, told_at = 0, time.monotonic()
+    detail = _announced.get()
+    _announced.set("")
 
     def tell(read_bytes: int) -> None:
-        job.progress(read_bytes / MEGABYTE, total_bytes / MEGABYTE, node_id)
+        job.progress(read_bytes / MEGABYTE, total_bytes / MEGABYTE, node_id, detail=detail)
 
     def add(count: int) -> None:
         nonlocal done, told_at
@@ -68,6 +73,27 @@ def reading(loader: Loader | None, total_bytes: int) -> Iterator[Callable[[int],
         error.node_id = error.node_id or node_id
         raise
     tell(total_bytes)
+
+
+def announce(detail: str) -> None:
+    """Tell the client of the current job how a network will be loaded, unless it knows.
+
+    The next block of ``reading`` repeats it, as only the latest progress is sure to reach a client.
+
+    Args:
+        detail: One sentence.
+    """
+    job = _job()
+    if job and (job.id, detail) not in _told:
+        _told.append((job.id, detail))
+        _announced.set(detail)
+        job.progress(0, 1, detail=detail)
+
+
+_announced: ContextVar[str] = ContextVar("announced", default="")
+
+_told: deque[tuple[str, str]] = deque(maxlen=64)
+"""The latest announcements, and for which job."""
 
 
 def _job() -> Job | None:

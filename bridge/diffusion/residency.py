@@ -5,8 +5,9 @@
 2. Modules leave memory, least recently used first, before one is loaded for which there is no room, or
    when the device says that it is full; all of them on ``free()``; and any of them when nobody holds its
    ``Network`` any more. So networks that do not fit together take turns.
-3. A network that does not fit alone, or leaves too little room for what runs through it, is streamed: it
-   rests in ordinary memory, and each of its layers visits the device. Dropping it ends that.
+3. A network that does not fit alone, or leaves too little room for what runs through it, is streamed: as
+   many of its layers as fit stay on the device, the others rest in ordinary memory and visit it. Dropping
+   it ends that. What cannot even run so is refused before anything is loaded or dropped.
 4. Room is counted for each device by itself: networks that rest on another one do not leave for it.
 5. Networks may share tensors; these count once. What a network was made of is dropped after it.
 6. Everything here belongs to the worker's event loop; nothing is locked.
@@ -15,7 +16,7 @@
 import gc
 import math
 import weakref
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
@@ -23,9 +24,14 @@ import torch
 from torch import Tensor
 
 from bridge.diffusion.device import Placement, Placing, choose_placement, memory_errors
-from bridge.diffusion.memory import room_for_weights, stream_to
+from bridge.diffusion.memory import all_memory, room_for_weights
+from bridge.diffusion.planning import TOO_LARGE, Plan, staying_layers, too_large, visiting_bytes
+from bridge.diffusion.reading import announce
+from bridge.diffusion.streaming import stream_to
 from bridge.errors import OutOfMemory
 from bridge.models import Shape
+
+_CPU = torch.device("cpu")
 
 M = TypeVar("M", bound=torch.nn.Module)
 T = TypeVar("T")
@@ -39,7 +45,8 @@ class Network(Generic[M]):
         load: Builds the module on a placement; may raise ``OutOfMemory``.
         shapes: Of its parameters by name, where they are known before it is loaded.
         buffers: How many numbers it holds besides its parameters, as SD3 its positions.
-        narrow: Those of its parameters that rest in eight bits; unless it needs another, whose are taken.
+        resting: Bytes of a number of those of its parameters that rest in fewer than they compute in; unless
+            it needs another, whose are taken.
         place: Where it runs, and how precisely.
         needs: Networks that it shares tensors with; it runs where the first of them does.
         new_bytes: What it adds to what it shares; ``None`` for all that ``shapes`` and ``buffers`` take.
@@ -47,7 +54,6 @@ class Network(Generic[M]):
 
     Attributes:
         weight_bytes: What its weights take in memory now, shared ones included.
-        is_streamed: Whether its weights rest in ordinary memory.
     """
 
     def __init__(
@@ -57,24 +63,24 @@ class Network(Generic[M]):
         shapes: Mapping[str, Shape] | None = None,
         *,
         buffers: int = 0,
-        narrow: Collection[str] = (),
+        resting: Mapping[str, int] | None = None,
         place: Placing = Placement.unchanged,
         needs: "tuple[Network[Any], ...]" = (),
         new_bytes: int | None = None,
         nbytes: int = 0,
     ) -> None:
         self.name = name
-        self.narrow: Collection[str] = needs[0].narrow if needs else narrow
+        self.resting: Mapping[str, int] = needs[0].resting if needs else resting or {}
         self.needs = needs
         self.nbytes = nbytes
         self.weight_bytes = 0
-        self.is_streamed = False
         self._load = load
         self._shapes = shapes
         self._buffers = buffers
         self._place = place
         self._new_bytes = new_bytes
         self._is_widened = False
+        self._staying: frozenset[str] | None = None  # layers, where it is streamed
         self._module: M | None = None
 
     @property
@@ -86,11 +92,17 @@ class Network(Generic[M]):
         return where.in_float32() if self._is_widened else where
 
     @property
+    def is_streamed(self) -> bool:
+        """Whether layers of it rest in ordinary memory, and visit the device."""
+        return self.needs[0].is_streamed if self.needs else self._staying is not None
+
+    @property
     def home(self) -> torch.device:
-        """Where its weights rest."""
+        """Where its weights rest, or those that stay on the device if it is streamed and some do."""
         if self.needs:
             return self.needs[0].home
-        return torch.device("cpu") if self.is_streamed else self.placement.device
+        rests_elsewhere = self._staying is not None and not self._staying
+        return _CPU if rests_elsewhere else self.placement.device
 
     @property
     def is_loaded(self) -> bool:
@@ -109,12 +121,33 @@ class Network(Generic[M]):
         """What loading it takes, as far as that is known."""
         if self._new_bytes is not None:
             return self._new_bytes
-        return self.bytes_of(self._shapes or {}) + self._buffers * self.placement.dtype.itemsize
+        return sum(self.layers.values()) + self._buffers * self.placement.dtype.itemsize
+
+    @property
+    def home_bytes(self) -> int:
+        """What loading it takes at home, visits of its other layers included."""
+        if not self._staying:
+            return self.new_bytes
+        layers = self.layers
+        return sum(layers[path] for path in self._staying) + visiting_bytes(layers)
+
+    @property
+    def layers(self) -> Mapping[str, int]:
+        """What its layers take, as far as that is known: path of a module → bytes of its own parameters."""
+        width = self.placement.dtype.itemsize
+        sizes: dict[str, int] = {}
+        for name, shape in (self._shapes or {}).items():
+            path = name.rpartition(".")[0]
+            size = math.prod(shape) * min(self.resting.get(name, width), width)
+            sizes[path] = sizes.get(path, 0) + size
+        return sizes
 
     def bytes_of(self, names: Iterable[str]) -> int:
-        """What some of its parameters take."""
+        """What some of its parameters take once they are changed: eight bits, or what they compute in."""
         width = self.placement.dtype.itemsize
-        return sum(math.prod(self.shapes[name]) * (1 if name in self.narrow else width) for name in names)
+        return sum(
+            math.prod(self.shapes[name]) * (1 if self.resting.get(name) == 1 else width) for name in names
+        )
 
     def module(self) -> M:
         """Return the module, loading it if need be.
@@ -136,10 +169,17 @@ class Network(Generic[M]):
         return (*self._module.parameters(), *self._module.buffers()) if self._module else ()
 
     def drop(self) -> None:
-        """Let go of the module."""
+        """Let go of the module; if it was streamed, it is no more."""
+        self.let_go()
+        self._staying = None
+        for need in self.needs:
+            if not need.is_loaded:
+                need.drop()
+
+    def let_go(self) -> None:
+        """Let go of the module; what was made of it keeps its tensors."""
         self._module = None
         self.weight_bytes = 0
-        self.is_streamed = False
 
     def drop_with_heirs(self) -> None:
         """Let go of the module, and of all that share tensors with it."""
@@ -148,12 +188,13 @@ class Network(Generic[M]):
             if self in each.needs:
                 each.drop_with_heirs()
 
-    def stream(self) -> None:
-        """Let go of the module; from the next time on it rests in ordinary memory."""
+    def stream(self, room: int = 0) -> None:
+        """Let go of the module; from the next time on no more of it than fits a room stays on the device."""
         self.drop_with_heirs()
         for need in self.needs:
-            need.stream()
-        self.is_streamed = True
+            need.stream(room)
+        if not self.needs:
+            self._staying = staying_layers(self.layers, room)
 
     def widen(self) -> None:
         """Let go of the module; from the next time on it runs in float32."""
@@ -165,9 +206,9 @@ class Network(Generic[M]):
     def _build(self) -> M:
         where = self.placement
         with memory_errors(f"loading {self.name}"):
-            if self.is_streamed and not self.needs:  # what is made of streamed modules streams as well
-                module = self._load(replace(where, device=torch.device("cpu")))
-                stream_to(where.device, module)
+            if self._staying is not None:  # what is made of streamed modules streams as well
+                module = self._load(replace(where, device=_CPU))
+                stream_to(where.device, module, self._staying, visiting_bytes(self.layers))
             else:
                 module = self._load(where)
         return module.requires_grad_(False).eval()
@@ -193,15 +234,35 @@ class _Residents:
     def prepare(self, newcomer: Network[Any]) -> None:
         """Make room for a network that is about to be loaded; what does not fit even alone is streamed.
 
-        In ordinary memory it is loaded all the same: what is free there is a guess.
+        In ordinary memory it is loaded all the same: what is free there is a guess. The client is told
+        where room is short.
+
+        Raises:
+            OutOfMemory: Code ``model_too_large`` if it cannot fit whatever leaves.
         """
-        while newcomer.new_bytes > self.room(newcomer.home):
-            if self.make_room(newcomer.home, (newcomer,)):
-                _release()
-            elif newcomer.needs or newcomer.home.type == "cpu":
-                return
-            else:
-                newcomer.stream()
+        _require_possible(newcomer)
+        device = newcomer.home
+        free_bytes, left = self.room(device), self._leave_for(newcomer, device, newcomer.home_bytes)
+        if newcomer.home_bytes > self.room(device) and not newcomer.needs and device.type != "cpu":
+            newcomer.stream(self.room(device))
+        if newcomer.is_streamed and not newcomer.needs:
+            left += self._leave_for(newcomer, _CPU, newcomer.new_bytes)
+        if newcomer.new_bytes > free_bytes:
+            self._tell(newcomer, device, free_bytes, left)
+
+    def _leave_for(self, newcomer: Network[Any], device: torch.device, wanted_bytes: int) -> list[str]:
+        """Drop networks that rest on a device until there is room, or none is left; return their names."""
+        left: list[str] = []
+        while wanted_bytes > self.room(device) and (gone := self.make_room(device, (newcomer,))):
+            left.append(gone.name)
+            _release()
+        return left
+
+    def _tell(self, newcomer: Network[Any], device: torch.device, free_bytes: int, left: list[str]) -> None:
+        """Tell the client how a network is loaded for which there is not enough room."""
+        staying = newcomer.home_bytes if newcomer.home == device else 0
+        plan = Plan(newcomer.name, str(device), newcomer.new_bytes, free_bytes, tuple(left), staying)
+        announce(str(plan))
 
     def admit(self, newest: Network[Any]) -> None:
         """Drop what exceeds the room beside a network that was just loaded."""
@@ -222,11 +283,12 @@ class _Residents:
         return None
 
     def start_streaming(self, networks: tuple[Network[Any], ...]) -> bool:
-        """Stream the largest of some networks; tells whether there was one that was not yet."""
-        candidates = [each for each in networks if each.home.type != "cpu"]
+        """Stream the largest of what networks are made of, or more of it; tells whether there was any."""
+        candidates = [each for each in _lineage(networks) if not each.needs and each.home.type != "cpu"]
         if not candidates:
             return False
-        max(candidates, key=lambda each: each.weight_bytes or each.new_bytes).stream()
+        largest = max(candidates, key=lambda each: each.home_bytes)
+        largest.stream(largest.home_bytes // 2)
         return True
 
     def room(self, device: torch.device) -> int:
@@ -279,13 +341,17 @@ def with_room(call: Callable[[], T], keep: tuple[Network[Any], ...]) -> T:
         while True:
             try:
                 return call()
-            except OutOfMemory:
+            except OutOfMemory as error:
+                if error.code == TOO_LARGE:
+                    raise
                 devices = dict.fromkeys(each.placement.device for each in keep)
                 found = (_RESIDENTS.make_room(device, (*keep, *dropped)) for device in devices)
                 if gone := next(filter(None, found), None):
                     dropped += (gone,)
                 elif not _RESIDENTS.start_streaming(keep):
-                    raise
+                    if outer:
+                        raise
+                    raise _exhausted(error, keep) from error
             _release()  # only here, where the error no longer holds on to the tensors of the call
     finally:
         del _RESIDENTS.kept[outer:]
@@ -295,7 +361,29 @@ def drop_if_short(network: Network[Any], wanted_bytes: int) -> None:
     """Drop a network where there is no room for more beside it, for somebody who holds its tensors."""
     if _RESIDENTS.room(network.home) < wanted_bytes:
         for each in _lineage([network]):
-            each.drop()
+            each.let_go()
+
+
+def _require_possible(network: Network[Any]) -> None:
+    """Refuse a network that cannot fit, whatever leaves and however it is streamed.
+
+    Raises:
+        OutOfMemory: Code ``model_too_large``.
+    """
+    if network.needs:
+        return
+    device, needed = network.placement.device, network.new_bytes
+    there, ordinary = all_memory(device), all_memory(_CPU)
+    largest = max(network.layers.values(), default=0)
+    if largest > there or needed > max(there, ordinary):
+        raise too_large(network.name, needed, str(device), there, ordinary)
+
+
+def _exhausted(error: OutOfMemory, keep: tuple[Network[Any], ...]) -> OutOfMemory:
+    """Add to an error what was tried."""
+    streamed = [each.name for each in keep if each.is_streamed]
+    tried = ["every other model has left", *(f"{name} visits layer by layer" for name in streamed)]
+    return OutOfMemory(f"{error.message}; {', '.join(tried)}", code=error.code, hint=error.hint)
 
 
 def _lineage(networks: Iterable[Network[Any]]) -> list[Network[Any]]:

@@ -20,6 +20,7 @@ from bridge.diffusion.ldm_names import (
 )
 from bridge.diffusion.plain_autoencoders import PixelSpace, TinyAutoencoder
 from bridge.diffusion.residency import Network
+from bridge.diffusion.storage import exact_state
 from bridge.diffusion.transformer_names import original_place
 from bridge.diffusion.types import Autoencoder, DiffusionModel, TextEncoder, TextTower
 from bridge.models import PIXART_ALPHA_TOKENS, UNET_FAMILIES, UNET_PREFIX, VAE_PREFIX, Family
@@ -168,8 +169,7 @@ def _put_together(placed: Iterable[tuple[Place, Tensor]]) -> State:
 
 
 def _tensors(network: Network[Any]) -> Iterable[tuple[str, Tensor]]:
-    state: State = network.module().state_dict()
-    return state.items()
+    return exact_state(network.module()).items()
 
 
 def _prefixed(prefix: str, state: Mapping[str, Tensor]) -> State:

@@ -1,7 +1,8 @@
 """Style models: the look of a picture as more tokens of the prompt.
 
-Source: T2I-Adapter's style adapter (Mou et al. 2023, and its code, github.com/TencentARC/T2I-Adapter): eight
-learned tokens read CLIP's hidden states in three transformer blocks.
+Sources: T2I-Adapter's style adapter (Mou et al. 2023, and its code, github.com/TencentARC/T2I-Adapter): eight
+learned tokens read CLIP's hidden states in three transformer blocks. FLUX.1 Redux (Black Forest Labs 2024,
+and its code, github.com/black-forest-labs/flux): two linear layers make a token of each of SigLIP's.
 """
 
 import functools
@@ -14,18 +15,18 @@ from typing import Annotated, Any, Literal
 import torch
 from torch import Tensor
 from torch.nn import LayerNorm, Linear
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import scaled_dot_product_attention, silu
 
 from bridge import models
 from bridge.diffusion.clip_vision import VisionOutput
 from bridge.diffusion.device import memory_errors
 from bridge.diffusion.opening import open_network
 from bridge.diffusion.residency import Network, with_room
-from bridge.diffusion.types import Prompt
+from bridge.diffusion.types import Prompt, StyleTokens
 from bridge.engine import current_job
 from bridge.errors import ModelError
 from bridge.graph import Socket
-from bridge.models import StyleLayout
+from bridge.models import SIGLIP, VIT_L, Family, StyleLayout
 
 _HEADS = 8
 """Of each block; no file tells it. Source: T2I-Adapter's configuration of its style adapter."""
@@ -62,6 +63,20 @@ class StyleEncoder(torch.nn.Module):
         return tokens
 
 
+class ReduxEncoder(torch.nn.Module):
+    """Hidden states of SigLIP (B, positions, width) → prompt embeddings (B, positions, context width)."""
+
+    def __init__(self, layout: StyleLayout) -> None:
+        super().__init__()
+        self.redux_up = Linear(layout.width, layout.inner_width)
+        self.redux_down = Linear(layout.inner_width, layout.context_width)
+
+    def forward(self, hidden_states: Tensor) -> Tensor:
+        """Return the tokens."""
+        tokens: Tensor = self.redux_down(silu(self.redux_up(hidden_states)))
+        return tokens
+
+
 class _Block(torch.nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -87,7 +102,6 @@ def load_style_model(path: Path, name: str) -> StyleNetwork:
 
     Raises:
         ModelError: If it is damaged, unsafe, or no style model.
-        UnsupportedModel: If it is one of another family.
     """
     layout = models.style_model(models.read_header(path), path.name)
     network = open_network(f'style model "{name}"', functools.partial(_empty, layout), path, _places)
@@ -107,9 +121,9 @@ def add_style(
         conditioning: Prompts of the family that the style model was made for.
         style: Makes the tokens.
         seen: What CLIP vision says of the pictures.
-        strength: What tokens are multiplied by.
-        strength_type: ``attn_bias`` leaves them as they are, with a warning: Stable Diffusion's attention has
-            no bias for single tokens.
+        strength: What tokens, or the attention that they get, are multiplied by.
+        strength_type: Which of the two. ``attn_bias``, attention, leaves tokens for Stable Diffusion as they
+            are, with a warning: it cannot weigh single ones.
 
     Raises:
         ModelError: Code ``model_mismatch`` if prompts or CLIP vision are of another kind than it is for.
@@ -127,7 +141,12 @@ def add_style(
     tokens = with_room(read, keep=(style.network,))
     if strength_type == "multiply":
         tokens = tokens * strength
-    elif strength != 1.0:
+    if style.layout.family is Family.FLUX:
+        return tuple(
+            _with_tokens(prompt, tokens, 1.0 if strength_type == "multiply" else strength)
+            for prompt in conditioning
+        )
+    if strength_type == "attn_bias" and strength != 1.0:
         current_job().warn(
             "no_effect",
             "strength does nothing with attn_bias: Stable Diffusion cannot weigh single tokens",
@@ -140,9 +159,18 @@ def add_style(
     )
 
 
-def _empty(layout: StyleLayout) -> StyleEncoder:
+def _with_tokens(prompt: Prompt, tokens: Tensor, attention: float) -> Prompt:
+    before, count = prompt.prompt_embeds.shape[1], tokens.shape[1]
+    return replace(
+        prompt,
+        prompt_embeds=torch.cat((prompt.prompt_embeds, tokens), dim=1),
+        style_tokens=(*prompt.style_tokens, StyleTokens(range(before, before + count), attention)),
+    )
+
+
+def _empty(layout: StyleLayout) -> StyleEncoder | ReduxEncoder:
     with torch.device("meta"):
-        return StyleEncoder(layout)
+        return ReduxEncoder(layout) if layout.family is Family.FLUX else StyleEncoder(layout)
 
 
 def _places(parameter: str) -> list[str]:
@@ -162,17 +190,18 @@ def _places(parameter: str) -> list[str]:
 def _require_match(style: StyleNetwork, conditioning: Sequence[Prompt], seen: VisionOutput) -> None:
     width = seen.last_hidden_state.shape[2]
     if width != style.layout.width:
+        wanted = SIGLIP if style.layout.family is Family.FLUX else f"OpenAI's {VIT_L}"
         raise ModelError(
-            f'style model "{style.name}" reads hidden states of width {style.layout.width}, CLIP vision gave '
-            f"{width}",
+            f'style model "{style.name}" reads hidden states of width {style.layout.width} ({wanted}), CLIP '
+            f"vision gave {width}",
             code="model_mismatch",
-            hint="Load the CLIP vision model that it was trained with: OpenAI's ViT-L/14 for SD 1.x.",
+            hint=f"Load {wanted}, which it was trained with, with CLIPVisionLoader.",
         )
     for prompt in conditioning:
         if prompt.prompt_embeds.shape[2] != style.layout.context_width:
             raise ModelError(
-                f'style model "{style.name}" makes prompt embeddings of width {style.layout.context_width}, '
-                f"the prompts have {prompt.prompt_embeds.shape[2]}",
+                f'style model "{style.name}" is for {style.layout.family.value}: it makes prompt embeddings '
+                f"of width {style.layout.context_width}, the prompts have {prompt.prompt_embeds.shape[2]}",
                 code="model_mismatch",
                 hint="Choose a checkpoint of the family that the style model was made for.",
             )

@@ -45,6 +45,22 @@ _FAMILIES: Mapping[str, Mapping[tuple[TowerKind, ...], Family]] = {
 }
 """Use → the towers that make a text encoder → the family it then belongs to; PixArt Sigma reads as Alpha."""
 
+_TAKES = {
+    "stable_diffusion": "clip_l, clip_h or clip_g",
+    "sdxl": "clip_l and clip_g",
+    "sd3": "any of clip_l, clip_g and t5xxl, each once",
+    "flux": "clip_l and t5xxl",
+    "pixart": "t5xxl",
+}
+"""The same in words."""
+
+_USUAL_FILES: Mapping[TowerKind, str] = {
+    "clip_l": "clip_l.safetensors",
+    "clip_g": "clip_g.safetensors",
+    "t5xxl": "t5xxl_fp16.safetensors",
+}
+_ORDER: tuple[TowerKind, ...] = get_args(TowerKind)
+
 
 def load_text_encoder(
     paths: Sequence[Path], names: Sequence[str], type: str, *, on_cpu: bool = False
@@ -62,22 +78,29 @@ def load_text_encoder(
         UnsupportedModel: If these towers are not what the type has.
     """
     towers = [_tower_of_its_own(path, name, on_cpu) for path, name in zip(paths, names, strict=True)]
-    towers.sort(key=lambda tower: get_args(TowerKind).index(tower.kind))
-    kinds = tuple(tower.kind for tower in towers)
-    if kinds not in _FAMILIES[type]:
-        raise UnsupportedModel(
-            f'text encoders of type "{type}" are not made of {" and ".join(kinds)}', hint=_remedy(kinds, type)
-        )
-    return TextEncoder(tuple(towers), _FAMILIES[type][kinds])
+    kinds = [tower.kind for tower in towers]
+    towers.sort(key=lambda tower: _ORDER.index(tower.kind))
+    family = _FAMILIES[type].get(tuple(tower.kind for tower in towers))
+    if family is None:
+        raise _misfit(names, kinds, type)
+    return TextEncoder(tuple(towers), family)
 
 
-def _remedy(kinds: tuple[TowerKind, ...], type: str) -> str:
-    """Say for which types these towers are, or what the type is made of."""
-    fitting = [f'"{each}"' for each, families in _FAMILIES.items() if kinds in families]
-    if fitting:
-        return f"Choose the type {' or '.join(fitting)}, or other files."
-    made_of = " or ".join(" and ".join(each) for each in _FAMILIES[type])
-    return f'"{type}" is made of {"any of clip_l, clip_g and t5xxl" if type == "sd3" else made_of}.'
+def _misfit(names: Sequence[str], kinds: Sequence[TowerKind], type: str) -> UnsupportedModel:
+    """Say what files are, what the type takes and lacks, and which type would take them."""
+    given = " and ".join(f'"{name}" is {kind}' for name, kind in zip(names, kinds, strict=True))
+    message = f'{given}; text encoders of type "{type}" are {_TAKES[type]}'
+    hint = "Choose other files."
+    wanted = _FAMILIES[type].keys()
+    if missing := [
+        kind for kind in _USUAL_FILES if kind not in kinds and all(kind in each for each in wanted)
+    ]:
+        message += f": {' and '.join(missing)} is missing"
+        hint = f"Choose {' and '.join(_USUAL_FILES[kind] for kind in missing)} or the like."
+    ordered = tuple(sorted(kinds, key=_ORDER.index))
+    if types := [f'"{each}"' for each, families in _FAMILIES.items() if ordered in families]:
+        hint = f"Choose the type {' or '.join(types)}, or other files."
+    return UnsupportedModel(message, hint=hint)
 
 
 def _tower_of_its_own(path: Path, name: str, on_cpu: bool) -> TextTower:
@@ -154,6 +177,7 @@ def _t5_tower(file: Path, layout: T5Layout, prefix: str, label: str, on_cpu: boo
         file,
         places,
         place=Placement.on_cpu if on_cpu else Placement.for_t5,
+        rests_as_stored=True,
     )
     return TextTower(network, t5_tokenizer(), "t5xxl")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from torch import Tensor
 
 from bridge.diffusion.embeddings import read_embedding
+from bridge.diffusion.prompt_characters import cleaned
 from bridge.diffusion.prompt_weights import parse_weights
 from bridge.diffusion.types import TextTower
 from bridge.errors import InputError, ModelNotFound
@@ -126,9 +127,10 @@ def _pieces(tower: TextTower, text: str, catalogue: Catalogue) -> Iterator[Seque
             width = tower.network.module().get_input_embeddings().embedding_dim
             yield list(read_embedding(path, name, tower.kind, width))
             rest = f"{behind} {rest}" if behind else rest
-        if rest.strip():
-            start = 0 if tower.kind == "t5xxl" else 1
-            yield tower.tokenizer(rest)["input_ids"][start:-1]
+        if rest.strip() and tower.kind == "t5xxl":
+            yield tower.tokenizer(rest)["input_ids"][:-1]
+        elif rest.strip():
+            yield tower.tokenizer(cleaned(rest))["input_ids"][1:-1]
 
 
 def _padded_for_t5(tower: TextTower, tokens: list[Token], min_length: int) -> list[Token]:

@@ -130,8 +130,10 @@ class ControlNetwork:
         families: What it was made for.
         control_types: How many types of pictures a union ControlNet knows; 0 for all others.
         control_type: Which of these its picture is of; ``None`` for none.
-        joined: Makes of a UNet's module, and of the network's own, what runs; ``None`` where the network
-            does by itself.
+        joined: Makes of a denoiser's module, and of the network's own, what runs; ``None`` where the
+            network does by itself.
+        latent_channels: Of the latents of a picture that it sees; 0 if it sees the picture.
+        sees_mask: Whether it sees beside its picture what is to be made anew.
     """
 
     network: Network[Any]
@@ -139,6 +141,8 @@ class ControlNetwork:
     control_types: int = 0
     control_type: int | None = None
     joined: Callable[[Any, Any], Any] | None = None
+    latent_channels: int = 0
+    sees_mask: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,6 +157,8 @@ class Control:
         end: Fraction at which it ends.
         covers_negative: Whether negative conditioning without controls of its own gets it too.
         vae: Makes latents of the picture, for ControlNets that see these: SD3's, and most of Flux's.
+        mask: What is to be made anew, (B, H, W), range 0..1, for ControlNets that see it; ``None`` for
+            nothing.
     """
 
     network: ControlNetwork
@@ -162,6 +168,7 @@ class Control:
     end: float = 1.0
     covers_negative: bool = False
     vae: Autoencoder | None = None
+    mask: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -288,6 +295,19 @@ ReferenceLayout = Literal["canvas", "stack", "diagonal"]
 """
 
 
+@dataclass(frozen=True, slots=True)
+class StyleTokens:
+    """Tokens of a prompt for Flux that say what a picture looks like.
+
+    Args:
+        places: Which of the prompt's they are.
+        attention: What the attention is multiplied by that tokens before them, and the picture, pay them.
+    """
+
+    places: range
+    attention: float = 1.0
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Prompt:
     """Embeddings plus everything that steers the denoiser.
@@ -310,6 +330,7 @@ class Prompt:
         references: Pictures that Flux Kontext goes by, each (b, C, h, w), as on sockets.
         reference_layout: Where these are to the model.
         guidance: The scale that distilled Flux models are told; ``None`` to tell them nothing.
+        style_tokens: Which tokens come from pictures, for Flux.
     """
 
     prompt_embeds: Tensor
@@ -328,6 +349,7 @@ class Prompt:
     references: tuple[Tensor, ...] = ()
     reference_layout: ReferenceLayout = "canvas"
     guidance: float | None = 3.5
+    style_tokens: tuple[StyleTokens, ...] = ()
 
     @property
     def is_windowed(self) -> bool:

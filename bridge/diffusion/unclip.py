@@ -108,10 +108,10 @@ def _sinusoids(level: int, like: Tensor) -> Tensor:
 
 def _require_width(pictures: Sequence[PicturePrompt], width: int, model: DiffusionModel) -> None:
     for picture in pictures:
-        if picture.image_embeds.shape[1] != width:
+        if picture.image_embeds.shape[1:] != (width,):
             raise ModelError(
                 f"{model.unet.name} takes image embeddings of width {width}; the CLIP vision model gave "
-                f"{picture.image_embeds.shape[1]}",
+                f"{'×'.join(map(str, picture.image_embeds.shape[1:]))}",
                 code="model_mismatch",
                 hint="Use the CLIP_VISION output of unCLIPCheckpointLoader; for SDXL, one of CLIP ViT-bigG.",
             )

@@ -11,15 +11,15 @@ from torch import Tensor
 
 from bridge.diffusion.device import Placement, memory_errors
 from bridge.diffusion.ldm_names import Place
-from bridge.diffusion.storage import StorageDtype, rounded
+from bridge.diffusion.storage import StorageDtype, hold_scale, rounded
 from bridge.errors import ModelError
 from bridge.models import Header, Shape, shards_of
 
 _NO_NUMBERS = {torch.float8_e4m3fn: 0x7F, torch.float8_e5m2: 0x7C}
 """Format of eight bits → the least of its bytes, but for the sign, that is no finite number."""
 
-_NARROW = "F8_E4M3", "F8_E5M2"
-"""What safetensors calls these formats."""
+_NARROW = {"F8_E4M3": 1, "F8_E5M2": 1, "F16": 2, "BF16": 2}
+"""What safetensors calls these formats, and those of 16 bits → bytes of a number."""
 
 Names = Callable[[str], Sequence[str | Place]]
 """The name of a network's parameter → where it may lie in a file, most likely first."""
@@ -53,12 +53,22 @@ def match_names(skeleton: torch.nn.Module, header: Header, names: Names, file_na
     return found
 
 
-def narrow_in_file(header: Header, found: Mapping[str, Place]) -> frozenset[str]:
-    """Return the parameters that a file holds in eight bits, as they are: without a scale beside them."""
+def widths_in_file(header: Header, found: Mapping[str, Place]) -> dict[str, int]:
+    """Return bytes of a number of parameters that may rest as they are stored, with no scale beside them."""
+    return {
+        name: _NARROW[dtype]
+        for name, place in found.items()
+        if (dtype := header.tensors[place.name].dtype) in _NARROW and _scale_of(place) not in header.tensors
+    }
+
+
+def scaled_in_file(header: Header, found: Mapping[str, Place]) -> frozenset[str]:
+    """Return the parameters that a file holds in eight bits with a number to multiply them by."""
+    scales = {name: header.tensors.get(_scale_of(place)) for name, place in found.items()}
     return frozenset(
         name
-        for name, place in found.items()
-        if header.tensors[place.name].dtype in _NARROW and _scale_of(place) not in header.tensors
+        for name, scale in scales.items()
+        if scale and math.prod(scale.shape) == 1 and _NARROW.get(header.tensors[found[name].name].dtype) == 1
     )
 
 
@@ -77,10 +87,12 @@ def fill(
     *,
     storage: StorageDtype = "default",
     narrow: Collection[str] = (),
+    scaled: Collection[str] = (),
 ) -> None:
     """Read a network's parameters from a file to a device, in its precision.
 
-    Every tensor is copied, so that nothing in memory depends on the file afterwards.
+    Every tensor is copied, so that nothing in memory depends on the file afterwards; and copied once, so
+    that loading takes little more memory than what is loaded.
 
     Args:
         module: On the meta device.
@@ -89,7 +101,8 @@ def fill(
         placement: Where to, and in which precision.
         on_read: Told, after each tensor, how many bytes of the file it took.
         storage: What all weights are rounded to.
-        narrow: Which also rest in that format.
+        narrow: Which also rest in that format, or as they are stored.
+        scaled: Which of these rest as they are stored whatever the format, beside their scales.
 
     Raises:
         ModelError: Code ``model_corrupt`` if the file is not what it was, or has values that are no numbers.
@@ -102,11 +115,16 @@ def fill(
             if _has_nan(tensor):
                 raise _corrupt(path.name, f'holds values that are no numbers, in "{found[name].name}"')
             with memory_errors(f'loading "{path.name}"'):  # which the clause below would misread
-                exact = tensor if scale is None else tensor.float() * scale
+                if name in scaled and scale is not None:
+                    hold_scale(module, name, scale.float().reshape(()).to(placement.device, copy=True))
+                    scale = None
+                exact = tensor if scale is None else tensor.float().mul_(scale)
                 whole = exact.reshape(expected[name].shape)
-                stored = whole if name in buffers else rounded(whole, storage)
+                is_kept = name in buffers or name in scaled
+                stored = whole if is_kept else rounded(whole, storage)
                 dtype = stored.dtype if name in narrow else placement.dtype
-                state[name] = stored.to(placement.device, dtype, copy=True)
+                placed = stored.to(placement.device, dtype)
+                state[name] = placed.clone() if _share_memory(placed, tensor) else placed
             on_read(tensor.nbytes)
     except (OSError, RuntimeError, SafetensorError) as error:
         raise _unfit(path.name, str(error)) from error
@@ -156,10 +174,16 @@ def _tensor_at(place: Place, file: Any) -> Tensor:
 def _has_nan(tensor: Tensor) -> bool:
     """Tell whether there are NaN or infinities; 50 times as fast as ``isfinite().all()`` for float16."""
     if tensor.numel() and tensor.dtype in _NO_NUMBERS:
-        return bool((tensor.contiguous().view(torch.uint8) & 0x7F).max() >= _NO_NUMBERS[tensor.dtype])
+        least, bytes_ = _NO_NUMBERS[tensor.dtype], tensor.contiguous()
+        is_positive = bytes_.view(torch.int8).max() >= least
+        return bool(is_positive or bytes_.view(torch.uint8).max() >= least + 0x80)
     if not tensor.numel() or tensor.dtype not in (torch.float16, torch.bfloat16, torch.float32):
         return False
     return not all(math.isfinite(value) for value in tensor.aminmax())
+
+
+def _share_memory(one: Tensor, other: Tensor) -> bool:
+    return one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()
 
 
 def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:

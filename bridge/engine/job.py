@@ -101,9 +101,17 @@ class Job:
             yield
         self.raise_if_cancelled()
 
-    def progress(self, value: float, maximum: float, node_id: str | None = None) -> None:
-        """Tell the client how far a node is: the current one, unless another is named."""
-        self.emit(Progress(current_node() if node_id is None else node_id, value, maximum, job=self.id))
+    def progress(self, value: float, maximum: float, node_id: str | None = None, *, detail: str = "") -> None:
+        """Tell the client how far a node is: the current one, unless another is named.
+
+        Args:
+            value: What is done.
+            maximum: Of how much.
+            node_id: The node.
+            detail: One sentence for people, of what is special about it.
+        """
+        node = current_node() if node_id is None else node_id
+        self.emit(Progress(node, value, maximum, job=self.id, detail=detail))
 
     def preview(self, plane: Plane) -> None:
         """Show the client what the picture looks like so far."""
@@ -129,8 +137,8 @@ class Job:
         """Tell the client what is odd about the current node's work, which goes on in spite of it.
 
         It is told with the end of the run, once however often it is said; and again with every run that
-        takes the node's result from the cache, because it is about the result. A run that fails tells only
-        why it failed.
+        takes the node's result from the cache, because it is about the result. What is about the device is
+        told of one node only. A run that fails tells only why it failed.
 
         Args:
             code: Stable, lower case, for programs: ``empty_mask``.

@@ -34,12 +34,13 @@ from bridge.graph.registry import Failure, Registry
 from bridge.graph.signature import signature, signatures
 from bridge.graph.validation import Validation, validate
 from bridge.graph.values import read_settings, set_values
-from bridge.graph.widget import ChoicesOf
+from bridge.graph.widget import TINY_VAES, ChoicesOf
 from bridge.graph.workflow import Link, Workflow, WorkflowNode, links_of, read_input
 
 __all__ = [
     "ALWAYS",
     "ANY_TYPE",
+    "TINY_VAES",
     "WIDGET_TYPES",
     "Choices",
     "ChoicesFrom",

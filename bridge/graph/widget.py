@@ -22,6 +22,9 @@ PICKLES = (".pth", ".pt", ".ckpt")
 ChoicesOf = Callable[[str], Sequence[str]]
 """Lists the values of a folder: ``checkpoints``, ``loras``, ``input`` …"""
 
+TINY_VAES = ("taesd", "taesdxl", "taesd3", "taef1")
+"""VAEs that are two files in ``vae_approx``, one for each direction."""
+
 PICTURE_FOLDERS = frozenset({"input", "output", "temp"})
 """Folders of pictures; all others hold models."""
 
@@ -82,6 +85,9 @@ class WidgetReader:
         if folder in PICTURE_FOLDERS:
             raise place.error("not_in_list", text, f"{nearest}Put the file there, or upload it.")
         advice = f"put the file in {folder}/, or run: framebridge models pull --for WORKFLOW"
+        if folder == "vae" and value in TINY_VAES:
+            text = f"asks for {quote(value)}, which is not in vae_approx/"
+            advice = f"put {value}_encoder.safetensors and {value}_decoder.safetensors in vae_approx/."
         if isinstance(value, str) and value.lower().endswith(PICKLES):
             advice = "make a safetensors file of it: python -m bridge.diffusion.unpickling FILE"
         raise place.error(

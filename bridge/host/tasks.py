@@ -53,6 +53,7 @@ class Task:
     node: str = ""
     value: float = 0.0
     maximum: float = 0.0
+    detail: str = ""
     preview: protocol.Plane | None = None
     results: list[protocol.Result] = field(default_factory=list)
     outputs: Mapping[str, Any] = field(default_factory=dict)
@@ -134,8 +135,8 @@ class Tasks:
                 task.state = "running"
                 task.results.clear()  # a worker died, and the job begins anew
                 task._known.clear()
-            case protocol.Progress(node=node, value=value, maximum=maximum):
-                task.node, task.value, task.maximum = node, value, maximum
+            case protocol.Progress(node=node, value=value, maximum=maximum, detail=detail):
+                task.node, task.value, task.maximum, task.detail = node, value, maximum, detail
             case protocol.Preview(planes=planes) if planes:
                 task.preview = planes[0]
                 if task.on_preview:

@@ -41,7 +41,8 @@ def progress_of(task: Task, preset: Preset, recipe: Recipe) -> tuple[float, str]
     if task.state == "queued":
         return 0.0, f"Waiting, {task.position} ahead" if task.position else "Waiting…"
     steps = recipe.values.get("steps")
-    return task.fraction, preset.progress_words(task.node, task.value, task.maximum, steps)
+    words = preset.progress_words(task.node, task.value, task.maximum, steps)
+    return task.fraction, f"{words}: {task.detail}" if task.detail else words
 
 
 def summary_of(recipe: Recipe, width: int, height: int) -> str:

@@ -37,7 +37,14 @@ from bridge.models.found import FoundFolder, count_models, find_folders, folder_
 from bridge.models.gligen import GroundingLayout, gligen
 from bridge.models.header import Header, Shape, TensorEntry, read_header, read_header_from, shards_of
 from bridge.models.ip_adapter import HEAD_WIDTH as RESAMPLER_HEAD_WIDTH
-from bridge.models.ip_adapter import PRESETS, IPAdapterLayout, find_preset, ip_adapter
+from bridge.models.ip_adapter import (
+    PRESETS,
+    XLABS_NAMES,
+    FluxKind,
+    IPAdapterLayout,
+    find_preset,
+    ip_adapter,
+)
 from bridge.models.lacking import LackingModel, lacking_models
 from bridge.models.layout import AutoencoderLayout, TextLayout, UNetLayout, is_ldm
 from bridge.models.lora import ADAPTER_KINDS, Adapter, adapters_of, lora_family
@@ -63,14 +70,17 @@ from bridge.models.vision import KINDS_BY_PROJECTION as VISION_KINDS_BY_PROJECTI
 from bridge.models.vision import KINDS_BY_WIDTH as VISION_KINDS_BY_WIDTH
 from bridge.models.vision import PATCH as VISION_PATCH
 from bridge.models.vision import (
+    SIGLIP,
     VIT_BIGG,
     VIT_H,
     VIT_L,
     VisionLayout,
     clip_vision,
+    find_siglip,
     vision_of_checkpoint,
     without_image_encoder,
 )
+from bridge.models.vision import TRANSFORMERS_PREFIX as TRANSFORMERS_VISION_PREFIX
 from bridge.models.weights_file import weights_file
 
 __all__ = [
@@ -82,6 +92,8 @@ __all__ = [
     "PRESETS",
     "RECORD_ENDING",
     "RESAMPLER_HEAD_WIDTH",
+    "SIGLIP",
+    "TRANSFORMERS_VISION_PREFIX",
     "UNET_FAMILIES",
     "UNET_PREFIX",
     "VAE_PREFIX",
@@ -91,6 +103,7 @@ __all__ = [
     "VIT_BIGG",
     "VIT_H",
     "VIT_L",
+    "XLABS_NAMES",
     "Adapter",
     "AdapterLayout",
     "AutoencoderLayout",
@@ -100,6 +113,7 @@ __all__ = [
     "ControlPart",
     "CuratedModel",
     "Family",
+    "FluxKind",
     "FluxLayout",
     "FoundFolder",
     "GroundingLayout",
@@ -147,6 +161,7 @@ __all__ = [
     "file_name",
     "find_folders",
     "find_preset",
+    "find_siglip",
     "first_of",
     "folder_at",
     "folder_of",

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from bridge.errors import ModelError, ModelNotFound
+from bridge.graph import TINY_VAES
 from bridge.models.digest import digest_of
 from bridge.models.packaged import package_hint, packaged_models
 from bridge.models.registered import ModelFolder, is_registry, read_registered
@@ -35,7 +36,9 @@ FOLDERS: Mapping[str, tuple[str, ...]] = {
     "vae_approx": ("vae_approx", "VAE-approx"),
     "hypernetworks": ("hypernetworks",),
     "gligen": ("gligen",),
-    "ipadapter": ("ipadapter",),
+    "ipadapter": ("ipadapter", "ipadapter-flux", "xlabs/ipadapters"),
+    "ipadapter-flux": ("ipadapter-flux", "ipadapter"),
+    "xlabs_ipadapters": ("xlabs/ipadapters", "ipadapter"),
     "photomaker": ("photomaker",),
 }
 """A kind of model, by ComfyUI's name → the folders of ComfyUI and A1111 where it lies."""
@@ -53,10 +56,7 @@ _BUILTIN: Mapping[str, Mapping[str, str]] = {
 }
 
 _PAIRS: Mapping[str, Mapping[str, tuple[str, str]]] = {
-    "vae": {
-        name: (f"{name}_encoder.safetensors", f"{name}_decoder.safetensors")
-        for name in ("taesd", "taesdxl", "taesd3", "taef1")
-    }
+    "vae": {name: (f"{name}_encoder.safetensors", f"{name}_decoder.safetensors") for name in TINY_VAES}
 }
 """Models that are two files of ``vae_approx``; they are found where the first lies."""
 
@@ -167,7 +167,7 @@ class Catalogue:
                 listed = _children(parent)
                 for place in FOLDERS.get(kind, ()):
                     # On a file system that ignores case, "vae" and "VAE" are one folder.
-                    if place in listed:
+                    if place.split("/")[0] in listed:
                         yield _real(parent / place)
 
     @property

@@ -109,8 +109,7 @@ class Checkpoint:
     Args:
         unet: Its denoiser.
         vae: Its autoencoder, and what its tensors' names start with; ``None`` if the file brings none.
-        texts: Its text towers; none if the file brings them not, or in part only where its family needs all
-            (any of Stable Diffusion 3's may be missing).
+        texts: Its text towers, as far as the file brings them.
     """
 
     unet: UNetPart | TransformerPart
@@ -160,7 +159,7 @@ def denoiser(header: Header, name: str) -> UNetPart | TransformerPart:
 
 
 def text_parts(header: Header, name: str, family: Family) -> tuple[TextPart, ...]:
-    """Describe the text towers of a checkpoint; none where a family that needs all has some only.
+    """Describe the text towers of a checkpoint, in the order of their family; any may be missing.
 
     Raises:
         UnsupportedModel: If a tower is of a kind that the family does not read.
@@ -171,8 +170,7 @@ def text_parts(header: Header, name: str, family: Family) -> tuple[TextPart, ...
             texts += _t5(header, name, prefixes)[:1]
         else:
             texts += [TextPart(kind, layout, prefix) for layout, prefix in _towers(header, prefixes)[:1]]
-    is_whole = len(texts) == len(_TEXT_PLACES[family]) or family is Family.SD3
-    return tuple(texts) if is_whole else ()
+    return tuple(texts)
 
 
 @describing

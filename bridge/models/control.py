@@ -7,6 +7,7 @@ from bridge.errors import UnsupportedModel
 from bridge.models.control_transformer import (
     MARK,
     TransformerControlPart,
+    refuse_relatives,
     transformer_controlnet,
 )
 from bridge.models.family import Family, require_kind, require_unet_family
@@ -89,6 +90,7 @@ def controlnet(header: Header, name: str) -> ControlPart | TransformerControlPar
         ModelError: Code ``wrong_model_kind`` if the file is neither, ``model_corrupt`` if it is damaged.
         UnsupportedModel: If it is one of another family, or of an unknown shape.
     """
+    refuse_relatives(header, name)
     require_kind(header, name, "controlnet", "t2i_adapter")
     if any(key.startswith(_XS_LDM_MARKS) for key in header.tensors):
         raise UnsupportedModel(

@@ -18,11 +18,11 @@ _KINDS = (
     ("lora", r"\.lora_(up|down|A|B)\b|\.lora\.(up|down)\.|^lora_(unet|te)|\.hada_w1|\.lokr_w1"),
     ("controlnet", r"^control_model\.|^input_hint_block\.|^controlnet_(cond_embedding|(down_)?blocks)\."),
     ("t2i_adapter", r"^(adapter\.)?body\.\d+\.(block1|in_conv|resnets)\."),
-    ("ip_adapter", r"^(image_proj|ip_adapter)\."),
+    ("ip_adapter", r"^(image_proj|ip_adapter|ip_adapter_proj_model)\."),
     ("style_model", r"^style_embedding$|^redux_down\."),
     ("gligen", r"^position_net\.|\.fuser\."),
     ("photomaker", r"^fuse_module\."),
-    ("clip_vision", r"^vision_model\.|^visual\.transformer\."),
+    ("clip_vision", r"^vision_model\.|^visual\.transformer\.|^embeddings\.patch_embedding\."),
     ("unet", r"^((input|down|double|joint|transformer)_blocks\.0|t_block\.1|adaln_single)\."),
     ("vae", r"^(first_stage_model\.)?(encoder|decoder)\.(down|up|down_blocks|up_blocks|conv_in|mid)\."),
     (

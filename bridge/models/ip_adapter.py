@@ -1,6 +1,7 @@
 """What an IP-Adapter is, read off the names and shapes of its tensors; and where the usual ones lie."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +15,16 @@ from bridge.models.vision import VIT_BIGG, VIT_H, find_clip_vision
 HEAD_WIDTH = 64
 """Channels a head of the resampler. Source: h94/IP-Adapter's training code (``dim_head=64``)."""
 
-ProjectionKind = Literal["plain", "plus", "full"]
+ProjectionKind = Literal["plain", "plus", "full", "deep"]
+FluxKind = Literal["xlabs", "instantx"]
+
+XLABS_NAMES: Mapping[str, str] = {
+    "image_proj.": "ip_adapter_proj_model.",
+    "ip_adapter.": "double_blocks.",
+    ".to_k_ip.": ".processor.ip_adapter_double_stream_k_proj.",
+    ".to_v_ip.": ".processor.ip_adapter_double_stream_v_proj.",
+}
+"""Part of a name in other adapters → in XLabs' file. Source: github.com/XLabs-AI/x-flux."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +32,19 @@ class IPAdapterLayout:
     """An IP-Adapter.
 
     Args:
-        kind: How image embeddings become tokens: ``plain`` by one linear layer from the pooled embedding,
-            ``plus`` by a resampler and ``full`` by two linear layers from the penultimate hidden states.
+        kind: How image embeddings become tokens: ``plain`` by one linear layer and ``deep`` by two from the
+            pooled embedding, ``plus`` by a resampler and ``full`` by two linear layers from the penultimate
+            hidden states.
         input_width: Of what CLIP vision gives it.
         context_width: Of its tokens, and of the prompt embeddings they stand beside.
         tokens: How many it makes of a picture; 0 for as many as CLIP vision gives.
         width: Inside of the resampler.
-        inner_width: Inside of the resampler's linear layers.
+        inner_width: Inside of the resampler's linear layers, or between those of ``deep``.
         depth: Of the resampler.
         heads: Of the resampler.
-        layer_widths: Of the cross-attentions it was made for, in their order.
+        layer_widths: Of the attentions it was made for, in their order.
+        flux: Whose for Flux it is: XLabs' speaks in the layers that treat words and picture apart,
+            InstantX's in all. ``None`` for UNets.
     """
 
     kind: ProjectionKind
@@ -43,11 +56,12 @@ class IPAdapterLayout:
     inner_width: int = 0
     depth: int = 0
     heads: int = 0
+    flux: FluxKind | None = None
 
     @property
     def family(self) -> Family | None:
         """What it was made for."""
-        return CONTEXT_WIDTHS.get(self.context_width)
+        return Family.FLUX if self.flux else CONTEXT_WIDTHS.get(self.context_width)
 
 
 @describing
@@ -56,11 +70,16 @@ def ip_adapter(header: Header, name: str) -> IPAdapterLayout:
 
     Raises:
         ModelError: Code ``wrong_model_kind`` if the file holds something else.
-        UnsupportedModel: If it needs more than CLIP vision (FaceID), or is of an unknown shape.
+        UnsupportedModel: If it needs more than CLIP vision (FaceID), is for Stable Diffusion 3.5, or is of an
+            unknown shape.
     """
     require_kind(header, name, "ip_adapter")
     projection = strip(header.shapes, "image_proj.")
     layers = strip(header.shapes, "ip_adapter.")
+    flux = _xlabs(header.shapes) or _instantx(projection, layers)
+    if flux:
+        return flux
+    _refuse_sd3(projection, name)
     _refuse_faces(projection, layers, name)
     keys = sorted((key for key in layers if key.endswith(".to_k_ip.weight")), key=_number)
     if [_number(key) for key in keys] == list(range(1, 2 * len(keys), 2)) and keys:
@@ -70,8 +89,43 @@ def ip_adapter(header: Header, name: str) -> IPAdapterLayout:
             return layout
     raise UnsupportedModel(
         f'"{name}" is an IP-Adapter of an unknown shape',
-        hint="Those published at huggingface.co/h94/IP-Adapter are supported, but for FaceID.",
+        hint="Those at huggingface.co/h94/IP-Adapter are supported, but for FaceID; for Flux, XLabs' and "
+        "InstantX's.",
     )
+
+
+def _xlabs(shapes: Shapes) -> IPAdapterLayout | None:
+    projection, layers = (strip(shapes, XLABS_NAMES[part]) for part in ("image_proj.", "ip_adapter."))
+    keys = _numbered(layers, f"{XLABS_NAMES['.to_k_ip.']}weight")
+    if not keys or "proj.weight" not in projection:
+        return None
+    context, (rows, columns) = layers[keys[0]][1], projection["proj.weight"]
+    widths = tuple(layers[key][0] for key in keys)
+    return IPAdapterLayout("plain", columns, context, rows // context, widths, flux="xlabs")
+
+
+def _instantx(projection: Shapes, layers: Shapes) -> IPAdapterLayout | None:
+    keys = _numbered(layers, ".to_k_ip.weight")
+    if not keys or "proj.0.weight" not in projection or "proj.2.weight" not in projection:
+        return None
+    context, (inner, columns) = layers[keys[0]][1], projection["proj.0.weight"]
+    return IPAdapterLayout(
+        kind="deep",
+        input_width=columns,
+        context_width=context,
+        tokens=projection["proj.2.weight"][0] // context,
+        layer_widths=tuple(layers[key][0] for key in keys),
+        inner_width=inner,
+        flux="instantx",
+    )
+
+
+def _numbered(layers: Shapes, end: str) -> list[str]:
+    """Return the names that differ in their number only, which counts from 0 without a gap."""
+    keys: list[str] = []
+    while f"{len(keys)}{end}" in layers:
+        keys.append(f"{len(keys)}{end}")
+    return keys
 
 
 def _layout(shapes: Shapes, context: int, widths: tuple[int, ...]) -> IPAdapterLayout | None:
@@ -94,6 +148,14 @@ def _layout(shapes: Shapes, context: int, widths: tuple[int, ...]) -> IPAdapterL
         rows, columns = shapes["proj.weight"]
         return IPAdapterLayout("plain", columns, context, rows // context, widths)
     return None
+
+
+def _refuse_sd3(projection: Shapes, name: str) -> None:
+    if any(key.startswith("time_embedding.") for key in projection):
+        raise UnsupportedModel(
+            f'"{name}" is an IP-Adapter for Stable Diffusion 3.5, which is not supported',
+            hint="Those for Stable Diffusion 1.x, SDXL and Flux are.",
+        )
 
 
 def _refuse_faces(projection: Shapes, layers: Shapes, name: str) -> None:
@@ -161,7 +223,9 @@ def find_preset(catalogue: Catalogue, preset: str, family: Family) -> tuple[str,
         raise ModelError(
             f'the preset "{preset}" is for {offered}, the model is {family.value}',
             code="model_mismatch",
-            hint="Choose another preset or another checkpoint.",
+            hint="Load XLabs' or InstantX's IP-Adapter with IPAdapterModelLoader."
+            if family is Family.FLUX
+            else "Choose another preset or another checkpoint.",
         )
     wanted = chosen.adapters[family]
     names = catalogue.names("ipadapter")

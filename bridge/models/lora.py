@@ -28,7 +28,8 @@ _ENDINGS = (
     ("oft", "blocks", r"\.oft_blocks"),
     ("oft", "rescale", r"\.rescale"),
     ("difference", "diff", r"\.(?:diff|w_norm)"),
-    ("bias_difference", "diff", r"\.(?:diff_b|b_norm)"),
+    ("bias_difference", "diff", rf"(?:\.diff_b|\.b_norm|{_LOW_RANK}B\.bias)"),
+    ("replacement", "value", r"(?:(?<=_norm)\.scale|(?<=norm_[qk])\.weight|(?<=norm_added_[qk])\.weight)"),
     ("", "alpha", r"\.alpha"),
     ("", "dora_scale", r"\.dora_scale"),
     ("ia3", "on_input", r"\.on_input"),
@@ -47,6 +48,7 @@ ADAPTER_KINDS: Mapping[str, tuple[frozenset[str], ...]] = {
     "oft": (frozenset({"blocks"}),),
     "difference": (frozenset({"diff"}),),
     "bias_difference": (frozenset({"diff"}),),
+    "replacement": (frozenset({"value"}),),
 }
 """What can be applied → the roles it must have, one set of them."""
 
@@ -101,7 +103,7 @@ def adapters_of(header: Header, name: str) -> list[Adapter]:
             stem, kind, role = match
             stems.setdefault(stem, {})[kind, role] = key
     found = [each for stem, members in stems.items() for each in _adapters(stem, members, header, name)]
-    if not found:
+    if all(each.kind == "replacement" for each in found):  # networks of every kind hold such tensors
         refuse_other_kinds(header, name, "lora")
         raise ModelError(
             f'"{name}" holds no LoRA that is known here', code="wrong_model_kind", hint="Choose another file."
@@ -152,7 +154,7 @@ def _adapters(
                 code="model_corrupt",
                 hint="Download it again.",
             )
-        with_shared = kind not in ("difference", "bias_difference")
+        with_shared = kind not in ("difference", "bias_difference", "replacement")
         yield Adapter(part, module, kind, {**tensors, **(shared if with_shared else {})})
 
 

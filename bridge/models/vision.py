@@ -1,9 +1,9 @@
-"""The shape of CLIP's image towers, read off the names and shapes of their tensors."""
+"""The shape of the image towers of CLIP and SigLIP, read off the names and shapes of their tensors."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from bridge.errors import ModelError, UnsupportedModel
+from bridge.errors import ModelError, ModelNotFound, UnsupportedModel
 from bridge.models.catalogue import Catalogue
 from bridge.models.family import require_kind
 from bridge.models.header import Header, describing, read_header
@@ -18,28 +18,34 @@ Stability-AI/stablediffusion (``embedder``)."""
 PATCH = 14
 """Pixels along a side of a patch of the towers that anything here was trained with."""
 
-VIT_L, VIT_H, VIT_BIGG = "ViT-L/14", "ViT-H/14", "ViT-bigG/14"
-KINDS_BY_WIDTH = {1024: VIT_L, 1280: VIT_H, 1664: VIT_BIGG}
+VIT_L, VIT_H, VIT_BIGG, SIGLIP = "ViT-L/14", "ViT-H/14", "ViT-bigG/14", "SigLIP SO400M/14"
+KINDS_BY_WIDTH = {1024: VIT_L, 1280: VIT_H, 1664: VIT_BIGG, 1152: SIGLIP}
 """Width of hidden states → name.
 
-Sources: Radford et al. 2021, table 20; OpenCLIP's model_configs (ViT-H-14, ViT-bigG-14).
+Sources: Radford et al. 2021, table 20; OpenCLIP's model_configs (ViT-H-14, ViT-bigG-14); Alabdulmohsin et al.
+2023, "Getting ViT in Shape", table 1 (SO400M).
 """
 
 KINDS_BY_PROJECTION = {768: VIT_L, 1024: VIT_H, 1280: VIT_BIGG}
 """Width of image embeddings → name; sources as above."""
 
+_SIGLIP_SIZES = {27: 384}
+"""Patches along a side → pixels, where these are no whole patches. Source: siglip-so400m-patch14-384."""
+
 
 @dataclass(frozen=True, slots=True)
 class VisionLayout:
-    """One of CLIP's image towers.
+    """An image tower of CLIP or SigLIP.
 
     Args:
         width: Of its hidden states.
         inner_width: Of the inner layer of each block.
         layers: Number of blocks.
-        positions: Patches of a picture and one more, for the class token.
+        positions: Patches of a picture and, for CLIP, one more, for the class token.
         projection: Width of the image embeddings; 0 if the file has no projection.
         is_open_clip: Whether names are OpenCLIP's instead of transformers'.
+        is_siglip: Whether it is SigLIP's, which has neither class token nor projection.
+        has_head: Whether SigLIP's head, which makes one embedding of a picture, is in the file.
     """
 
     width: int
@@ -48,6 +54,8 @@ class VisionLayout:
     positions: int
     projection: int
     is_open_clip: bool = False
+    is_siglip: bool = False
+    has_head: bool = False
 
     @property
     def kind(self) -> str:
@@ -57,7 +65,8 @@ class VisionLayout:
     @property
     def image_size(self) -> int:
         """Pixels along a side of the picture that it reads."""
-        return PATCH * math.isqrt(self.positions - 1)
+        side = math.isqrt(self.positions if self.is_siglip else self.positions - 1)
+        return _SIGLIP_SIZES.get(side, PATCH * side) if self.is_siglip else PATCH * side
 
 
 @describing
@@ -73,7 +82,7 @@ def clip_vision(header: Header, name: str) -> VisionLayout:
     if layout is None:
         raise UnsupportedModel(
             f'"{name}" is an image encoder of an unknown shape',
-            hint=f"CLIP's {VIT_L}, {VIT_H} and {VIT_BIGG} are supported.",
+            hint=f"CLIP's {VIT_L}, {VIT_H} and {VIT_BIGG}, and {SIGLIP}, are supported.",
         )
     if not layout.projection:
         raise ModelError(
@@ -107,12 +116,14 @@ def without_image_encoder(name: str) -> ModelError:
 
 
 def vision_layout(shapes: Shapes) -> VisionLayout | None:
-    """Describe an image tower by the shapes of a file's tensors; ``None`` if it is none of CLIP's."""
+    """Describe an image tower by the shapes of a file's tensors; ``None`` if it is none of these."""
     theirs = strip(shapes, OPEN_CLIP_PREFIX)
     if "transformer.resblocks.0.mlp.c_fc.weight" in theirs:
         names = ("conv1.weight", "positional_embedding", "transformer.resblocks.{}.mlp.c_fc.weight", "proj")
         return _layout(theirs, *names, "class_embedding", is_open_clip=True)
-    mine = strip(shapes, TRANSFORMERS_PREFIX)
+    mine = strip(shapes, TRANSFORMERS_PREFIX) or shapes
+    if "embeddings.patch_embedding.bias" in mine:
+        return _siglip_layout(mine)
     projection = shapes.get("visual_projection.weight")
     return _layout(
         {**mine, "proj": tuple(reversed(projection))} if projection else mine,
@@ -133,7 +144,7 @@ def find_clip_vision(catalogue: Catalogue, kind: str, usual_name: str) -> str | 
 
     Args:
         catalogue: Where to look.
-        kind: ``VIT_L``, ``VIT_H`` or ``VIT_BIGG``.
+        kind: ``VIT_L``, ``VIT_H``, ``VIT_BIGG`` or ``SIGLIP``.
         usual_name: How its publisher names the file, without the ending.
     """
     names = catalogue.names("clip_vision")
@@ -146,6 +157,33 @@ def find_clip_vision(catalogue: Catalogue, kind: str, usual_name: str) -> str | 
         except ModelError:
             continue
     return None
+
+
+def _siglip_layout(shapes: Shapes) -> VisionLayout | None:
+    names = (
+        "embeddings.patch_embedding.weight",
+        "embeddings.position_embedding.weight",
+        "encoder.layers.{}.mlp.fc1.weight",
+    )
+    found = _layout(shapes, *names, "", "post_layernorm.weight", is_open_clip=False)
+    if found is None:
+        return None
+    return replace(found, projection=found.width, is_siglip=True, has_head="head.probe" in shapes)
+
+
+def find_siglip(catalogue: Catalogue) -> str:
+    """Return the name of a SigLIP among the CLIP vision models.
+
+    Raises:
+        ModelNotFound: If there is none.
+    """
+    name = find_clip_vision(catalogue, SIGLIP, "siglip-so400m-patch14-384")
+    if name is None:
+        raise ModelNotFound(
+            f"there is no {SIGLIP} in clip_vision/",
+            hint="Put sigclip_vision_patch14_384.safetensors there, or the folder siglip-so400m-patch14-384.",
+        )
+    return name
 
 
 def _layout(

@@ -14,7 +14,7 @@ from bridge.graph import ChoicesFrom, node
     fingerprint=model_stamps(clip_name="clip_vision"),
 )
 def clip_vision_loader(clip_name: Annotated[str, ChoicesFrom("clip_vision")]) -> ClipVision:
-    """Open a CLIP vision model, which IP-Adapters see pictures through."""
+    """Open a CLIP vision model, or SigLIP, which IP-Adapters and style models see pictures through."""
     return load_clip_vision(find_model("clip_vision", clip_name), clip_name)
 
 

@@ -17,6 +17,7 @@ from bridge.diffusion import (
     mark_masked,
     model_stamps,
     with_control_type,
+    with_mask,
 )
 from bridge.graph import Choices, ChoicesFrom, Omissible, Range, node
 
@@ -108,6 +109,27 @@ def controlnet_apply_with_vae(
 ) -> tuple[Conditioning, Conditioning]:
     """Steer by a picture as Apply ControlNet does."""
     control = Control(control_net, image, strength, start_percent, end_percent, vae=vae)
+    return add_control(positive, control), add_control(negative, control)
+
+
+@node(
+    "ControlNetInpaintingAliMamaApply",
+    category="conditioning/controlnet",
+    outputs=("positive", "negative"),
+)
+def controlnet_inpainting_alimama_apply(
+    positive: Conditioning,
+    negative: Conditioning,
+    control_net: ControlNet,
+    vae: Vae,
+    image: Image,
+    mask: Mask,
+    strength: Strength = 1.0,
+    start_percent: Percent = 0.0,
+    end_percent: Percent = 1.0,
+) -> tuple[Conditioning, Conditioning]:
+    """Let an inpainting ControlNet of SD3 or Flux fill a mask; others are shown the picture alone."""
+    control = with_mask(Control(control_net, image, strength, start_percent, end_percent, vae=vae), mask)
     return add_control(positive, control), add_control(negative, control)
 
 

@@ -56,7 +56,7 @@ def preset_stamp(preset: str) -> Any:
     differs="Pickled files (.bin) and FaceID adapters, which need InsightFace, are refused.",
 )
 def ip_adapter_model_loader(ipadapter_file: Annotated[str, ChoicesFrom("ipadapter")]) -> IPAdapterSocket:
-    """Open an IP-Adapter; its CLIP vision model is loaded apart."""
+    """Open an IP-Adapter for Stable Diffusion or Flux; its CLIP vision model is loaded apart."""
     return load_ip_adapter(find_model("ipadapter", ipadapter_file), ipadapter_file)
 
 

@@ -11,7 +11,8 @@ Strength = Annotated[float, Range(-100.0, 100.0, 0.01)]
 
 DIFFERS = (
     "Files of diffusers and PEFT are understood without `processor` in their names too, and LoKr in Tucker "
-    "form. A LoRA of another family, one that fits nothing and one with a damaged tensor are errors."
+    "form; a LoRA of plain Flux also adds to what a depth or canny LoRA widened. A LoRA of another family, "
+    "one that fits nothing and one with a damaged tensor are errors."
 )
 
 

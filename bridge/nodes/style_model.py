@@ -13,10 +13,9 @@ from bridge.graph import ChoicesFrom, Range, node
     category="loaders",
     display_name="Load Style Model",
     fingerprint=model_stamps(style_model_name="style_models"),
-    differs="Only T2I-Adapter's style model for SD 1.x is supported, not Redux, which is for Flux.",
 )
 def style_model_loader(style_model_name: Annotated[str, ChoicesFrom("style_models")]) -> StyleModel:
-    """Open a style model, which turns the look of a picture into words."""
+    """Open a style model, which turns the look of a picture into words: Redux for Flux, or one for SD 1.x."""
     return load_style_model(find_model("style_models", style_model_name), style_model_name)
 
 
@@ -28,5 +27,5 @@ def style_model_apply(
     strength: Annotated[float, Range(0.0, 10.0, 0.001)] = 1.0,
     strength_type: StrengthType = "multiply",
 ) -> Conditioning:
-    """Add the look of a picture to the prompt; attn_bias leaves it at full strength."""
+    """Add the look of a picture to the prompt; attn_bias weighs it by attention, which is for Flux only."""
     return add_style(conditioning, style_model, clip_vision_output, strength, strength_type)

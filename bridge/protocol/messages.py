@@ -267,7 +267,17 @@ class Started(Message):
 
 @dataclass(frozen=True, slots=True)
 class Progress(Message):
-    """One step of one node is done."""
+    """One step of one node is done.
+
+    Args:
+        node: Its id.
+        value: Steps done.
+        maximum: Of how many.
+        job: The job's id; empty for a stream.
+        stream: The stream; empty for a job.
+        frame: The frame's number within the stream.
+        detail: In words, for a status line: how a model is loaded for which memory is short.
+    """
 
     type: ClassVar[str] = "progress"
     node: Name
@@ -276,6 +286,7 @@ class Progress(Message):
     job: OptionalId = ""
     stream: OptionalId = ""
     frame: int = 0
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,17 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "diffusion")]
 
 from files import write_hed, write_models  # noqa: E402
 from studio import Studio  # noqa: E402
+from transformer_files import write_transformers  # noqa: E402
 
 from bridge.cli.local import local_jobs  # noqa: E402
 from bridge.daemon import Settings  # noqa: E402
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     home = tmp_path_factory.mktemp("home")
     write_models(home / "models")
+    write_transformers(home / "models")
     write_hed(home / "site")
     (home / "temp").mkdir()
     with pytest.MonkeyPatch.context() as patch:
@@ -31,7 +33,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield home
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def studio(home: Path) -> AsyncIterator[Studio]:
     settings = Settings(device="cpu", dtype="float32", threads=1, bootstrap="exhausted:load")
     async with local_jobs(settings) as jobs:

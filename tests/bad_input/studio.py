@@ -60,7 +60,8 @@ class Studio:
         self._seed += 1
         more, changes = made
         nodes = {key: (kind, dict(inputs)) for key, (kind, inputs) in {**TXT2IMG, **more}.items()}
-        news = {"n2_text": f"a cat, the {self._seed}th", "n5_seed": self._seed}
+        text = f"a cat, take {' '.join(str(self._seed))}"  # tokens that a small vocabulary has
+        news = {"n2_text": text, "n5_seed": self._seed}
         for place, value in {**news, **changes}.items():
             node_id, _, name = place.removeprefix("n").partition("_")
             nodes[node_id][1][name] = value

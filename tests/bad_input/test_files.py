@@ -7,7 +7,7 @@ import wiring
 from files import DAMAGE
 from studio import Studio
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 SLOTS: dict[str, tuple[Callable[[str], wiring.Wiring], str]] = {
     "checkpoints": (wiring.checkpoint, "1"),
@@ -20,8 +20,12 @@ SLOTS: dict[str, tuple[Callable[[str], wiring.Wiring], str]] = {
     "ipadapter": (wiring.ip_adapter, "20"),
     "clip_vision": (wiring.clip_vision, "21"),
     "upscale_models": (wiring.upscale_model, "20"),
+    "style_models": (wiring.style_model, "20"),
+    "gligen": (wiring.gligen, "20"),
+    "photomaker": (wiring.photomaker, "20"),
+    "unCLIP": (wiring.unclip, "25"),
 }
-"""Folder → how a file of it comes into a workflow, and the node that chooses it."""
+"""Folder, or a kind of checkpoint → how a file comes into a workflow, and the node that chooses it."""
 
 FAULTS = {
     "truncated": ("model_corrupt", "is incomplete: expected .*; 100 bytes are missing", "Download it again"),
@@ -40,7 +44,8 @@ async def test_a_damaged_file_is_named_with_the_node_that_chose_it(
     studio: Studio, folder: str, damage: str
 ) -> None:
     wire, node_id = SLOTS[folder]
-    studio.copy(f"{folder}/tiny", f"{folder}/broken", DAMAGE[damage])
+    source = "checkpoints/unclip" if folder == "unCLIP" else f"{folder}/tiny"
+    studio.copy(source, f"{source.partition('/')[0]}/broken", DAMAGE[damage])
     code, message, hint = FAULTS[damage]
     await studio.refuses(wire("broken.safetensors"), code, node_id, f'"broken.*" {message}', hint)
 
@@ -60,6 +65,10 @@ async def test_a_damaged_file_is_named_with_the_node_that_chose_it(
         ("ipadapter", "diffusion_models", "an IP-Adapter", "load it with IPAdapterModelLoader"),
         ("loras", "ipadapter", "a LoRA", "load it with LoraLoader"),
         ("vae", "embeddings", "a VAE", "load it with VAELoader"),
+        ("gligen", "style_models", "a GLIGEN model", "load it with GLIGENLoader"),
+        ("style_models", "gligen", "a style model", "load it with StyleModelLoader"),
+        ("photomaker", "clip_vision", "a PhotoMaker", "load it with PhotoMakerLoader"),
+        ("clip_vision", "photomaker", "a CLIP vision model", "load it with CLIPVisionLoader"),
     ],
 )
 async def test_a_file_of_another_kind_is_told_what_it_is_and_where_it_belongs(

@@ -4,7 +4,7 @@ import pytest
 from studio import Studio
 from wiring import Wiring, mask, picture
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 FROM_LATENTS = {"n5_latent_image": ["22", 0]}
 MASKED: dict[str, Wiring] = {

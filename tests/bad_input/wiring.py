@@ -78,6 +78,47 @@ def clip_vision(name: str) -> Wiring:
     return ip_adapter("tiny.safetensors", name)
 
 
+def style_model(name: str) -> Wiring:
+    seen = {"clip_vision": ["21", 0], "image": ["22", 0], "crop": "center"}
+    inputs = {"conditioning": ["2", 0], "style_model": ["20", 0], "clip_vision_output": ["23", 0]}
+    return {
+        "20": ("StyleModelLoader", {"style_model_name": name}),
+        "21": ("CLIPVisionLoader", {"clip_name": "tiny.safetensors"}),
+        "22": picture(64, 64),
+        "23": ("CLIPVisionEncode", seen),
+        "24": ("StyleModelApply", {**inputs, "strength": 1.0, "strength_type": "multiply"}),
+    }, {"n5_positive": ["24", 0]}
+
+
+def gligen(name: str) -> Wiring:
+    inputs = {
+        "conditioning_to": ["2", 0],
+        "clip": ["1", 1],
+        "gligen_textbox_model": ["20", 0],
+        "text": "a cat",
+    }
+    return {
+        "20": ("GLIGENLoader", {"gligen_name": name}),
+        "21": ("GLIGENTextBoxApply", {**inputs, "width": 32, "height": 32, "x": 0, "y": 0}),
+    }, {"n5_positive": ["21", 0]}
+
+
+def photomaker(name: str) -> Wiring:
+    inputs = {"photomaker": ["20", 0], "image": ["22", 0], "clip": ["1", 1], "text": "a man photomaker"}
+    return {
+        "20": ("PhotoMakerLoader", {"photomaker_model_name": name}),
+        "21": ("PhotoMakerEncode", inputs),
+        "22": picture(64, 64),
+    }, {"n5_positive": ["21", 0]}
+
+
+def unclip(name: str) -> Wiring:
+    nodes, changes = style_model("tiny.safetensors")
+    nodes["23"][1]["clip_vision"] = ["25", 3]
+    loader = {"25": ("unCLIPCheckpointLoader", {"ckpt_name": name})}
+    return nodes | loader, changes | {"n5_model": ["25", 0], "n2_clip": ["25", 1], "n6_vae": ["25", 2]}
+
+
 def upscale_model(name: str) -> Wiring:
     return {
         "20": ("UpscaleModelLoader", {"model_name": name}),

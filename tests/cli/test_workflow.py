@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bridge.cli.workflow import StepBar
 from bridge.imaging import insert_texts, read_workflow
+from bridge.protocol import Progress
 
 from .conftest import Command
 
@@ -167,3 +169,14 @@ def test_a_workflow_with_a_viewport_needs_a_frame(framebridge: Command, demo: Pa
     done = framebridge("run", file, "--out", tmp_path)
     assert "[no_frame] node 10" in done.stderr
     assert "--frame" in done.stderr
+
+
+@pytest.mark.parametrize("is_quiet", [False, True])
+def test_how_a_model_is_loaded_for_which_memory_is_short_is_printed_once(
+    is_quiet: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    detail = "Flux needs 11.2 GB, 9.8 GB are free: [T5] moves out"
+    with StepBar({"3": {"class_type": "KSampler"}}, is_quiet=is_quiet) as steps:
+        for value in range(3):
+            steps.follow(Progress("3", value, 3, job="j", detail=detail))
+    assert capsys.readouterr().err.count(detail) == (0 if is_quiet else 1)

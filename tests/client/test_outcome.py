@@ -1,6 +1,6 @@
 import pytest
 
-from bridge.client import Outcome, error_from
+from bridge.client import Outcome, error_from, error_of
 from bridge.errors import (
     BridgeError,
     ConnectionLost,
@@ -48,3 +48,10 @@ def test_refused_workflow_keeps_every_fault() -> None:
 def test_unknown_code_is_kept() -> None:
     error = error_from([Problem("brand_new", "text", "hint")])
     assert (type(error), error.code, error.hint) == (BridgeError, "brand_new", "hint")
+
+
+@pytest.mark.parametrize(("state", "kind"), [("cancelled", Interrupted), ("failed", ExecutionError)])
+def test_an_end_that_is_not_explained_is_an_error_all_the_same(state: str, kind: type[BridgeError]) -> None:
+    assert type(error_of(Finished(state, job="j"))) is kind
+    explained = Finished(state, job="j", problems=(Problem("connection_lost", ""),))
+    assert type(error_of(explained)) is ConnectionLost

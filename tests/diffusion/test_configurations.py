@@ -18,15 +18,18 @@ from diffusers import (
     SD3Transformer2DModel,
     UNet2DConditionModel,
 )
-from transformers import CLIPTextConfig, CLIPVisionConfig
+from transformers import CLIPTextConfig, CLIPVisionConfig, SiglipVisionConfig
 
 from bridge.diffusion import networks
 from bridge.diffusion.clip_vision import vision_config
+from bridge.diffusion.siglip import siglip_config
 from bridge.diffusion.t5 import t5_config
+from bridge.diffusion.transformer_controlnets import empty_transformer_controlnet
 from bridge.diffusion.transformer_networks import transformer_config
-from bridge.models import AutoencoderLayout, Family, TextLayout, TowerKind
+from bridge.models import AutoencoderLayout, Family, TextLayout, TowerKind, TransformerControlPart
 from bridge.models.vision import VisionLayout
-from tests.diffusion.test_full_size import REFINER, SD1, SD2, SDXL, UNETS
+from tests.diffusion import test_transformer_controlnets as transformer_controls
+from tests.diffusion.test_full_size import REFINER, SD1, SD2, SDXL, SIGLIP_SO400M, UNETS
 from tests.diffusion.transformer_weights import PUBLISHED
 from tests.models.test_t5 import XXL
 
@@ -49,6 +52,13 @@ LIBRARY = {
     "Flux": FluxTransformer2DModel,
     "PixArt": PixArtTransformer2DModel,
 }
+TRANSFORMER_CONTROLS = [
+    (transformer_controls.SD35_LARGE, "SD3"),
+    *[
+        (part, "SD3" if part.family is Family.SD3 else "Flux")
+        for part, _ in transformer_controls.PUBLISHED.values()
+    ],
+]
 TRANSFORMERS = {"SD3": "sd35_medium", "Flux": "flux_dev", "PixArt": "pixart_alpha"}
 
 
@@ -101,6 +111,18 @@ def test_every_field_of_a_controlnet_has_a_source() -> None:
     assert_listed(rows("ControlNet"), [{key: config[key] for key in config.keys() - shared.keys()}])
 
 
+@pytest.mark.parametrize(("part", "steered"), TRANSFORMER_CONTROLS)
+def test_what_a_transformers_controlnet_has_besides_has_a_source(
+    part: TransformerControlPart, steered: str
+) -> None:
+    network = empty_transformer_controlnet(part).network
+    defaults = inspect.signature(type(network)).parameters
+    listed = {row[0].strip("`"): row[1] for row in rows("ControlNets of transformers") if row[2]}
+    for name in defaults.keys() - {row[0].strip("`") for row in rows(steered)}:
+        if network.config[name] != defaults[name].default:
+            assert listed[name] in ("file", f"`{network.config[name]}`"), name
+
+
 def test_every_field_of_an_autoencoder_has_a_source() -> None:
     assert_listed(rows("Autoencoder"), [autoencoder_config()])
 
@@ -117,6 +139,7 @@ def test_every_field_of_a_tower_has_a_source() -> None:
     assert_listed(rows("T5"), [t5_config(XXL)])
     images = [vision_config(VisionLayout(*sizes[:3], 257, sizes[3])) for sizes in VISIONS]
     assert_listed(rows("Image towers"), images)
+    assert_listed(rows("SigLIP"), [siglip_config(SIGLIP_SO400M)])
 
 
 @pytest.mark.parametrize("network", LIBRARY)
@@ -140,7 +163,11 @@ def test_what_is_left_to_diffusers_is_listed_with_its_default(network: str) -> N
 
 
 def test_what_is_left_to_transformers_has_the_default_that_is_listed() -> None:
-    configs = {"text tower": CLIPTextConfig(), "image tower": CLIPVisionConfig()}
+    configs = {
+        "text tower": CLIPTextConfig(),
+        "image tower": CLIPVisionConfig(),
+        "SigLIP": SiglipVisionConfig(),
+    }
     for name, default, networks_, source in rows("Left to the libraries"):
         for network in networks_.split(", "):
             if network in configs:

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 from diffusers import (
-    AutoencoderKL,
     FlowMatchEulerDiscreteScheduler,
     FluxControlNetModel,
     FluxControlNetPipeline,
     FluxTransformer2DModel,
     SD3ControlNetModel,
     SD3Transformer2DModel,
+    StableDiffusion3ControlNetInpaintingPipeline,
     StableDiffusion3ControlNetPipeline,
 )
 from safetensors.torch import save_file
@@ -31,13 +31,15 @@ from bridge.diffusion import (
     add_control,
     load_controlnet,
     with_control_type,
+    with_mask,
 )
 from bridge.diffusion.backbones.patches import to_latents, to_tokens
 from bridge.diffusion.denoiser import Denoiser
 from bridge.diffusion.flow import flow_schedule
 from bridge.diffusion.noise import NoiseSource
-from bridge.errors import InputError, ModelError, UnsupportedModel
+from bridge.errors import InputError, ModelError
 from bridge.models import Family
+from tests.diffusion.tiny_transformers import SCALING, SHIFT, error, noise, seeded, tiny_vae
 
 pytestmark = [  # diffusers' own
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
@@ -45,30 +47,14 @@ pytestmark = [  # diffusers' own
 ]
 
 TOLERANCE = 1e-5
-SCALING, SHIFT = 0.3611, 0.1159
 SIGMAS = [1.0, 0.7, 0.4, 0.0]
 STRENGTH = 0.6
 WIDTHS = {"num_attention_heads": 2, "joint_attention_dim": 12, "pooled_projection_dim": 8}
 FLUX = {**WIDTHS, "attention_head_dim": 32, "in_channels": 64, "axes_dims_rope": (4, 14, 14)}
 SD3 = {**WIDTHS, "attention_head_dim": 64, "caption_projection_dim": 128, "pos_embed_max_size": 6}
 PICTURE = torch.rand(1, 32, 48, 3, generator=torch.Generator().manual_seed(5))
-
-
-def seeded(module: Any, seed: int) -> Any:
-    generator = torch.Generator().manual_seed(seed)
-    for parameter in module.parameters():
-        spread = parameter[0].numel() ** -0.5 if parameter.ndim > 1 else 0.3
-        parameter.data = torch.randn(parameter.shape, generator=generator) * spread
-    return module.eval().requires_grad_(False)
-
-
-def noise(*shape: int, seed: int) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def error(found: Tensor, expected: Tensor) -> float:
-    assert found.shape == expected.shape
-    return float((found - expected).norm() / expected.norm())
+SHOWN = PICTURE.movedim(-1, 1) * 2 - 1
+"""The picture as autoencoders read it."""
 
 
 NOISY = noise(2, 16, 4, 6, seed=3)
@@ -77,18 +63,7 @@ PROMPT = Prompt(noise(1, 5, 12, seed=1), noise(1, 8, seed=2))
 
 @pytest.fixture(scope="module")
 def vae() -> Any:
-    """An autoencoder without chance."""
-    module = seeded(
-        AutoencoderKL(
-            block_out_channels=(4, 4, 4, 4), down_block_types=("DownEncoderBlock2D",) * 4, norm_num_groups=2,
-            up_block_types=("UpDecoderBlock2D",) * 4, latent_channels=16, use_quant_conv=False,
-            use_post_quant_conv=False, scaling_factor=SCALING, shift_factor=SHIFT,
-        ),
-        2,
-    )  # fmt: skip
-    module.encoder.conv_out.weight[16:] = 0.0
-    module.encoder.conv_out.bias[16:] = -30.0
-    return module
+    return tiny_vae()
 
 
 @pytest.fixture
@@ -100,13 +75,17 @@ def control(vae: Any) -> Callable[..., Control]:
     return make
 
 
-@pytest.fixture
-def flux() -> DiffusionModel:
+def tiny_flux(*, is_guided: bool) -> DiffusionModel:
     module = seeded(
-        FluxTransformer2DModel(**FLUX, num_layers=3, num_single_layers=3, guidance_embeds=True), 1
+        FluxTransformer2DModel(**FLUX, num_layers=3, num_single_layers=3, guidance_embeds=is_guided), 1
     )
     network: Network[Any] = Network("tiny Flux", lambda placement: module)
     return DiffusionModel(network, flow_schedule(1.0), SCALING, 8, family=Family.FLUX, shift_factor=SHIFT)
+
+
+@pytest.fixture
+def flux() -> DiffusionModel:
+    return tiny_flux(is_guided=True)
 
 
 @pytest.fixture
@@ -150,14 +129,16 @@ async def run(
     return finished
 
 
-def theirs(model: DiffusionModel, controlnet: Any, vae: Any, **inputs: Any) -> Tensor:
+def theirs(
+    model: DiffusionModel, controlnet: Any, vae: Any, kind: Any = None, image: Tensor = SHOWN, **inputs: Any
+) -> Tensor:
     """Run diffusers' pipeline."""
     scheduler, module = FlowMatchEulerDiscreteScheduler(shift=1.0), model.unet.module()
     is_flux = model.family is Family.FLUX
     if is_flux:
         pipeline = FluxControlNetPipeline(scheduler, vae, None, None, None, None, module, controlnet)
     else:
-        pipeline = StableDiffusion3ControlNetPipeline(
+        pipeline = (kind or StableDiffusion3ControlNetPipeline)(
             module, scheduler, vae, None, None, None, None, None, None, controlnet
         )
     pipeline.set_progress_bar_config(disable=True)
@@ -165,7 +146,7 @@ def theirs(model: DiffusionModel, controlnet: Any, vae: Any, **inputs: Any) -> T
         prompt_embeds=PROMPT.prompt_embeds.expand(2, -1, -1),
         pooled_prompt_embeds=PROMPT.pooled_prompt_embeds.expand(2, -1),  # type: ignore[union-attr]
         latents=to_tokens(NOISY, 2) if is_flux else NOISY, height=32, width=48, sigmas=SIGMAS[:-1],
-        control_image=PICTURE.movedim(-1, 1) * 2 - 1, controlnet_conditioning_scale=STRENGTH,
+        control_image=image, controlnet_conditioning_scale=STRENGTH,
         guidance_scale=3.5 if is_flux else 1.0, output_type="latent", **inputs,
     ).images  # fmt: skip
     return to_latents(images, 2, 2) if is_flux else images
@@ -185,6 +166,14 @@ async def test_a_run_of_flux_is_the_pipelines(
     expected = theirs(flux, network, vae)
     assert error(await run(flux, as_node, control(opened(network))), expected) < TOLERANCE
     assert error(await run(flux, as_node), expected) > 1e-3
+
+
+async def test_one_for_dev_is_told_guidance_on_schnell(
+    vae: Any, opened: Any, control: Any, as_node: Any
+) -> None:
+    schnell, network = tiny_flux(is_guided=False), flux_controlnet()
+    expected = theirs(schnell, network, vae)
+    assert error(await run(schnell, as_node, control(opened(network))), expected) < TOLERANCE
 
 
 async def test_a_union_of_flux_is_told_the_type(
@@ -259,7 +248,7 @@ async def test_a_run_of_sd3_is_the_pipelines(
 
 
 async def test_several_add_up(flux: DiffusionModel, opened: Any, control: Any, as_node: Any) -> None:
-    """Of unlike depths; twice the same is twice the strength."""
+    """Of unlike depths, in any order."""
     deep, flat = opened(flux_controlnet(3, 2)), opened(flux_controlnet(1, 0, seed=8))
     both = await run(flux, as_node, control(deep), control(flat))
     assert error(both, await run(flux, as_node, control(flat), control(deep))) < TOLERANCE
@@ -282,11 +271,16 @@ async def test_odd_latents_fit(flux: DiffusionModel, opened: Any, control: Any, 
     assert made.shape == (2, 16, 3, 5)
 
 
-async def test_without_a_vae_it_says_what_to_do(
-    flux: DiffusionModel, opened: Any, control: Any, as_node: Any
-) -> None:
+def test_a_vae_of_other_latents_is_refused(opened: Any, control: Any) -> None:
+    own: Network[Any] = Network("VAE of SDXL", lambda placement: torch.nn.Module())
+    with pytest.raises(ModelError, match="latents of 16 channels, VAE of SDXL makes 4") as caught:
+        add_control((PROMPT,), control(opened(sd3_controlnet(num_layers=1)), vae=Autoencoder(own, 8, 4)))
+    assert "Connect the VAE" in caught.value.hint
+
+
+def test_without_a_vae_it_says_what_to_do(opened: Any, control: Any) -> None:
     with pytest.raises(InputError, match="there is no VAE") as caught:
-        await run(flux, as_node, control(opened(flux_controlnet()), vae=None))
+        add_control((PROMPT,), control(opened(flux_controlnet()), vae=None))
     assert "connect its vae" in caught.value.hint
 
 
@@ -302,7 +296,121 @@ async def test_one_of_another_family_or_size_is_refused(
         await run(flux, as_node, control(opened(wide)))
 
 
-def test_one_that_sees_a_mask_is_refused(opened: Any) -> None:
-    network = SD3ControlNetModel(**SD3, sample_size=8, num_layers=1, extra_conditioning_channels=1)
-    with pytest.raises(UnsupportedModel, match="ControlNet of an unknown shape"):
-        opened(seeded(network, 7))
+def sd3_controlnet(**config: Any) -> Any:
+    return seeded(SD3ControlNetModel(**SD3, sample_size=8, **config), 7)
+
+
+def mask() -> Tensor:
+    """Mark whole latents, so that it does not matter how a mask is resized."""
+    marked = torch.zeros(1, 32, 48)
+    marked[:, 8:24, 16:] = 1.0
+    return marked
+
+
+async def test_a_run_of_sd3_with_a_mask_is_the_pipelines(
+    sd3: DiffusionModel, vae: Any, opened: Any, control: Any, as_node: Any
+) -> None:
+    """Diffusers shifts the latents that this one sees, ComfyUI does not."""
+    network = sd3_controlnet(num_layers=2, extra_conditioning_channels=1)
+    unshifted = tiny_vae()
+    unshifted.register_to_config(shift_factor=0.0)
+    kind = StableDiffusion3ControlNetInpaintingPipeline
+    expected = theirs(sd3, network, unshifted, kind, control_mask=mask()[:, None])
+    masked = with_mask(control(opened(network)), mask())
+    assert error(await run(sd3, as_node, masked), expected) < TOLERANCE
+    assert error(await run(sd3, as_node, control(opened(network))), expected) > 1e-3
+
+
+async def test_blocks_that_cannot_be_shared_out_evenly_go_where_they_stand(
+    sd3: DiffusionModel, opened: Any, control: Any, as_node: Any
+) -> None:
+    """As alimama's, of 23 blocks for 24: behind its own block goes each but the last."""
+    network = sd3_controlnet(num_layers=3)
+    made = await run(sd3, as_node, control(opened(network)))
+    network.controlnet_blocks[2].weight.zero_()
+    network.controlnet_blocks[2].bias.zero_()
+    assert torch.equal(made, await run(sd3, as_node, control(opened(network))))
+    network.controlnet_blocks[1].weight.zero_()
+    assert error(await run(sd3, as_node, control(opened(network))), made) > 1e-3
+
+
+def stability(network: Any, control_type: int) -> dict[str, Tensor]:
+    """Name a ControlNet's tensors as Stability does."""
+    renamed: dict[str, Tensor] = {"control_type": torch.tensor([control_type], dtype=torch.int32)}
+    for name, tensor in network.state_dict().items():
+        for old, new in (("norm1.linear", "adaLN_modulation.1"), ("attn.to_out.0", "attn.proj"),
+                         ("ff.net.0.proj", "mlp.fc1"), ("ff.net.2", "mlp.fc2")):  # fmt: skip
+            name = name.replace(old, new)
+        renamed[name] = tensor
+    for block in range(2):
+        for kind in ("weight", "bias"):
+            parts = [renamed.pop(f"transformer_blocks.{block}.attn.to_{letter}.{kind}") for letter in "qkv"]
+            renamed[f"transformer_blocks.{block}.attn.qkv.{kind}"] = torch.cat(parts)
+    return renamed
+
+
+def places_of_sd3(rows: int, columns: int, width: int) -> Tensor:
+    """Sines and cosines of where tokens are, from 0 to 15 along the shorter side; columns come first."""
+    frequencies = 10000.0 ** -(torch.arange(width // 4, dtype=torch.float64) / (width // 4))
+    reach = [7.5 * side / min(rows, columns) for side in (rows, columns)]
+    down, across = (
+        torch.linspace(7.5 - far, 7.5 + far, side, dtype=torch.float64)[:, None] * frequencies
+        for far, side in zip(reach, (rows, columns), strict=True)
+    )
+    waves = [torch.cat((angles.sin(), angles.cos()), dim=1) for angles in (across, down)]
+    across_all, down_all = waves[0].repeat(rows, 1), waves[1].repeat_interleave(columns, dim=0)
+    return torch.cat((across_all, down_all), dim=1).float()
+
+
+@pytest.mark.parametrize(
+    ("control_type", "shown"),
+    [(0, SHOWN), (1, 255 * (SHOWN + 1) / 2), (2, -SHOWN)],
+    ids=["blurred", "edges", "depth"],
+)
+async def test_a_run_with_stabilitys_is_the_pipelines(
+    sd3: DiffusionModel, vae: Any, opened: Any, control: Any, as_node: Any, control_type: int, shown: Tensor
+) -> None:
+    """Where diffusers agrees with ComfyUI: with its positions, and nothing to add behind the last block."""
+    config = {**SD3, "joint_attention_dim": None, "use_pos_embed": False, "pos_embed_type": None}
+    network = seeded(SD3ControlNetModel(**config, num_layers=2, force_zeros_for_pooled_projection=False), 7)
+    positions = sd3.unet.module().pos_embed.pos_embed.reshape(6, 6, -1)
+    positions[2:4, 1:4] = places_of_sd3(2, 3, 128).reshape(2, 3, -1)
+    opened_now = opened(stability(network, control_type))
+    complete = await run(sd3, as_node, control(opened_now))
+    network.controlnet_blocks[1].weight.zero_()
+    network.controlnet_blocks[1].bias.zero_()
+    expected = theirs(sd3, network, vae, image=shown)
+    network.pos_embed = None
+    assert error(complete, expected) > 1e-3
+    steered = await run(sd3, as_node, control(opened(stability(network, control_type))))
+    assert error(steered, expected) < TOLERANCE
+
+
+async def test_a_mask_is_seen_by_flux(flux: DiffusionModel, opened: Any, control: Any, as_node: Any) -> None:
+    """With weights of 0 for it, what is left is a ControlNet that sees the blackened picture."""
+    network = flux_controlnet()
+    plain = network.controlnet_x_embedder
+    network.controlnet_x_embedder = torch.nn.Linear(68, 64)
+    state = network.state_dict()
+    state["controlnet_x_embedder.weight"] = torch.cat((plain.weight, torch.zeros(64, 4)), dim=1)
+    state["controlnet_x_embedder.bias"] = plain.bias
+    masked = with_mask(control(opened(state)), mask())
+    network.controlnet_x_embedder = plain
+    black = replace(masked, network=opened(network))
+    made = await run(flux, as_node, masked)
+    assert error(made, await run(flux, as_node, black)) < TOLERANCE
+    state["controlnet_x_embedder.weight"][:, 64:] = 1.0
+    assert error(await run(flux, as_node, replace(masked, network=opened(state))), made) > 1e-3
+
+
+async def test_it_works_between_two_noise_levels(
+    flux: DiffusionModel, opened: Any, control: Any, as_node: Any
+) -> None:
+    """SIGMAS are fractions of the schedule, from its end."""
+    network = opened(flux_controlnet())
+    whole, nothing = await run(flux, as_node, control(network)), await run(flux, as_node)
+    assert torch.equal(await run(flux, as_node, control(network, start=0.0, end=0.7)), whole)
+    assert torch.equal(await run(flux, as_node, control(network, start=0.05, end=0.25)), nothing)
+    middle = await run(flux, as_node, control(network, start=0.2, end=0.4))
+    assert error(middle, whole) > 1e-4
+    assert error(middle, nothing) > 1e-4

@@ -16,6 +16,8 @@ from torch import Tensor
 from bridge.diffusion import load_autoencoder, load_checkpoint, load_denoiser
 from bridge.diffusion.flow import FlowSchedule
 from bridge.diffusion.networks import autoencoder_config, empty_autoencoder
+from bridge.diffusion.patching import exact_weights, patched
+from bridge.diffusion.storage import exact_state
 from bridge.errors import ModelError, UnsupportedModel
 from bridge.models import AutoencoderLayout
 from tests.diffusion.transformer_weights import SMALL, original_state, small_transformer
@@ -40,11 +42,45 @@ def halves(module: Any) -> Any:
     return module
 
 
+class Third:
+    """A patch that takes a third of a weight, or another part."""
+
+    label = "a third"
+
+    def __init__(self, name: str, divisor: float = 3.0) -> None:
+        self.names = [name]
+        self.divisor = divisor
+
+    def changes(self) -> Mapping[str, Any]:
+        return {name: lambda weight: weight / self.divisor for name in self.names}
+
+
+def called(module: Any, name: str) -> Tensor:
+    """What a small transformer says of noise."""
+    given: dict[str, Any] = {"encoder_hidden_states": noise(1, 5, 32), "timestep": torch.tensor([0.5])}
+    match name:
+        case "flux_dev":
+            given |= {"hidden_states": noise(1, 16, 64), "pooled_projections": noise(1, 24)}
+            given |= {"img_ids": torch.zeros(16, 3), "txt_ids": torch.zeros(5, 3)}
+            given |= {"guidance": torch.tensor([3.5])}
+        case "sd35":
+            given |= {"hidden_states": noise(1, 16, 8, 8), "pooled_projections": noise(1, 48)}
+        case _:
+            sizes = {"resolution": torch.tensor([[64.0, 64.0]]), "aspect_ratio": torch.tensor([[1.0]])}
+            given |= {"hidden_states": noise(1, 4, 8, 8), "added_cond_kwargs": sizes}
+    result: Tensor = module(**given).sample
+    return result
+
+
+def noise(*shape: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(5))
+
+
 def assert_same(module: Any, expected: Mapping[str, Tensor]) -> None:
     state = module.state_dict()
     assert state.keys() == expected.keys()
     for name, tensor in expected.items():
-        torch.testing.assert_close(state[name], tensor, rtol=0, atol=0)
+        torch.testing.assert_close(state[name].float(), tensor.float(), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(
@@ -150,6 +186,36 @@ def test_a_file_in_eight_bits_stays_so_and_gives_its_numbers(
     assert small.bytes_of(small.shapes) < 0.4 * full.bytes_of(full.shapes)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", ["sd35", "flux_dev", "pixart_alpha"])
+def test_a_file_in_16_bits_rests_so_and_computes_the_same(
+    tmp_path: Path, name: str, dtype: torch.dtype
+) -> None:
+    layout, _ = SMALL[name]
+    original = {
+        key: each.to(dtype)
+        for key, each in original_state(small_transformer(layout).state_dict(), layout).items()
+    }
+    half = load_denoiser(write(tmp_path / "half", original), "half").unet
+    wide = {key: each.float() for key, each in original.items()}
+    full = load_denoiser(write(tmp_path / "full", wide), "full").unet
+    assert half.module().dtype == torch.float32
+    assert half.new_bytes == half.weight_bytes
+    assert sum(half.layers.values()) < 0.6 * sum(full.layers.values())
+    found, expected = (called(network.module(), name) for network in (half, full))
+    assert torch.equal(found, expected)
+
+
+def test_what_changes_a_file_in_16_bits_is_not_rounded(tmp_path: Path) -> None:
+    layout, _ = SMALL["flux_dev"]
+    state = {key: each.half() for key, each in small_transformer(layout).state_dict().items()}
+    half = load_denoiser(write(tmp_path / "half", state), "half").unet
+    name = "transformer_blocks.0.ff.net.2.weight"
+    third = patched(half, Third(name))
+    assert torch.equal(third.module().get_parameter(name), state[name].float() / 3)
+    assert third.new_bytes == 4 * state[name].numel()
+
+
 def test_weights_with_scales_are_multiplied(tmp_path: Path) -> None:
     layout, _ = SMALL["flux_dev"]
     original = original_state(small_transformer(layout).state_dict(), layout)
@@ -160,10 +226,32 @@ def test_weights_with_scales_are_multiplied(tmp_path: Path) -> None:
         "single_blocks.0.linear1.scale_weight": torch.tensor(0.125),
         "scaled_fp8": torch.empty(0, dtype=torch.float8_e4m3fn),
     }
-    module = load_denoiser(write(tmp_path / "scaled", scaled), "scaled").unet.module()
-    queries = module.single_transformer_blocks[0].attn.to_q.weight
-    assert queries.dtype == torch.float32
-    torch.testing.assert_close(queries, scaled[key].float()[: layout.width] / 8, rtol=0, atol=0)
+    network = load_denoiser(write(tmp_path / "scaled", scaled), "scaled").unet
+    layer = network.module().single_transformer_blocks[0].attn.to_q
+    assert layer.weight.dtype == torch.float8_e4m3fn
+    exact = scaled[key].float()[: layout.width] / 8
+    x = noise(3, layout.width)
+    assert torch.equal(layer(x), torch.nn.functional.linear(x, exact, layer.bias))
+    assert network.new_bytes == network.weight_bytes - 4 * 4  # the scales of the four parts of a layer
+
+    name = "single_transformer_blocks.0.attn.to_q.weight"
+    third = patched(network, Third(name))
+    torch.testing.assert_close(exact_weights(third)(name), exact / 3)
+    changed = third.module().single_transformer_blocks[0].attn.to_q
+    torch.testing.assert_close(changed(x) - layer.bias, (layer(x) - layer.bias) / 3, rtol=0.1, atol=0.1)
+    torch.testing.assert_close(exact_state(network.module())[name], exact, rtol=0, atol=0)
+
+
+def test_what_leaves_the_range_of_eight_bits_is_cut_off(tmp_path: Path) -> None:
+    layout, _ = SMALL["flux_dev"]
+    state = {
+        key: each.to(torch.float8_e4m3fn) for key, each in small_transformer(layout).state_dict().items()
+    }
+    network = load_denoiser(write(tmp_path / "narrow", state), "narrow").unet
+    name = "transformer_blocks.0.ff.net.2.weight"
+    large = patched(network, Third(name, 1e-6)).module().get_parameter(name)
+    assert large.dtype == torch.float8_e4m3fn
+    assert float(large.float().abs().max()) == 448.0
 
 
 @pytest.mark.parametrize("dtype", NARROW)

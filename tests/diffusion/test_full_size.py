@@ -19,18 +19,26 @@ import torch
 from torch import nn
 
 from bridge.diffusion import networks
+from bridge.diffusion.ip_adapter.projection import adapter_names, empty_adapter
 from bridge.diffusion.ldm_names import open_clip_places
+from bridge.diffusion.siglip import empty_siglip, siglip_config, siglip_names
+from bridge.diffusion.style_model import ReduxEncoder
 from bridge.diffusion.transformer_networks import empty_transformer
 from bridge.models import (
     AutoencoderLayout,
     Family,
     Header,
+    StyleLayout,
     TensorEntry,
     TextLayout,
     TowerKind,
     UNetLayout,
+    VisionLayout,
     checkpoint,
+    clip_vision,
     denoiser,
+    ip_adapter,
+    style_model,
 )
 from bridge.models.control import ControlPart, controlnet
 from tests.diffusion import transformer_weights
@@ -62,6 +70,7 @@ PUBLISHED = {
     "vae": 83_653_863, "vae16": 83_819_683, "sd3_medium": 2_084_951_104, "flux_dev": 11_901_408_320,
     "flux_schnell": 11_891_178_560,
 }  # fmt: skip
+SIGLIP_SO400M = VisionLayout(1152, 4304, 27, 729, 1152, is_siglip=True, has_head=True)
 EMPTY_PROMPTS = {"pixart_alpha": 120, "pixart_sigma": 300}
 """Tokens of what PixArt learnt of no prompt, which diffusers has no use for."""
 
@@ -175,6 +184,56 @@ def test_open_clip_keeps_every_parameter_somewhere() -> None:
         for part in ("attn.out_proj", "ln_1", "ln_2", "mlp.c_fc", "mlp.c_proj")
         for kind in ("weight", "bias")
     } | {"transformer.resblocks.31.attn.in_proj_weight", "transformer.resblocks.31.attn.in_proj_bias"}
+
+
+def test_siglip_has_the_names_and_shapes_of_comfyuis_and_is_known_by_them() -> None:
+    """And a head, which ComfyUI leaves out; with it, it is the 428 M of Alabdulmohsin et al. 2023."""
+    tower = empty_siglip(siglip_config(SIGLIP_SO400M))
+    shapes = {siglip_names(name)[0]: shape for name, shape in shapes_of(tower.state_dict()).items()}
+    assert count(tower) == 428_225_600
+    assert facts({name: shape for name, shape in shapes.items() if ".head." not in name}) == COMFYUI["siglip"]
+    assert clip_vision(described(shapes, ""), "x") == SIGLIP_SO400M
+
+
+def test_redux_has_the_names_and_shapes_of_comfyuis_and_is_known_by_them() -> None:
+    layout = StyleLayout(Family.FLUX, 1152, 4096, inner_width=3 * 4096)
+    with torch.device("meta"):
+        shapes = shapes_of(ReduxEncoder(layout).state_dict())
+    assert facts(shapes) == COMFYUI["redux"]
+    assert style_model(described(shapes, ""), "x") == layout
+
+
+def _linear(name: str, *shape: int) -> dict[str, tuple[int, ...]]:
+    return {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+
+
+@pytest.mark.parametrize("tokens", [4, 16], ids=["v1", "v2"])
+def test_xlabs_adapter_for_flux_has_the_names_and_shapes_of_its_code(tokens: int) -> None:
+    """ImageProjModel and IPProcessor of github.com/XLabs-AI/x-flux-comfyui; no count is published."""
+    projection = "ip_adapter_proj_model"
+    expected = _linear(f"{projection}.proj", tokens * 4096, 768) | _linear(f"{projection}.norm", 4096)
+    for layer in range(19):
+        for part in "kv":
+            name = f"double_blocks.{layer}.processor.ip_adapter_double_stream_{part}_proj"
+            expected |= _linear(name, 3072, 4096)
+    assert adapter_shapes(expected) == expected
+
+
+def test_instantx_adapter_for_flux_has_the_names_and_shapes_of_its_code() -> None:
+    """MLPProjModel and IPAFluxAttnProcessor2_0 of github.com/Shakker-Labs/ComfyUI-IPAdapter-Flux."""
+    expected = _linear("image_proj.proj.0", 2304, 1152) | _linear("image_proj.proj.2", 128 * 4096, 2304)
+    expected["image_proj.norm.weight"] = expected["image_proj.norm.bias"] = (4096,)
+    for layer in range(57):
+        for part in "kv":
+            expected[f"ip_adapter.{layer}.to_{part}_ip.weight"] = (3072, 4096)
+    assert adapter_shapes(expected) == expected
+
+
+def adapter_shapes(shapes: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    """Return what we look for in a file that has tensors of some names and shapes."""
+    layout = ip_adapter(described(shapes, ""), "x")
+    mine = shapes_of(empty_adapter(layout).state_dict())
+    return {adapter_names(layout, name)[0]: shape for name, shape in mine.items()}
 
 
 @pytest.mark.parametrize(("name", "channels"), [("vae", 4), ("vae16", 16)])

@@ -46,7 +46,7 @@ def make_model(weights: Any) -> Callable[[str], DiffusionModel]:
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
     def write(tensors: dict[str, Tensor]) -> Path:
-        file = tmp_path / "x.safetensors"
+        file = tmp_path / f"{len(list(tmp_path.iterdir()))}.safetensors"
         save_file({name: tensor.clone() for name, tensor in tensors.items()}, file)
         return file
 
@@ -208,3 +208,60 @@ def test_text_towers_go_by_what_they_are(
 def fc1(tower: TextTower) -> Tensor:
     weight: Tensor = tower.network.module().get_parameter("encoder.layers.1.mlp.fc1.weight")
     return weight
+
+
+def control_lora(place: str, rows: int, columns: int) -> dict[str, Tensor]:
+    """Return what Flux's depth and canny LoRAs hold for a matrix, and a norm beside it."""
+    pair = {"lora_A.weight": noise(RANK, columns, seed=1), "lora_B.weight": noise(rows, RANK)}
+    norm = "double_blocks.0.img_attn.norm.query_norm.scale"
+    return {f"{place}.{end}": each for end, each in pair.items()} | {norm: noise(32)}
+
+
+def test_a_wider_lora_widens_the_first_layer(make_model: Any, write: Write) -> None:
+    model = make_model("flux_dev")
+    tensors = control_lora("img_in", 64, 128)
+    wide, _ = apply_lora(write(tensors), "x", model, None, 0.5, 0.0)
+    before, after = (each.unet.module().x_embedder.weight for each in (model, wide))
+    assert before.shape == (64, 64)
+    assert wide.unet.shapes["x_embedder.weight"] == after.shape == (64, 128)
+    added = 0.5 * tensors["img_in.lora_B.weight"] @ tensors["img_in.lora_A.weight"]
+    torch.testing.assert_close(after, torch.nn.functional.pad(before, (0, 64)) + added)
+
+
+def test_norms_are_replaced_whatever_the_strength(make_model: Any, write: Write) -> None:
+    tensors = control_lora("img_in", 64, 128)
+    changed, _ = apply_lora(write(tensors), "x", make_model("flux_dev"), None, 0.5, 0.0)
+    norm = changed.unet.module().transformer_blocks[0].attn.norm_q.weight
+    assert torch.equal(norm, tensors["double_blocks.0.img_attn.norm.query_norm.scale"])
+
+
+@pytest.mark.parametrize("place", ["double_blocks.1.txt_attn.qkv", "final_layer.adaLN_modulation.1"])
+def test_a_bias_of_a_lora_is_added_to_the_layers_own(
+    make_model: Any, weights: Any, write: Write, place: str
+) -> None:
+    model = make_model("flux_dev")
+    layout, _ = weights.SMALL["flux_dev"]
+    before = weights.original_state(model.unet.module().state_dict(), layout)
+    rows, columns = before[f"{place}.weight"].shape
+    bias = noise(rows, seed=2)
+    tensors = control_lora(place, rows, columns) | {f"{place}.lora_B.bias": bias}
+    after = weights.original_state(changed_state(model, write, tensors), layout)
+    torch.testing.assert_close(after[f"{place}.bias"], before[f"{place}.bias"] + bias)
+
+
+def test_a_plain_lora_adds_to_what_another_widened(make_model: Any, write: Write) -> None:
+    wide, _ = apply_lora(write(control_lora("img_in", 64, 128)), "x", make_model("flux_dev"), None, 1.0, 0.0)
+    first = wide.unet.module().x_embedder.weight.clone()
+    tensors, difference = lora("lora_unet_img_in", 64, 64)
+    both = changed_state(wide, write, tensors)
+    torch.testing.assert_close(
+        both["x_embedder.weight"], first + torch.nn.functional.pad(difference, (0, 64))
+    )
+
+
+@pytest.mark.parametrize(("name", "columns"), [("flux_dev", 96), ("flux_fill", 128), ("flux_depth", 96)])
+def test_a_width_that_means_nothing_is_refused(
+    make_model: Any, write: Write, name: str, columns: int
+) -> None:
+    with pytest.raises(ModelError, match="does not fit the checkpoint"):
+        apply_lora(write(control_lora("img_in", 64, columns)), "x", make_model(name), None, 1.0, 0.0)

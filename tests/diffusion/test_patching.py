@@ -78,6 +78,16 @@ def test_only_the_patched_weight_is_new(base: Network[Any]) -> None:
     assert (answer(network), answer(base)) == (12, 4)
 
 
+def test_a_patch_can_widen_a_weight(base: Network[Any]) -> None:
+    patch = Scale("second.weight", 1)
+    patch.changes = lambda: {"second.weight": lambda weight: torch.cat((weight, weight))}  # type: ignore[method-assign]
+    wide = patched(patched(base, patch, {"second.weight": (8, 4)}), Scale("first.weight", 3))
+    assert wide.module()(torch.ones(1, 4)).tolist() == [[12.0] * 8]
+    assert wide.shapes["second.weight"] == (8, 4)
+    assert wide.new_bytes == (16 + 32) * 4
+    assert base.shapes["second.weight"] == base.module().second.weight.shape == (4, 4)
+
+
 def test_jobs_that_alternate_do_not_disturb_each_other(base: Network[Any], loads: list[str]) -> None:
     weak, strong = (patched(base, Scale("first.weight", factor)) for factor in (2, 5))
     assert [answer(each) for each in (weak, strong, base, weak, base, strong)] == [8, 20, 4, 8, 4, 20]
@@ -114,7 +124,12 @@ def test_it_is_built_again_after_memory_was_given_back(base: Network[Any], loads
 
 
 def test_exact_weights_are_not_rounded() -> None:
-    half = Network("half", lambda placement: Recorder().half(), {"first.weight": (4, 4)})
+    half = Network(
+        "half",
+        lambda where: Recorder().to(where.dtype),
+        {"first.weight": (4, 4)},
+        place=lambda where: replace(where, dtype=torch.float16),
+    )
     third = patched(half, Scale("first.weight", 1 / 3))
     assert third.module().first.weight.dtype == torch.float16
     assert float(exact_weights(third)("first.weight")[0, 0]) == pytest.approx(1 / 3, abs=1e-8)

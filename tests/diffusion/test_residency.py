@@ -13,13 +13,18 @@ from bridge.diffusion import (
     free,
     loaded_networks,
     placement,
+    planning,
     residency,
     set_placement,
 )
 from bridge.diffusion.device import Placement, Placing
 from bridge.diffusion.residency import drop_if_short, with_room
+from bridge.diffusion.transformer_networks import empty_transformer
+from bridge.engine import Job, running
 from bridge.errors import OutOfMemory
+from tests.diffusion.transformer_weights import PUBLISHED
 
+SHAPES = {"weight": (64, 64), "bias": (64,)}
 LAYER_BYTES = 4 * (64 * 64 + 64)
 
 
@@ -187,12 +192,10 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def make_there(name: str, place: Placing = Placement.unchanged) -> Network[Any]:
-    shapes = {"weight": (64, 64), "bias": (64,)}
-
     def load(where: Placement) -> Any:
         return torch.nn.Linear(64, 64, device=where.device, dtype=where.dtype)
 
-    return Network(name, load, shapes, place=place)
+    return Network(name, load, SHAPES, place=place)
 
 
 def test_what_is_unused_for_longest_leaves_before_there_is_too_little_room(
@@ -306,7 +309,7 @@ def test_what_is_made_of_a_network_runs_where_it_does(device: Any) -> None:
 
 def test_weights_in_eight_bits_are_reckoned_so() -> None:
     network = Network(
-        "a", lambda where: torch.nn.Linear(2, 3), {"weight": (3, 2), "bias": (3,)}, narrow=["weight"]
+        "a", lambda where: torch.nn.Linear(2, 3), {"weight": (3, 2), "bias": (3,)}, resting={"weight": 1}
     )
     assert network.new_bytes == 6 + 3 * 4
 
@@ -321,6 +324,167 @@ def test_what_was_made_of_a_network_follows_it(device: Any, change: Callable[[Ne
     assert names() == []
     weight = heir.module().weight
     assert (weight.device, weight.dtype) == (heir.home, heir.placement.dtype)
+
+
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """An accelerator (torch's "meta") and a computer of so many bytes, which a test may change."""
+    room = {"meta": 10**12, "cpu": 10**12}
+
+    def room_for_weights(device: torch.device, used_bytes: int) -> int:
+        if device.type == "meta":  # whose tensors have no storage that can be told from others
+            used_bytes = sum(there(each) for each in loaded_networks())
+        return room[device.type] - used_bytes
+
+    before = placement()
+    set_placement(Placement(torch.device("meta"), torch.float32, torch.float32))
+    monkeypatch.setattr(residency, "room_for_weights", room_for_weights)
+    monkeypatch.setattr(residency, "all_memory", lambda device: room[device.type])
+    monkeypatch.setattr(planning, "LEAST_VISITING_BYTES", 2 * LAYER_BYTES)
+    monkeypatch.setattr(planning, "_LAYERS_AT_ONCE", 2)
+    monkeypatch.setattr(planning, "_SMALL_BYTES", 1)
+    yield room
+    set_placement(before)
+
+
+def make_deep(name: str, depth: int = 8) -> Network[Any]:
+    def load(where: Placement) -> Any:
+        linear = (torch.nn.Linear(64, 64, device=where.device, dtype=where.dtype) for _ in range(depth))
+        return torch.nn.Sequential(*linear)
+
+    shapes = {f"{index}.{key}": shape for index in range(depth) for key, shape in SHAPES.items()}
+    return Network(name, load, shapes)
+
+
+def there(network: Network[Any]) -> int:
+    """How many bytes of a network are on the card."""
+    return sum(tensor.nbytes for tensor in network.tensors() if tensor.device.type == "meta")
+
+
+def test_as_many_layers_stay_as_fit_and_the_others_visit(card: Any) -> None:
+    card["meta"] = 7 * LAYER_BYTES
+    network = make_deep("large")
+    module = network.module()
+    assert network.is_streamed
+    assert network.home == torch.device("meta")
+    assert there(network) == 5 * LAYER_BYTES
+    assert network.home_bytes == 7 * LAYER_BYTES
+    assert module(torch.empty(1, 64, device="meta")).device.type == "meta"
+
+
+def test_others_leave_before_a_network_is_streamed(card: Any) -> None:
+    card["meta"] = 9 * LAYER_BYTES
+    text, denoiser = make_deep("text encoder", 2), make_deep("denoiser")
+    text.module()
+    denoiser.module()
+    assert names() == ["denoiser"]
+    assert not denoiser.is_streamed
+
+
+def test_layers_that_stay_leave_for_others(card: Any) -> None:
+    card["meta"] = 7 * LAYER_BYTES
+    large, small = make_deep("large"), make_deep("small", 4)
+    large.module()
+    small.module()
+    assert names() == ["small"]
+    large.module()
+    assert names() == ["large"]
+    assert there(large) == 5 * LAYER_BYTES
+
+
+def test_layers_that_rest_in_ordinary_memory_make_room_there(card: Any) -> None:
+    card |= {"meta": 7 * LAYER_BYTES, "cpu": 9 * LAYER_BYTES}
+    here = make_there("here", Placement.on_cpu)
+    also = make_there("also", Placement.on_cpu)
+    for network in (here, also, make_deep("large")):
+        network.module()
+    assert "here" not in names()
+    assert "also" in names()
+
+
+def test_full_memory_leaves_half_of_the_layers_then_a_quarter_then_none(card: Any) -> None:
+    network = make_deep("large", 32)
+    held: list[int] = []
+
+    def call() -> None:
+        network.module()
+        held.append(there(network) // LAYER_BYTES)
+        raise OutOfMemory("full")
+
+    with pytest.raises(OutOfMemory) as caught:
+        with_room(call, keep=(network,))
+    assert held == [32, 14, 6, 2, 0]
+    assert caught.value.message == "full; every other model has left, large visits layer by layer"
+
+
+def test_what_is_made_of_a_network_is_streamed_with_it(card: Any) -> None:
+    card["meta"] = 7 * LAYER_BYTES
+    base = make_deep("base")
+    twin = twin_of(base)
+    twin.module()
+    assert twin.is_streamed
+    assert twin.home == base.home
+    drop_if_short(twin, 8 * LAYER_BYTES)
+    assert base.is_streamed
+    twin.module()
+    free()
+    assert not twin.is_streamed
+
+
+@pytest.mark.parametrize(
+    ("room", "text"),
+    [
+        ({"meta": 4 * LAYER_BYTES, "cpu": 7 * LAYER_BYTES}, "large needs 0.1 MB of memory"),
+        ({"meta": LAYER_BYTES - 1}, "large needs 0.1 MB of memory"),
+    ],
+    ids=["nowhere enough", "not even for a layer"],
+)
+def test_what_cannot_fit_is_refused_before_anything_is_loaded_or_leaves(
+    card: Any, room: dict[str, int], text: str
+) -> None:
+    here = make_there("here", Placement.on_cpu)
+    here.module()
+    card |= room
+    large = make_deep("large")
+    with pytest.raises(OutOfMemory, match=text) as caught:
+        with_room(large.module, keep=(large,))
+    assert caught.value.code == "model_too_large"
+    assert names() == ["here"]
+
+
+def test_ordinary_memory_that_others_take_is_no_reason_to_refuse(
+    make: Callable[[str], Network[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(residency, "room_for_weights", lambda device, used: -(10**12))
+    network = make_there("a", Placement.on_cpu)
+    network.module()
+    assert names() == ["a"]
+
+
+def test_a_client_is_told_once_a_job_how_a_network_is_loaded(card: Any, job: Job, sent: list[Any]) -> None:
+    card["meta"] = 7 * LAYER_BYTES
+    text, large = make_deep("text encoder", 4), make_deep("denoiser")
+    with running(job, "3"):
+        for network in (text, large, text, large):
+            network.module()
+    assert [message.detail for message in sent] == [
+        "denoiser needs 0.1 MB, 0.0 MB are free: text encoder moves out, "
+        "0.1 MB of it stay on meta, its other layers visit",
+        "text encoder needs 0.1 MB, 0.0 MB are free: denoiser moves out",
+    ]
+    assert {message.node for message in sent} == {"3"}
+
+
+@pytest.mark.parametrize(("width", "gigabytes"), [(2, 23.8), (1, 11.9)], ids=["bfloat16", "fp8"])
+def test_flux_at_full_size_runs_in_12_gigabytes(width: int, gigabytes: float) -> None:
+    """10 GB are left on such a card by a desktop, and by what runs through the layers."""
+    module = empty_transformer(PUBLISHED["flux_dev"][0])
+    shapes = {name: tuple(each.shape) for name, each in module.named_parameters()}
+    resting = {name: width for name in shapes if name.endswith(".weight")}
+    network = Network("Flux", lambda where: module, shapes, resting=resting, place=in_half)
+    assert network.new_bytes == pytest.approx(gigabytes * 1e9, rel=0.01)
+    network.stream(10 * 10**9)
+    assert 9.8e9 < network.home_bytes <= 10e9 < network.new_bytes
 
 
 def twin_of(base: Network[Any], name: str = "twin") -> Network[Any]:

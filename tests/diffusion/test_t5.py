@@ -63,8 +63,10 @@ def test_an_embedding_in_its_other_place_is_read(tmp_path: Path) -> None:
     assert encode_prompt(open_file(tensors, tmp_path), "a").prompt_embeds.isfinite().all()
 
 
-@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2])
-def test_eight_bits_rest_in_eight_bits_and_run_in_more(tmp_path: Path, dtype: torch.dtype) -> None:
+@pytest.mark.parametrize(
+    "dtype", [torch.float8_e4m3fn, torch.float8_e5m2, torch.float16, torch.bfloat16], ids=str
+)
+def test_weights_rest_as_they_are_stored_and_run_in_more(tmp_path: Path, dtype: torch.dtype) -> None:
     tensors = {name: tensor.to(dtype) for name, tensor in state().items()}
     narrow = open_file(tensors, tmp_path)
     module = narrow.towers[0].network.module()

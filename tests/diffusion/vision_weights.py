@@ -1,4 +1,4 @@
-"""Seeded weights of a CLIP image tower, in both naming styles.
+"""Seeded weights of image towers: CLIP's, in both naming styles, and SigLIP's.
 
 They are exact in float16, in which ComfyUI keeps CLIP's weights by default.
 """
@@ -30,10 +30,34 @@ _SHAPES = {
 }  # fmt: skip
 
 
+_SIGLIP_SHAPES = {
+    "vision_model.embeddings.patch_embedding.weight": (WIDTH, 3, 14, 14),
+    "vision_model.embeddings.patch_embedding.bias": (WIDTH,),
+    "vision_model.embeddings.position_embedding.weight": (POSITIONS - 1, WIDTH),
+    **{name: shape for name, shape in _SHAPES.items() if ".layers." in name or ".post_" in name},
+    "vision_model.head.probe": (1, 1, WIDTH),
+    "vision_model.head.attention.in_proj_weight": (3 * WIDTH, WIDTH),
+    "vision_model.head.attention.in_proj_bias": (3 * WIDTH,),
+    "vision_model.head.attention.out_proj.weight": (WIDTH, WIDTH),
+    "vision_model.head.attention.out_proj.bias": (WIDTH,),
+    "vision_model.head.layernorm.weight": (WIDTH,), "vision_model.head.layernorm.bias": (WIDTH,),
+    "vision_model.head.mlp.fc1.weight": (INNER, WIDTH), "vision_model.head.mlp.fc1.bias": (INNER,),
+    "vision_model.head.mlp.fc2.weight": (WIDTH, INNER), "vision_model.head.mlp.fc2.bias": (WIDTH,),
+}  # fmt: skip
+
+
 def transformers_state() -> dict[str, np.ndarray]:
-    random = np.random.default_rng(11)
+    return _drawn(_SHAPES, 11)
+
+
+def siglip_state() -> dict[str, np.ndarray]:
+    return _drawn(_SIGLIP_SHAPES, 13)
+
+
+def _drawn(shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(seed)
     state = {}
-    for name, shape in _SHAPES.items():
+    for name, shape in shapes.items():
         spread = 1.5 * np.prod(shape[1:], dtype=float) ** -0.5 if len(shape) > 1 else 0.3
         state[name] = (spread * random.standard_normal(shape)).astype(np.float32)
         if "norm" in name and name.endswith("weight"):
@@ -64,10 +88,10 @@ def open_clip_state() -> dict[str, np.ndarray]:
     return state
 
 
-def photomaker_state() -> dict[str, np.ndarray]:
-    """A tower with a second projection and the module that puts faces into words of width 32."""
+def photomaker_state(width: int = 32) -> dict[str, np.ndarray]:
+    """A tower with a second projection and the module that puts faces into words of a width."""
     random = np.random.default_rng(12)
-    width, second = 32, 8
+    second = width - PROJECTION
     shapes = {
         "visual_projection_2.weight": (second, WIDTH),
         "fuse_module.layer_norm.weight": (width,), "fuse_module.layer_norm.bias": (width,),

@@ -349,11 +349,11 @@ def block_both(message: str = "") -> tuple[Number, Annotated[Number, ListOf()]]:
 
 
 @node("Warn", category="fake")
-def warn(value: int = 0, times: int = 1) -> Number:
+def warn(value: int = 0, times: int = 1, code: str = "odd") -> Number:
     """Find something odd, over and over."""
     CALLS["Warn"] += 1
     for _ in range(times):
-        current_job().warn("odd", f"{value} is odd", "Take another.", "value")
+        current_job().warn(code, f"{value} is odd", "Take another.", "value")
     return value
 
 

@@ -396,6 +396,16 @@ async def test_each_call_of_a_mapped_node_warns(run):
     assert (await run(nodes, "2")).problems == (odd("2", 0), odd("2", 1))
 
 
+async def test_what_is_about_the_device_is_told_of_one_node_in_every_run(run):
+    nodes = {
+        "1": ("Warn", {"value": 1, "code": "no_eight_bits"}),
+        "2": ("Warn", {"value": 2, "code": "no_eight_bits"}),
+        "3": ("Warn", {"value": 3}),
+    }
+    for _ in range(2):
+        assert [each.code for each in (await run(nodes, *nodes)).problems] == ["no_eight_bits", "odd"]
+
+
 async def test_a_warning_inside_an_expansion_is_told_by_the_node_that_expanded(run):
     for _ in range(2):
         assert (await run({"8": ("WarnInside", {})}, "8")).problems == (odd("8"),)

@@ -9,7 +9,7 @@ from bridge.graph.place import Place
 from bridge.graph.widget import WidgetReader
 
 PLACE = Place("3", "KSampler", "x")
-FOLDERS = {"checkpoints": ["a.safetensors"], "input": ["example.png"], "empty": []}
+FOLDERS = {"checkpoints": ["a.safetensors"], "input": ["example.png"], "empty": [], "vae": []}
 
 
 def read(entry, value):
@@ -169,6 +169,13 @@ def test_missing_file_says_where_to_put_it(folder, value, code, hint):
     assert problem.code == code
     assert problem.hint.startswith(hint)
     assert f"not in {folder}/" in problem.message
+
+
+def test_missing_tiny_vae_is_two_files_in_a_folder_of_their_own():
+    problem = fault(InputDefinition("x", "COMBO", choices_from="vae"), "taesd3")
+    assert problem.code == "model_not_found"
+    assert problem.message.endswith('"taesd3", which is not in vae_approx/')
+    assert problem.hint == "Put taesd3_encoder.safetensors and taesd3_decoder.safetensors in vae_approx/."
 
 
 def test_file_that_is_there_is_taken():

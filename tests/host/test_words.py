@@ -30,6 +30,10 @@ def test_things_are_counted():
         ({"state": "queued", "position": 2}, (0.0, "Waiting, 2 ahead")),
         ({"state": "queued"}, (0.0, "Waiting…")),
         ({"state": "running", "node": "3", "value": 2.0, "maximum": 8.0}, (0.25, "Sampler 2 of 8")),
+        (
+            {"state": "running", "node": "3", "value": 2.0, "maximum": 8.0, "detail": "Flux visits"},
+            (0.25, "Sampler 2 of 8: Flux visits"),
+        ),
     ],
 )
 def test_progress_in_words(changes, expected):

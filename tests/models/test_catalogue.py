@@ -53,6 +53,15 @@ def test_comfyuis_other_names_of_folders(tmp_path: Path) -> None:
     assert catalogue.names("clip") == catalogue.names("text_encoders") == ["a.safetensors", "b.safetensors"]
 
 
+def test_ip_adapters_lie_where_node_packs_have_them(tmp_path: Path) -> None:
+    for place in ("ipadapter/a", "ipadapter-flux/b", "xlabs/ipadapters/c", "xlabs/loras/d"):
+        touch(tmp_path / f"{place}.safetensors")
+    catalogue = Catalogue([tmp_path])
+    assert catalogue.names("ipadapter") == [f"{name}.safetensors" for name in "abc"]
+    assert catalogue.names("ipadapter-flux") == [f"{name}.safetensors" for name in "ab"]
+    assert catalogue.names("xlabs_ipadapters") == [f"{name}.safetensors" for name in "ac"]
+
+
 def test_a_diffusers_folder_is_one_model(tmp_path: Path) -> None:
     folder = diffusers_folder(tmp_path / "checkpoints" / "sd" / "mine")
     catalogue = Catalogue([tmp_path])

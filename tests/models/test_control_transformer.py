@@ -1,5 +1,6 @@
 """ControlNets of SD3 and Flux, told by the tensors that say something."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -49,6 +50,14 @@ SD3 = {
     "controlnet_blocks.0.weight": (1536, 1536),
 }
 
+STABILITY = {
+    "pos_embed_input.proj.weight": (2432, 16, 2, 2),
+    "time_text_embed.text_embedder.linear_1.weight": (2432, 2048),
+    "control_type": (1,),
+    **{f"transformer_blocks.{index}.adaLN_modulation.1.weight": (14592, 2432) for index in range(19)},
+    **{f"controlnet_blocks.{index}.weight": (2432, 2432) for index in range(19)},
+}
+
 
 def part_of(shapes: dict[str, tuple[int, ...]]) -> Any:
     return controlnet(
@@ -58,31 +67,74 @@ def part_of(shapes: dict[str, tuple[int, ...]]) -> Any:
 
 def test_instantx_for_flux_and_its_union_are_told() -> None:
     layout = FluxLayout(64, 64, 3072, 128, 5, 10, 4096, 768, is_guided=True)
-    assert part_of(FLUX) == TransformerControlPart(Family.FLUX, layout, 0, False, False)
+    assert part_of(FLUX) == TransformerControlPart(Family.FLUX, layout)
     union = part_of({**FLUX, "controlnet_mode_embedder.weight": (10, 3072)})
-    assert union == TransformerControlPart(Family.FLUX, layout, 10, False, False)
-
-
-def test_xlabs_are_told() -> None:
-    layout = FluxLayout(64, 64, 3072, 128, 2, 0, 4096, 768, is_guided=True)
-    assert part_of(XLABS) == TransformerControlPart(Family.FLUX, layout, 0, True, True)
+    assert union == TransformerControlPart(Family.FLUX, layout, control_types=10)
 
 
 def test_instantx_for_sd3_are_told() -> None:
     layout = SD3Layout(2, 16, 16, 1536, 6, 4096, 2048, 192)
-    assert part_of(SD3) == TransformerControlPart(Family.SD3, layout, 0, False, False)
+    assert part_of(SD3) == TransformerControlPart(Family.SD3, layout)
+
+
+def test_a_mask_is_one_more_channel() -> None:
+    assert part_of({**SD3, "pos_embed_input.proj.weight": (1536, 17, 2, 2)}).sees_mask
+    assert part_of({**FLUX, "controlnet_x_embedder.weight": (3072, 68)}).sees_mask
+
+
+def test_xlabs_and_mistoline_are_told() -> None:
+    layout = FluxLayout(64, 64, 3072, 128, 2, 0, 4096, 768, is_guided=True)
+    assert part_of(XLABS) == TransformerControlPart(Family.FLUX, layout, "XLabs", is_original=True)
+    mistoline = {name: shape for name, shape in XLABS.items() if not name.startswith("input_hint")}
+    mistoline |= {
+        "input_cond_block.encoder.0.weight": (16, 3, 3, 3),
+        "controlnet_blocks.0.linear.weight": (3072, 3072),
+        **{f"single_blocks.{index}.linear2.weight": (3072, 15360) for index in range(2)},
+    }
+    layout = replace(layout, single_depth=2)
+    assert part_of(mistoline) == TransformerControlPart(Family.FLUX, layout, "MistoLine", is_original=True)
+
+
+def test_stabilitys_are_told() -> None:
+    layout = SD3Layout(2, 16, 16, 2432, 19, 0, 2048, 0)
+    expected = TransformerControlPart(Family.SD3, layout, "Stability", is_original=True)
+    assert part_of(STABILITY) == expected
 
 
 @pytest.mark.parametrize(
     "shapes",
     [
-        {**SD3, "pos_embed_input.proj.weight": (1536, 17, 2, 2)},
-        {**FLUX, "controlnet_x_embedder.weight": (3072, 68)},
-        {name: shape for name, shape in SD3.items() if not name.startswith("pos_embed.")},
+        {**SD3, "pos_embed_input.proj.weight": (1536, 32, 2, 2)},
+        {**FLUX, "controlnet_x_embedder.weight": (3072, 128)},
+        {name: shape for name, shape in FLUX.items() if not name.startswith("x_embedder.")},
+        {name: shape for name, shape in STABILITY.items() if name != "control_type"},
+        {**STABILITY, "time_text_embed.text_embedder.linear_1.weight": (2432, 2432)},
     ],
-    ids=["SD3 with a mask", "Flux with a mask", "Stability's for SD 3.5"],
+    ids=["SD3 with more", "Flux with more", "without an entry", "of no type", "Stability's medium size"],
 )
 def test_others_are_refused(shapes: dict[str, tuple[int, ...]]) -> None:
     with pytest.raises(UnsupportedModel, match="ControlNet of an unknown shape") as caught:
         part_of(shapes)
     assert "InstantX" in caught.value.hint
+
+
+def test_stabilitys_in_diffusers_layout_do_not_say_what_they_want() -> None:
+    shapes = {name: shape for name, shape in SD3.items() if not name.startswith("pos_embed.")}
+    with pytest.raises(UnsupportedModel, match="does not say whether it wants") as caught:
+        part_of(shapes)
+    assert "sd3.5_large_controlnet_blur" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("controlnet.0.after_proj.weight", "PixArt"),
+        ("controlnet_blocks.0.after_proj.weight", "PixArt"),
+        ("after_proj_list.0.weight", "HunyuanDiT"),
+        ("transformer_blocks.0.img_mlp.net.0.proj.weight", "Qwen-Image"),
+    ],
+)
+def test_those_of_other_transformers_are_refused_by_name(name: str, family: str) -> None:
+    with pytest.raises(UnsupportedModel, match=f"is a ControlNet for {family}") as caught:
+        part_of({name: (1152, 1152), "controlnet_blocks.0.weight": (8, 8)})
+    assert caught.value.hint

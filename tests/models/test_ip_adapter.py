@@ -44,6 +44,37 @@ def test_the_width_of_tokens_tells_the_family(context: int, family: Family) -> N
     assert ip_adapter(header(projection, layers), "a").family is family
 
 
+def test_xlabs_is_told_by_its_names() -> None:
+    shapes: dict[str, Shape] = {"ip_adapter_proj_model.proj.weight": (16 * 4096, 768)}
+    shapes |= {
+        f"double_blocks.{each}.processor.ip_adapter_double_stream_{part}_proj.weight": (3072, 4096)
+        for each in range(19)
+        for part in "kv"
+    }
+    found = ip_adapter(
+        Header({name: TensorEntry("F32", shape, 0, 0) for name, shape in shapes.items()}, {}), "a"
+    )
+    assert (found.flux, found.family, found.kind) == ("xlabs", Family.FLUX, "plain")
+    assert (found.tokens, found.input_width, found.layer_widths) == (16, 768, (3072,) * 19)
+
+
+INSTANTX = {"proj.0.weight": (2304, 1152), "proj.2.weight": (128 * 4096, 2304), "norm.weight": (4096,)}
+ALL_LAYERS = {f"{each}.to_{part}_ip.weight": (3072, 4096) for each in range(57) for part in "kv"}
+
+
+def test_instantx_is_told_by_layers_that_are_numbered_without_gaps() -> None:
+    found = ip_adapter(header(INSTANTX, ALL_LAYERS), "a")
+    assert (found.flux, found.family, found.kind) == ("instantx", Family.FLUX, "deep")
+    assert (found.tokens, found.input_width, found.inner_width) == (128, 1152, 2304)
+    assert found.layer_widths == (3072,) * 57
+
+
+def test_that_of_sd3_is_refused_by_name() -> None:
+    shapes = PLUS | {"time_embedding.linear_1.weight": (1280, 320)}
+    with pytest.raises(UnsupportedModel, match=r"IP-Adapter for Stable Diffusion 3\.5, which"):
+        ip_adapter(header(shapes, ALL_LAYERS), "a")
+
+
 @pytest.mark.parametrize(
     ("projection", "more"),
     [
@@ -123,6 +154,12 @@ def test_a_preset_finds_its_files(catalogue: Catalogue, preset: str, family: Fam
 def test_a_preset_says_all_that_is_missing(catalogue: Catalogue) -> None:
     with pytest.raises(ModelNotFound, match=r"ip-adapter_sdxl\.safetensors.* and .*ViT-bigG/14.* for SDXL"):
         find_preset(catalogue, "VIT-G (medium strength)", Family.SDXL)
+
+
+def test_flux_has_no_presets_but_adapters(catalogue: Catalogue) -> None:
+    with pytest.raises(ModelError, match="the model is Flux") as caught:
+        find_preset(catalogue, "STANDARD (medium strength)", Family.FLUX)
+    assert "IPAdapterModelLoader" in str(caught.value.hint)
 
 
 def test_a_preset_of_another_family_is_refused(catalogue: Catalogue) -> None:

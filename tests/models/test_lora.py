@@ -63,6 +63,32 @@ def test_the_output_projection_has_one_name() -> None:
 
 
 @pytest.mark.parametrize(
+    ("key", "module", "kind"),
+    [
+        ("img_in.lora_B.bias", "img_in", "bias_difference"),
+        (
+            "double_blocks.0.img_attn.norm.key_norm.scale",
+            "double_blocks_0_img_attn_norm_key_norm",
+            "replacement",
+        ),
+        (
+            "transformer.transformer_blocks.0.attn.norm_q.weight",
+            "transformer_blocks_0_attn_norm_q",
+            "replacement",
+        ),
+        (
+            "transformer.transformer_blocks.0.attn.norm_added_k.weight",
+            "transformer_blocks_0_attn_norm_added_k",
+            "replacement",
+        ),
+    ],
+)
+def test_control_loras_hold_biases_and_norms(key: str, module: str, kind: str) -> None:
+    found = adapters_of(header(pair("img_in", ".lora_B.weight", ".lora_A.weight") | {key: (64,)}), "x")
+    assert [(each.module, each.kind) for each in found[1:] or found] == [(module, kind)]
+
+
+@pytest.mark.parametrize(
     ("names", "family"),
     [
         (pair(f"lora_unet_{FLAT}", width=768), Family.SD1),
@@ -104,6 +130,7 @@ def test_kinds_that_cannot_be_applied_are_named(tensors: Any, label: str) -> Non
     [
         ({"model.diffusion_model.input_blocks.0.0.weight": (4, 4, 3, 3)}, "wrong_model_kind", "a checkpoint"),
         ({"decoder.conv_in.weight": (4, 4, 3, 3)}, "wrong_model_kind", "a VAE"),
+        ({"double_blocks.0.img_attn.norm.query_norm.scale": (128,)}, "wrong_model_kind", "a diffusion model"),
         ({"something": (1,)}, "wrong_model_kind", "no LoRA"),
         ({"lora_unet_a.lora_up.weight": (4, 4)}, "model_corrupt", "lora_unet_a"),
     ],

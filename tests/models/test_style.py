@@ -2,8 +2,8 @@
 
 import pytest
 
-from bridge.errors import ModelError, UnsupportedModel
-from bridge.models import StyleLayout, style_model
+from bridge.errors import ModelError
+from bridge.models import Family, StyleLayout, style_model
 from bridge.models.header import Header, TensorEntry
 
 PUBLISHED = {
@@ -18,12 +18,13 @@ def header_of(shapes: dict[str, tuple[int, ...]]) -> Header:
 
 
 def test_the_published_one() -> None:
-    assert style_model(header_of(PUBLISHED), "x") == StyleLayout(1024, 768, 8, 3)
+    assert style_model(header_of(PUBLISHED), "x") == StyleLayout(Family.SD1, 1024, 768, 8, 3)
 
 
-def test_fluxs_is_refused_by_name() -> None:
-    with pytest.raises(UnsupportedModel, match="Flux"):
-        style_model(header_of({"redux_down.weight": (4, 4), "redux_up.weight": (4, 4)}), "x")
+def test_redux_is_fluxs() -> None:
+    shapes = {"redux_down.weight": (4096, 12288), "redux_up.weight": (12288, 1152)}
+    found = style_model(header_of(shapes), "x")
+    assert found == StyleLayout(Family.FLUX, 1152, 4096, inner_width=12288)
 
 
 def test_another_kind_of_file_is_refused() -> None:
@@ -32,7 +33,12 @@ def test_another_kind_of_file_is_refused() -> None:
     assert caught.value.code == "wrong_model_kind"
 
 
-def test_a_damaged_file_is_one_error() -> None:
+@pytest.mark.parametrize(
+    "shapes",
+    [{**PUBLISHED, "style_embedding": (8,)}, {"redux_down.weight": (4, 4)}],
+    ids=["T2I-Adapter", "Redux"],
+)
+def test_a_damaged_file_is_one_error(shapes: dict[str, tuple[int, ...]]) -> None:
     with pytest.raises(ModelError) as caught:
-        style_model(header_of({**PUBLISHED, "style_embedding": (8,)}), "x")
+        style_model(header_of(shapes), "x")
     assert caught.value.code == "model_corrupt"

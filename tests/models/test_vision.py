@@ -1,4 +1,4 @@
-"""Telling CLIP's image towers by their tensors."""
+"""Telling the image towers of CLIP and SigLIP by their tensors."""
 
 import contextlib
 import json
@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from bridge.errors import ModelError, UnsupportedModel
-from bridge.models import VIT_BIGG, VIT_H, VIT_L, Catalogue, Header, TensorEntry, clip_vision
+from bridge.models import SIGLIP, VIT_BIGG, VIT_H, VIT_L, Catalogue, Header, TensorEntry, clip_vision
 from bridge.models.header import Shape
 from bridge.models.vision import find_clip_vision
 
@@ -40,7 +40,19 @@ def open_clip_shapes(width: int, layers: int = 2) -> dict[str, Shape]:
     }
 
 
-@pytest.mark.parametrize("write", [transformers_shapes, open_clip_shapes])
+def siglip_shapes(width: int, positions: int = 729, *, prefix: str = "vision_model.") -> dict[str, Shape]:
+    shapes: dict[str, Shape] = {
+        "embeddings.patch_embedding.weight": (width, 3, 14, 14),
+        "embeddings.patch_embedding.bias": (width,),
+        "embeddings.position_embedding.weight": (positions, width),
+        "encoder.layers.0.mlp.fc1.weight": (4304, width),
+        "post_layernorm.weight": (width,),
+        "head.probe": (1, 1, width),
+    }
+    return {prefix + name: shape for name, shape in shapes.items()}
+
+
+@pytest.mark.parametrize("write", [transformers_shapes, open_clip_shapes, siglip_shapes])
 def test_damaged_files_are_refused(write: Callable[[int], dict[str, Shape]]) -> None:
     whole = write(1024)
     for damaged in whole:
@@ -69,6 +81,18 @@ def test_open_clips_names_are_understood_beside_a_text_tower() -> None:
 
 def test_larger_pictures_show_in_the_positions() -> None:
     assert clip_vision(header(transformers_shapes(1024, positions=577)), "a").image_size == 336
+
+
+@pytest.mark.parametrize("prefix", ["vision_model.", ""])
+def test_siglip_is_told_by_the_bias_of_its_patches(prefix: str) -> None:
+    layout = clip_vision(header(siglip_shapes(1152, prefix=prefix)), "a")
+    assert (layout.kind, layout.is_siglip, layout.has_head, layout.inner_width) == (SIGLIP, True, True, 4304)
+    assert layout.projection == 1152
+
+
+@pytest.mark.parametrize(("positions", "size"), [(729, 384), (256, 224), (4, 28)])
+def test_siglips_pictures_may_be_larger_than_its_patches(positions: int, size: int) -> None:
+    assert clip_vision(header(siglip_shapes(1152, positions)), "a").image_size == size
 
 
 def test_other_image_encoders_are_refused() -> None:

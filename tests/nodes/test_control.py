@@ -15,6 +15,7 @@ from bridge.nodes.control import (
     controlnet_apply,
     controlnet_apply_advanced,
     controlnet_apply_with_vae,
+    controlnet_inpainting_alimama_apply,
     controlnet_loader,
     inpaint_preprocessor,
     set_union_controlnet_type,
@@ -52,6 +53,22 @@ def test_the_node_with_a_vae_does_the_same(network: ControlNetwork) -> None:
     assert (control.conditioning_scale, control.start, control.end) == (0.7, 0.1, 0.6)
     assert control.image is IMAGE
     assert negative.controls == positive.controls
+
+
+def test_an_inpainting_controlnet_is_told_the_mask(network: ControlNetwork) -> None:
+    vae, mask = object(), torch.ones(1, 64, 64)
+    apply: Any = controlnet_inpainting_alimama_apply
+    sees = replace(network, sees_mask=True)
+    [positive], [negative] = apply(PROMPT, OTHER, sees, vae, IMAGE, mask, 0.7, 0.1, 0.6)
+    [control] = positive.controls
+    assert (control.conditioning_scale, control.start, control.end) == (0.7, 0.1, 0.6)
+    assert control.mask is mask
+    assert control.vae is vae
+    assert not control.image.any()
+    assert negative.controls == positive.controls
+    [other], _ = apply(PROMPT, OTHER, network, vae, IMAGE, mask)
+    assert other.controls[0].image is IMAGE
+    assert other.controls[0].mask is None
 
 
 def test_no_strength_no_control(network: ControlNetwork) -> None:

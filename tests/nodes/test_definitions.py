@@ -1,7 +1,8 @@
 """Nodes that ComfyUI has too take the same inputs and give the same outputs.
 
-``comfyui_signatures.json`` holds what the nodes of ComfyUI 0.3.64, ComfyUI_IPAdapter_plus and
-comfyui_controlnet_aux say of themselves, of some that are not here yet too. Nothing deviates.
+``comfyui_signatures.json`` holds what the nodes of ComfyUI 0.3.64, ComfyUI_IPAdapter_plus, x-flux-comfyui,
+ComfyUI-IPAdapter-Flux and comfyui_controlnet_aux say of themselves, of some that are not here yet too.
+Nothing deviates.
 """
 
 import json
@@ -17,7 +18,7 @@ from bridge.nodes import load
 SIGNATURES: dict[str, Any] = json.loads(Path(__file__).with_name("comfyui_signatures.json").read_text())
 OURS = {
     "ObjectConditioning", "ObjectMask", "ObjectPrompts", "ObjectRepaint", "SendToHost", "ViewportComposite",
-    "ViewportEdges", "ViewportFrame",
+    "HostPicture", "ViewportEdges", "ViewportFrame",
 }  # fmt: skip
 FIELDS = (
     "type", "default", "minimum", "maximum", "step", "choices", "choices_from", "is_multiline", "is_lazy",

@@ -195,38 +195,32 @@ def test_one_text_encoder_is_what_its_type_says(
         assert clip_loader(towers[name], type).family is family
 
 
-def test_t5_in_the_slot_of_clip_is_refused_with_the_types_it_is_for(job: Job, towers: dict[str, str]) -> None:
-    with running(job, "4"), pytest.raises(UnsupportedModel, match="not made of t5xxl") as caught:
-        clip_loader(towers["t5"], "stable_diffusion")
-    assert '"sd3" or "pixart"' in caught.value.hint
-    with running(job, "4"), pytest.raises(UnsupportedModel, match="not made of clip_l and t5xxl") as caught:
-        dual_clip_loader(towers["l"], towers["t5"], "sdxl")
-    assert '"sd3" or "flux"' in caught.value.hint
-
-
-def test_a_missing_text_encoder_of_flux_is_named(job: Job, towers: dict[str, str]) -> None:
-    with running(job, "4"), pytest.raises(UnsupportedModel, match="clip_l and clip_g") as caught:
-        dual_clip_loader(towers["l"], towers["g"], "flux")
-    assert '"sdxl" or "sd3"' in caught.value.hint
-    with running(job, "4"), pytest.raises(UnsupportedModel, match="clip_g and t5xxl"):
-        dual_clip_loader(towers["g"], towers["t5"], "flux")
-
-
-def test_one_text_encoder_twice_is_refused(job: Job, towers: dict[str, str]) -> None:
-    with running(job, "4"), pytest.raises(UnsupportedModel, match="clip_l and clip_l and t5xxl") as caught:
-        triple_clip_loader(towers["l"], towers["l"], towers["t5"])
-    assert "any of clip_l, clip_g and t5xxl" in caught.value.hint
+@pytest.mark.parametrize(
+    ("names", "type", "message", "hint"),
+    [
+        (["t5"], "stable_diffusion", "is t5xxl; .* are clip_l, clip_h or clip_g$", '"sd3" or "pixart"'),
+        (["l"], "pixart", "is clip_l; .* are t5xxl: t5xxl is missing", '"stable_diffusion" or "sd3"'),
+        (["l", "t5"], "sdxl", "are clip_l and clip_g: clip_g is missing", '"sd3" or "flux"'),
+        (["g", "l"], "flux", "is clip_g and .* is clip_l; .*: t5xxl is missing", '"sdxl" or "sd3"'),
+        (["h", "l"], "sdxl", "is clip_h and .* is clip_l; .*: clip_g is missing", "clip_g.safetensors"),
+        (["l", "l"], "flux", "are clip_l and t5xxl: t5xxl is missing", "t5xxl_fp16.safetensors or the like"),
+        (["t5", "t5"], "flux", "clip_l is missing", "clip_l.safetensors or the like"),
+        (["l", "l"], "sd3", "any of clip_l, clip_g and t5xxl, each once$", "other files"),
+    ],
+)
+def test_text_encoders_that_do_not_fit_are_told_what_they_are_and_what_is_missing(
+    job: Job, towers: dict[str, str], names: list[str], type: str, message: str, hint: str
+) -> None:
+    load = clip_loader if len(names) == 1 else dual_clip_loader
+    with running(job, "4"), pytest.raises(UnsupportedModel, match=message) as caught:
+        load(*(towers[name] for name in names), type)
+    assert hint in caught.value.hint
 
 
 @pytest.mark.parametrize("loader", [clip_loader, dual_clip_loader])
 def test_workflows_from_before_the_device_could_be_chosen_still_load(loader: Any) -> None:
     entry = loader.node.definition.input("device")
     assert not entry.is_required
-
-
-def test_text_encoders_that_do_not_go_together_are_named(job: Job, towers: dict[str, str]) -> None:
-    with running(job, "4"), pytest.raises(UnsupportedModel, match="clip_l and clip_h"):
-        dual_clip_loader(towers["h"], towers["l"], "sdxl")
 
 
 def test_another_type_of_text_encoder_is_refused_by_name(job: Job, towers: dict[str, str]) -> None:

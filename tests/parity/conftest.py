@@ -1,10 +1,10 @@
 """The parity weights, made once for each version of what describes them."""
 
 import hashlib
-import importlib.util
+import importlib
 import shutil
+import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -12,8 +12,10 @@ from platformdirs import user_cache_path
 
 HERE = Path(__file__).parent
 SOURCES = ("make_weights.py", "make_loras.py", *sorted(file.name for file in HERE.glob("*_shapes.json")))
-SMALL = ("make_steering", "make_transformers")
+SMALL = ("make_steering", "make_transformers", "make_control_lora", "make_style", "make_controls")
 """What writes small files beside the others, made anew by themselves."""
+
+sys.path.append(str(HERE))
 
 
 @pytest.fixture(scope="session")
@@ -27,16 +29,16 @@ def parity_models() -> Path:
         if not folder.exists():
             partial = cache / f"{version}.partial"
             shutil.rmtree(partial, ignore_errors=True)
-            _script("make_weights").make_weights(partial)
-            _script("make_loras").make_loras(partial)
+            _run("make_weights", partial)
+            _run("make_loras", partial)
             partial.rename(folder)
             for old in cache.iterdir():
                 if old.is_dir() and old != folder:
                     shutil.rmtree(old)
         for name in SMALL:
-            stamp = folder / f"{name.removeprefix('make_')}-{_version((f'{name}.py',))}"
+            stamp = folder / f"{name.removeprefix('make_')}-{_version((f'{name}.py', 'drawn.py'))}"
             if not stamp.exists():
-                getattr(_script(name), name)(folder)
+                _run(name, folder)
                 stamp.touch()
     return folder
 
@@ -45,10 +47,5 @@ def _version(sources: tuple[str, ...]) -> str:
     return hashlib.sha256(b"".join((HERE / name).read_bytes() for name in sources)).hexdigest()[:16]
 
 
-def _script(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def _run(script: str, folder: Path) -> None:
+    getattr(importlib.import_module(script), script)(folder)

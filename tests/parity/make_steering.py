@@ -3,14 +3,12 @@
 Usage: python make_steering.py FOLDER, after make_weights.py
 """
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from safetensors.numpy import save_file
+from drawn import Shapes, drawn, save
 
 HERE = Path(__file__).parent
 RANK = 4
@@ -28,12 +26,12 @@ def make_steering(folder: Path) -> None:
     encoder = {name: shape for name, shape in unet.items() if not name.startswith(DECODER)}
     added = {name: shape for name, shape in _shapes("control").items() if name not in encoder}
     lora = {**low_rank(encoder), **added, "lora_controlnet": [0]}
-    _save(_drawn(lora, "control_lora."), folder / "controlnet/parity-control-lora.safetensors")
+    save(drawn(lora, "control_lora."), folder / "controlnet/parity-control-lora.safetensors")
     gates = {name: np.array(GATE, np.float16) for name in _fusers(unet) if ".alpha_" in name}
-    _save({**_drawn(gligen(unet), ""), **gates}, folder / "gligen/parity-gligen.safetensors")
+    save({**drawn(gligen(unet), ""), **gates}, folder / "gligen/parity-gligen.safetensors")
 
 
-def low_rank(shapes: dict[str, list[int]]) -> dict[str, list[int]]:
+def low_rank(shapes: Shapes) -> Shapes:
     """Return what stands for weights: two factors for each matrix, the rest as it is."""
     found = {}
     for name, shape in shapes.items():
@@ -46,7 +44,7 @@ def low_rank(shapes: dict[str, list[int]]) -> dict[str, list[int]]:
     return found
 
 
-def gligen(unet: dict[str, list[int]]) -> dict[str, list[int]]:
+def gligen(unet: Shapes) -> Shapes:
     """Return the tensors of a GLIGEN model for a UNet."""
     return {name: shape for name, shape in _fusers(unet).items() if shape} | {
         "position_net.linears.0.weight": [512, CONTEXT + POSITION], "position_net.linears.0.bias": [512],
@@ -56,8 +54,8 @@ def gligen(unet: dict[str, list[int]]) -> dict[str, list[int]]:
     }  # fmt: skip
 
 
-def _fusers(unet: dict[str, list[int]]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {}
+def _fusers(unet: Shapes) -> Shapes:
+    found: Shapes = {}
     for name, (width, *_) in unet.items():
         if not name.endswith(".attn1.to_q.weight"):
             continue
@@ -75,27 +73,13 @@ def _fusers(unet: dict[str, list[int]]) -> dict[str, list[int]]:
     return found
 
 
-def _shapes(kind: str, prefix: str = "") -> dict[str, list[int]]:
+def _shapes(kind: str, prefix: str = "") -> Shapes:
     shapes = json.loads((HERE / f"{kind}_shapes.json").read_text())
     return {
         name.removeprefix(prefix).removeprefix("control_model."): shape
         for name, shape in shapes.items()
         if name.startswith(prefix)
     }
-
-
-def _drawn(shapes: dict[str, list[int]], stream: str) -> dict[str, np.ndarray]:
-    spec = importlib.util.spec_from_file_location("make_weights", HERE / "make_weights.py")
-    assert spec
-    assert spec.loader
-    module: Any = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return {name: module.draw(stream + name, shape) for name, shape in shapes.items()}
-
-
-def _save(tensors: dict[str, np.ndarray], file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, file)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from bridge.diffusion.extra_channels import refuse_picture_to_edit
 from bridge.diffusion.steering import Steering, Step
 from bridge.diffusion.types import DiffusionModel, Prompt
 from bridge.errors import UnsupportedModel
+from bridge.models import Family
 
 Extras = Mapping[str, Tensor]
 """What a network takes besides embeddings and latents, by its own names; each (1 or B, …), on the CPU."""
@@ -103,13 +104,15 @@ def refuse_references(prompt: Prompt, model: DiffusionModel) -> None:
 
 
 def refuse_pictures(prompt: Prompt, model: DiffusionModel) -> None:
-    """Refuse what prompts show to UNets only.
+    """Refuse pictures that prompts show to other families only.
 
     Raises:
         UnsupportedModel: If the prompt brings any of it.
     """
     if prompt.pictures:
         raise _unseen("pictures (unCLIPConditioning)", model)
+    if prompt.style_tokens and model.family is not Family.FLUX:
+        raise _unseen("the look of a picture for Flux (StyleModelApply with Redux)", model)
     if prompt.grounding:
         raise _unseen("words in boxes (GLIGENTextBoxApply)", model)
 

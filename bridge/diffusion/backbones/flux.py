@@ -15,6 +15,7 @@ from torch.nn.functional import pad
 from bridge.diffusion.backbones.backbone import Backbone, Extras, Outset, refuse_pictures, refuse_references
 from bridge.diffusion.backbones.flux_channels import flux_channels, to_network
 from bridge.diffusion.backbones.patches import padded, places, to_latents, to_tokens
+from bridge.diffusion.backbones.style_bias import joint_bias, style_bias
 from bridge.diffusion.fit import repeat_to
 from bridge.diffusion.micro import pooled_of
 from bridge.diffusion.patching import twin_of
@@ -42,29 +43,30 @@ class FluxBackbone(Backbone):
     def extras(
         self, prompt: Prompt, model: DiffusionModel, outset: Outset, *, is_negative: bool
     ) -> dict[str, Tensor]:
-        """As of the base class: pooled embedding, distilled guidance, tokens of references."""
+        """As of the base class: pooled embedding, distilled guidance, weights of tokens, references."""
         config = model.unet.module().config
         refuse_pictures(prompt, model)
-        if config["in_channels"] != self.latent_channels(config) * PATCH**2:
+        if _channels_taken(model) != self.latent_channels(config):
             refuse_references(prompt, model)
         width = config["pooled_projection_dim"]
         extras = {"pooled_projections": pooled_of(prompt, model, is_negative=is_negative, width=width)}
-        if config["guidance_embeds"] and prompt.guidance is not None:
+        if prompt.guidance is not None:  # for ControlNets also where the model itself is told none
             extras["guidance"] = torch.tensor([prompt.guidance])
+        if (bias := style_bias(prompt)) is not None:
+            extras["style_bias"] = bias
         if prompt.references:
             extras |= _references(prompt, model, outset.shape[2:])
         return extras
 
     def channels(self, prompt: Prompt, model: DiffusionModel, outset: Outset) -> Tensor | None:
         """As of the base class."""
-        config = model.unet.module().config
-        return flux_channels(prompt, model, outset, config["in_channels"] // PATCH**2)
+        return flux_channels(prompt, model, outset, _channels_taken(model))
 
     def likeness(self, prompt_embeds: Tensor, extras: Extras) -> Hashable:
-        """As of the base class: as many tokens, references of the same sizes, and guidance or none."""
+        """As of the base class: as many tokens, references of one size, guidance and weights or none."""
         there = extras.get("reference_places")
         laid_out = None if there is None else tuple(there.flatten().tolist())
-        return prompt_embeds.shape[1], laid_out, "guidance" in extras
+        return prompt_embeds.shape[1], laid_out, "guidance" in extras, "style_bias" in extras
 
     def predict(self, network: Any, step: Step, steering: Sequence[Steering], sigma: float) -> Tensor:
         """As of the base class."""
@@ -78,9 +80,13 @@ class FluxBackbone(Backbone):
             tokens = torch.cat((tokens, extras["reference_tokens"]), dim=1)
             there = torch.cat((there, extras["reference_places"][0]))
         added = residuals([each for each in steering if each.is_active(sigma)], step)
-        guidance = extras.get("guidance")
-        if guidance is None and network.config["guidance_embeds"]:
+        is_guided = network.config["guidance_embeds"]
+        guidance = extras.get("guidance") if is_guided else None
+        if is_guided and guidance is None:
             network = unguided(network)
+        attention = {}
+        if "style_bias" in extras:
+            attention["attention_mask"] = joint_bias(extras["style_bias"], tokens.shape[1])
         prediction: Tensor = network(
             hidden_states=tokens,
             encoder_hidden_states=step.prompt_embeds,
@@ -89,6 +95,7 @@ class FluxBackbone(Backbone):
             img_ids=there,
             txt_ids=torch.zeros(step.prompt_embeds.shape[1], 3, device=device),
             guidance=guidance,
+            joint_attention_kwargs=attention,
             controlnet_block_samples=_padded(added.blocks, tokens.shape[1]),
             controlnet_single_block_samples=_padded(added.single_blocks, tokens.shape[1]),
             return_dict=False,
@@ -109,6 +116,11 @@ def read_latents(latents: Tensor, *, picture: int = 0, top: int = 0, left: int =
     tokens = to_tokens(padded(latents, PATCH), PATCH)
     there = places(rows, columns, picture=picture, top=top, left=left)
     return tokens, there.to(latents.device)
+
+
+def _channels_taken(model: DiffusionModel) -> int:
+    """Return the channels of latents that a network reads, which a LoRA may have made more."""
+    return model.unet.shapes["x_embedder.weight"][1] // PATCH**2
 
 
 def _references(prompt: Prompt, model: DiffusionModel, size: Sequence[int]) -> dict[str, Tensor]:

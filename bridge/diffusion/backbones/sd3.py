@@ -8,6 +8,7 @@ from torch import Tensor
 from bridge.diffusion.backbones.backbone import Backbone, Outset, refuse_pictures, refuse_references
 from bridge.diffusion.backbones.patches import padded
 from bridge.diffusion.micro import pooled_of
+from bridge.diffusion.patching import twin_of
 from bridge.diffusion.steering import Steering, Step, residuals
 from bridge.diffusion.types import DiffusionModel, Prompt
 from bridge.errors import InputError
@@ -50,6 +51,8 @@ class SD3Backbone(Backbone):
         """As of the base class."""
         height, width = step.sample.shape[2:]
         added = residuals([each for each in steering if each.is_active(sigma)], step)
+        if added.blocks:
+            network = _ending_with(network, added.blocks[-1])
         prediction: Tensor = network(
             hidden_states=padded(step.sample, network.config["patch_size"]),
             encoder_hidden_states=step.prompt_embeds,
@@ -59,3 +62,10 @@ class SD3Backbone(Backbone):
             **step.extras,
         )[0]
         return prediction[:, :, :height, :width]
+
+
+def _ending_with(network: Any, residual: Tensor) -> Any:
+    """Return a twin that takes a residual behind its last block, where diffusers leaves it out."""
+    twin = twin_of(network, ["norm_out.hook"])
+    twin.norm_out.register_forward_pre_hook(lambda module, args: (args[0] + residual, *args[1:]))
+    return twin

@@ -1,17 +1,17 @@
-"""Cross-attention that looks at pictures besides the prompt, and putting it into a UNet.
+"""Cross-attention that looks at pictures besides the prompt, and putting it into a network.
 
 out = Attention(Q, K, V) + Σ weight · Attention(Q, K', V'), with keys and values of each image prompt
 apart. Source: Ye et al. 2023, §3.2.2 (decoupled cross-attention).
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate, scaled_dot_product_attention
+from torch.nn.functional import interpolate, pad, scaled_dot_product_attention
 
 from bridge.diffusion.ip_adapter.emphasis import Part
 from bridge.diffusion.look import Look, current_look
@@ -30,17 +30,17 @@ _RUN_ORDER = ("down_blocks", "mid_block", "up_blocks")
 
 @dataclass(frozen=True, slots=True)
 class CrossAttention:
-    """A cross-attention of a UNet.
+    """An attention that image prompts speak in.
 
     Args:
         path: Of the module.
-        transformer: Number of the transformer it belongs to, as the UNet runs them.
-        part: Where that stands.
+        transformer: Number of the transformer it belongs to, as the network runs them.
+        part: Where that stands in a UNet; ``None`` in Flux.
     """
 
     path: str
     transformer: int
-    part: Part
+    part: Part | None
 
 
 class FittedMask:
@@ -75,6 +75,7 @@ class Hint:
         start: Noise level.
         end: Noise level.
         mask: Where it speaks; ``None`` for everywhere.
+        is_projected: Whether what it says goes through the attention's last layer.
     """
 
     keys: Tensor
@@ -82,6 +83,7 @@ class Hint:
     start: float
     end: float
     mask: FittedMask | None
+    is_projected: bool = True
 
     def weighted(self, weight: float, scaling: EmbedsScaling) -> "Hint":
         """Return it with a weight, which keys and values carry from then on."""
@@ -93,8 +95,14 @@ class Hint:
         keys = self.keys if scaling == "V only" else self.keys * weight
         return replace(self, keys=keys, values=self.values * weight)
 
-    def attended(self, query: Tensor, look: Look) -> Tensor:
-        """Return what it adds, of the shape of ``query``: (rows, heads, places, channels)."""
+    def attended(self, query: Tensor, look: Look, within: range | None = None) -> Tensor:
+        """Return what it adds, of the shape of ``query``: (rows, heads, places, channels).
+
+        Args:
+            query: Of all that looks at it.
+            look: The network's.
+            within: Which places are the picture's, where others look too; a mask holds for these only.
+        """
         rows, heads, places, channels = query.shape
         prompts = len(look.is_negative)
         key, value = (
@@ -107,7 +115,8 @@ class Hint:
         out = scaled_dot_product_attention(query, key, value)
         if self.mask is None:
             return out
-        mask = self.mask.at(look, places)
+        within = within or range(places)
+        mask = pad(self.mask.at(look, len(within)), (within.start, places - within.stop))
         pictures = rows // prompts
         mask = torch.cat((mask, mask[-1:].expand(max(pictures - len(mask), 0), -1)))[:pictures]
         return out * mask.repeat(prompts, 1)[:, None, :, None]
@@ -164,19 +173,19 @@ def cross_attentions(names: Iterable[str]) -> list[CrossAttention]:
     ]
 
 
-def with_hints(unet: Any, hints: Mapping[str, Hint]) -> Any:
-    """Return a UNet that shares everything with another but has image prompts in some cross-attentions.
+def with_hints(network: Any, hints: Mapping[str, Hint], processor: Callable[[tuple[Hint, ...]], Any]) -> Any:
+    """Return a network that shares everything with another but has image prompts in some attentions.
 
     Args:
-        unet: Stays as it is; it may have image prompts itself.
-        hints: Path of a cross-attention → what is said there.
+        network: Stays as it is; it may have image prompts itself.
+        hints: Path of an attention → what is said there.
+        processor: Makes of all that is said in an attention what runs there.
     """
-    twin = twin_of(unet, [f"{path}.processor" for path in hints])
+    twin = twin_of(network, [f"{path}.processor" for path in hints])
     for path, hint in hints.items():
         attention = twin.get_submodule(path)
-        before = attention.processor
-        mine = before.hints if isinstance(before, HintedAttention) else ()
-        attention.processor = HintedAttention((*mine, hint))
+        mine = getattr(attention.processor, "hints", ())
+        attention.processor = processor((*mine, hint))
     return twin
 
 

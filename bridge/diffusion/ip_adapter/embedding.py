@@ -11,7 +11,7 @@ from torch import Tensor
 
 from bridge import models
 from bridge.diffusion.clip_vision import VisionTower, encode_pictures
-from bridge.diffusion.ip_adapter.projection import AdapterNetwork, empty_adapter
+from bridge.diffusion.ip_adapter.projection import AdapterNetwork, adapter_names, empty_adapter
 from bridge.diffusion.opening import open_network
 from bridge.diffusion.residency import Network
 from bridge.errors import InputError, ModelError
@@ -51,11 +51,11 @@ def load_ip_adapter(path: Path, name: str, vision: VisionTower | None = None) ->
 
     Raises:
         ModelError: If it is damaged, unsafe, or no IP-Adapter.
-        UnsupportedModel: If it needs face embeddings, or is of an unknown shape.
+        UnsupportedModel: If it needs face embeddings, is for Stable Diffusion 3.5, or is of an unknown shape.
     """
     layout = models.ip_adapter(models.read_header(path), path.name)
-    build = functools.partial(empty_adapter, layout)
-    network = open_network(f'IP-Adapter "{name}"', build, path, lambda key: [key])
+    build, names = functools.partial(empty_adapter, layout), functools.partial(adapter_names, layout)
+    network = open_network(f'IP-Adapter "{name}"', build, path, names)
     return IPAdapter(network, layout, name, vision)
 
 
@@ -73,7 +73,7 @@ def embeds_of(
         vision: ``None`` for the one that came with the adapter.
         image: Shape (B, H, W, 3), range 0..1.
         negative: What not to paint, as ``image``; ``None`` for nothing, or for a black picture where the
-            adapter reads hidden states.
+            adapter reads hidden states or is for Flux.
         mask: What to see of ``image``, shape (B, H, W), the last one of all pictures that have none of
             their own; the rest is grey.
 
@@ -97,7 +97,7 @@ def embeds_of_nothing(adapter: IPAdapter, vision: VisionTower | None, positive: 
     Raises:
         InputError: If CLIP vision is needed, and there is none.
     """
-    tower = require_vision(adapter, vision) if adapter.layout.kind != "plain" else None
+    tower = None if _has_empty_embedding(adapter) else require_vision(adapter, vision)
     return _nothing(adapter, tower, positive)
 
 
@@ -158,9 +158,10 @@ def require_vision(adapter: IPAdapter, vision: VisionTower | None) -> VisionTowe
     known = VISION_KINDS_BY_PROJECTION if adapter.layout.kind == "plain" else VISION_KINDS_BY_WIDTH
     wanted = known.get(adapter.layout.input_width, "another CLIP vision model")
     if tower is None:
+        otherwise = "" if adapter.layout.flux else ", or use IPAdapterUnifiedLoader"
         raise InputError(
             f'IP-Adapter "{adapter.name}" needs a CLIP vision model',
-            hint=f"Connect clip_vision to a CLIPVisionLoader with {wanted}, or use IPAdapterUnifiedLoader.",
+            hint=f"Connect clip_vision to a CLIPVisionLoader with {wanted}{otherwise}.",
         )
     width = tower.layout.projection if adapter.layout.kind == "plain" else tower.layout.width
     if width != adapter.layout.input_width:
@@ -170,16 +171,34 @@ def require_vision(adapter: IPAdapter, vision: VisionTower | None) -> VisionTowe
             code="model_mismatch",
             hint=f"Load {wanted} with CLIPVisionLoader.",
         )
+    if adapter.layout.kind == "deep" and not tower.layout.has_head:
+        raise ModelError(
+            f'CLIP vision "{tower.name}" lacks its head, whose embedding IP-Adapter "{adapter.name}" reads',
+            code="model_incomplete",
+            hint="Get the version of it that has vision_model.head, as sigclip_vision_patch14_384.",
+        )
     return tower
 
 
 def _seen(adapter: IPAdapter, tower: VisionTower, image: Tensor, mask: Tensor | None = None) -> Tensor:
-    output = encode_pictures(tower, image, mask=None if mask is None else sized(mask, len(image)))
-    return output.image_embeds if adapter.layout.kind == "plain" else output.penultimate_hidden_states
+    if mask is not None:
+        mask = sized(mask, len(image))
+    # SigLIP was trained on squeezed pictures, CLIP on their middle.
+    output = encode_pictures(tower, image, crops=not tower.layout.is_siglip, mask=mask)
+    if adapter.layout.kind == "plain":
+        return output.image_embeds
+    if output.pooled is not None:
+        return output.pooled
+    return output.penultimate_hidden_states
+
+
+def _has_empty_embedding(adapter: IPAdapter) -> bool:
+    """Whether zeros stand for no picture, as the adapter was trained; XLabs' and InstantX's take black."""
+    return adapter.layout.kind == "plain" and not adapter.layout.flux
 
 
 def _nothing(adapter: IPAdapter, tower: VisionTower | None, positive: Tensor) -> Tensor:
-    if tower is None or adapter.layout.kind == "plain":
+    if tower is None or _has_empty_embedding(adapter):
         return torch.zeros_like(positive)
     black = torch.zeros(1, tower.layout.image_size, tower.layout.image_size, 3)
     return sized(_seen(adapter, tower, black), len(positive))

@@ -102,25 +102,30 @@ _SINGLE: dict[int, dict[str, _Factors]] = {
 _COMPOSITION = {16: _SD_COMPOSITION, 11: _XL_COMPOSITION}
 
 
-def voice(weight_type: WeightType, weight: float, index: int, count: int, part: Part) -> Voice:
+def voice(weight_type: WeightType, weight: float, index: int, count: int, part: Part | None) -> Voice:
     """Return how an image prompt speaks in one transformer.
 
     Args:
         weight_type: How weight is spread.
         weight: The user's.
         index: Number of the transformer.
-        count: How many the UNet has.
-        part: Where it stands.
+        count: How many the network has.
+        part: Where it stands in a UNet; ``None`` in Flux.
 
     Raises:
-        InputError: If the weight type names transformers of a full UNet, and this one has fewer.
+        InputError: If the weight type names parts or transformers of a full UNet, and this is none.
     """
-    if weight_type in _WEAK_PARTS:
-        return Voice(weight * (_WEAK if part in _WEAK_PARTS[weight_type] else 1.0))
     if weight_type == "linear":
         return Voice(weight)
     if weight_type in _EASED:
         return Voice(weight * (_LEAST + (1 - _LEAST) * _EASED[weight_type](index / count)))
+    if part is None:
+        raise InputError(
+            f'the weight type "{weight_type}" is made for the parts of a UNet, which Flux has not',
+            hint='Choose "linear", or one of those that ease in or out.',
+        )
+    if weight_type in _WEAK_PARTS:
+        return Voice(weight * (_WEAK if part in _WEAK_PARTS[weight_type] else 1.0))
     if count not in _SINGLE:
         raise InputError(
             f'the weight type "{weight_type}" is made for the 16 transformers of Stable Diffusion 1.x or the '

@@ -1,6 +1,6 @@
 """What turns image embeddings into tokens beside those of the prompt.
 
-Parameters are named as in the files of https://huggingface.co/h94/IP-Adapter.
+Parameters are named as in the files of https://huggingface.co/h94/IP-Adapter; XLabs' go by other names.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from bridge.models import RESAMPLER_HEAD_WIDTH as HEAD_WIDTH
-from bridge.models import IPAdapterLayout
+from bridge.models import XLABS_NAMES, IPAdapterLayout
 
 
 def empty_adapter(layout: IPAdapterLayout) -> "AdapterNetwork":
@@ -19,8 +19,16 @@ def empty_adapter(layout: IPAdapterLayout) -> "AdapterNetwork":
         return AdapterNetwork(layout)
 
 
+def adapter_names(layout: IPAdapterLayout, parameter: str) -> list[str]:
+    """Return the names that a parameter has in a file."""
+    if layout.flux == "xlabs":
+        for part, theirs in XLABS_NAMES.items():
+            parameter = parameter.replace(part, theirs)
+    return [parameter]
+
+
 class AdapterNetwork(nn.Module):
-    """An IP-Adapter: a projection, and keys and values for each cross-attention.
+    """An IP-Adapter: a projection, and keys and values for each attention.
 
     Source: Ye et al. 2023, §3.2.
     """
@@ -28,9 +36,10 @@ class AdapterNetwork(nn.Module):
     def __init__(self, layout: IPAdapterLayout) -> None:
         super().__init__()
         self.image_proj: nn.Module = _projection(layout)
+        step, first = (1, 0) if layout.flux else (2, 1)
         self.ip_adapter = nn.ModuleDict(
             {
-                str(2 * index + 1): _KeysAndValues(layout.context_width, width)
+                str(step * index + first): _KeysAndValues(layout, width)
                 for index, width in enumerate(layout.layer_widths)
             }
         )
@@ -41,31 +50,40 @@ class AdapterNetwork(nn.Module):
         return tokens
 
     def keys_and_values(self, index: int, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what the cross-attention of a number is to look up; each (B, tokens, layer width)."""
-        layer: Any = self.ip_adapter[str(2 * index + 1)]
+        """Return what the attention of a number is to look up; each (B, tokens, layer width)."""
+        layer: Any = list(self.ip_adapter.values())[index]
         return layer.to_k_ip(tokens), layer.to_v_ip(tokens)
 
 
 class _KeysAndValues(nn.Module):
-    def __init__(self, context_width: int, width: int) -> None:
+    def __init__(self, layout: IPAdapterLayout, width: int) -> None:
         super().__init__()
-        self.to_k_ip = nn.Linear(context_width, width, bias=False)
-        self.to_v_ip = nn.Linear(context_width, width, bias=False)
+        has_bias = layout.flux == "xlabs"
+        self.to_k_ip = nn.Linear(layout.context_width, width, bias=has_bias)
+        self.to_v_ip = nn.Linear(layout.context_width, width, bias=has_bias)
 
 
 def _projection(layout: IPAdapterLayout) -> nn.Module:
-    if layout.kind == "plus":
-        return _Resampler(layout)
-    return _Perceptron(layout) if layout.kind == "full" else _Projection(layout)
+    match layout.kind:
+        case "plus":
+            return _Resampler(layout)
+        case "full":
+            return _Perceptron(layout)
+        case "plain" | "deep":
+            return _Projection(layout)
 
 
 class _Projection(nn.Module):
-    """From one embedding to a few tokens."""
+    """From one embedding to a few tokens, by one linear layer or two."""
 
     def __init__(self, layout: IPAdapterLayout) -> None:
         super().__init__()
         self.tokens = layout.tokens
-        self.proj = nn.Linear(layout.input_width, layout.tokens * layout.context_width)
+        made = layout.tokens * layout.context_width
+        self.proj: nn.Module = nn.Linear(layout.inner_width or layout.input_width, made)
+        if layout.kind == "deep":
+            first = nn.Linear(layout.input_width, layout.inner_width)
+            self.proj = nn.Sequential(first, nn.GELU(), self.proj)
         self.norm = nn.LayerNorm(layout.context_width)
 
     def forward(self, embeds: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Steering a model by what pictures show."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,15 +14,17 @@ from bridge.diffusion.ip_adapter.attention import (
     EmbedsScaling,
     FittedMask,
     Hint,
+    HintedAttention,
     cross_attentions,
     with_hints,
 )
 from bridge.diffusion.ip_adapter.embedding import IPAdapter, sized
 from bridge.diffusion.ip_adapter.emphasis import Voice, WeightType, voice
+from bridge.diffusion.ip_adapter.joint_attention import HintedJointAttention, joint_attentions, normed
 from bridge.diffusion.residency import Network
 from bridge.diffusion.types import DiffusionModel
 from bridge.errors import InputError, ModelError
-from bridge.models import UNET_FAMILIES
+from bridge.models import UNET_FAMILIES, Family
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +33,7 @@ class Emphasis:
 
     Args:
         weight: Of what they say; 1 is as trained, negative is away from it.
-        weight_type: How weight is spread over the UNet.
+        weight_type: How weight is spread over the network.
         scaling: What weight multiplies.
         start: Fraction of the noise schedule at which they begin, 0..1.
         end: Fraction at which they end.
@@ -60,13 +62,14 @@ def add_image_prompt(
 
     Raises:
         ModelError: Code ``model_mismatch`` if the adapter was made for another family.
-        InputError: If embeddings are not what the adapter reads, the mask is empty, or the weight type is
-            made for another UNet.
+        InputError: If embeddings are not what the adapter reads, the mask is empty, or the weight type or
+            the scaling is made for another network.
     """
     _require_match(model, adapter)
     _require_readable(adapter, positive, negative)
     _require_area(emphasis.mask)
-    attentions = cross_attentions(model.unet.shapes)
+    _require_scaling(adapter, emphasis)
+    attentions = _attentions(model, adapter)
     count = 1 + max(each.transformer for each in attentions)
     voices = {
         index: speaks
@@ -96,14 +99,14 @@ def add_image_prompt(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _ImagePrompt:
-    """What a UNet with one image prompt more is built from.
+    """What a network with one image prompt more is built from.
 
     Args:
         adapter: What makes tokens of embeddings.
         embeds: For positive prompts, and for negative ones.
         emphasis: How they steer.
         sigmas: Noise levels at which they begin and end.
-        voices: Path of a cross-attention → its number, and how strongly they speak there.
+        voices: Path of an attention → its number, and how strongly they speak there.
     """
 
     adapter: IPAdapter
@@ -127,8 +130,8 @@ class _ImagePrompt:
         return sum(each.nbytes for each in self.embeds) + (0 if mask is None else mask.nbytes)
 
     @torch.inference_mode()
-    def hints(self, where: Placement) -> dict[str, Hint]:
-        """Compute what it says, once for all steps."""
+    def hints(self, base: Network[Any], where: Placement) -> dict[str, Hint]:
+        """Compute what it says to a network, once for all steps."""
         module = self.adapter.network.module()
         embeds = torch.cat(self.embeds).to(where.device, where.dtype)
         tokens = module.tokens(embeds)
@@ -136,17 +139,21 @@ class _ImagePrompt:
         mask = None
         if self.emphasis.mask is not None:
             mask = FittedMask(self.emphasis.mask.to(where.device, where.dtype))
-        return {
-            path: self._hint(*module.keys_and_values(index, _for(speaks, tokens)), speaks.weight, mask)
-            for path, (index, speaks) in self.voices.items()
-        }
-
-    def _hint(self, keys: Tensor, values: Tensor, weight: float, mask: FittedMask | None) -> Hint:
-        return Hint(keys, values, *self.sigmas, mask).weighted(weight, self.emphasis.scaling)
+        flux, found = self.adapter.layout.flux, {}
+        for path, (index, speaks) in self.voices.items():
+            keys, values = module.keys_and_values(index, _for(speaks, tokens))
+            if flux == "instantx":
+                head_width = base.shapes["transformer_blocks.0.attn.norm_q.weight"][0]
+                keys, values = normed(keys, head_width), normed(values, head_width)
+            hint = Hint(keys, values, *self.sigmas, mask, is_projected=flux != "xlabs")
+            found[path] = hint.weighted(speaks.weight, self.emphasis.scaling)
+        return found
 
 
 def _build(base: Network[Any], prompt: _ImagePrompt, where: Placement) -> Any:
-    return with_hints(base.module(), prompt.hints(where))
+    processor = HintedJointAttention if prompt.adapter.layout.flux else HintedAttention
+    hints = prompt.hints(base, where)  # before the base, for which the adapter may have to make room
+    return with_hints(base.module(), hints, processor)
 
 
 def _for(speaks: Voice, tokens: Tensor) -> Tensor:
@@ -154,12 +161,21 @@ def _for(speaks: Voice, tokens: Tensor) -> Tensor:
     return torch.stack((torch.zeros_like(tokens[0]), tokens[0])) if speaks.is_inverted else tokens
 
 
+def _attentions(model: DiffusionModel, adapter: IPAdapter) -> list[CrossAttention]:
+    """Return where the adapter speaks in a network; nowhere if it was made for other families."""
+    flux, shapes = adapter.layout.flux, model.unet.shapes
+    if flux:
+        return joint_attentions(shapes, flux) if model.family is Family.FLUX else []
+    return cross_attentions(shapes) if model.family in UNET_FAMILIES else []
+
+
 def _require_match(model: DiffusionModel, adapter: IPAdapter) -> None:
     layout = adapter.layout
-    if model.family in UNET_FAMILIES:
-        widths, contexts = _widths(model.unet, cross_attentions(model.unet.shapes))
-        if widths == layout.layer_widths and contexts == {layout.context_width}:
-            return
+    shapes = [model.unet.shapes[f"{each.path}.to_k.weight"] for each in _attentions(model, adapter)]
+    contexts = {layout.context_width} if layout.flux else {shape[1] for shape in shapes}
+    widths = tuple(shape[0] for shape in shapes)
+    if shapes and widths == layout.layer_widths and contexts == {layout.context_width}:
+        return
     made_for = layout.family.value if layout.family else f"prompt embeddings of width {layout.context_width}"
     same = made_for == model.family.value
     raise ModelError(
@@ -170,14 +186,9 @@ def _require_match(model: DiffusionModel, adapter: IPAdapter) -> None:
     )
 
 
-def _widths(unet: Network[Any], attentions: Sequence[CrossAttention]) -> tuple[tuple[int, ...], set[int]]:
-    shapes = [unet.shapes[f"{each.path}.to_k.weight"] for each in attentions]
-    return tuple(shape[0] for shape in shapes), {shape[1] for shape in shapes}
-
-
 def _require_readable(adapter: IPAdapter, positive: Tensor, negative: Tensor) -> None:
     layout = adapter.layout
-    rank = 2 if layout.kind == "plain" else 3
+    rank = 2 if layout.kind in ("plain", "deep") else 3
     for embeds, name in ((positive, "pos_embed"), (negative, "neg_embed")):
         if (embeds.ndim, embeds.shape[-1], embeds.shape[1:]) != (
             rank,
@@ -191,6 +202,14 @@ def _require_readable(adapter: IPAdapter, positive: Tensor, negative: Tensor) ->
                 hint="Embed pictures with IPAdapterEncoder and the IP-Adapter that they are applied with.",
                 input_name=name,
             )
+
+
+def _require_scaling(adapter: IPAdapter, emphasis: Emphasis) -> None:
+    if adapter.layout.flux and emphasis.scaling.endswith("w/ C penalty"):
+        raise InputError(
+            f'the scaling "{emphasis.scaling}" reckons with the widths of a UNet, and Flux is none',
+            hint='Choose "V only" or "K+V".',
+        )
 
 
 def _require_area(mask: Tensor | None) -> None:

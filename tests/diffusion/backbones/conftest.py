@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-import torch
 from torch import Tensor
 
 from bridge.diffusion import SAMPLERS, DiffusionModel, Network, Prompt
@@ -12,21 +11,9 @@ from bridge.diffusion.denoiser import Denoiser
 from bridge.diffusion.flow import flow_schedule
 from bridge.diffusion.noise import NoiseSource
 from bridge.models import Family
+from tests.diffusion.tiny_transformers import error, noise, seeded
 
 SIGMAS = (1.0, 0.7, 0.4, 0.0)
-
-
-def seeded(module: Any, seed: int = 1) -> Any:
-    """Give a module weights that keep signals at their size, and make every input count."""
-    generator = torch.Generator().manual_seed(seed)
-    for parameter in module.parameters():
-        spread = parameter[0].numel() ** -0.5 if parameter.ndim > 1 else 0.3
-        parameter.data = torch.randn(parameter.shape, generator=generator) * spread
-    return module.eval().requires_grad_(False)
-
-
-def noise(*shape: int, seed: int) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.fixture(scope="session", name="seeded")
@@ -80,12 +67,6 @@ def run(as_node: Callable[[Any], Any]) -> Run:
     return follow
 
 
-@pytest.fixture(scope="session")
-def error() -> Callable[[Tensor, Tensor], float]:
-    """Relative error of one tensor against another."""
-
-    def of(found: Tensor, expected: Tensor) -> float:
-        assert found.shape == expected.shape
-        return float((found - expected).norm() / expected.norm())
-
-    return of
+@pytest.fixture(scope="session", name="error")
+def _error() -> Callable[[Tensor, Tensor], float]:
+    return error

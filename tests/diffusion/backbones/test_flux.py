@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 from diffusers import (
-    AutoencoderKL,
     FlowMatchEulerDiscreteScheduler,
     FluxControlPipeline,
     FluxFillPipeline,
@@ -22,11 +21,11 @@ from bridge.diffusion.backbones import Outset, backbone_of
 from bridge.diffusion.backbones.patches import to_latents, to_tokens
 from bridge.errors import ModelError, UnsupportedModel
 from bridge.models import Family
+from tests.diffusion.tiny_transformers import SCALING, SHIFT, tiny_vae
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers'
 
 TOLERANCE = 1e-5
-SCALING, SHIFT = 0.3611, 0.1159
 GUIDANCE = 30.0
 Make = Callable[..., DiffusionModel]
 
@@ -52,18 +51,8 @@ def prompt(noise: Callable[..., Tensor]) -> Prompt:
 
 
 @pytest.fixture
-def vae(seeded: Callable[..., Any]) -> Any:
-    """An autoencoder without chance."""
-    module = seeded(
-        AutoencoderKL(
-            block_out_channels=(4, 4, 4, 4), down_block_types=("DownEncoderBlock2D",) * 4, norm_num_groups=2,
-            up_block_types=("UpDecoderBlock2D",) * 4, latent_channels=16, use_quant_conv=False,
-            use_post_quant_conv=False, scaling_factor=SCALING, shift_factor=SHIFT,
-        )
-    )  # fmt: skip
-    module.encoder.conv_out.weight[16:] = 0.0
-    module.encoder.conv_out.bias[16:] = -30.0
-    return module
+def vae() -> Any:
+    return tiny_vae()
 
 
 def theirs(

@@ -1,8 +1,9 @@
-"""Tiny IP-Adapters in the published layout, for the tiny UNet of the tests beside this folder."""
+"""Tiny IP-Adapters in the published layouts, for the tiny UNet of the other tests and a tiny Flux."""
 
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -12,16 +13,20 @@ from bridge.diffusion import Network
 from bridge.diffusion.clip_vision import (
     VisionTower,
     empty_vision_tower,
+    load_clip_vision,
     vision_config,
     with_positions,
 )
 from bridge.models import VisionLayout
+from tests.diffusion import vision_weights
 
 WIDTHS = (16, 16, 16, 32)
 """Of the tiny UNet's cross-attentions: encoder, decoder (two), middle."""
 
 CONTEXT = 16
 HIDDEN, POOLED = 32, 24
+
+FLUX_WIDTH, FLUX_CONTEXT, SIGLIP_WIDTH = 32, 12, 64
 
 State = dict[str, Tensor]
 
@@ -93,6 +98,62 @@ def write_adapter(tmp_path: Path) -> Callable[..., Path]:
         return file
 
     return write
+
+
+@pytest.fixture
+def write_xlabs(tmp_path: Path) -> Callable[..., Path]:
+    """Write an adapter in the names of XLabs, for some layers that treat words and picture apart."""
+
+    def write(layers: int = 2) -> Path:
+        state = linear("ip_adapter_proj_model.proj", 4 * FLUX_CONTEXT, POOLED, 1)
+        state |= norm("ip_adapter_proj_model.norm", FLUX_CONTEXT)
+        for layer in range(layers):
+            for offset, part in enumerate("kv"):
+                name = f"double_blocks.{layer}.processor.ip_adapter_double_stream_{part}_proj"
+                state |= linear(name, FLUX_WIDTH, FLUX_CONTEXT, 100 + 4 * layer + 2 * offset)
+        save_file(state, tmp_path / "xlabs.safetensors")
+        return tmp_path / "xlabs.safetensors"
+
+    return write
+
+
+@pytest.fixture
+def write_instantx(tmp_path: Path) -> Callable[..., Path]:
+    """Write an adapter in the names of InstantX, for two layers of either kind."""
+
+    def write() -> Path:
+        state = linear("proj.0", 2 * SIGLIP_WIDTH, SIGLIP_WIDTH, 1)
+        state |= linear("proj.2", 6 * FLUX_CONTEXT, 2 * SIGLIP_WIDTH, 3) | norm("norm", FLUX_CONTEXT)
+        state = {f"image_proj.{name}": each for name, each in state.items()}
+        for layer in range(4):
+            for offset, part in enumerate("kv"):
+                name = f"ip_adapter.{layer}.to_{part}_ip"
+                state |= linear(name, FLUX_WIDTH, FLUX_CONTEXT, 100 + 2 * layer + offset, bias=False)
+        save_file(state, tmp_path / "instantx.safetensors")
+        return tmp_path / "instantx.safetensors"
+
+    return write
+
+
+@pytest.fixture
+def write_siglip(tmp_path: Path) -> Callable[..., Path]:
+    """Write a tiny SigLIP, with its head or without."""
+
+    def write(*, has_head: bool = True) -> Path:
+        state = {name: np.array(each) for name, each in vision_weights.siglip_state().items()}
+        kept = {
+            name: torch.from_numpy(each) for name, each in state.items() if has_head or ".head." not in name
+        }
+        save_file(kept, tmp_path / "siglip.safetensors")
+        return tmp_path / "siglip.safetensors"
+
+    return write
+
+
+@pytest.fixture
+def siglip(write_siglip: Callable[..., Path]) -> VisionTower:
+    """A tower of the width that InstantX's adapter reads."""
+    return load_clip_vision(write_siglip(), "tiny SigLIP")
 
 
 @pytest.fixture(scope="session")

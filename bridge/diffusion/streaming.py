@@ -1,0 +1,278 @@
+"""Running a network of which not all layers fit the device: those that do not visit it while they run.
+
+1. A layer is a module with tensors of its own. One that visits rests in ordinary memory, and borrows its
+   tensors on the device while it runs; nothing is copied back. Whatever part of the network is called, it
+   works; and so does a twin that shares layers with it, or was copied from it.
+2. On CUDA the layers that followed last time are already on their way while one runs, on a stream of
+   copies. A layer waits for its own copies; they are let go of when what computes on them is done.
+3. All that visits, and is on its way or not done, takes no more than a limit; a single larger layer does.
+4. What a visit begins from is moved into pinned memory once, as copies on a stream of their own want it.
+"""
+
+import logging
+import weakref
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+log = logging.getLogger(__name__)
+
+_VISIT = "_visit"
+
+_SLAB_BYTES = 2**28
+"""Pinned memory is taken in pieces of this size: torch rounds each up to a power of two."""
+
+_LEAST_PINNED_BYTES = 2**20
+_ALIGNMENT = 256
+
+
+def stream_to(
+    device: torch.device, module: nn.Module, staying: Collection[str] = (), limit_bytes: int = 0
+) -> None:
+    """Let a network that rests in ordinary memory run on a device.
+
+    Args:
+        device: Where it runs.
+        module: Its inputs must be on the device.
+        staying: Paths of the layers that move there now; the others visit.
+        limit_bytes: What may visit at the same time.
+    """
+    if device.type == "cuda":
+        _stream(device, module, staying, Visits(_CopyStream(device), limit_bytes))
+    else:
+        _stream(device, module, staying, Visits(_NoStream(device), 0))
+
+
+def _stream(device: torch.device, module: nn.Module, staying: Collection[str], visits: "Visits") -> None:
+    def come(layer: nn.Module, args: Any) -> None:
+        visits.begin(layer)
+
+    def go(layer: nn.Module, args: Any, output: Any) -> None:
+        visits.end(layer)
+
+    for path, layer in module.named_modules():
+        if not (layer._parameters or layer._buffers):
+            continue
+        if path in staying:
+            _put(layer, {name: tensor.to(device) for name, tensor in _tensors(layer)})
+        else:
+            layer.register_forward_pre_hook(come)
+            layer.register_forward_hook(go, always_call=True)
+
+
+class Lane(Protocol):
+    """How tensors get to a device."""
+
+    def fetch(self, layer: nn.Module) -> tuple[Mapping[str, Tensor], Any]:
+        """Begin to copy a layer's tensors; returns the copies by name, and what tells that they are there."""
+
+    def join(self, copies: Mapping[str, Tensor], arrival: Any) -> None:
+        """Have what computes from now on wait for copies."""
+
+    def mark(self) -> Any:
+        """Return what tells that all is done which computes until now."""
+
+    def is_done(self, mark: Any) -> bool:
+        """Tell whether it is."""
+
+    def wait(self, mark: Any) -> None:
+        """Wait until it is."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Visit:
+    """Copies of a layer's tensors on the device."""
+
+    copies: Mapping[str, Tensor]
+    arrival: Any
+
+    @property
+    def nbytes(self) -> int:
+        return sum(copy.nbytes for copy in self.copies.values())
+
+
+class Visits:
+    """The layers that are on a device for a while.
+
+    Args:
+        lane: How they get there.
+        limit_bytes: What they may take there together; 0 to fetch none before it runs.
+    """
+
+    def __init__(self, lane: Lane, limit_bytes: int) -> None:
+        self._lane = lane
+        self._limit = limit_bytes
+        self._coming: weakref.WeakKeyDictionary[nn.Module, _Visit] = weakref.WeakKeyDictionary()
+        self._leaving: deque[tuple[Any, _Visit]] = deque()
+        self._next: weakref.WeakKeyDictionary[nn.Module, weakref.ref[nn.Module]] = weakref.WeakKeyDictionary()
+        self._last: weakref.ref[nn.Module] | None = None
+
+    def begin(self, layer: nn.Module) -> None:
+        """Let a layer run on the device."""
+        if self._last is not None and (last := self._last()) is not None:
+            self._next[last] = weakref.ref(layer)
+        self._last = weakref.ref(layer)
+        visit = self._arrived(layer)
+        if visit is None:
+            self._make_room(_resting_bytes(layer), least_leaving=0)
+            visit = _Visit(*self._lane.fetch(layer))
+        self._lane.join(visit.copies, visit.arrival)
+        layer.__dict__[_VISIT] = visit, dict(layer._parameters), dict(layer._buffers)
+        _put(layer, visit.copies)
+
+    def end(self, layer: nn.Module) -> None:
+        """Give a layer back what it rests in, and send for those that followed it last time."""
+        held = layer.__dict__.pop(_VISIT, None)
+        if held is None:  # it failed before it began
+            return
+        visit, parameters, buffers = held
+        layer._parameters.update(parameters)
+        layer._buffers.update(buffers)
+        self._leaving.append((self._lane.mark(), visit))
+        while self._leaving and self._lane.is_done(self._leaving[0][0]):
+            self._leaving.popleft()
+        for following in self._followers(layer):
+            if not self._make_room(_resting_bytes(following), least_leaving=1):
+                break
+            self._coming[following] = _Visit(*self._lane.fetch(following))
+
+    def _arrived(self, layer: nn.Module) -> _Visit | None:
+        """Return the copies of a layer that was sent for; what should have come before it did not run."""
+        while self._coming:
+            first, visit = next(iter(self._coming.items()))
+            del self._coming[first]
+            if first is layer:
+                return visit
+        return None
+
+    def _followers(self, layer: nn.Module) -> Iterator[nn.Module]:
+        """Yield the layers that followed last time, one after another, and are not on their way yet."""
+        seen = {layer}
+        while (link := self._next.get(layer)) is not None:
+            following = link()
+            if following is None or following in seen:
+                return
+            layer = following
+            seen.add(layer)
+            if layer not in self._coming and _VISIT not in layer.__dict__:
+                yield layer
+
+    def _make_room(self, wanted_bytes: int, least_leaving: int) -> bool:
+        """Wait for layers to be done until there is room, but for the newest; tells whether there is."""
+        while self._taken + wanted_bytes > self._limit and len(self._leaving) > least_leaving:
+            mark, _ = self._leaving.popleft()
+            self._lane.wait(mark)
+        return self._taken + wanted_bytes <= self._limit
+
+    @property
+    def _taken(self) -> int:
+        return sum(visit.nbytes for visit in self._coming.values()) + sum(
+            visit.nbytes for _, visit in self._leaving
+        )
+
+
+class _NoStream:
+    """Copies that are there at once, or that the device itself puts in order."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+
+    def fetch(self, layer: nn.Module) -> tuple[Mapping[str, Tensor], None]:
+        return {name: tensor.to(self._device) for name, tensor in _tensors(layer)}, None
+
+    def join(self, copies: Mapping[str, Tensor], arrival: None) -> None:
+        pass
+
+    def mark(self) -> None:
+        pass
+
+    def is_done(self, mark: None) -> bool:
+        return True
+
+    def wait(self, mark: None) -> None:
+        pass
+
+
+class _CopyStream:
+    """Copies to a CUDA device beside what it computes."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self._pinned = _PinnedMemory()
+
+    def fetch(self, layer: nn.Module) -> tuple[Mapping[str, Tensor], torch.cuda.Event]:
+        _put(layer, {name: self._pinned.moved(tensor) for name, tensor in _tensors(layer)})
+        with torch.cuda.stream(self._stream):
+            copies = {name: tensor.to(self._device, non_blocking=True) for name, tensor in _tensors(layer)}
+            return copies, self._stream.record_event()
+
+    def join(self, copies: Mapping[str, Tensor], arrival: torch.cuda.Event) -> None:
+        present = torch.cuda.current_stream(self._device)
+        present.wait_event(arrival)
+        for copy in copies.values():  # for those that are dropped, with their network, before they are done
+            copy.record_stream(present)
+
+    def mark(self) -> torch.cuda.Event:
+        event: torch.cuda.Event = torch.cuda.current_stream(self._device).record_event()
+        return event
+
+    def is_done(self, mark: torch.cuda.Event) -> bool:
+        return bool(mark.query())  # type: ignore[no-untyped-call]
+
+    def wait(self, mark: torch.cuda.Event) -> None:
+        mark.synchronize()
+
+
+class _PinnedMemory:
+    """Ordinary memory that does not move, from which a device copies by itself."""
+
+    def __init__(self) -> None:
+        self._slab = torch.empty(0, dtype=torch.uint8)
+        self._used = 0
+        self._is_refused = False
+
+    def moved(self, tensor: Tensor) -> Tensor:
+        """Return a tensor there; small ones, and all if the system gives no more, as they are."""
+        is_small = tensor.nbytes < _LEAST_PINNED_BYTES
+        if is_small or self._is_refused or not tensor.is_cpu or tensor.is_pinned():
+            return tensor
+        try:
+            return self._packed(tensor)
+        except RuntimeError as error:  # Windows gives half of its memory at most
+            log.warning("no more pinned memory, copies to the device are slower: %s", error)
+            self._is_refused = True
+            return tensor
+
+    @torch.inference_mode(False)
+    @torch.no_grad()
+    def _packed(self, tensor: Tensor) -> Tensor:
+        if self._used + tensor.nbytes > len(self._slab):
+            size = max(_SLAB_BYTES, tensor.nbytes)
+            self._slab, self._used = torch.empty(size, dtype=torch.uint8, pin_memory=True), 0
+        flat = self._slab[self._used : self._used + tensor.nbytes].view(tensor.dtype)
+        self._used += -(-tensor.nbytes // _ALIGNMENT) * _ALIGNMENT
+        strides = torch.empty_like(tensor, device="meta").stride()  # as they are, without gaps
+        return flat.as_strided(tensor.shape, strides).copy_(tensor)
+
+
+def _tensors(layer: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    for name, tensor in (*layer._parameters.items(), *layer._buffers.items()):
+        if tensor is not None:
+            yield name, tensor
+
+
+def _put(layer: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    for name, tensor in tensors.items():
+        if name in layer._buffers:
+            layer._buffers[name] = tensor
+        elif layer._parameters[name] is not tensor:
+            layer._parameters[name] = nn.Parameter(tensor, requires_grad=False)
+
+
+def _resting_bytes(layer: nn.Module) -> int:
+    return sum(tensor.nbytes for _, tensor in _tensors(layer))

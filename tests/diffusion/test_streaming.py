@@ -1,0 +1,214 @@
+"""Networks of which layers rest in ordinary memory while they run elsewhere; "meta" stands for the device."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from bridge.diffusion import streaming
+from bridge.diffusion.patching import twin_of
+from bridge.diffusion.streaming import Visits, stream_to
+
+META = torch.device("meta")
+LAYER_BYTES = 4 * (8 * 8 + 8)
+
+
+class Failing(torch.nn.Linear):
+    def forward(self, input: Tensor) -> Tensor:
+        assert self.weight.device == META
+        raise RuntimeError("broken")
+
+
+def weights(module: torch.nn.Module) -> set[str]:
+    return {tensor.device.type for tensor in (*module.parameters(), *module.buffers())}
+
+
+def test_layers_visit_the_device_and_nothing_is_copied_back() -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4)).eval()
+    before = [tensor.data_ptr() for tensor in (*module.parameters(), *module.buffers())]
+    stream_to(META, module)
+    output = module(torch.empty(2, 3, device=META))
+    assert output.device == META
+    assert weights(module) == {"cpu"}
+    assert [tensor.data_ptr() for tensor in (*module.parameters(), *module.buffers())] == before
+
+
+def test_it_computes_what_it_did() -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.GELU(), torch.nn.Linear(4, 2))
+    x = torch.randn(5, 3)
+    expected = module(x)
+    stream_to(torch.device("cpu"), module)
+    assert torch.equal(module(x), expected)
+
+
+def test_a_layer_that_fails_gives_its_weights_back() -> None:
+    module = torch.nn.Sequential(Failing(3, 4))
+    stream_to(META, module)
+    with pytest.raises(RuntimeError, match="broken"):
+        module(torch.empty(2, 3, device=META))
+    assert weights(module) == {"cpu"}
+
+
+def test_a_twin_streams_as_well() -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 2))
+    stream_to(META, module)
+    twin = twin_of(module, ["0.weight"])
+    twin[0].weight = torch.nn.Parameter(torch.zeros(4, 3))
+    assert twin(torch.empty(2, 3, device=META)).device == META
+    assert weights(twin) == weights(module) == {"cpu"}
+
+
+def test_layers_that_stay_move_once_and_the_others_visit() -> None:
+    module = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 5), nn.Linear(5, 2))
+    stream_to(META, module, {"1"})
+    assert [layer.weight.device.type for layer in module] == ["cpu", "meta", "cpu"]
+    there = module[1].weight
+    assert module(torch.empty(2, 3, device=META)).device == META
+    assert module[1].weight is there
+
+
+class Lane:
+    """Copies that are under way until somebody waits for them; notes what is asked of it.
+
+    Args:
+        names: What each layer is called in notes.
+    """
+
+    def __init__(self, names: Mapping[nn.Module, str]) -> None:
+        self.names = names
+        self.notes: list[str] = []
+        self.present = ""
+        self.done: set[str] = set()
+
+    def fetch(self, layer: nn.Module) -> tuple[dict[str, Tensor], str]:
+        self.notes.append(f"fetch {self.names[layer]}")
+        return {name: each.to(META) for name, each in layer.named_parameters()}, self.names[layer]
+
+    def join(self, copies: Mapping[str, Tensor], arrival: str) -> None:
+        self.present = arrival
+        self.notes.append(f"run {arrival}")
+
+    def mark(self) -> str:
+        return self.present
+
+    def is_done(self, mark: str) -> bool:
+        return mark in self.done
+
+    def wait(self, mark: str) -> None:
+        self.notes.append(f"wait for {mark}")
+
+
+def visited(count: int, limit: int) -> tuple[nn.Sequential, Lane]:
+    """A network of equal layers, all of which visit, at most so many at a time."""
+    module = nn.Sequential(*(nn.Linear(8, 8) for _ in range(count)))
+    lane = Lane({layer: name for name, layer in zip("abcdefgh", module, strict=False)})
+    streaming._stream(META, module, (), Visits(lane, limit * LAYER_BYTES))
+    return module, lane
+
+
+def run(module: nn.Module) -> None:
+    assert module(torch.empty(1, 8, device=META)).device == META
+
+
+def test_layers_that_followed_last_time_are_fetched_while_one_runs() -> None:
+    module, lane = visited(3, limit=3)
+    run(module)
+    assert lane.notes == ["fetch a", "run a", "fetch b", "run b", "fetch c", "run c"]
+    lane.notes.clear()
+    run(module)
+    assert lane.notes == [
+        *("wait for a", "fetch a", "run a", "wait for b", "fetch b", "wait for c", "fetch c"),
+        *("run b", "wait for a", "fetch a", "run c", "wait for b", "fetch b"),
+    ]
+
+
+def test_visits_never_take_more_than_their_limit() -> None:
+    module, lane = visited(6, limit=3)
+    held: list[int] = []
+    visits = Visits(lane, 3 * LAYER_BYTES)
+    for layer in (*module, *module, *module):
+        visits.begin(layer)
+        held.append(visits._taken + LAYER_BYTES)
+        visits.end(layer)
+        held.append(visits._taken)
+    assert max(held) == 3 * LAYER_BYTES
+
+
+def test_a_layer_larger_than_the_limit_visits_alone() -> None:
+    module, lane = visited(2, limit=0)
+    for _ in range(2):
+        run(module)
+    first = ("fetch a", "run a", "wait for a", "fetch b", "run b")
+    assert lane.notes == [*first, "wait for b", *first]
+
+
+def test_what_is_done_is_let_go_of_without_waiting() -> None:
+    module, lane = visited(3, limit=3)
+    lane.done = {"a", "b", "c"}
+    for _ in range(3):
+        run(module)
+    assert not any(note.startswith("wait") for note in lane.notes)
+
+
+def test_another_way_through_the_network_is_followed() -> None:
+    module, lane = visited(4, limit=4)
+    x = torch.empty(1, 8, device=META)
+    for way in ("abcd", "acd", "acd"):
+        lane.notes.clear()
+        for name in way:
+            assert module["abcd".index(name)](x).device == META
+    assert "fetch b" not in lane.notes
+    assert [note for note in lane.notes if note.startswith("run")] == ["run a", "run c", "run d"]
+
+
+def test_a_forgotten_twin_is_not_kept_by_what_followed_it() -> None:
+    module, lane = visited(2, limit=4)
+    twin = twin_of(module, ["1.weight"])
+    twin[1].weight = nn.Parameter(torch.zeros(8, 8), requires_grad=False)
+    lane.names = {**lane.names, twin[1]: "twin"}
+    for network in (module, twin, module):
+        run(network)
+    lane.names = {}
+    kept = torch.utils.weak.WeakTensorKeyDictionary()
+    kept[twin[1].weight] = True
+    del twin, network
+    assert len(kept) == 0
+
+
+def test_pinned_memory_is_taken_in_slabs_and_keeps_the_layout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no card, ordinary memory stands for pinned memory."""
+    sizes = []
+
+    def empty(size: int, *, dtype: torch.dtype, pin_memory: bool = False) -> Any:
+        sizes.append(size)
+        return torch.zeros(size, dtype=dtype)
+
+    monkeypatch.setattr(streaming, "_LEAST_PINNED_BYTES", 16)
+    monkeypatch.setattr(streaming, "_SLAB_BYTES", 4096)
+    monkeypatch.setattr(streaming.torch, "empty", empty)
+    memory = streaming._PinnedMemory()
+    square = torch.randn(4, 3, 5, 5).to(memory_format=torch.channels_last)
+    narrow, small = torch.randn(700).to(torch.float8_e4m3fn), torch.ones(2)
+    moved = [memory.moved(each) for each in (square, narrow, small)]
+    assert sizes == [0, 4096]
+    assert moved[2] is small
+    assert torch.equal(moved[0], square)
+    assert moved[0].stride() == square.stride()
+    assert torch.equal(moved[1].float(), narrow.float())
+    assert moved[0].untyped_storage().data_ptr() == moved[1].untyped_storage().data_ptr()
+    assert memory.moved(torch.ones(2000)).nbytes == 8000
+    assert sizes == [0, 4096, 8000]
+
+
+def test_memory_that_cannot_be_pinned_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+    memory, weight = streaming._PinnedMemory(), torch.randn(1024, 1024)
+
+    def refuse(*args: Any, **settings: Any) -> Any:
+        raise RuntimeError("CUDA error: out of memory")
+
+    monkeypatch.setattr(streaming.torch, "empty", refuse)
+    assert memory.moved(weight) is weight
+    assert memory.moved(weight) is weight
+    assert len(caplog.records) == 1
