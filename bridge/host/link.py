@@ -108,6 +108,10 @@ class Link:
         if not self._presets_request:
             self._presets_request = self.session.ask("presets")
 
+    def ask_presets_again(self) -> None:
+        """Have the presets told anew: there are other models to choose from now."""
+        self._presets_request = ""
+
     def receive(self, message: protocol.Message) -> None:
         """Take note of a message that is about the connection."""
         if isinstance(message, protocol.State):

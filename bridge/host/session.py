@@ -61,6 +61,14 @@ class Session:
         """
         return self._send(lambda request: protocol.Query(request, subject))
 
+    def request(self, message: Callable[[str], protocol.Message]) -> str:
+        """Send a request of any kind; returns its name.
+
+        Args:
+            message: Makes the message, given the name.
+        """
+        return self._send(message)
+
     def submit(self, frame: protocol.Frame, recipe: Recipe, wants_preview: bool = True) -> str:
         """Queue a job that looks at a frame; returns its request, which the daemon's answer names."""
         return self._send(
