@@ -38,7 +38,7 @@ def png_of(width: int, height: int, filtered: bytes, texts: Mapping[str, str] | 
 
 
 def read_texts(file: Path) -> dict[str, str]:
-    """Return the texts of a PNG that ``png_of`` made; nothing where it is damaged or another's."""
+    """Return the plain texts of a PNG (iTXt and tEXt); nothing where it is damaged or none."""
     try:
         data = file.read_bytes()
     except OSError:
@@ -55,6 +55,9 @@ def read_texts(file: Path) -> dict[str, str]:
         if kind == b"iTXt":
             keyword, _, rest = body.partition(b"\0")
             texts[keyword.decode("latin-1")] = rest[4:].decode("utf-8", "replace")
+        if kind == b"tEXt":
+            keyword, _, rest = body.partition(b"\0")
+            texts[keyword.decode("latin-1")] = rest.decode("latin-1")
         place += 12 + length
     return {}
 
