@@ -6,7 +6,17 @@ from __future__ import annotations
 import bpy
 from bpy.app.handlers import persistent
 
-from . import changes, controls, operators, panels, projection_operators, properties, quiet, scene_copy
+from . import (
+    changes,
+    controls,
+    new_preset,
+    operators,
+    panels,
+    projection_operators,
+    properties,
+    quiet,
+    scene_copy,
+)
 from .preferences import Preferences
 from .report import problem_from
 from .screens import shown_areas
@@ -21,7 +31,13 @@ CALM_S = 0.2
 ASLEEP_S = 1.0
 """While there is nothing but the panel."""
 
-CLASSES = (Preferences, *operators.CLASSES, *projection_operators.CLASSES, *panels.CLASSES)
+CLASSES = (
+    Preferences,
+    *operators.CLASSES,
+    *projection_operators.CLASSES,
+    *panels.CLASSES,
+    *new_preset.CLASSES,
+)
 
 _drawn = ""
 """What the panel said when it was last redrawn."""
@@ -32,6 +48,7 @@ def register() -> None:
     properties.register()
     for item in CLASSES:
         bpy.utils.register_class(item)
+    new_preset.register()
     changes.register()
     quiet.watch_renders()
     for handlers, function in _handlers():
@@ -50,6 +67,7 @@ def unregister() -> None:
     quiet.stop_watching_renders()
     changes.unregister()
     controls.withdraw_all()
+    new_preset.unregister()
     for item in reversed(CLASSES):
         bpy.utils.unregister_class(item)
     properties.unregister()
@@ -60,6 +78,7 @@ def _tick() -> float:
     here = studio()
     here.tick()
     try:
+        new_preset.show_once(here.new_preset)
         said = panels.summary()
         if said != _drawn:
             _drawn = said

@@ -26,6 +26,7 @@ from ._bridge.host import maps
 from ._bridge.host.diagnosis import Diagnosis
 from ._bridge.host.errand import Errand
 from ._bridge.host.link import Link
+from ._bridge.host.new_preset import NewPreset
 from ._bridge.host.preset import Preset
 from ._bridge.host.tasks import Task, Tasks
 from ._bridge.host.words import DISCONNECTED, NO_ANSWER
@@ -82,6 +83,7 @@ class Studio:
         live: The live view, while it is on.
         animation: The frame range that is being rendered, if one is.
         diagnosis: The last one, under way or over.
+        new_preset: A preset that is being made of a workflow.
     """
 
     def __init__(self) -> None:
@@ -99,6 +101,7 @@ class Studio:
         self.live: LiveView | None = None
         self.animation: Animation | None = None
         self.diagnosis: Diagnosis | None = None
+        self.new_preset = NewPreset(self.link)
         self._maps: Task | None = None
         self._errand = Errand(self.link)
         self._heard_at = time.monotonic()
@@ -187,7 +190,17 @@ class Studio:
             self.live.receive(message)
         if self.diagnosis is not None:
             self.diagnosis.receive(message)
+        self._receive_for_preset(message)
         self.tasks.receive(message, self.link.session)
+
+    def _receive_for_preset(self, message: protocol.Message) -> None:
+        """Note what the daemon says about a preset that is being made; a fault is shown as any other."""
+        was_waiting = self.new_preset.is_waiting
+        self.new_preset.receive(message)
+        if was_waiting and not self.new_preset.is_waiting:
+            self.problem = self.new_preset.problem
+            if self.new_preset.saved:
+                self.notice = f'Saved as "{self.new_preset.saved}": it is among the presets now'
 
     def _tick(self) -> None:
         if self.link.session is not None:

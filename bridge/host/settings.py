@@ -87,6 +87,12 @@ ACTIONS = {
     "cancel": ("Cancel", "Give up what is being made; pictures and frames that are there stay"),
     "live": ("Live", "Repaint this viewport whenever the view, the scene or a control changes"),
     "keep_live": ("Keep", "Keep the picture that Live shows, as a result of its own"),
+    "open_workflow": (
+        "Open Workflow…",
+        "Open a workflow, or a picture that holds one, to make a preset of it",
+    ),
+    "save_preset": ("Save Preset", "Keep the preset; every program that uses this daemon has it"),
+    "discard_preset": ("Discard", "Make no preset of this workflow"),
     "show_maps": ("Preview Maps", "Capture the view and see the control maps that are made of it"),
     "add_object": (
         "Add Object",

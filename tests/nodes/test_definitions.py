@@ -17,8 +17,8 @@ from bridge.nodes import load
 
 SIGNATURES: dict[str, Any] = json.loads(Path(__file__).with_name("comfyui_signatures.json").read_text())
 OURS = {
-    "ObjectConditioning", "ObjectMask", "ObjectPrompts", "ObjectRepaint", "SendToHost", "ViewportComposite",
-    "HostPicture", "ViewportEdges", "ViewportFrame",
+    "HostPicture", "ObjectConditioning", "ObjectMask", "ObjectPrompts", "ObjectRepaint", "SendToHost",
+    "ViewportComposite", "ViewportEdges", "ViewportFrame",
 }  # fmt: skip
 FIELDS = (
     "type", "default", "minimum", "maximum", "step", "choices", "choices_from", "is_multiline", "is_lazy",
