@@ -143,7 +143,7 @@ def read_asked(path: Path | None, preset: str) -> Source | Preset:
             code="no_workflow",
             hint="As in: framebridge run workflow.json, or framebridge run --preset stylize --frame F.npz.",
         )
-    return load_preset(preset) if path is None else read_source(path)
+    return load_preset(preset, Settings().preset_folders) if path is None else read_source(path)
 
 
 def settings_of(request: Request) -> Settings:

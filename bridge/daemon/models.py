@@ -65,6 +65,7 @@ class ModelDesk:
     def __init__(self, settings: Settings, service: JobService, network: Network) -> None:
         self._catalogue = Catalogue(settings.model_roots, model_folder())
         self._service = service
+        self._preset_folders = settings.preset_folders
         self._loop: asyncio.AbstractEventLoop | None = None
         planner = Planner(lambda given: Web(network, credentials(given)), data_folder() / "models")
         self._pulls = Pulls(planner, self._tell)
@@ -121,7 +122,7 @@ class ModelDesk:
     async def _lacking(self, message: LackingModels) -> Answer:
         workflow = message.workflow
         if message.preset:
-            workflow = expand_preset(message.preset, message.values)
+            workflow = expand_preset(message.preset, message.values, self._preset_folders)
         definitions = await self._service.definitions()
         found = await asyncio.to_thread(
             lacking_models, workflow, definitions, self._catalogue, message.editor
