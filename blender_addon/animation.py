@@ -40,7 +40,7 @@ from .png import encode_png
 from .recipe import current_recipe
 from .report import problem_from
 from .results import folder_path, write_picture
-from .source import Take, needs_surfaces, viewport_again, wanted_view
+from .source import Take, viewport_again, wanted_for, wanted_view
 from .viewport import View, Viewport
 from .wire import frame_of
 
@@ -158,7 +158,7 @@ class Animation:
         if preset_of(viewport.scene.framebridge) != self._preset:
             raise differs(self._folder, "gets no frames of another preset")
         recipe = self._shot.fixed(current_recipe(viewport.scene))
-        self._take = frame, recipe, self._studio.take(viewport, needs_surfaces(self._preset, recipe))
+        self._take = frame, recipe, self._studio.take(viewport, wanted_for(self._preset, recipe))
         self._send_taken(*self._take)
 
     def _send_taken(self, frame: int, recipe: Recipe, take: Take) -> None:

@@ -16,7 +16,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
 from ._bridge.errors import BridgeError
-from ._bridge.host.preset import FROM_CAPTURE, FROM_SHOT, Control, Preset, Unit
+from ._bridge.host.preset import FROM_CAPTURE, FROM_SCENE, FROM_SHOT, Control, Preset, Unit
 from ._bridge.host.recipe import LARGEST_SEED as LARGEST
 from .properties import Settings
 
@@ -168,7 +168,7 @@ def _withdraw(attribute: str) -> None:
 
 
 def _is_shown(control: Control) -> bool:
-    return control.name not in FROM_CAPTURE | FROM_SHOT
+    return control.name not in FROM_CAPTURE | FROM_SCENE | FROM_SHOT
 
 
 def _properties(preset: Preset) -> dict[str, Any]:

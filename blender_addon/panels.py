@@ -8,15 +8,20 @@ import bpy
 from . import display, projection
 from ._bridge.errors import BridgeError, Problem
 from ._bridge.host import maps
-from ._bridge.host.preset import FROM_CAPTURE, FROM_SHOT, Control, Preset
+from ._bridge.host.objects import wants_objects
+from ._bridge.host.preset import FROM_CAPTURE, FROM_SCENE, FROM_SHOT, Control, Preset
 from ._bridge.host.recipe import has_word
 from ._bridge.host.words import sentence
 from .controls import attribute_of, preset_of, presets, use_attribute_of, values_of
+from .objects import Bound
 from .preferences import may_go_online
 from .properties import Settings
 from .studio import studio
 
 CATEGORY = "Framebridge"
+
+KIND_ICONS = {"object": "OBJECT_DATA", "collection": "OUTLINER_COLLECTION", "material": "MATERIAL"}
+"""Of what a prompt is bound to."""
 
 MOST_WORDS = 160
 """Of a model, in a menu."""
@@ -124,6 +129,39 @@ class _Units(_Panel):
                 box.label(text=f"{maps.TITLES[name]}: this preset has no ControlNet for it")
                 _draw_map(box, name)
         layout.operator("framebridge.show_maps", icon="IMAGE_DATA")
+
+
+class _Objects(_Panel):
+    bl_label = "Objects"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Need a preset that takes prompts of single objects."""
+        preset = _preset(context.scene.framebridge)
+        return preset is not None and wants_objects(preset)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the list, the line that is looked at, and what the list covers."""
+        layout, settings = self.layout, context.scene.framebridge
+        row = layout.row()
+        row.template_list(
+            "FRAMEBRIDGE_UL_objects", "", settings, "objects", settings, "objects_index", rows=4
+        )
+        column = row.column(align=True)
+        column.operator("framebridge.add_object", text="", icon="ADD")
+        column.operator("framebridge.remove_object", text="", icon="REMOVE")
+        column.separator()
+        for direction, icon in (("UP", "TRIA_UP"), ("DOWN", "TRIA_DOWN")):
+            column.operator("framebridge.move_object", text="", icon=icon).direction = direction
+        if settings.objects:
+            place = min(settings.objects_index, len(settings.objects) - 1)
+            _draw_bound(layout.column(), context, settings.objects[place])
+        else:
+            _draw_text(
+                layout, context, "Select objects and press + to give them prompts of their own.", "INFO"
+            )
+        layout.operator("framebridge.show_objects", icon="MOD_MASK")
+        _draw_map(layout, "objects")
 
 
 class _Capture(_Panel):
@@ -260,6 +298,25 @@ class Presets(bpy.types.Menu):
         """Draw one line a preset."""
         for preset in presets():
             self.layout.operator("framebridge.choose_preset", text=preset.title).preset = preset.name
+
+
+class Objects(bpy.types.UIList):
+    """Objects with prompts of their own"""
+
+    bl_idname = "FRAMEBRIDGE_UL_objects"
+
+    def draw_item(
+        self, context, layout, data, item, icon, active_data, active_property, index=0, flag=0
+    ) -> None:
+        """Draw what is bound, and its prompt; what is missing is red."""
+        row = layout.row(align=True)
+        row.active = item.is_used
+        row.prop(item, "is_used", text="")
+        name = row.row(align=True)
+        name.alert = bool(item.label) and item.item is None
+        missing = f"{item.label} is missing" if item.label else "Choose one below"
+        name.label(text=item.title if item.item is not None else missing, icon=KIND_ICONS[item.kind])
+        row.prop(item, "prompt", text="", emboss=False)
 
 
 class Words(bpy.types.Menu):
@@ -414,6 +471,18 @@ def _shows_overlay(context: bpy.types.Context) -> bool:
     return is_wanted and space.type == "VIEW_3D" and space.overlay.show_overlays
 
 
+def _draw_bound(layout: bpy.types.UILayout, context: bpy.types.Context, bound: Bound) -> None:
+    layout.row(align=True).prop(bound, "kind", expand=True)
+    layout.prop(bound, bound.kind, text="")
+    if bound.label and bound.item is None:
+        row = layout.column()
+        row.alert = True
+        _draw_text(row, context, f'"{bound.label}" is not in this file any more: choose another.', "ERROR")
+    layout.prop(bound, "prompt", text="", icon="OUTLINER_OB_FONT")
+    layout.prop(bound, "control", slider=True)
+    layout.row(align=True).prop(bound, "paint", expand=True)
+
+
 def _draw_progress(layout: bpy.types.UILayout, fraction: float, words: str) -> None:
     if hasattr(layout, "progress"):  # Blender 4.0 and later
         layout.progress(factor=fraction, text=words)
@@ -458,7 +527,13 @@ def _draw_text(layout: bpy.types.UILayout, context: bpy.types.Context, text: str
 
 def _listed_controls(preset: Preset, is_advanced: bool) -> list[Control]:
     """Return the controls that have no place of their own in the panel."""
-    elsewhere = FROM_CAPTURE | FROM_SHOT | preset.unit_controls | {"prompt", "negative_prompt", "strength"}
+    elsewhere = (
+        FROM_CAPTURE
+        | FROM_SCENE
+        | FROM_SHOT
+        | preset.unit_controls
+        | {"prompt", "negative_prompt", "strength"}
+    )
     return [
         control
         for control in preset.controls
@@ -477,7 +552,17 @@ def _in_both_editors() -> tuple[type, ...]:
     """Return a panel class for each of ours and each editor; sub-panels name their parent's."""
     classes = []
     for space, short in (("VIEW_3D", "view"), ("IMAGE_EDITOR", "image")):
-        for base in (_Main, _Controls, _Units, _Capture, _Results, _Projection, _Animation, _Advanced):
+        for base in (
+            _Main,
+            _Controls,
+            _Units,
+            _Objects,
+            _Capture,
+            _Results,
+            _Projection,
+            _Animation,
+            _Advanced,
+        ):
             name = f"FRAMEBRIDGE_PT_{short}{base.__name__.lower()}"
             body = {"bl_space_type": space, "bl_idname": name}
             if base is not _Main:
@@ -486,4 +571,4 @@ def _in_both_editors() -> tuple[type, ...]:
     return tuple(classes)
 
 
-CLASSES = (Presets, Words, History, *_in_both_editors())
+CLASSES = (Presets, Objects, Words, History, *_in_both_editors())

@@ -12,12 +12,12 @@ from ._bridge import protocol
 from ._bridge.errors import BridgeError, Problem
 from ._bridge.host.recipe import Recipe, sized
 from ._bridge.host.tasks import Task
-from ._bridge.host.words import NO_PICTURE, oddity, progress_of
+from ._bridge.host.words import NO_PICTURE, oddity, progress_of, sentence
 from .capture import Capture
 from .controls import preset_of
 from .recipe import advance_seed, current_recipe, draw_seed
 from .report import problem_from
-from .source import Take, needs_surfaces
+from .source import Take, wanted_for
 from .viewport import View, Viewport
 from .wire import frame_of
 
@@ -52,7 +52,7 @@ class Picture:
         self._recipe = current_recipe(scene)
         self._task: Task | None = None
         self._view: View | None = None
-        self._take: Take | None = studio.take(viewport, needs_surfaces(self._preset, self._recipe))
+        self._take: Take | None = studio.take(viewport, wanted_for(self._preset, self._recipe))
         advance_seed(scene)
         self.tick()
 
@@ -114,7 +114,7 @@ class Picture:
         elif not task.pictures:
             self._end(NO_PICTURE)
         else:
-            self.notice = task.warnings[0].message if task.warnings else ""
+            self.notice = sentence(task.warnings[0]) if task.warnings else ""
             try:
                 self._take_in(task.pictures, scene)
                 self._end(notice=self.notice)

@@ -4,9 +4,18 @@
 from typing import Any
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
+from bpy.props import (
+    BoolProperty,
+    CollectionProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
 
 from ._bridge.host.settings import SETTINGS
+from .objects import Bound
 from .screens import shown_areas
 
 SOURCES = (
@@ -90,6 +99,9 @@ class Settings(bpy.types.PropertyGroup):
         name="Result", description="Its place in the list", get=_result_index, set=_set_result_index
     )
 
+    objects: CollectionProperty(type=Bound)
+    objects_index: IntProperty(name="Object", description="The line that is looked at")
+
     frames_folder: StringProperty(
         **_named("frames_folder") | {"default": "//framebridge/shot"},
         subtype="DIR_PATH",
@@ -100,6 +112,7 @@ class Settings(bpy.types.PropertyGroup):
 
 def register() -> None:
     """Add the settings to every scene."""
+    bpy.utils.register_class(Bound)
     bpy.utils.register_class(Settings)
     bpy.types.Scene.framebridge = PointerProperty(type=Settings)
 
@@ -108,3 +121,4 @@ def unregister() -> None:
     """Take them away; their values stay in the file."""
     del bpy.types.Scene.framebridge
     bpy.utils.unregister_class(Settings)
+    bpy.utils.unregister_class(Bound)

@@ -6,7 +6,17 @@ from __future__ import annotations
 import bpy
 from bpy.app.handlers import persistent
 
-from . import changes, controls, operators, panels, projection_operators, properties, quiet, scene_copy
+from . import (
+    changes,
+    controls,
+    object_operators,
+    operators,
+    panels,
+    projection_operators,
+    properties,
+    quiet,
+    scene_copy,
+)
 from .preferences import Preferences
 from .report import problem_from
 from .screens import shown_areas
@@ -21,7 +31,13 @@ CALM_S = 0.2
 ASLEEP_S = 1.0
 """While there is nothing but the panel."""
 
-CLASSES = (Preferences, *operators.CLASSES, *projection_operators.CLASSES, *panels.CLASSES)
+CLASSES = (
+    Preferences,
+    *operators.CLASSES,
+    *object_operators.CLASSES,
+    *projection_operators.CLASSES,
+    *panels.CLASSES,
+)
 
 _drawn = ""
 """What the panel said when it was last redrawn."""

@@ -38,7 +38,7 @@ from .picture import Picture, keep
 from .preferences import locator
 from .report import problem_from
 from .shown_result import ShownResult
-from .source import Take, viewport_again, viewport_of, wanted_view
+from .source import Take, Wanted, viewport_again, viewport_of, wanted_view
 from .thumbnails import Thumbnails
 from .viewport import Viewport
 from .wire import frame_of
@@ -282,7 +282,7 @@ class Studio:
         self.diagnosis = Diagnosis(self.link, self.tasks, BlenderTrial(self, viewport))
         return self.diagnosis
 
-    def take(self, viewport: Viewport, with_surfaces: bool) -> Take:
+    def take(self, viewport: Viewport, wanted: Wanted) -> Take:
         """Begin to capture what a scene's settings ask for.
 
         Raises:
@@ -290,7 +290,7 @@ class Studio:
         """
         if viewport.scene.framebridge.source == "RENDER":
             self.make_room()
-        return Take(self.capturer, viewport, with_surfaces)
+        return Take(self.capturer, viewport, wanted)
 
     def show(self, image: bpy.types.Image, scene: bpy.types.Scene) -> None:
         """Show a result where the settings say: over the viewport, in Image Editors, behind the camera.
