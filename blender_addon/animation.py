@@ -187,7 +187,7 @@ class Animation:
             if not task.pictures:
                 reason = (task.problems or (NO_PICTURE,))[0]
                 raise error_from([replace(reason, message=f"frame {frame}: {reason.message}")])
-            texts = {RECIPE_TEXT: recipe.to_json(), **self._shot.text}
+            texts = {RECIPE_TEXT: recipe.drawn(task.texts).to_json(), **self._shot.text}
             self._pictures[frame] = encode_png(display.rows_of(task.pictures[0]), texts)
             while self._under_way and self._under_way[0] in self._pictures:
                 self._write(self._under_way.popleft())

@@ -17,6 +17,7 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, Po
 
 from ._bridge.errors import BridgeError
 from ._bridge.host.preset import FROM_CAPTURE, FROM_SCENE, FROM_SHOT, Control, Preset, Unit
+from ._bridge.host.prompt_words import suggestions
 from ._bridge.host.recipe import LARGEST_SEED as LARGEST
 from .properties import Settings
 
@@ -191,7 +192,7 @@ def _properties(preset: Preset) -> dict[str, Any]:
 def _property(control: Control, is_weight: bool) -> Any:
     about = {"name": control.label, "description": control.help}
     if control.type == "text":
-        return StringProperty(**about, default=control.default)
+        return StringProperty(**about, default=control.default, **_search(control.choices))
     if control.type == "boolean":
         return BoolProperty(**about, default=control.default)
     if control.type == "integer":
@@ -212,6 +213,17 @@ def _property(control: Control, is_weight: bool) -> Any:
         return StringProperty(**about, default=control.default)
     default = control.default if control.default in choices else choices[0]
     return EnumProperty(**about, items=_items(choices), default=default)
+
+
+def _search(words: tuple[str, ...]) -> dict[str, Any]:
+    """Return the arguments that offer a model's words while a text is typed; any other text stands, too."""
+    if not words:
+        return {}
+
+    def search(group: bpy.types.PropertyGroup, context: bpy.types.Context, typed: str) -> list[str]:
+        return suggestions(typed, words)
+
+    return {"search": search, "search_options": {"SUGGESTION"}}
 
 
 def _items(choices: tuple[str, ...]) -> list[tuple[str, str, str, int]]:

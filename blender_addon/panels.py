@@ -15,6 +15,8 @@ from ._bridge.host.words import sentence
 from .controls import attribute_of, preset_of, presets, use_attribute_of, values_of
 from .objects import Bound
 from .preferences import may_go_online
+from .prompt_menus import draw_batch
+from .prompts import drawn_text
 from .properties import Settings
 from .studio import studio
 
@@ -93,6 +95,21 @@ class _Controls(_Panel):
                 row.prop(settings, "seed_mode", text="")
             else:
                 layout.prop(group, attribute_of(control.name))
+
+
+class _Prompts(_Panel):
+    bl_label = "Prompts"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Need a preset with a prompt."""
+        preset = _preset(context.scene.framebridge)
+        return preset is not None and preset.find("prompt") is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw what is done with many prompts, and with dynamic ones."""
+        draw_batch(self.layout, context.scene.framebridge)
 
 
 class _Units(_Panel):
@@ -429,10 +446,12 @@ def _draw_preset(
     layout.menu("FRAMEBRIDGE_MT_presets", text=preset.title, icon="PRESET")
     if settings.preset_digest and settings.preset_digest != preset.digest:
         _draw_text(layout, context, "This preset has changed since its values were set: check them.", "INFO")
-    _draw_prompts(layout, settings, preset)
+    _draw_prompts(layout, context, settings, preset)
 
 
-def _draw_prompts(layout: bpy.types.UILayout, settings: Settings, preset: Preset) -> None:
+def _draw_prompts(
+    layout: bpy.types.UILayout, context: bpy.types.Context, settings: Settings, preset: Preset
+) -> None:
     group = values_of(settings, preset)
     column = layout.column(align=True)
     for name, icon in (("prompt", "OUTLINER_OB_FONT"), ("negative_prompt", "REMOVE")):
@@ -441,8 +460,15 @@ def _draw_prompts(layout: bpy.types.UILayout, settings: Settings, preset: Preset
             continue
         row = column.row(align=True)
         row.prop(group, attribute_of(name), text="", icon=icon)
+        if name == "prompt":
+            row.menu("FRAMEBRIDGE_MT_prompt_history", text="", icon="TIME")
+        else:
+            row.menu("FRAMEBRIDGE_MT_negatives", text="", icon="PRESET")
         if name == "prompt" and control.choices:
             row.menu("FRAMEBRIDGE_MT_words", text="", icon="DOWNARROW_HLT")
+    drawn = drawn_text(settings, preset, context.scene) if preset.find("prompt") else ""
+    if drawn:
+        _draw_text(layout, context, f"Drawn: {drawn}", "FILE_TEXT")
     if preset.find("strength") is not None:
         layout.prop(group, attribute_of("strength"), slider=True)
 
@@ -555,6 +581,7 @@ def _in_both_editors() -> tuple[type, ...]:
         for base in (
             _Main,
             _Controls,
+            _Prompts,
             _Units,
             _Objects,
             _Capture,

@@ -89,7 +89,10 @@ class Picture:
     def _send(self, capture: Capture) -> None:
         view = self._view = capture.seen
         self._recipe = sized(self._recipe, self._preset, view.width, view.height)
-        request = self._studio.link.session.submit(frame_of(capture), self._recipe)
+        self._submit(frame_of(capture))
+
+    def _submit(self, frame: protocol.Frame) -> None:
+        request = self._studio.link.session.submit(frame, self._recipe)
         task = Task(request, on_end=self._painted, on_preview=self._show_preview)
         self._task = self._studio.tasks.add(task)
 
@@ -116,13 +119,15 @@ class Picture:
         else:
             self.notice = sentence(task.warnings[0]) if task.warnings else ""
             try:
-                self._take_in(task.pictures, scene)
+                self._take_in(task, scene)
                 self._end(notice=self.notice)
             except Exception as error:  # the picture is there; what it is worth depends on being told
                 self._end(problem_from(error))
 
-    def _take_in(self, planes: list[protocol.Plane], scene: bpy.types.Scene) -> None:
+    def _take_in(self, task: Task, scene: bpy.types.Scene) -> None:
         """Keep the pictures first, then write them, then show the first."""
+        planes = task.pictures
+        self._recipe = self._recipe.drawn(task.texts)
         images = [keep(plane, self._recipe, self._view, scene) for plane in planes]
         self.notice = oddity(planes[0].shape, self._view.width, self._view.height) or self.notice
         push_undo("Framebridge Result")

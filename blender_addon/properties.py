@@ -67,6 +67,18 @@ class Settings(bpy.types.PropertyGroup):
     height: IntProperty(**_named("height"), step=64, subtype="PIXEL")
     seed_mode: EnumProperty(**_named("seed_mode"))
 
+    is_dynamic: BoolProperty(**_named("is_dynamic"))
+    batch_from: EnumProperty(**_named("batch_from"))
+    batch_text: PointerProperty(
+        name="Text", description="A text of this file, with one prompt a line", type=bpy.types.Text
+    )
+    batch_file: StringProperty(
+        name="File",
+        description="A text file with one prompt a line; # begins a comment",
+        subtype="FILE_PATH",
+        options=_RELATIVE,
+    )
+
     to_overlay: BoolProperty(
         name="In the Viewport",
         description="Show results over the view that they were made from",

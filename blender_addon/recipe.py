@@ -22,6 +22,7 @@ def current_recipe(scene: bpy.types.Scene) -> Recipe:
     """
     preset = preset_of(scene.framebridge)
     recipe = Recipe(preset.name, read_values(scene.framebridge, preset), preset.digest)
+    recipe = recipe.with_dynamic() if scene.framebridge.is_dynamic else recipe
     return with_objects(recipe, preset, bindings_in(scene), selected_in(scene))
 
 

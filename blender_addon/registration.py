@@ -13,6 +13,8 @@ from . import (
     operators,
     panels,
     projection_operators,
+    prompt_menus,
+    prompt_operators,
     properties,
     quiet,
     scene_copy,
@@ -36,6 +38,8 @@ CLASSES = (
     *operators.CLASSES,
     *object_operators.CLASSES,
     *projection_operators.CLASSES,
+    *prompt_operators.CLASSES,
+    *prompt_menus.CLASSES,
     *panels.CLASSES,
 )
 

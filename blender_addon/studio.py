@@ -26,9 +26,13 @@ from ._bridge.host import maps
 from ._bridge.host.diagnosis import Diagnosis
 from ._bridge.host.errand import Errand
 from ._bridge.host.link import Link
+from ._bridge.host.negatives import Negatives
+from ._bridge.host.prompt_file import Line
+from ._bridge.host.recipe import PROMPT
 from ._bridge.host.tasks import Task, Tasks
 from ._bridge.host.words import DISCONNECTED, NO_ANSWER
 from .animation import Animation
+from .batch import Batch
 from .capture import Capturer
 from .controls import offer
 from .diagnosis import BlenderTrial
@@ -36,6 +40,8 @@ from .live import LiveView
 from .overlay import Overlay
 from .picture import Picture, keep
 from .preferences import locator
+from .prompts import book, lines_of
+from .recipe import current_recipe
 from .report import problem_from
 from .shown_result import ShownResult
 from .source import Take, Wanted, viewport_again, viewport_of, wanted_view
@@ -84,6 +90,7 @@ class Studio:
 
     def __init__(self) -> None:
         self.link = Link(locator, offer, name="blender", version=bpy.app.version_string)
+        self.negatives = Negatives()
         self.tasks = Tasks()
         self.capturer = Capturer()
         self.overlay = Overlay(_mixing)
@@ -174,6 +181,7 @@ class Studio:
         """Pass a message on to whom it is about."""
         self._heard_at = time.monotonic()
         self.link.receive(message)
+        self.negatives.receive(message)
         if self.live is not None:
             self.live.receive(message)
         if self.diagnosis is not None:
@@ -183,6 +191,8 @@ class Studio:
     def _tick(self) -> None:
         if self.link.session is not None:
             self.link.tick()
+            if self.link.is_ready:
+                self.negatives.tick(self.link.session)
             for message in self.link.session.pump(BUDGET_S):
                 self.receive(message)
         elif self.is_looked_at and self.link.problem is None:
@@ -252,6 +262,16 @@ class Studio:
             BridgeError: Why it cannot be.
         """
         self._ask(context, self._begin_picture)
+
+    def ask_for_prompts(self, context: bpy.types.Context) -> None:
+        """Capture once and have it repainted for each prompt of a text; results come by themselves.
+
+        Raises:
+            BridgeError: Why it cannot be, or what is wrong with the text.
+        """
+        with self._told():
+            lines = lines_of(context.scene.framebridge)
+        self._ask(context, lambda viewport: self._begin_batch(viewport, lines))
 
     def ask_for_maps(self, context: bpy.types.Context) -> None:
         """Capture the view and have the daemon draw its control maps, which become thumbnails.
@@ -340,7 +360,16 @@ class Studio:
             raise
 
     def _begin_picture(self, viewport: Viewport) -> None:
+        prompt = current_recipe(viewport.scene).values.get(PROMPT, "")
         self.picture = Picture(self, viewport)
+        try:
+            book.remember(prompt)
+        except BridgeError as error:
+            self.notice = error.message
+        self._tick_picture()
+
+    def _begin_batch(self, viewport: Viewport, lines: list[Line]) -> None:
+        self.picture = Batch(self, viewport, lines)
         self._tick_picture()
 
     def _begin_animation(self, viewport: Viewport, starts_over: bool) -> None:
