@@ -40,7 +40,7 @@ from .png import encode_png
 from .recipe import current_recipe
 from .report import problem_from
 from .results import folder_path, write_picture
-from .source import Take, needs_surfaces, viewport_again, wanted_view
+from .source import Take, viewport_again, wanted_for, wanted_view
 from .viewport import View, Viewport
 from .wire import frame_of
 from .worked_on import refuse_in_motion, with_chosen_pictures
@@ -160,7 +160,7 @@ class Animation:
         if preset_of(viewport.scene.framebridge) != self._preset:
             raise differs(self._folder, "gets no frames of another preset")
         recipe = self._shot.fixed(current_recipe(viewport.scene))
-        self._take = frame, recipe, self._studio.take(viewport, needs_surfaces(self._preset, recipe))
+        self._take = frame, recipe, self._studio.take(viewport, wanted_for(self._preset, recipe))
         self._send_taken(*self._take)
 
     def _send_taken(self, frame: int, recipe: Recipe, take: Take) -> None:
@@ -191,7 +191,7 @@ class Animation:
             if not task.pictures:
                 reason = (task.problems or (NO_PICTURE,))[0]
                 raise error_from([replace(reason, message=f"frame {frame}: {reason.message}")])
-            texts = {RECIPE_TEXT: recipe.to_json(), **self._shot.text}
+            texts = {RECIPE_TEXT: recipe.drawn(task.texts).to_json(), **self._shot.text}
             self._pictures[frame] = encode_png(display.rows_of(task.pictures[0]), texts)
             while self._under_way and self._under_way[0] in self._pictures:
                 self._write(self._under_way.popleft())

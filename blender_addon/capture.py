@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Capture what a view of the scene shows: colour, true depth, normals, object ids, camera.
+"""Capture what a view of the scene shows: colour, true depth, normals, object ids, names, camera.
 
 Rules:
 1. Everything happens on Blender's main thread, and never inside a render handler.
@@ -20,9 +20,22 @@ from mathutils import Matrix
 
 from .boot import start_gpu
 from .geometry import clip_range, in_front, is_told, linear_depth, scaled
+from .names import Naming
+from .ranks import Identity, Samples, listed, sampled
 from .settings import temporarily
-from .surfaces import FORMAT, draw_surfaces, surface_shader
+from .surfaces import (
+    FORMAT,
+    NUMBER_FORMAT,
+    Meshes,
+    draw_numbers,
+    draw_surfaces,
+    number_shader,
+    surface_shader,
+)
 from .viewport import CaptureError, View, Viewport
+
+SAMPLES = 3
+"""Along a side of a pixel, of what it shows by name: masks have borders of ten levels."""
 
 _DRAWN_BY_VIEWPORT = frozenset({"BLENDER_WORKBENCH", "BLENDER_EEVEE", "BLENDER_EEVEE_NEXT"})
 
@@ -43,6 +56,7 @@ class Capture:
             sky's is.
         object_id: uint16 (H, W); 0 where there is no object.
         object_names: The object with id n is ``object_names[n - 1]``.
+        identity: What each pixel shows by name, if anybody asked for it.
     """
 
     color: np.ndarray
@@ -55,6 +69,7 @@ class Capture:
     normal: np.ndarray | None = None
     object_id: np.ndarray | None = None
     object_names: tuple[str, ...] = ()
+    identity: Identity | None = None
 
     @property
     def is_all_sky(self) -> bool:
@@ -66,16 +81,24 @@ class Capturer:
     """Captures views, and keeps its GPU memory for the next one of the same size."""
 
     def __init__(self) -> None:
-        self._canvases: dict[str, gpu.types.GPUOffScreen] = {}
-        self._shader: gpu.types.GPUShader | None = None
+        self._size = 0, 0
+        self._canvases: dict[tuple[str, int], gpu.types.GPUOffScreen] = {}
+        self._shaders: dict[str, gpu.types.GPUShader] = {}
 
-    def capture(self, viewport: Viewport, view: View, with_surfaces: bool = False) -> Capture:
+    def capture(
+        self,
+        viewport: Viewport,
+        view: View,
+        with_surfaces: bool = False,
+        named: frozenset[str] = frozenset(),
+    ) -> Capture:
         """Draw the view and read it back.
 
         Args:
             viewport: Whose shading the colours have (a Blender without a window has only ``SOLID``).
             view: Where to look from, and the size.
             with_surfaces: Whether to tell normals and object ids, which takes time in a large scene.
+            named: What each pixel is to be told by name: ``object``, ``material``, or both.
 
         Raises:
             CaptureError: ``gpu_unavailable``, ``bad_clip_range`` or ``capture_failed``; nothing was changed.
@@ -87,7 +110,11 @@ class Capturer:
         view = View(Matrix(view_matrix), Matrix(projection), view.width, view.height)
         scale = metres_per_unit(viewport.scene)
         color, depth = self._color_and_depth(viewport, view)
-        normal, object_id, names = self.surfaces(viewport, view) if with_surfaces else (None, None, ())
+        meshes = self._meshes(splits=bool(named))
+        normal, object_id, names = None, None, ()
+        if with_surfaces:
+            normal, object_id, names = self.surfaces(viewport, view, meshes)
+        identity = self.identity(viewport, view, named, meshes) if named else None
         view_matrix, in_metres = scaled(view_matrix, projection, scale)
         depth = linear_depth(depth, in_metres)
         _require_told(depth, in_metres)
@@ -102,9 +129,12 @@ class Capturer:
             normal=normal,
             object_id=object_id,
             object_names=names,
+            identity=identity,
         )
 
-    def surfaces(self, viewport: Viewport, view: View) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    def surfaces(
+        self, viewport: Viewport, view: View, meshes: Meshes | None = None
+    ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
         """Draw normals and object ids alone; returns them and the names, as ``Capture`` has them.
 
         Raises:
@@ -112,15 +142,34 @@ class Capturer:
         """
         start_gpu()
         canvas = self._canvas(view, FORMAT)
-        self._shader = self._shader or surface_shader()
         with canvas.bind():
-            names = draw_surfaces(viewport, view, gpu.state.active_framebuffer_get(), self._shader)
+            here = gpu.state.active_framebuffer_get()
+            names = draw_surfaces(viewport, view, here, self._shader(FORMAT), meshes or self._meshes())
         pixels = _read_color(canvas, "FLOAT", np.float32)
         return _without_alpha(pixels), pixels[..., 3].astype(np.uint16), names
 
+    def identity(
+        self, viewport: Viewport, view: View, named: frozenset[str], meshes: Meshes | None = None
+    ) -> Identity:
+        """Draw what each pixel shows by name, several samples a pixel.
+
+        Raises:
+            CaptureError: ``gpu_unavailable``; nothing was changed.
+        """
+        start_gpu()
+        canvas = self._canvas(view, NUMBER_FORMAT, SAMPLES)
+        naming = Naming()
+        with canvas.bind():
+            here = gpu.state.active_framebuffer_get()
+            shader = self._shader(NUMBER_FORMAT)
+            meshes = meshes or self._meshes(splits=True)
+            pairs = draw_numbers(viewport, view, here, shader, meshes, naming)
+        numbers = _read_color(canvas, "UBYTE", np.uint8).view(np.uint32)[..., 0]
+        return _identity(sampled(numbers, SAMPLES), pairs, naming, named)
+
     def free(self) -> None:
         """Give the GPU memory back, as must be done before Blender quits; the next capture takes new."""
-        self._shader = None
+        self._shaders.clear()
         while self._canvases:
             self._canvases.popitem()[1].free()
 
@@ -137,20 +186,52 @@ class Capturer:
             _draw(canvas, viewport, view)
             return color, _read_depth(canvas)
 
-    def _canvas(self, view: View, form: str) -> gpu.types.GPUOffScreen:
+    def _meshes(self, splits: bool = False) -> Meshes:
+        return Meshes(self._shader(FORMAT), splits)
+
+    def _shader(self, form: str) -> gpu.types.GPUShader:
+        """Return the shader that draws into a framebuffer of a format."""
+        if form not in self._shaders:
+            self._shaders[form] = surface_shader() if form == FORMAT else number_shader()
+        return self._shaders[form]
+
+    def _canvas(self, view: View, form: str, samples: int = 1) -> gpu.types.GPUOffScreen:
+        """Return what to draw a view on, of several samples along a side of a pixel."""
         size = view.width, view.height
-        if any((canvas.width, canvas.height) != size for canvas in self._canvases.values()):
+        if size != self._size:
             self.free()
-        if form not in self._canvases:
+            self._size = size
+        key = form, samples
+        if key not in self._canvases:
+            size = view.width * samples, view.height * samples
             try:
-                self._canvases[form] = gpu.types.GPUOffScreen(*size, format=form)
+                self._canvases[key] = gpu.types.GPUOffScreen(*size, format=form)
             except RuntimeError as error:
                 raise CaptureError(
                     f"the GPU cannot draw a picture of {size[0]} × {size[1]} pixels: {error}",
                     code="gpu_unavailable",
                     hint="Choose a smaller size, and do not capture while a render is under way.",
                 ) from error
-        return self._canvases[form]
+        return self._canvases[key]
+
+
+def _identity(
+    samples: Samples, pairs: list[tuple[int, int]], naming: Naming, named: frozenset[str]
+) -> Identity:
+    """Say what samples show, of which number n stands for the n-th pair of an object and a material."""
+    is_drawn = np.zeros(len(pairs) + 1, bool)
+    is_drawn[samples.first] = is_drawn[samples.mixed] = True
+    objects, materials = np.array([(0, 0), *pairs], np.int64).T
+    places = []
+    for numbers, count in ((objects, len(naming.objects)), (materials, len(naming.materials))):
+        is_seen = np.zeros(count + 1, bool)
+        is_seen[numbers[is_drawn]] = True
+        places.append(listed(is_seen[1:]))
+    return Identity(
+        naming.names(*places),
+        samples.ranked(places[0][objects]) if "object" in named else None,
+        samples.ranked(places[1][materials]) if "material" in named else None,
+    )
 
 
 def metres_per_unit(scene: bpy.types.Scene) -> float:

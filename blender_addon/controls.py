@@ -16,7 +16,8 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
 from ._bridge.errors import BridgeError
-from ._bridge.host.preset import FROM_CAPTURE, FROM_SHOT, Control, Preset, Unit
+from ._bridge.host.preset import FROM_CAPTURE, FROM_SCENE, FROM_SHOT, Control, Preset, Unit
+from ._bridge.host.prompt_words import suggestions
 from ._bridge.host.recipe import LARGEST_SEED as LARGEST
 from .properties import Settings
 
@@ -173,7 +174,7 @@ def _withdraw(attribute: str) -> None:
 
 
 def _is_shown(control: Control) -> bool:
-    return control.name not in FROM_CAPTURE | FROM_SHOT
+    return control.name not in FROM_CAPTURE | FROM_SCENE | FROM_SHOT
 
 
 def _properties(preset: Preset) -> dict[str, Any]:
@@ -200,7 +201,7 @@ def _properties(preset: Preset) -> dict[str, Any]:
 def _property(control: Control, is_weight: bool) -> Any:
     about = {"name": control.label, "description": control.help}
     if control.type == "text":
-        return StringProperty(**about, default=control.default)
+        return StringProperty(**about, default=control.default, **_search(control.choices))
     if control.type == "boolean":
         return BoolProperty(**about, default=control.default)
     if control.type == "integer":
@@ -221,6 +222,17 @@ def _property(control: Control, is_weight: bool) -> Any:
         return StringProperty(**about, default=control.default)
     default = control.default if control.default in choices else choices[0]
     return EnumProperty(**about, items=_items(choices), default=default)
+
+
+def _search(words: tuple[str, ...]) -> dict[str, Any]:
+    """Return the arguments that offer a model's words while a text is typed; any other text stands, too."""
+    if not words:
+        return {}
+
+    def search(group: bpy.types.PropertyGroup, context: bpy.types.Context, typed: str) -> list[str]:
+        return suggestions(typed, words)
+
+    return {"search": search, "search_options": {"SUGGESTION"}}
 
 
 def _items(choices: tuple[str, ...]) -> list[tuple[str, str, str, int]]:

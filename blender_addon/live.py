@@ -19,7 +19,7 @@ from .overlay import Overlay
 from .recipe import current_recipe
 from .report import problem_from
 from .results import show_behind_camera, show_in_editors
-from .source import needs_surfaces, shown_viewport, wanted_view
+from .source import shown_viewport, wanted_for, wanted_view
 from .viewport import View, Viewport
 from .wire import frame_of
 from .worked_on import refuse_in_motion, with_chosen_pictures
@@ -114,11 +114,11 @@ class LiveView:
         recipe = sized(current_recipe(viewport.scene), preset, view.width, view.height)
         if self._stream.apply(recipe):
             self._dim()
-        with_surfaces = needs_surfaces(preset, recipe)
-        seen = (*_seen(viewport, view), with_surfaces)
+        wanted = wanted_for(preset, recipe)
+        seen = (*_seen(viewport, view), wanted)
 
         def capture(number: int) -> tuple[protocol.Frame, View]:
-            captured = self._capturer.capture(viewport, view, with_surfaces)
+            captured = self._capturer.capture(viewport, view, *wanted)
             frame = with_chosen_pictures(frame_of(captured, number), viewport.scene.framebridge, preset)
             return frame, captured.seen
 

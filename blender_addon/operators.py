@@ -33,7 +33,7 @@ class Connect(bpy.types.Operator):
             studio().connect()  # what waits goes on waiting
         else:
             studio().when_ready(lambda: None)
-        return _finished(self, lambda: not studio().is_waiting)
+        return finished(self, lambda: not studio().is_waiting)
 
 
 class Disconnect(bpy.types.Operator):
@@ -65,7 +65,7 @@ class Generate(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Ask for a picture; in the background, wait for it."""
         studio().ask_for_picture(context)
-        return _finished(self, lambda: not studio().is_generating)
+        return finished(self, lambda: not studio().is_generating)
 
 
 class Cancel(bpy.types.Operator):
@@ -172,7 +172,7 @@ class ShowMaps(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Ask the daemon for them; in the background, wait."""
         studio().ask_for_maps(context)
-        return _finished(self, lambda: not studio().is_mapping)
+        return finished(self, lambda: not studio().is_mapping)
 
 
 class Diagnose(bpy.types.Operator):
@@ -348,7 +348,7 @@ class RenderAnimation(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Begin; in the background, wait and report every frame."""
         studio().ask_for_animation(context, self.starts_over)
-        return _finished(self, lambda: not studio().is_waiting and studio().animation is None)
+        return finished(self, lambda: not studio().is_waiting and studio().animation is None)
 
 
 class LoadAnimation(bpy.types.Operator):
@@ -378,7 +378,7 @@ class LoadAnimation(bpy.types.Operator):
         return {"FINISHED"}
 
 
-def _finished(operator: bpy.types.Operator, is_over: Callable[[], bool]) -> set[str]:
+def finished(operator: bpy.types.Operator, is_over: Callable[[], bool]) -> set[str]:
     """End an operator: in a window at once, in the background when what it began is over."""
     if not bpy.app.background:
         return {"FINISHED"}

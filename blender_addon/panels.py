@@ -8,7 +8,17 @@ import bpy
 from . import display, projection
 from ._bridge.errors import BridgeError, Problem
 from ._bridge.host import maps
-from ._bridge.host.preset import AROUND, CAMERAS, FROM_CAPTURE, FROM_SHOT, RESULT, Control, Preset
+from ._bridge.host.objects import wants_objects
+from ._bridge.host.preset import (
+    AROUND,
+    CAMERAS,
+    FROM_CAPTURE,
+    FROM_SCENE,
+    FROM_SHOT,
+    RESULT,
+    Control,
+    Preset,
+)
 from ._bridge.host.recipe import has_word
 from ._bridge.host.words import counted, sentence
 from .controls import (
@@ -19,7 +29,10 @@ from .controls import (
     use_attribute_of,
     values_of,
 )
+from .objects import Bound
 from .preferences import may_go_online
+from .prompt_menus import draw_batch
+from .prompts import drawn_text
 from .properties import Settings
 from .studio import studio
 
@@ -31,6 +44,9 @@ WORKED_ON = {
     RESULT: "This preset works on the result that is looked at; without one, on what is captured:",
 }
 """What a preset captures, by its wish."""
+
+KIND_ICONS = {"object": "OBJECT_DATA", "collection": "OUTLINER_COLLECTION", "material": "MATERIAL"}
+"""Of what a prompt is bound to."""
 
 MOST_WORDS = 160
 """Of a model, in a menu."""
@@ -104,6 +120,21 @@ class _Controls(_Panel):
                 layout.prop(group, attribute_of(control.name))
 
 
+class _Prompts(_Panel):
+    bl_label = "Prompts"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Need a preset with a prompt."""
+        preset = _preset(context.scene.framebridge)
+        return preset is not None and preset.find("prompt") is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw what is done with many prompts, and with dynamic ones."""
+        draw_batch(self.layout, context.scene.framebridge)
+
+
 class _Units(_Panel):
     bl_label = "Control Units"
 
@@ -138,6 +169,39 @@ class _Units(_Panel):
                 box.label(text=f"{maps.TITLES[name]}: this preset has no ControlNet for it")
                 _draw_map(box, name)
         layout.operator("framebridge.show_maps", icon="IMAGE_DATA")
+
+
+class _Objects(_Panel):
+    bl_label = "Objects"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Need a preset that takes prompts of single objects."""
+        preset = _preset(context.scene.framebridge)
+        return preset is not None and wants_objects(preset)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the list, the line that is looked at, and what the list covers."""
+        layout, settings = self.layout, context.scene.framebridge
+        row = layout.row()
+        row.template_list(
+            "FRAMEBRIDGE_UL_objects", "", settings, "objects", settings, "objects_index", rows=4
+        )
+        column = row.column(align=True)
+        column.operator("framebridge.add_object", text="", icon="ADD")
+        column.operator("framebridge.remove_object", text="", icon="REMOVE")
+        column.separator()
+        for direction, icon in (("UP", "TRIA_UP"), ("DOWN", "TRIA_DOWN")):
+            column.operator("framebridge.move_object", text="", icon=icon).direction = direction
+        if settings.objects:
+            place = min(settings.objects_index, len(settings.objects) - 1)
+            _draw_bound(layout.column(), context, settings.objects[place])
+        else:
+            _draw_text(
+                layout, context, "Select objects and press + to give them prompts of their own.", "INFO"
+            )
+        layout.operator("framebridge.show_objects", icon="MOD_MASK")
+        _draw_map(layout, "objects")
 
 
 class _Capture(_Panel):
@@ -290,6 +354,25 @@ class Presets(bpy.types.Menu):
             row.preset = preset.name
 
 
+class Objects(bpy.types.UIList):
+    """Objects with prompts of their own"""
+
+    bl_idname = "FRAMEBRIDGE_UL_objects"
+
+    def draw_item(
+        self, context, layout, data, item, icon, active_data, active_property, index=0, flag=0
+    ) -> None:
+        """Draw what is bound, and its prompt; what is missing is red."""
+        row = layout.row(align=True)
+        row.active = item.is_used
+        row.prop(item, "is_used", text="")
+        name = row.row(align=True)
+        name.alert = bool(item.label) and item.item is None
+        missing = f"{item.label} is missing" if item.label else "Choose one below"
+        name.label(text=item.title if item.item is not None else missing, icon=KIND_ICONS[item.kind])
+        row.prop(item, "prompt", text="", emboss=False)
+
+
 class Words(bpy.types.Menu):
     """Words that the model knows"""
 
@@ -403,14 +486,16 @@ def _draw_preset(
     if preset.lacks:
         names = ", ".join(name for _, name in preset.lacks)
         _draw_text(layout, context, f"Needs {counted(len(preset.lacks), 'more model')}: {names}", "ERROR")
-    _draw_prompts(layout, settings, preset)
+    _draw_prompts(layout, context, settings, preset)
     group = values_of(settings, preset)
     for picture in preset.pictures:
         layout.label(text=f"{picture.label}:")
         layout.template_ID(group, picture_attribute_of(picture.name), open="image.open")
 
 
-def _draw_prompts(layout: bpy.types.UILayout, settings: Settings, preset: Preset) -> None:
+def _draw_prompts(
+    layout: bpy.types.UILayout, context: bpy.types.Context, settings: Settings, preset: Preset
+) -> None:
     group = values_of(settings, preset)
     column = layout.column(align=True)
     for name, icon in (("prompt", "OUTLINER_OB_FONT"), ("negative_prompt", "REMOVE")):
@@ -419,8 +504,15 @@ def _draw_prompts(layout: bpy.types.UILayout, settings: Settings, preset: Preset
             continue
         row = column.row(align=True)
         row.prop(group, attribute_of(name), text="", icon=icon)
+        if name == "prompt":
+            row.menu("FRAMEBRIDGE_MT_prompt_history", text="", icon="TIME")
+        else:
+            row.menu("FRAMEBRIDGE_MT_negatives", text="", icon="PRESET")
         if name == "prompt" and control.choices:
             row.menu("FRAMEBRIDGE_MT_words", text="", icon="DOWNARROW_HLT")
+    drawn = drawn_text(settings, preset, context.scene) if preset.find("prompt") else ""
+    if drawn:
+        _draw_text(layout, context, f"Drawn: {drawn}", "FILE_TEXT")
     if preset.find("strength") is not None:
         layout.prop(group, attribute_of("strength"), slider=True)
 
@@ -447,6 +539,18 @@ def _shows_overlay(context: bpy.types.Context) -> bool:
     settings, space = context.scene.framebridge, context.space_data
     is_wanted = settings.to_overlay and settings.source == "VIEWPORT"
     return is_wanted and space.type == "VIEW_3D" and space.overlay.show_overlays
+
+
+def _draw_bound(layout: bpy.types.UILayout, context: bpy.types.Context, bound: Bound) -> None:
+    layout.row(align=True).prop(bound, "kind", expand=True)
+    layout.prop(bound, bound.kind, text="")
+    if bound.label and bound.item is None:
+        row = layout.column()
+        row.alert = True
+        _draw_text(row, context, f'"{bound.label}" is not in this file any more: choose another.', "ERROR")
+    layout.prop(bound, "prompt", text="", icon="OUTLINER_OB_FONT")
+    layout.prop(bound, "control", slider=True)
+    layout.row(align=True).prop(bound, "paint", expand=True)
 
 
 def _draw_progress(layout: bpy.types.UILayout, fraction: float, words: str) -> None:
@@ -493,7 +597,13 @@ def _draw_text(layout: bpy.types.UILayout, context: bpy.types.Context, text: str
 
 def _listed_controls(preset: Preset, is_advanced: bool) -> list[Control]:
     """Return the controls that have no place of their own in the panel."""
-    elsewhere = FROM_CAPTURE | FROM_SHOT | preset.unit_controls | {"prompt", "negative_prompt", "strength"}
+    elsewhere = (
+        FROM_CAPTURE
+        | FROM_SCENE
+        | FROM_SHOT
+        | preset.unit_controls
+        | {"prompt", "negative_prompt", "strength"}
+    )
     return [
         control
         for control in preset.controls
@@ -512,7 +622,18 @@ def _in_both_editors() -> tuple[type, ...]:
     """Return a panel class for each of ours and each editor; sub-panels name their parent's."""
     classes = []
     for space, short in (("VIEW_3D", "view"), ("IMAGE_EDITOR", "image")):
-        for base in (_Main, _Controls, _Units, _Capture, _Results, _Projection, _Animation, _Advanced):
+        for base in (
+            _Main,
+            _Controls,
+            _Prompts,
+            _Units,
+            _Objects,
+            _Capture,
+            _Results,
+            _Projection,
+            _Animation,
+            _Advanced,
+        ):
             name = f"FRAMEBRIDGE_PT_{short}{base.__name__.lower()}"
             body = {"bl_space_type": space, "bl_idname": name}
             if base is not _Main:
@@ -521,4 +642,4 @@ def _in_both_editors() -> tuple[type, ...]:
     return tuple(classes)
 
 
-CLASSES = (Presets, Words, History, *_in_both_editors())
+CLASSES = (Presets, Objects, Words, History, *_in_both_editors())

@@ -23,6 +23,21 @@ _NO_SURFACE = 1e9
 
 
 @dataclass(frozen=True)
+class Matte:
+    """What a Cryptomatte tells, the largest share first.
+
+    Args:
+        hashes: uint32 (H, W, 2), of names; 0 is nothing.
+        shares: float32 (H, W, 2), 0..1.
+        names: By hash.
+    """
+
+    hashes: np.ndarray
+    shares: np.ndarray
+    names: dict[int, str]
+
+
+@dataclass(frozen=True)
 class Passes:
     """A rendered picture; arrays have rows downwards.
 
@@ -33,6 +48,8 @@ class Passes:
             renderer has no such pass.
         object_id: uint16 (H, W), 0 where there is no object; nothing if the renderer cannot tell.
         object_names: The object with id n is ``object_names[n - 1]``.
+        objects: The shares that objects have in each pixel; nothing if the renderer cannot tell.
+        materials: The same of materials.
     """
 
     combined: np.ndarray
@@ -40,6 +57,8 @@ class Passes:
     normal: np.ndarray | None
     object_id: np.ndarray | None
     object_names: tuple[str, ...]
+    objects: Matte | None = None
+    materials: Matte | None = None
 
 
 def read_passes(path: Path, view: np.ndarray, projection: np.ndarray) -> Passes:
@@ -58,7 +77,8 @@ def read_passes(path: Path, view: np.ndarray, projection: np.ndarray) -> Passes:
     combined, depth = _channels(exr, "Combined", "RGB"), _channels(exr, "Depth", "Z")
     if combined is None or depth is None:
         raise InputError("colour or depth is missing in the render", code="bad_image")
-    object_id, names = _objects(exr)
+    objects = _matte(exr, "CryptoObject")
+    object_id, names = _objects(objects)
     far = clip_range(projection)[1]
     is_sky = depth[..., 0] >= min(_NO_SURFACE, far * (1.0 - 1e-4))
     if object_id is not None:
@@ -71,6 +91,8 @@ def read_passes(path: Path, view: np.ndarray, projection: np.ndarray) -> Passes:
         normal=_camera_normals(_channels(exr, "Normal", "XYZ"), view, is_sky),
         object_id=object_id,
         object_names=names,
+        objects=objects,
+        materials=_matte(exr, "CryptoMaterial"),
     )
 
 
@@ -98,24 +120,31 @@ def _camera_normals(normal: np.ndarray | None, view: np.ndarray, is_sky: np.ndar
     return turned
 
 
-def _objects(exr: Exr) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """Number the objects that are seen, by the hash that covers most of each pixel.
+def _matte(exr: Exr, name: str) -> Matte | None:
+    """Return what a Cryptomatte tells in its first two ranks.
 
     Source: Friedman and Jones, "Fully automatic ID mattes with support for motion blur and transparency",
     SIGGRAPH 2015; the Cryptomatte specification 1.2.
     """
-    ranked = _channels(exr, "CryptoObject00", "RB")
-    manifest = next((text for name, text in exr.texts.items() if _is_manifest(exr, name)), None)
+    ranked = _channels(exr, f"{name}00", "RGBA")
+    manifest = next((text for key, text in exr.texts.items() if _is_manifest(exr, key, name)), None)
     if ranked is None or manifest is None:
+        return None
+    hashes = np.ascontiguousarray(ranked[..., 0::2]).view(np.uint32)
+    return Matte(hashes, np.ascontiguousarray(ranked[..., 1::2]), _hashed_names(manifest))
+
+
+def _objects(matte: Matte | None) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """Number the objects that are seen, by the hash that covers most of each pixel."""
+    if matte is None:
         return None, ()
-    first, second = (np.ascontiguousarray(ranked[..., rank]).view(np.uint32) for rank in (0, 1))
+    first, second = matte.hashes[..., 0], matte.hashes[..., 1]
     seen = np.where(first != 0, first, second)  # EEVEE counts the background as a thing of hash 0
-    names_of = _hashed_names(manifest)
     hashes, index = np.unique(seen, return_inverse=True)
     numbers, names = np.zeros(len(hashes), np.uint16), []
     for place, value in enumerate(hashes.tolist()):
-        if value in names_of:
-            names.append(names_of[value])
+        if value in matte.names:
+            names.append(matte.names[value])
             numbers[place] = 1 + (len(names) - 1) % MAX_ID
     return numbers[index].reshape(seen.shape), tuple(names)
 
@@ -126,10 +155,18 @@ def _hashed_names(manifest: str) -> dict[int, str]:
         pairs = json.loads(manifest or "{}").items()
     except ValueError:
         pairs = re.findall(r'"(.*?)":"([0-9a-f]{8})"[,}]', manifest, re.DOTALL)
-    return {int(hashed, 16): name for name, hashed in pairs}
+    return {_as_in_pixels(int(hashed, 16)): name for name, hashed in pairs}
 
 
-def _is_manifest(exr: Exr, name: str) -> bool:
-    if not name.startswith("cryptomatte/") or not name.endswith("/manifest"):
+def _as_in_pixels(value: int) -> int:
+    """Return a hash as pixels hold it: one that would be no number as a float has a bit turned over.
+
+    Source: the Cryptomatte specification 1.2, "Hash conversion".
+    """
+    return value ^ (1 << 23) if value >> 23 & 255 in (0, 255) else value
+
+
+def _is_manifest(exr: Exr, key: str, name: str) -> bool:
+    if not key.startswith("cryptomatte/") or not key.endswith("/manifest"):
         return False
-    return exr.texts.get(name.replace("/manifest", "/name"), "").endswith("CryptoObject")
+    return exr.texts.get(key.replace("/manifest", "/name"), "").endswith(name)

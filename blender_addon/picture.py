@@ -13,11 +13,11 @@ from ._bridge import protocol
 from ._bridge.errors import BridgeError, Problem
 from ._bridge.host.recipe import Recipe, sized
 from ._bridge.host.tasks import Task
-from ._bridge.host.words import NO_PICTURE, oddity, progress_of
+from ._bridge.host.words import NO_PICTURE, oddity, progress_of, sentence
 from .controls import preset_of
 from .recipe import advance_seed, current_recipe, draw_seed
 from .report import problem_from
-from .source import Take, needs_surfaces
+from .source import Take, wanted_for
 from .viewport import View, Viewport
 from .wire import plane_of
 from .worked_on import Taken, Tile, take_for, taken_of, with_chosen_pictures
@@ -55,10 +55,10 @@ class Picture:
         self._view: View | None = None
         self._tiles: tuple[Tile, ...] = ()
         self._take: Take | None = None
-        with_surfaces = needs_surfaces(self._preset, self._recipe)
-        taken = take_for(self._preset.source, studio.capturer, viewport, with_surfaces)
+        wanted = wanted_for(self._preset, self._recipe)
+        taken = take_for(self._preset.source, studio.capturer, viewport, wanted)
         if taken is None:
-            self._take = studio.take(viewport, with_surfaces)
+            self._take = studio.take(viewport, wanted)
         else:
             self._send(taken)
         advance_seed(scene)
@@ -100,6 +100,9 @@ class Picture:
         self._recipe = sized(self._recipe, self._preset, *self._size)
         settings = bpy.data.scenes[self._scene].framebridge
         frame = with_chosen_pictures(taken.frame, settings, self._preset)
+        self._submit(frame)
+
+    def _submit(self, frame: protocol.Frame) -> None:
         request = self._studio.link.session.submit(frame, self._recipe)
         task = Task(request, on_end=self._painted, on_preview=self._show_preview)
         self._task = self._studio.tasks.add(task)
@@ -125,15 +128,17 @@ class Picture:
         elif not task.pictures:
             self._end(NO_PICTURE)
         else:
-            self.notice = task.warnings[0].message if task.warnings else ""
+            self.notice = sentence(task.warnings[0]) if task.warnings else ""
             try:
-                self._take_in(task.pictures, scene)
+                self._take_in(task, scene)
                 self._end(notice=self.notice)
             except Exception as error:  # the picture is there; what it is worth depends on being told
                 self._end(problem_from(error))
 
-    def _take_in(self, planes: list[protocol.Plane], scene: bpy.types.Scene) -> None:
+    def _take_in(self, task: Task, scene: bpy.types.Scene) -> None:
         """Keep the pictures first, then write them, then show the first."""
+        planes = task.pictures
+        self._recipe = self._recipe.drawn(task.texts)
         tiles = [keep(*part, self._recipe, scene) for plane in planes for part in self._parts(plane)]
         images = [keep(plane, self._view, "", self._recipe, scene) for plane in planes]
         self.notice = oddity(planes[0].shape, *self._size) or self.notice

@@ -4,9 +4,18 @@
 from typing import Any
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
+from bpy.props import (
+    BoolProperty,
+    CollectionProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
 
 from ._bridge.host.settings import SETTINGS
+from .objects import Bound
 from .screens import shown_areas
 
 SOURCES = (
@@ -59,6 +68,18 @@ class Settings(bpy.types.PropertyGroup):
     seed_mode: EnumProperty(**_named("seed_mode"))
     margin: FloatProperty(**_named("margin"), subtype="FACTOR")
 
+    is_dynamic: BoolProperty(**_named("is_dynamic"))
+    batch_from: EnumProperty(**_named("batch_from"))
+    batch_text: PointerProperty(
+        name="Text", description="A text of this file, with one prompt a line", type=bpy.types.Text
+    )
+    batch_file: StringProperty(
+        name="File",
+        description="A text file with one prompt a line; # begins a comment",
+        subtype="FILE_PATH",
+        options=_RELATIVE,
+    )
+
     to_overlay: BoolProperty(
         name="In the Viewport",
         description="Show results over the view that they were made from",
@@ -91,6 +112,9 @@ class Settings(bpy.types.PropertyGroup):
         name="Result", description="Its place in the list", get=_result_index, set=_set_result_index
     )
 
+    objects: CollectionProperty(type=Bound)
+    objects_index: IntProperty(name="Object", description="The line that is looked at")
+
     frames_folder: StringProperty(
         **_named("frames_folder") | {"default": "//framebridge/shot"},
         subtype="DIR_PATH",
@@ -101,6 +125,7 @@ class Settings(bpy.types.PropertyGroup):
 
 def register() -> None:
     """Add the settings to every scene."""
+    bpy.utils.register_class(Bound)
     bpy.utils.register_class(Settings)
     bpy.types.Scene.framebridge = PointerProperty(type=Settings)
 
@@ -109,3 +134,4 @@ def unregister() -> None:
     """Take them away; their values stay in the file."""
     del bpy.types.Scene.framebridge
     bpy.utils.unregister_class(Settings)
+    bpy.utils.unregister_class(Bound)

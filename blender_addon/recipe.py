@@ -6,9 +6,11 @@ from __future__ import annotations
 import bpy
 
 from ._bridge.errors import BridgeError
-from ._bridge.host.preset import Preset
+from ._bridge.host.objects import with_objects
+from ._bridge.host.preset import OBJECTS, Preset
 from ._bridge.host.recipe import CARRIED, SEED, Recipe, next_seed, random_seed
 from .controls import attribute_of, preset_of, read_values, values_of, write_values
+from .objects import bindings_in, restore, selected_in
 from .properties import Settings
 
 
@@ -16,10 +18,12 @@ def current_recipe(scene: bpy.types.Scene) -> Recipe:
     """Return what the panel asks for now.
 
     Raises:
-        BridgeError: See ``preset_of``.
+        BridgeError: See ``preset_of`` and ``with_objects``.
     """
     preset = preset_of(scene.framebridge)
-    return Recipe(preset.name, read_values(scene.framebridge, preset), preset.digest)
+    recipe = Recipe(preset.name, read_values(scene.framebridge, preset), preset.digest)
+    recipe = recipe.with_dynamic() if scene.framebridge.is_dynamic else recipe
+    return with_objects(recipe, preset, bindings_in(scene), selected_in(scene))
 
 
 def choose_preset(scene: bpy.types.Scene, name: str) -> None:
@@ -49,6 +53,8 @@ def use_again(scene: bpy.types.Scene, recipe: Recipe) -> list[str]:
     """
     preset = _set_preset(scene.framebridge, recipe.preset)
     scene.framebridge.seed_mode = "FIXED"
+    if OBJECTS in recipe.values:
+        restore(scene, recipe)
     return write_values(scene.framebridge, preset, dict(recipe.values))
 
 

@@ -10,9 +10,12 @@ from . import (
     changes,
     controls,
     new_preset,
+    object_operators,
     operators,
     panels,
     projection_operators,
+    prompt_menus,
+    prompt_operators,
     properties,
     quiet,
     scene_copy,
@@ -34,7 +37,10 @@ ASLEEP_S = 1.0
 CLASSES = (
     Preferences,
     *operators.CLASSES,
+    *object_operators.CLASSES,
     *projection_operators.CLASSES,
+    *prompt_operators.CLASSES,
+    *prompt_menus.CLASSES,
     *panels.CLASSES,
     *new_preset.CLASSES,
 )

@@ -25,6 +25,7 @@ from ._bridge.errors import BridgeError
 from .capture import Capture, Capturer, metres_per_unit
 from .display_transform import displayed
 from .geometry import clip_range, scaled
+from .names import named_passes
 from .passes import Passes, read_passes
 from .quiet import (
     called_after_render,
@@ -32,6 +33,7 @@ from .quiet import (
     render_handlers_muted,
     render_slot_kept,
 )
+from .ranks import Identity
 from .scene_copy import remove_leftover_scenes, scene_copy, set_up_passes
 from .settings import temporarily
 from .viewport import CaptureError, View, Viewport, camera_view
@@ -48,7 +50,11 @@ _PINHOLES = frozenset({"PERSP", "ORTHO"})
 
 
 def render_capture(
-    capturer: Capturer, viewport: Viewport, view: View, with_surfaces: bool = False
+    capturer: Capturer,
+    viewport: Viewport,
+    view: View,
+    with_surfaces: bool = False,
+    named: frozenset[str] = frozenset(),
 ) -> Capture:
     """Render the scene's camera and wait for it.
 
@@ -57,12 +63,13 @@ def render_capture(
         viewport: Names the scene and the view layer.
         view: What ``camera_view`` gives for the scene's camera and the size.
         with_surfaces: Whether to tell normals and object ids.
+        named: What each pixel is to be told by name: ``object``, ``material``, or both.
 
     Raises:
         CaptureError: ``no_camera``, ``bad_camera``, ``render_running``, ``render_failed``, ``cancelled``,
             ``disk_full``; nothing was changed.
     """
-    rendering = RenderCapture(capturer, viewport, view, with_surfaces)
+    rendering = RenderCapture(capturer, viewport, view, with_surfaces, named)
     try:
         rendering.begin(waits=True)
         return rendering.collect()
@@ -78,9 +85,15 @@ class RenderCapture:
     """
 
     def __init__(
-        self, capturer: Capturer, viewport: Viewport, view: View, with_surfaces: bool = False
+        self,
+        capturer: Capturer,
+        viewport: Viewport,
+        view: View,
+        with_surfaces: bool = False,
+        named: frozenset[str] = frozenset(),
     ) -> None:
         self._capturer, self._viewport, self._with_surfaces = capturer, viewport, with_surfaces
+        self._named = named
         self._view = view
         self._engine = viewport.scene.render.engine
         self._end: State = "new"
@@ -120,7 +133,8 @@ class RenderCapture:
             scene = enter(scene_copy(self._viewport.scene))
             enter(called_after_render(self._completed, self._cancelled))
             size = self._view.width, self._view.height
-            set_up_passes(scene, self._viewport.view_layer.name, size, self._path, self._with_surfaces)
+            layer = self._viewport.view_layer.name
+            set_up_passes(scene, layer, size, self._path, self._with_surfaces, "material" in self._named)
             self._scene_name, self._end = scene.name, "rendering"
             _render(scene.name, waits)
         except BaseException:
@@ -175,6 +189,7 @@ class RenderCapture:
         normal, object_id, names = passes.normal, passes.object_id, passes.object_names
         if self._with_surfaces and (normal is None or object_id is None):
             normal, object_id, names = self._capturer.surfaces(self._viewport, self._view)
+        identity = self._identity(passes) if self._named else None
         scale = metres_per_unit(self._viewport.scene)
         view, projection = scaled(np.array(self._view.view), np.array(self._view.projection), scale)
         near, far = clip_range(projection)
@@ -189,7 +204,15 @@ class RenderCapture:
             normal=normal if self._with_surfaces else None,
             object_id=object_id if self._with_surfaces else None,
             object_names=names if self._with_surfaces else (),
+            identity=identity,
         )
+
+    def _identity(self, passes: Passes) -> Identity:
+        """Return what the render tells by name; what it does not tell is drawn."""
+        told = {"object": passes.objects, "material": passes.materials}
+        if any(told[kind] is None for kind in self._named):
+            return self._capturer.identity(self._viewport, self._view, self._named)
+        return named_passes(self._viewport, *(told[kind] if kind in self._named else None for kind in told))
 
 
 def _is_rendering() -> bool:

@@ -50,14 +50,19 @@ def remove_leftover_scenes() -> None:
 
 
 def set_up_passes(
-    scene: bpy.types.Scene, layer_name: str, size: tuple[int, int], path: Path, with_surfaces: bool
+    scene: bpy.types.Scene,
+    layer_name: str,
+    size: tuple[int, int],
+    path: Path,
+    with_surfaces: bool,
+    with_materials: bool = False,
 ) -> None:
     """Set up a copy of a scene to render what a capture needs, and no more, into a multilayer file."""
     scene.timeline_markers.clear()  # one may be bound to another camera
     for layer in scene.view_layers:
         layer.use = layer.name == layer_name
         if layer.use:
-            _choose_passes(layer, with_surfaces)
+            _choose_passes(layer, with_surfaces, with_materials)
     scene.view_layers[layer_name].name = "View"  # a long name would not fit before those of the passes
     render = scene.render
     render.resolution_x, render.resolution_y, render.resolution_percentage = *size, 100
@@ -80,12 +85,13 @@ def set_format(settings: bpy.types.ImageFormatSettings, name: str) -> None:
     settings.file_format = name
 
 
-def _choose_passes(layer: bpy.types.ViewLayer, with_surfaces: bool) -> None:
+def _choose_passes(layer: bpy.types.ViewLayer, with_surfaces: bool, with_materials: bool) -> None:
     for name in [prop.identifier for prop in layer.bl_rna.properties]:
         if name.startswith("use_pass_"):
             setattr(layer, name, False)
     layer.use_pass_combined = layer.use_pass_z = layer.use_pass_cryptomatte_object = True
     layer.use_pass_normal = with_surfaces
+    layer.use_pass_cryptomatte_material = with_materials
     layer.pass_cryptomatte_depth = 2
 
 

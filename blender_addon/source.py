@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import bpy
 
 from . import changes
+from ._bridge.host.objects import named_kinds
 from ._bridge.host.preset import Preset
 from ._bridge.host.recipe import Recipe
 from ._bridge.protocol import MAX_MESSAGE_BYTES
@@ -14,14 +17,26 @@ from .properties import Settings
 from .render import RenderCapture, render_capture
 from .viewport import CaptureError, View, Viewport, camera_view, find_viewport, natural_size, region_view
 
-BYTES_PER_PIXEL = 12
-"""Of colour, depth, normals and object ids, uncompressed."""
+BYTES_PER_PIXEL, BYTES_OF_NAMES = 12, 12
+"""Of colour, depth, normals and object ids, uncompressed; and of what each pixel shows by name."""
 
 HEADER_BYTES = 65536
 """Kept for what goes with them."""
 
 NEEDS_SURFACES = frozenset({"normal", "edges"})
 """Maps that are drawn from normals and object ids, which take time in a large scene."""
+
+
+class Wanted(NamedTuple):
+    """What is captured besides colour and depth, both of which take time in a large scene.
+
+    Args:
+        surfaces: Whether normals and object ids are.
+        named: What each pixel is told by name: ``object``, ``material``, or both.
+    """
+
+    surfaces: bool = False
+    named: frozenset[str] = frozenset()
 
 
 def viewport_of(context: bpy.types.Context) -> Viewport:
@@ -79,20 +94,26 @@ def wanted_view(viewport: Viewport, settings: Settings) -> View:
         CaptureError: ``no_camera``, ``bad_size``.
     """
     width, height = wanted_size(viewport, settings)
-    checked_size(width, height)
+    checked_size(width, height, bool(settings.objects))
     if settings.source == "VIEWPORT":
         return region_view(viewport, width, height)
     return camera_view(viewport, width, height)
 
 
-def checked_size(width: int, height: int) -> None:
+def checked_size(width: int, height: int, has_names: bool = False) -> None:
     """Refuse a picture that the daemon would not take.
+
+    Args:
+        width: Pixels.
+        height: Pixels.
+        has_names: Whether each pixel is told by name.
 
     Raises:
         CaptureError: ``bad_size``.
     """
-    if width * height * BYTES_PER_PIXEL > MAX_MESSAGE_BYTES - HEADER_BYTES:
-        side = int(((MAX_MESSAGE_BYTES - HEADER_BYTES) / BYTES_PER_PIXEL) ** 0.5)
+    each = BYTES_PER_PIXEL + (BYTES_OF_NAMES if has_names else 0)
+    if width * height * each > MAX_MESSAGE_BYTES - HEADER_BYTES:
+        side = int(((MAX_MESSAGE_BYTES - HEADER_BYTES) / each) ** 0.5)
         raise CaptureError(
             f"a picture of {width} × {height} pixels is more than the daemon takes at once",
             code="bad_size",
@@ -118,7 +139,7 @@ class Take:
     Args:
         capturer: Draws it.
         viewport: Where.
-        with_surfaces: Whether normals and object ids are needed.
+        wanted: What is needed besides colour and depth.
 
     Raises:
         CaptureError: Why it cannot begin; nothing was changed.
@@ -126,16 +147,16 @@ class Take:
 
     was_cancelled = False
 
-    def __init__(self, capturer: Capturer, viewport: Viewport, with_surfaces: bool) -> None:
+    def __init__(self, capturer: Capturer, viewport: Viewport, wanted: Wanted) -> None:
         self._capture: Capture | None = None
         self._render: RenderCapture | None = None
         view = wanted_view(viewport, viewport.scene.framebridge)
         if viewport.scene.framebridge.source != "RENDER":
-            self._capture = capturer.capture(viewport, view, with_surfaces)
+            self._capture = capturer.capture(viewport, view, *wanted)
         elif bpy.app.background:
-            self._capture = render_capture(capturer, viewport, view, with_surfaces)
+            self._capture = render_capture(capturer, viewport, view, *wanted)
         else:
-            self._render = RenderCapture(capturer, viewport, view, with_surfaces)
+            self._render = RenderCapture(capturer, viewport, view, *wanted)
             with changes.muted():
                 self._render.begin()
 
@@ -167,6 +188,11 @@ def _looking_at(viewport: Viewport, scene: bpy.types.Scene) -> Viewport:
     return Viewport(viewport.space, viewport.region, scene, scene.view_layers[0])
 
 
-def needs_surfaces(preset: Preset, recipe: Recipe) -> bool:
-    """Tell whether a recipe uses a map that is drawn from surfaces."""
-    return any(unit.map in NEEDS_SURFACES and recipe.values.get(unit.weight) for unit in preset.units)
+def wanted_for(preset: Preset, recipe: Recipe) -> Wanted:
+    """Return what a recipe needs of a capture besides colour and depth.
+
+    Raises:
+        BridgeError: ``bad_objects``.
+    """
+    units = (unit for unit in preset.units if unit.map in NEEDS_SURFACES)
+    return Wanted(any(recipe.values.get(unit.weight) for unit in units), named_kinds(recipe))

@@ -26,11 +26,15 @@ from ._bridge.host import maps
 from ._bridge.host.diagnosis import Diagnosis
 from ._bridge.host.errand import Errand
 from ._bridge.host.link import Link
+from ._bridge.host.negatives import Negatives
 from ._bridge.host.new_preset import NewPreset
 from ._bridge.host.preset import Preset
+from ._bridge.host.prompt_file import Line
+from ._bridge.host.recipe import PROMPT
 from ._bridge.host.tasks import Task, Tasks
 from ._bridge.host.words import DISCONNECTED, NO_ANSWER
 from .animation import Animation
+from .batch import Batch
 from .capture import Capturer
 from .controls import offer, preset_named, preset_of
 from .diagnosis import BlenderTrial
@@ -38,9 +42,11 @@ from .live import LiveView
 from .overlay import Overlay
 from .picture import Picture, keep
 from .preferences import locator
+from .prompts import book, lines_of
+from .recipe import current_recipe
 from .report import problem_from
 from .shown_result import ShownResult
-from .source import Take, viewport_again, viewport_of, wanted_view
+from .source import Take, Wanted, viewport_again, viewport_of, wanted_view
 from .thumbnails import Thumbnails
 from .viewport import Viewport
 from .wire import frame_of
@@ -88,6 +94,7 @@ class Studio:
 
     def __init__(self) -> None:
         self.link = Link(locator, offer, name="blender", version=bpy.app.version_string)
+        self.negatives = Negatives()
         self.tasks = Tasks()
         self.capturer = Capturer()
         self.overlay = Overlay(_mixing)
@@ -186,6 +193,7 @@ class Studio:
         """Pass a message on to whom it is about."""
         self._heard_at = time.monotonic()
         self.link.receive(message)
+        self.negatives.receive(message)
         if self.live is not None:
             self.live.receive(message)
         if self.diagnosis is not None:
@@ -205,6 +213,8 @@ class Studio:
     def _tick(self) -> None:
         if self.link.session is not None:
             self.link.tick()
+            if self.link.is_ready:
+                self.negatives.tick(self.link.session)
             for message in self.link.session.pump(BUDGET_S):
                 self.receive(message)
         elif self.is_looked_at and self.link.problem is None:
@@ -276,6 +286,16 @@ class Studio:
         preset = preset_named(context.scene.framebridge.preset)
         self._ask(context, self._begin_picture, looks=preset is None or not has_view_of_its_own(preset))
 
+    def ask_for_prompts(self, context: bpy.types.Context) -> None:
+        """Capture once and have it repainted for each prompt of a text; results come by themselves.
+
+        Raises:
+            BridgeError: Why it cannot be, or what is wrong with the text.
+        """
+        with self._told():
+            lines = lines_of(context.scene.framebridge)
+        self._ask(context, lambda viewport: self._begin_batch(viewport, lines))
+
     def ask_for_maps(self, context: bpy.types.Context) -> None:
         """Capture the view and have the daemon draw its control maps, which become thumbnails.
 
@@ -305,7 +325,7 @@ class Studio:
         self.diagnosis = Diagnosis(self.link, self.tasks, BlenderTrial(self, viewport))
         return self.diagnosis
 
-    def take(self, viewport: Viewport, with_surfaces: bool) -> Take:
+    def take(self, viewport: Viewport, wanted: Wanted) -> Take:
         """Begin to capture what a scene's settings ask for.
 
         Raises:
@@ -313,7 +333,7 @@ class Studio:
         """
         if viewport.scene.framebridge.source == "RENDER":
             self.make_room()
-        return Take(self.capturer, viewport, with_surfaces)
+        return Take(self.capturer, viewport, wanted)
 
     def show(self, image: bpy.types.Image, scene: bpy.types.Scene) -> None:
         """Show a result where the settings say: over the viewport, in Image Editors, behind the camera.
@@ -364,7 +384,16 @@ class Studio:
             raise
 
     def _begin_picture(self, viewport: Viewport) -> None:
+        prompt = current_recipe(viewport.scene).values.get(PROMPT, "")
         self.picture = Picture(self, viewport)
+        try:
+            book.remember(prompt)
+        except BridgeError as error:
+            self.notice = error.message
+        self._tick_picture()
+
+    def _begin_batch(self, viewport: Viewport, lines: list[Line]) -> None:
+        self.picture = Batch(self, viewport, lines)
         self._tick_picture()
 
     def _begin_animation(self, viewport: Viewport, starts_over: bool) -> None:

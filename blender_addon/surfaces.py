@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import bpy
 import gpu
@@ -18,10 +19,14 @@ from gpu_extras.batch import batch_for_shader
 from mathutils import Matrix
 
 from .geometry import MAX_ID
+from .names import Naming
 from .viewport import View, Viewport
 
 FORMAT = "RGBA32F"
 """Of the framebuffer: the normal in camera space, and the number of the instance."""
+
+NUMBER_FORMAT = "RGBA8"
+"""Of the framebuffer for identities: a number of 32 bits, byte by byte."""
 
 _WITH_SURFACE = frozenset({"MESH", "CURVE", "SURFACE", "FONT", "META"})
 
@@ -37,6 +42,93 @@ void main() {
   color = vec4(normalize(gl_FrontFacing ? facing : -facing), number);
 }
 """
+
+
+_NUMBER_VERTEX = """
+void main() {
+  gl_Position = clip_matrix * vec4(position, 1.0);
+}
+"""
+
+_NUMBER_FRAGMENT = """
+void main() {
+  color = number;
+}
+"""
+
+
+@dataclass(frozen=True)
+class Part:
+    """The triangles of a mesh that have one material.
+
+    Args:
+        batch: On the GPU.
+        slot: Of the material.
+        material: What the mesh has in it; an object may have another.
+    """
+
+    batch: gpu.types.GPUBatch
+    slot: int
+    material: bpy.types.Material | None
+
+
+class Meshes:
+    """The meshes of one capture, on the GPU; each is taken once, however many instances show it.
+
+    Args:
+        shader: What ``surface_shader`` gives.
+        splits: Whether to part them by material.
+    """
+
+    def __init__(self, shader: gpu.types.GPUShader, splits: bool = False) -> None:
+        self._shader, self._splits = shader, splits
+        self._parts: dict[int, list[Part]] = {}
+
+    def parts_of(self, item: bpy.types.Object) -> list[Part]:
+        """Return what an object draws; nothing of one without faces."""
+        key = item.data.as_pointer()
+        if key not in self._parts:
+            self._parts[key] = self._taken(item)
+        return self._parts[key]
+
+    def _taken(self, item: bpy.types.Object) -> list[Part]:
+        try:
+            mesh = item.to_mesh()
+        except RuntimeError:  # an object without geometry, such as a curve without thickness
+            return []
+        try:
+            positions, normals = triangles(mesh)
+            slots = values(mesh.loop_triangles, "material_index", 1, np.int32).ravel()
+            materials = list(mesh.materials)
+        finally:
+            item.to_mesh_clear()
+        kinds = np.unique(slots) if self._splits else slots[:1]
+        return [
+            self._part(
+                positions, normals, np.repeat(slots == kind, 3) if len(kinds) > 1 else ..., kind, materials
+            )
+            for kind in kinds.tolist()
+        ]
+
+    def _part(
+        self, positions: np.ndarray, normals: np.ndarray, which: object, slot: int, materials: list
+    ) -> Part:
+        content = {"position": positions[which], "normal": normals[which]}
+        batch = batch_for_shader(self._shader, "TRIS", content)
+        material = materials[min(slot, len(materials) - 1)] if materials else None
+        return Part(batch, slot, material.original if material is not None else None)
+
+
+def number_shader() -> gpu.types.GPUShader:
+    """Return the shader for ``draw_numbers``; it must not outlive Blender's GPU context."""
+    info = gpu.types.GPUShaderCreateInfo()
+    info.push_constant("MAT4", "clip_matrix")
+    info.push_constant("VEC4", "number")
+    info.vertex_in(0, "VEC3", "position")
+    info.fragment_out(0, "VEC4", "color")
+    info.vertex_source(_NUMBER_VERTEX)
+    info.fragment_source(_NUMBER_FRAGMENT)
+    return gpu.shader.create_from_info(info)
 
 
 def surface_shader() -> gpu.types.GPUShader:
@@ -57,7 +149,11 @@ def surface_shader() -> gpu.types.GPUShader:
 
 
 def draw_surfaces(
-    viewport: Viewport, view: View, framebuffer: gpu.types.GPUFrameBuffer, shader: gpu.types.GPUShader
+    viewport: Viewport,
+    view: View,
+    framebuffer: gpu.types.GPUFrameBuffer,
+    shader: gpu.types.GPUShader,
+    meshes: Meshes,
 ) -> tuple[str, ...]:
     """Draw each instance's normals and number into a framebuffer of this ``FORMAT``.
 
@@ -66,46 +162,65 @@ def draw_surfaces(
     Returns:
         The names of the objects; the instance with number n is of ``names[n - 1]``.
     """
-    batches: dict[int, gpu.types.GPUBatch | None] = {}
     names: list[str] = []
     framebuffer.clear(color=(0.0, 0.0, 1.0, 0.0), depth=1.0)
     with _nearest_first():
-        for item, matrix in _instances(viewport):
-            key = item.data.as_pointer()
-            if key not in batches:
-                batches[key] = _batch(item, shader)
+        for instance, matrix in _instances(viewport):
+            item = instance.object
             names.append(item.original.name)
-            if (batch := batches[key]) is not None:
-                _draw(batch, shader, view, matrix, 1 + (len(names) - 1) % MAX_ID)
+            for part in meshes.parts_of(item):
+                _draw(part.batch, shader, view, matrix, 1 + (len(names) - 1) % MAX_ID)
     return tuple(names)
 
 
-def _instances(viewport: Viewport) -> Iterator[tuple[bpy.types.Object, Matrix]]:
-    """Yield what the viewport shows as a surface; an object is valid until the next one is asked for."""
+def draw_numbers(
+    viewport: Viewport,
+    view: View,
+    framebuffer: gpu.types.GPUFrameBuffer,
+    shader: gpu.types.GPUShader,
+    meshes: Meshes,
+    naming: Naming,
+) -> list[tuple[int, int]]:
+    """Draw what each pixel shows into a framebuffer of the ``NUMBER_FORMAT``.
+
+    Returns:
+        The numbers of object and material that number n, from 1, stands for; 0 is where nothing is.
+    """
+    numbers: dict[tuple[int, int], int] = {}
+    framebuffer.clear(color=(0.0, 0.0, 0.0, 0.0), depth=1.0)
+    with _nearest_first():
+        for instance, matrix in _instances(viewport):
+            item = instance.object
+            shader.bind()
+            shader.uniform_float("clip_matrix", view.projection @ view.view @ matrix)
+            for part in meshes.parts_of(item):
+                pair = naming.object_number(instance), naming.material_number(_material(item, part))
+                number = numbers.setdefault(pair, len(numbers) + 1)
+                shader.uniform_float("number", [byte / 255 for byte in number.to_bytes(4, "little")])
+                part.batch.draw(shader)
+    return list(numbers)
+
+
+def _material(item: bpy.types.Object, part: Part) -> bpy.types.Material | None:
+    """Return the material of a part: the object's own, or else that of its mesh."""
+    slots = item.material_slots
+    if part.slot < len(slots) and slots[part.slot].link == "OBJECT":
+        return slots[part.slot].material
+    return part.material
+
+
+def _instances(viewport: Viewport) -> Iterator[tuple[bpy.types.DepsgraphObjectInstance, Matrix]]:
+    """Yield what the viewport shows as a surface; an instance is valid until the next one is asked for."""
     for instance in viewport.view_layer.depsgraph.object_instances:
         item = instance.object
         if item.type in _WITH_SURFACE and instance.show_self and _is_shown(instance, viewport):
-            yield item, instance.matrix_world.copy()
+            yield instance, instance.matrix_world.copy()
 
 
 def _is_shown(instance: bpy.types.DepsgraphObjectInstance, viewport: Viewport) -> bool:
     owner = instance.parent if instance.is_instance else instance.object
     is_solid = instance.object.display_type in {"SOLID", "TEXTURED"}
     return is_solid and owner.original.visible_in_viewport_get(viewport.space)
-
-
-def _batch(item: bpy.types.Object, shader: gpu.types.GPUShader) -> gpu.types.GPUBatch | None:
-    try:
-        mesh = item.to_mesh()
-    except RuntimeError:  # an object without geometry, such as a curve without thickness
-        return None
-    try:
-        positions, normals = triangles(mesh)
-    finally:
-        item.to_mesh_clear()
-    if not len(positions):
-        return None
-    return batch_for_shader(shader, "TRIS", {"position": positions, "normal": normals})
 
 
 def triangles(mesh: bpy.types.Mesh) -> tuple[np.ndarray, np.ndarray]:

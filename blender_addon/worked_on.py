@@ -23,7 +23,7 @@ from .capture import Capture, Capturer
 from .controls import picture_attribute_of, values_of
 from .geometry import widened
 from .properties import Settings
-from .source import checked_size
+from .source import Wanted, checked_size
 from .viewport import View, Viewport, camera_view
 from .wire import frame_of, plane_of
 
@@ -80,14 +80,14 @@ def taken_of(capture: Capture) -> Taken:
     return Taken(frame_of(capture), capture.seen.width, capture.seen.height, capture.seen)
 
 
-def take_for(source: str, capturer: Capturer, viewport: Viewport, with_surfaces: bool) -> Taken | None:
+def take_for(source: str, capturer: Capturer, viewport: Viewport, wanted: Wanted) -> Taken | None:
     """Capture what a preset wants, if it has a wish, and if there is what it wishes for.
 
     Args:
         source: The preset's.
         capturer: Draws it.
         viewport: Where.
-        with_surfaces: Whether normals and object ids are needed.
+        wanted: What is captured besides colour and depth.
 
     Returns:
         Nothing where what the artist chose is to be captured.
@@ -96,9 +96,9 @@ def take_for(source: str, capturer: Capturer, viewport: Viewport, with_surfaces:
         BridgeError: Why that is not possible; nothing was changed.
     """
     if source == CAMERAS:
-        return _all_cameras(capturer, viewport, with_surfaces)
+        return _all_cameras(capturer, viewport, wanted)
     if source == AROUND:
-        return _around(capturer, viewport, with_surfaces)
+        return _around(capturer, viewport, wanted)
     if source == RESULT and display.looked_at(viewport.scene) is not None:
         return _result(display.looked_at(viewport.scene))
     return None
@@ -154,18 +154,18 @@ def _result(image: bpy.types.Image) -> Taken:
     return Taken(protocol.Frame({"color": plane_of("color", "u8", rows)}), width, height, view)
 
 
-def _around(capturer: Capturer, viewport: Viewport, with_surfaces: bool) -> Taken:
+def _around(capturer: Capturer, viewport: Viewport, wanted: Wanted) -> Taken:
     """Capture the view of a result, widened, and put the result into its middle."""
     image = display.chosen_result(viewport.scene)
     rows, seen = display.picture_rows(image), display.view_of(image)
     height, width = rows.shape[:2]
     margin = viewport.scene.framebridge.margin
     wide, high = (math.ceil(side * (1 + 2 * margin) / STEP) * STEP for side in (width, height))
-    checked_size(wide, high)
+    checked_size(wide, high, bool(wanted.named))
     left, top = (wide - width) // 2, (high - height) // 2
     projection = widened(np.array(seen.projection), (width, height), (wide, high), (left, top))
     view = View(seen.view, Matrix(projection), wide, high)
-    capture = capturer.capture(viewport, view, with_surfaces)
+    capture = capturer.capture(viewport, view, *wanted)
     color = capture.color.copy()
     color[top : top + height, left : left + width] = rows[..., :3]
     taken = taken_of(replace(capture, color=color))
@@ -189,7 +189,7 @@ def _outside(size: tuple[int, int], inner: tuple[int, int], place: tuple[int, in
     return 1.0 - inside
 
 
-def _all_cameras(capturer: Capturer, viewport: Viewport, with_surfaces: bool) -> Taken:
+def _all_cameras(capturer: Capturer, viewport: Viewport, wanted: Wanted) -> Taken:
     """Capture what every camera sees, and lay it side by side."""
     cameras = sorted(
         (each for each in viewport.view_layer.objects if each.type == "CAMERA" and each.visible_get()),
@@ -205,7 +205,7 @@ def _all_cameras(capturer: Capturer, viewport: Viewport, with_surfaces: bool) ->
     rows = -(-len(cameras) // columns)
     checked_size(columns * width, rows * height)
     captures = [
-        capturer.capture(viewport, camera_view(viewport, width, height, camera), with_surfaces)
+        capturer.capture(viewport, camera_view(viewport, width, height, camera), wanted.surfaces)
         for camera in cameras
     ]
     places = [(index % columns * width, index // columns * height) for index in range(len(cameras))]
@@ -215,7 +215,7 @@ def _all_cameras(capturer: Capturer, viewport: Viewport, with_surfaces: bool) ->
     sheet = Capture(
         color=_laid([each.color for each in captures], places, size, _GREY),
         depth=_laid([each.depth for each in captures], places, size, np.inf),
-        normal=_laid([each.normal for each in captures], places, size, up) if with_surfaces else None,
+        normal=_laid([each.normal for each in captures], places, size, up) if wanted.surfaces else None,
         view=first.view,
         projection=first.projection,
         near=min(each.near for each in captures),

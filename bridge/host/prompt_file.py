@@ -28,14 +28,27 @@ def read_prompts(file: Path) -> list[Line]:
     Raises:
         InputError: ``file_not_found``, ``not_text``, ``prompts_too_large``, ``no_prompts``.
     """
-    lines = split_prompts(read_text(file, MAX_BYTES))
+    return listed_prompts(read_text(file, MAX_BYTES), str(file))
+
+
+def listed_prompts(text: str, name: str) -> list[Line]:
+    """Return the prompts of a text, at least one.
+
+    Args:
+        text: One prompt a line.
+        name: What people call the text.
+
+    Raises:
+        InputError: ``no_prompts`` or ``prompts_too_large``.
+    """
+    lines = split_prompts(text)
     if not lines:
-        raise InputError(f"{file} holds no prompts", code="no_prompts", hint="Write one prompt a line.")
+        raise InputError(f"{name} holds no prompts", code="no_prompts", hint="Write one prompt a line.")
     if len(lines) > MAX_PROMPTS:
         raise InputError(
-            f"{file} holds {len(lines)} prompts; {MAX_PROMPTS} at once is the most",
+            f"{name} holds {len(lines)} prompts; {MAX_PROMPTS} at once is the most",
             code="prompts_too_large",
-            hint="Split the file.",
+            hint="Split it.",
         )
     return lines
 

@@ -3,34 +3,42 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 MOST = 64
 """Suggestions at once."""
 
-_LAST = re.compile(r"[^\s,{}|()]*$")
-"""The word that is being typed."""
+_PART = re.compile(r"[^,{}|()]*$")
+"""What is typed since the last comma or bracket."""
 
 
 def suggestions(text: str, words: Sequence[str]) -> list[str]:
-    """Return whole prompts that go on from what is typed: those whose word begins so first.
+    """Return whole prompts that go on from what is typed, behind that itself.
+
+    What is typed comes first, so that confirming it never chooses a word.
 
     Args:
         text: What stands in the prompt, the cursor behind it.
-        words: What the model knows.
+        words: What the model knows; they may be of several parts.
     """
-    typed = _LAST.search(text)
-    assert typed is not None
-    beginning, part = text[: typed.start()], typed[0].lower()
-    used = {word.lower() for word in re.split(r"[,{}|()]+|\s+", beginning)}
-    found = [word for word in _matching(part, words) if word.lower() not in used]
-    return [f"{beginning}{word}" for word in found[:MOST]]
+    if text.endswith((")", "}")):
+        return []
+    part = _PART.search(text)
+    assert part is not None
+    starts = [part.start() + found.start() for found in re.finditer(r"(?<!\S)\S", part[0])] or [len(text)]
+    if text.endswith(" "):
+        starts.append(len(text))
+    used = text[: starts[-1]].lower()
+    for start in starts:
+        typed = text[start:].lower()
+        found = [word for word in words if word.lower().startswith(typed) and word.lower() != typed]
+        if not typed:
+            found = [word for word in found if not _holds(used, word)]
+        if found:
+            return [*([text] if text else []), *(text[:start] + word for word in found[:MOST])]
+    return []
 
 
-def _matching(part: str, words: Sequence[str]) -> Iterator[str]:
-    """Yield words that begin with some letters, then those in which a later word does."""
-    yield from (word for word in words if word.lower().startswith(part))
-    if part:
-        inside = re.compile(rf"\b{re.escape(part)}")
-        lower = ((word, word.lower()) for word in words)
-        yield from (word for word, low in lower if not low.startswith(part) and inside.search(low))
+def _holds(text: str, word: str) -> bool:
+    """Tell whether a prompt has a word already."""
+    return re.search(rf"\b{re.escape(word.lower())}\b", text) is not None

@@ -20,7 +20,10 @@ LARGEST_SEED = 2**31 - 1
 CARRIED = frozenset({"prompt", "negative_prompt", SEED})
 """Controls whose values mean the same in every preset; strength and steps do not."""
 
-DYNAMIC = ("prompt", "negative_prompt")
+PROMPT, NEGATIVE = "prompt", "negative_prompt"
+"""Controls that hold texts for what is wanted, and for what is not."""
+
+DYNAMIC = (PROMPT, NEGATIVE)
 """Controls that may hold dynamic prompts."""
 
 RECIPE_TEXT = "framebridge"

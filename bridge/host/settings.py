@@ -62,6 +62,21 @@ SETTINGS = {
         0.05,
         1.0,
     ),
+    "is_dynamic": Setting(
+        "Dynamic Prompts",
+        "Draw from {red|blue} and __animal__ in prompts, with the seed; values of __animal__ stand in a text "
+        "file of the daemon's folder for wildcards",
+        True,
+    ),
+    "batch_from": Setting(
+        "Prompts From",
+        "Where prompts stand, one a line",
+        "TEXT",
+        choices=(
+            ("TEXT", "Text", "A text of this file, as in the Text Editor"),
+            ("FILE", "File", "A text file on the disk"),
+        ),
+    ),
     "overlay_opacity": Setting("Opacity", "Of the result over the viewport", 1.0, 0.0, 1.0),
     "overlay_split": Setting(
         "Before / After",
@@ -115,6 +130,12 @@ ACTIONS = {
         "Set preset, prompt, seed and all other controls to what this result was made with",
     ),
     "delete_result": ("Delete Result", "Delete this result; materials and others that use it lose it"),
+    "generate_prompts": (
+        "Generate All",
+        "Capture the view once and make one picture for each prompt; what fails is told at the end",
+    ),
+    "clear_prompts": ("Clear", "Forget the last prompts, in all files; results keep theirs"),
+    "save_negative": ("Save as Preset…", "Keep the negative prompt as a preset of your own, for all files"),
     "clear_overlay": ("Hide Result", "Show the viewport without a result over it"),
     "render_animation": (
         "Render Animation",

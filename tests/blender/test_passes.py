@@ -98,7 +98,9 @@ def rendered() -> dict[str, np.ndarray]:
         f"{LAYER}.Combined.B": np.full((HEIGHT, WIDTH), 0.25, np.float32),
         f"{LAYER}.Combined.G": np.full((HEIGHT, WIDTH), 0.5, np.float32),
         f"{LAYER}.Combined.R": np.arange(6, dtype=np.float32).reshape(HEIGHT, WIDTH),
+        f"{LAYER}.CryptoObject00.a": np.array([[0, 0, 0.25], [0, 0, 0]], np.float32),
         f"{LAYER}.CryptoObject00.b": np.array([[0, 0, first], [0, 0, 0]], np.float32),
+        f"{LAYER}.CryptoObject00.g": np.array([[1, 1, 0.75], [1, 1, 1]], np.float32),
         f"{LAYER}.CryptoObject00.r": np.array([[first, second, 0], [0, 0, 0]], np.float32),
         f"{LAYER}.Depth.Z": np.array([[2, 3, 4], [1e10, 99.999, 60]], np.float32),
         f"{LAYER}.Normal.X": np.array([[0, 0.5, 0], [0, 0, 0]], np.float32),
@@ -142,6 +144,9 @@ def test_passes_are_those_of_a_camera(passes, tmp_path, write):
     names = [["", *found.object_names][number] for number in found.object_id.ravel()]
     assert names == ["Cube", 'A "quoted": name', "Cube", "", "", ""]
     assert set(found.object_names) == {"Cube", 'A "quoted": name'}
+    assert found.objects.shares[0, 2].tolist() == [0.75, 0.25]
+    assert [found.objects.names.get(value) for value in found.objects.hashes[0, 2].tolist()] == [None, "Cube"]
+    assert found.materials is None
 
 
 def test_renderer_without_normals_and_names_leaves_them_out(passes, tmp_path):

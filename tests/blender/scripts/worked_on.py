@@ -6,7 +6,7 @@ import numpy as np
 import scenes
 from framebridge import controls, display
 from framebridge.geometry import placement
-from framebridge.source import viewport_of
+from framebridge.source import Wanted, viewport_of
 from framebridge.studio import studio
 from framebridge.worked_on import take_for
 from harness import REQUEST, report
@@ -58,7 +58,7 @@ def around_shows_the_scene() -> dict:
     viewport = viewport_of(bpy.context)
     view = display.view_of(result)
     plain = studio().capturer.capture(viewport, view, False)
-    taken = take_for("around", studio().capturer, viewport, False)
+    taken = take_for("around", studio().capturer, viewport, Wanted())
     depth = np.frombuffer(taken.frame.planes["depth"].data, np.float32).reshape(taken.height, taken.width)
     mask = np.frombuffer(taken.frame.planes["mask"].data, np.float32).reshape(taken.height, taken.width)
     top, left = (taken.height - view.height) // 2, (taken.width - view.width) // 2
