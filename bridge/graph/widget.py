@@ -22,6 +22,9 @@ PICKLES = (".pth", ".pt", ".ckpt")
 ChoicesOf = Callable[[str], Sequence[str]]
 """Lists the values of a folder: ``checkpoints``, ``loras``, ``input`` …"""
 
+ELSEWHERE = {"xlabs_ipadapters": "xlabs/ipadapters"}
+"""Kinds of models that do not lie in a folder of their name."""
+
 TINY_VAES = ("taesd", "taesdxl", "taesd3", "taef1")
 """VAEs that are two files in ``vae_approx``, one for each direction."""
 
@@ -81,10 +84,11 @@ class WidgetReader:
         near = self._suggestions.nearest_files(str(value), names)
         known = listing([quote(name) for name in near or names])
         nearest = f"{'Nearest' if near else 'Available'}: {known}. " if known else ""
-        text = f"asks for {quote(value)}, which is not in {folder}/"
+        lies = ELSEWHERE.get(folder, folder)
+        text = f"asks for {quote(value)}, which is not in {lies}/"
         if folder in PICTURE_FOLDERS:
             raise place.error("not_in_list", text, f"{nearest}Put the file there, or upload it.")
-        advice = f"put the file in {folder}/, or run: framebridge models pull --for WORKFLOW"
+        advice = f"put the file in {lies}/, or run: framebridge models pull --for WORKFLOW"
         if folder == "vae" and value in TINY_VAES:
             text = f"asks for {quote(value)}, which is not in vae_approx/"
             advice = f"put {value}_encoder.safetensors and {value}_decoder.safetensors in vae_approx/."

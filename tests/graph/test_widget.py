@@ -180,3 +180,9 @@ def test_missing_tiny_vae_is_two_files_in_a_folder_of_their_own():
 
 def test_file_that_is_there_is_taken():
     assert read(InputDefinition("x", "COMBO", choices_from="input"), "example.png") == "example.png"
+
+
+def test_what_lies_elsewhere_than_its_kind_is_called_is_looked_for_there():
+    problem = fault(InputDefinition("x", "COMBO", choices_from="xlabs_ipadapters"), "a.safetensors")
+    assert "which is not in xlabs/ipadapters/" in problem.message
+    assert problem.hint.startswith("Put the file in xlabs/ipadapters/")
