@@ -89,20 +89,28 @@ class Plan:
         return f"{needs}: {', '.join(steps)}" if steps else needs
 
 
-def too_large(name: str, needed: int, device: str, there: float, ordinary: float) -> OutOfMemory:
-    """Return the error of a network that cannot be loaded whatever leaves.
+def require_possible(
+    name: str, layers: Mapping[str, int], needed: int, device: str, there: float, ordinary: float
+) -> None:
+    """Refuse a network that cannot run, whatever leaves and however it is streamed.
 
     Args:
         name: Of the network.
-        needed: Bytes that its weights take.
+        layers: Path of a module → bytes of its own tensors.
+        needed: Bytes of all that it holds.
         device: Where it runs.
         there: All bytes of the device.
         ordinary: All bytes of ordinary memory.
+
+    Raises:
+        OutOfMemory: Code ``model_too_large``.
     """
+    if max(layers.values(), default=0) <= there and needed <= max(there, ordinary):
+        return
     has = f"the computer has {gigabytes(ordinary)}, with what it swaps to disk"
     if device != "cpu":
         has = f"{device} has {gigabytes(there)}, and {has}: not even layer by layer"
-    return OutOfMemory(
+    raise OutOfMemory(
         f"{name} needs {gigabytes(needed)} of memory and does not fit: {has}",
         code=TOO_LARGE,
         hint="Use a smaller model, or a file of this one in eight bits (fp8), which takes half of 16 bits.",

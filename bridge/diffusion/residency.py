@@ -25,7 +25,7 @@ from torch import Tensor
 
 from bridge.diffusion.device import Placement, Placing, choose_placement, memory_errors
 from bridge.diffusion.memory import all_memory, room_for_weights
-from bridge.diffusion.planning import TOO_LARGE, Plan, staying_layers, too_large, visiting_bytes
+from bridge.diffusion.planning import TOO_LARGE, Plan, require_possible, staying_layers, visiting_bytes
 from bridge.diffusion.reading import announce
 from bridge.diffusion.streaming import stream_to
 from bridge.errors import OutOfMemory
@@ -240,15 +240,19 @@ class _Residents:
         Raises:
             OutOfMemory: Code ``model_too_large`` if it cannot fit whatever leaves.
         """
-        _require_possible(newcomer)
-        device = newcomer.home
-        free_bytes, left = self.room(device), self._leave_for(newcomer, device, newcomer.home_bytes)
-        if newcomer.home_bytes > self.room(device) and not newcomer.needs and device.type != "cpu":
-            newcomer.stream(self.room(device))
-        if newcomer.is_streamed and not newcomer.needs:
+        if not newcomer.needs:
+            device = newcomer.placement.device
+            memory = all_memory(device), all_memory(_CPU)
+            require_possible(newcomer.name, newcomer.layers, newcomer.new_bytes, str(device), *memory)
+        home, free_bytes = newcomer.home, self.room(newcomer.placement.device)
+        left = self._leave_for(newcomer, home, newcomer.home_bytes)
+        if newcomer.home_bytes > self.room(home) and not newcomer.needs and home.type != "cpu":
+            newcomer.stream(self.room(home))
+        visits = newcomer.is_streamed and not newcomer.needs
+        if visits:
             left += self._leave_for(newcomer, _CPU, newcomer.new_bytes)
-        if newcomer.new_bytes > free_bytes:
-            self._tell(newcomer, device, free_bytes, left)
+        if visits or newcomer.new_bytes > max(free_bytes, 0):
+            self._tell(newcomer, free_bytes, left)
 
     def _leave_for(self, newcomer: Network[Any], device: torch.device, wanted_bytes: int) -> list[str]:
         """Drop networks that rest on a device until there is room, or none is left; return their names."""
@@ -258,11 +262,12 @@ class _Residents:
             _release()
         return left
 
-    def _tell(self, newcomer: Network[Any], device: torch.device, free_bytes: int, left: list[str]) -> None:
+    def _tell(self, newcomer: Network[Any], free_bytes: int, left: list[str]) -> None:
         """Tell the client how a network is loaded for which there is not enough room."""
+        device = newcomer.placement.device
         staying = newcomer.home_bytes if newcomer.home == device else 0
         plan = Plan(newcomer.name, str(device), newcomer.new_bytes, free_bytes, tuple(left), staying)
-        announce(str(plan))
+        announce(newcomer.name, str(plan))
 
     def admit(self, newest: Network[Any]) -> None:
         """Drop what exceeds the room beside a network that was just loaded."""
@@ -362,21 +367,6 @@ def drop_if_short(network: Network[Any], wanted_bytes: int) -> None:
     if _RESIDENTS.room(network.home) < wanted_bytes:
         for each in _lineage([network]):
             each.let_go()
-
-
-def _require_possible(network: Network[Any]) -> None:
-    """Refuse a network that cannot fit, whatever leaves and however it is streamed.
-
-    Raises:
-        OutOfMemory: Code ``model_too_large``.
-    """
-    if network.needs:
-        return
-    device, needed = network.placement.device, network.new_bytes
-    there, ordinary = all_memory(device), all_memory(_CPU)
-    largest = max(network.layers.values(), default=0)
-    if largest > there or needed > max(there, ordinary):
-        raise too_large(network.name, needed, str(device), there, ordinary)
 
 
 def _exhausted(error: OutOfMemory, keep: tuple[Network[Any], ...]) -> OutOfMemory:

@@ -475,6 +475,17 @@ def test_a_client_is_told_once_a_job_how_a_network_is_loaded(card: Any, job: Job
     assert {message.node for message in sent} == {"3"}
 
 
+def test_a_client_is_told_what_a_full_device_forced(card: Any, job: Job, sent: list[Any]) -> None:
+    network = make_deep("UNet")
+    with running(job, "3"):
+        network.module()
+        network.stream(4 * LAYER_BYTES)
+        network.module()
+    assert [message.detail.partition(": ")[2] for message in sent] == [
+        "0.1 MB of it stay on meta, its other layers visit"
+    ]
+
+
 @pytest.mark.parametrize(("width", "gigabytes"), [(2, 23.8), (1, 11.9)], ids=["bfloat16", "fp8"])
 def test_flux_at_full_size_runs_in_12_gigabytes(width: int, gigabytes: float) -> None:
     """10 GB are left on such a card by a desktop, and by what runs through the layers."""

@@ -1,6 +1,6 @@
 """Networks of which layers rest in ordinary memory while they run elsewhere; "meta" stands for the device."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -8,8 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from bridge.diffusion import streaming
+from bridge.diffusion.networks import empty_unet
 from bridge.diffusion.patching import twin_of
 from bridge.diffusion.streaming import Visits, stream_to
+from bridge.diffusion.transformer_networks import with_positions
+from tests.diffusion.conftest import UNET, WIDTH, autoencoder, t5_encoder, with_weights
+from tests.diffusion.transformer_weights import SMALL, small_transformer
 
 META = torch.device("meta")
 LAYER_BYTES = 4 * (8 * 8 + 8)
@@ -67,6 +71,46 @@ def test_layers_that_stay_move_once_and_the_others_visit() -> None:
     there = module[1].weight
     assert module(torch.empty(2, 3, device=META)).device == META
     assert module[1].weight is there
+
+
+CALLS: Mapping[str, Callable[[Any], Any]] = {
+    "sd35": lambda network: network(
+        torch.empty(1, 16, 8, 8), torch.empty(1, 5, 32), torch.empty(1, 48), torch.empty(1)
+    ).sample,
+    "flux_schnell": lambda network: network(
+        torch.empty(1, 16, 64), torch.empty(1, 5, 32), torch.empty(1, 24), torch.empty(1),
+        torch.empty(16, 3), torch.empty(5, 3),
+    ).sample,
+    "pixart_sigma": lambda network: network(
+        torch.empty(1, 4, 8, 8), torch.empty(1, 5, 32), torch.empty(1)
+    ).sample,
+    "t5": lambda network: network.encoder(inputs_embeds=network.shared(torch.zeros(1, 5).long()))[0],
+    "unet": lambda network: network(torch.empty(1, 4, 8, 8), torch.empty(1), torch.empty(1, 5, WIDTH)).sample,
+    "vae": lambda network: network.decode(torch.empty(1, 4, 8, 8)).sample,
+}  # fmt: skip
+"""Networks, and how the parts of them are called that run."""
+
+
+def network_named(name: str) -> Any:
+    match name:
+        case "t5":
+            return t5_encoder()
+        case "unet":
+            return with_weights(empty_unet(UNET))
+        case "vae":
+            return autoencoder(8, 8).network.module()
+    return with_positions(small_transformer(SMALL[name][0]))
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_network_of_which_half_of_the_layers_stay_runs_on_the_device(name: str) -> None:
+    network = network_named(name)
+    layers = [path for path, layer in network.named_modules() if layer._parameters]
+    stream_to(META, network, set(layers[::2]))
+    assert weights(network) == {"cpu", "meta"}
+    with META:
+        assert CALLS[name](network).device == META
+    assert weights(network) == {"cpu", "meta"}
 
 
 class Lane:
