@@ -30,16 +30,14 @@ _LEAST_PINNED_BYTES = 2**20
 _ALIGNMENT = 256
 
 
-def stream_to(
-    device: torch.device, module: nn.Module, staying: Collection[str] = (), limit_bytes: int = 0
-) -> None:
+def stream_to(device: torch.device, module: nn.Module, staying: Collection[str], limit_bytes: int) -> None:
     """Let a network that rests in ordinary memory run on a device.
 
     Args:
         device: Where it runs.
         module: Its inputs must be on the device.
         staying: Paths of the layers that move there now; the others visit.
-        limit_bytes: What may visit at the same time.
+        limit_bytes: What may visit a CUDA device at the same time; elsewhere one layer does.
     """
     if device.type == "cuda":
         _stream(device, module, staying, Visits(_CopyStream(device), limit_bytes))

@@ -32,7 +32,7 @@ def weights(module: torch.nn.Module) -> set[str]:
 def test_layers_visit_the_device_and_nothing_is_copied_back() -> None:
     module = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4)).eval()
     before = [tensor.data_ptr() for tensor in (*module.parameters(), *module.buffers())]
-    stream_to(META, module)
+    stream_to(META, module, (), 0)
     output = module(torch.empty(2, 3, device=META))
     assert output.device == META
     assert weights(module) == {"cpu"}
@@ -43,13 +43,13 @@ def test_it_computes_what_it_did() -> None:
     module = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.GELU(), torch.nn.Linear(4, 2))
     x = torch.randn(5, 3)
     expected = module(x)
-    stream_to(torch.device("cpu"), module)
+    stream_to(torch.device("cpu"), module, (), 0)
     assert torch.equal(module(x), expected)
 
 
 def test_a_layer_that_fails_gives_its_weights_back() -> None:
     module = torch.nn.Sequential(Failing(3, 4))
-    stream_to(META, module)
+    stream_to(META, module, (), 0)
     with pytest.raises(RuntimeError, match="broken"):
         module(torch.empty(2, 3, device=META))
     assert weights(module) == {"cpu"}
@@ -57,7 +57,7 @@ def test_a_layer_that_fails_gives_its_weights_back() -> None:
 
 def test_a_twin_streams_as_well() -> None:
     module = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 2))
-    stream_to(META, module)
+    stream_to(META, module, (), 0)
     twin = twin_of(module, ["0.weight"])
     twin[0].weight = torch.nn.Parameter(torch.zeros(4, 3))
     assert twin(torch.empty(2, 3, device=META)).device == META
@@ -66,7 +66,7 @@ def test_a_twin_streams_as_well() -> None:
 
 def test_layers_that_stay_move_once_and_the_others_visit() -> None:
     module = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 5), nn.Linear(5, 2))
-    stream_to(META, module, {"1"})
+    stream_to(META, module, {"1"}, 0)
     assert [layer.weight.device.type for layer in module] == ["cpu", "meta", "cpu"]
     there = module[1].weight
     assert module(torch.empty(2, 3, device=META)).device == META
@@ -106,7 +106,7 @@ def network_named(name: str) -> Any:
 def test_a_network_of_which_half_of_the_layers_stay_runs_on_the_device(name: str) -> None:
     network = network_named(name)
     layers = [path for path, layer in network.named_modules() if layer._parameters]
-    stream_to(META, network, set(layers[::2]))
+    stream_to(META, network, set(layers[::2]), 0)
     assert weights(network) == {"cpu", "meta"}
     with META:
         assert CALLS[name](network).device == META
