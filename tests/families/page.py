@@ -66,10 +66,11 @@ Words mean what they mean above; **refused** also says that no such part for the
 one for another family is refused.
 
 Each row is a transformer of random weights in the original names; text encoders and VAEs are in files of
-their own. Latents, heads, pooled embeddings and CLIP are as wide as published. Reduced are the blocks (one to
-three) and their width (96 to 256), T5 (two layers, 64 channels), CLIP's layers (two) and the largest picture
-of SD3, which reads prompts with CLIP-L alone. Both sides get the same embeddings; what text encoders make of
-words is compared in `tests/diffusion`. Two steps are taken, or the last two of four from a picture.
+their own. Latents, pooled embeddings and CLIP are as wide as published. Reduced are the blocks (one to three)
+and their width (96 and 128), Flux's heads and T5 (64 channels each), the layers of T5 and CLIP (two) and the
+largest picture of SD3, which reads prompts with CLIP-L alone. Both sides get the same embeddings; what text
+encoders make of words is compared in `tests/diffusion`. Two steps are taken, or the last two of four from a
+picture.
 
 | Mode | Workflow | Pipeline |
 |---|---|---|

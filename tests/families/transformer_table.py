@@ -25,6 +25,7 @@ class Bench:
         models = root / "models"
         self._folders = Folders(root / "input", root / "output", root, root, (models,))
         self._cache = Cache(2**30)  # shared by the cells, so that networks load and prompts are read once
+        self._last: Transformer | None = None
         write_models(models)
         published.save(models / "clip_vision" / OWN, published.clip_vision())
         others = {
@@ -43,6 +44,9 @@ class Bench:
         Raises:
             BridgeError: If the cell is refused.
         """
+        if model is not self._last:
+            free()  # the engine counts all that it holds, again and again
+            self._last = model
         if mode in PARTS and is_refused(model, mode):
             part = OTHER
         return await self.run_workflow(workflow(model, mode, part))

@@ -1,9 +1,11 @@
 """Random SD3, Flux and PixArt of reduced depth, in the files and the key layouts that they are published in.
 
-Heads, latents, pooled embeddings and CLIP's text towers are as wide as published. Reduced are the blocks and
-their width, T5 (to 64 channels), the layers of text towers and the largest picture of SD3.
+Latents, pooled embeddings and CLIP-L are as wide as published. Reduced are the blocks and their width, Flux's
+heads and T5 (to 64 channels), the layers of text encoders and the largest picture of SD3.
 """
 
+import copy
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,6 +32,9 @@ Sight = Literal["noise", "mask", "hint", "reference"]
 
 CONTEXT, POOLED = 64, 768
 """Of Flux's prompts; the first is our T5's width. SD3's are filled up to that of the published T5."""
+
+WIDTH, ROTATED = 128, (8, 28, 28)
+"""Of Flux's tokens; and how many of a head's channels turn with each of a token's three places."""
 
 FLUX_DEV_SHIFT = math.exp(1.15)
 SHOWN = 128
@@ -71,7 +76,7 @@ class Transformer:
 
 
 def _flux(inputs: int = 64, *, is_guided: bool = True) -> FluxLayout:
-    return FluxLayout(inputs, 64, 256, 128, 1, 2, CONTEXT, POOLED, is_guided=is_guided)
+    return FluxLayout(inputs, 64, WIDTH, 64, 1, 2, CONTEXT, POOLED, is_guided=is_guided)
 
 
 MODELS = (
@@ -99,7 +104,12 @@ MODELS = (
 
 
 def network(model: Transformer) -> Any:
-    """What its users would download of diffusers: described by hand, not as we describe it."""
+    """Return what its users would download of diffusers: described by hand, not as we describe it."""
+    return copy.deepcopy(_network(model))
+
+
+@functools.cache
+def _network(model: Transformer) -> Any:
     match layout := model.layout:
         case SD3Layout():
             module = diffusers.SD3Transformer2DModel(
@@ -111,7 +121,8 @@ def network(model: Transformer) -> Any:
         case FluxLayout():
             module = diffusers.FluxTransformer2DModel(
                 in_channels=layout.in_channels, out_channels=64, num_layers=1, num_single_layers=2,
-                num_attention_heads=2, joint_attention_dim=CONTEXT, guidance_embeds=layout.is_guided,
+                num_attention_heads=2, attention_head_dim=64, joint_attention_dim=CONTEXT,
+                guidance_embeds=layout.is_guided, axes_dims_rope=ROTATED,
             )  # fmt: skip
         case PixArtLayout():
             module = diffusers.PixArtTransformer2DModel(
@@ -132,8 +143,8 @@ def controlnet(model: Transformer) -> Any:
         )  # fmt: skip
     return seeded(
         diffusers.FluxControlNetModel(
-            in_channels=64, num_layers=1, num_single_layers=1, num_attention_heads=2,
-            joint_attention_dim=CONTEXT, guidance_embeds=True,
+            in_channels=64, num_layers=1, num_single_layers=1, num_attention_heads=2, attention_head_dim=64,
+            joint_attention_dim=CONTEXT, guidance_embeds=True, axes_dims_rope=ROTATED,
         )
     )  # fmt: skip
 
@@ -182,15 +193,15 @@ def autoencoder_config(channels: int) -> dict[str, Any]:
 
 def lora(model: Transformer) -> dict[str, np.ndarray]:
     """Return a LoRA: of Flux in the names of kohya's scripts, of others in those of PEFT."""
-    width = 96 if model.is_pixart else 128
+    width = 96 if model.is_pixart else WIDTH
     modules = {"attn1.to_q": (width, width)} if model.is_pixart else {"attn.to_q": (width, width)}
     modules |= {"ff.net.2": (width, 4 * width)}
     if model.family is not Family.FLUX:
         stems = {f"transformer.transformer_blocks.0.{name}": shape for name, shape in modules.items()}
         return _low_rank(stems, ".lora_B.weight", ".lora_A.weight")
     names = {
-        "double_blocks_0_img_attn_qkv": (768, 256), "double_blocks_0_txt_mlp_0": (1024, 256),
-        "single_blocks_1_linear2": (256, 1280), "single_blocks_0_modulation_lin": (768, 256),
+        "double_blocks_0_img_attn_qkv": (3 * width, width), "double_blocks_0_txt_mlp_0": (4 * width, width),
+        "single_blocks_1_linear2": (width, 5 * width), "single_blocks_0_modulation_lin": (3 * width, width),
     }  # fmt: skip
     stems = {f"lora_unet_{name}": shape for name, shape in names.items()}
     alphas = {f"{stem}.alpha": np.array(2.0, np.float32) for stem in stems}
@@ -217,7 +228,7 @@ def ip_adapter() -> dict[str, np.ndarray]:
     named = {f"ip_adapter_proj_model.{name}": shape for name, shape in shapes.items()}
     for part in "kv":
         stem = f"double_blocks.0.processor.ip_adapter_double_stream_{part}_proj"
-        named |= {f"{stem}.weight": [256, CONTEXT], f"{stem}.bias": [256]}
+        named |= {f"{stem}.weight": [WIDTH, CONTEXT], f"{stem}.bias": [WIDTH]}
     return {name: draw(name, shape) for name, shape in named.items()}
 
 
