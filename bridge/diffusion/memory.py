@@ -2,10 +2,12 @@
 
 import functools
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
 import torch
+from torch import Tensor
 
 ACTIVATION_BYTES = 2**30
 """Room on an accelerator that weights leave to what runs through them: a 1024² SDXL step in float16. The
@@ -56,3 +58,11 @@ def all_memory(device: torch.device) -> float:
     if device.type != "cpu":
         return math.inf
     return float(min(psutil.virtual_memory().total, _container_limit()) + psutil.swap_memory().total)
+
+
+def stored_bytes(tensors: Iterable[Tensor]) -> int:
+    """Return what tensors take together; those that share memory count once."""
+    storages = {
+        storage.data_ptr(): storage.nbytes() for each in tensors if (storage := each.untyped_storage())
+    }
+    return sum(storages.values())

@@ -76,28 +76,34 @@ class Plan:
     leaving: tuple[str, ...] = ()
     staying: int = 0
 
-    def __str__(self) -> str:
-        """Say what is short, and what is done about it."""
+    @property
+    def steps(self) -> list[str]:
+        """What is done about it; empty if nothing has to be."""
         steps = [f"{each} moves out" for each in self.leaving]
         if self.device == "cpu":
-            steps = steps or ["it is loaded all the same, and slow if the system has to swap"]
-        elif not self.staying:
-            steps.append(f"its layers visit {self.device} one by one")
-        elif self.staying < self.needed:
-            steps.append(f"{gigabytes(self.staying)} of it stay on {self.device}, its other layers visit")
+            return steps or ["it is loaded all the same, and slow if the system has to swap"]
+        if not self.staying:
+            return [*steps, f"its layers visit {self.device} one by one"]
+        if self.staying < self.needed:
+            part = f"{gigabytes(self.staying)} of it stay on {self.device}"
+            return [*steps, f"{part}, its other layers visit"]
+        return steps
+
+    def __str__(self) -> str:
+        """Say what is short, and what is done about it."""
         needs = f"{self.name} needs {gigabytes(self.needed)}, {gigabytes(max(self.free, 0))} are free"
-        return f"{needs}: {', '.join(steps)}" if steps else needs
+        return f"{needs}: {', '.join(self.steps)}"
 
 
 def too_large(name: str, needed: int, device: str, there: float, ordinary: float) -> OutOfMemory:
-    """Return the error of a network that cannot be loaded whatever leaves.
+    """Return the error of a network that cannot be loaded, whatever leaves and however it is streamed.
 
     Args:
         name: Of the network.
-        needed: Bytes that its weights take.
+        needed: Bytes of all that it holds.
         device: Where it runs.
         there: All bytes of the device.
-        ordinary: All bytes of ordinary memory.
+        ordinary: All bytes of ordinary memory, through which what visits a device must go.
     """
     has = f"the computer has {gigabytes(ordinary)}, with what it swaps to disk"
     if device != "cpu":

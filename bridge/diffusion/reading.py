@@ -75,17 +75,18 @@ def reading(loader: Loader | None, total_bytes: int) -> Iterator[Callable[[int],
     tell(total_bytes)
 
 
-def announce(detail: str) -> None:
-    """Tell the client of the current job how a network will be loaded, unless it knows.
+def announce(name: str, detail: str) -> None:
+    """Tell the client of the current job how a network will be loaded, once a job.
 
     The next block of ``reading`` repeats it, as only the latest progress is sure to reach a client.
 
     Args:
+        name: Of the network.
         detail: One sentence.
     """
     job = _job()
-    if job and (job.id, detail) not in _told:
-        _told.append((job.id, detail))
+    if job and (job.id, name) not in _told:
+        _told.append((job.id, name))
         _announced.set(detail)
         job.progress(0, 1, detail=detail)
 
@@ -93,7 +94,7 @@ def announce(detail: str) -> None:
 _announced: ContextVar[str] = ContextVar("announced", default="")
 
 _told: deque[tuple[str, str]] = deque(maxlen=64)
-"""The latest announcements, and for which job."""
+"""The jobs that were told of late, and of which networks."""
 
 
 def _job() -> Job | None:

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from bridge.diffusion.device import Placement, Placing, choose_placement, memory_errors
-from bridge.diffusion.memory import all_memory, room_for_weights
+from bridge.diffusion.memory import all_memory, room_for_weights, stored_bytes
 from bridge.diffusion.planning import TOO_LARGE, Plan, staying_layers, too_large, visiting_bytes
 from bridge.diffusion.reading import announce
 from bridge.diffusion.streaming import stream_to
@@ -159,7 +159,7 @@ class Network(Generic[M]):
         if self._module is None:
             _RESIDENTS.prepare(self)
             self._module = with_room(self._build, keep=(self, *self.needs))
-            self.weight_bytes = _bytes(self.tensors())
+            self.weight_bytes = stored_bytes(self.tensors())
             _RESIDENTS.admit(self)
         _RESIDENTS.touch(self)
         return self._module
@@ -238,17 +238,19 @@ class _Residents:
         where room is short.
 
         Raises:
-            OutOfMemory: Code ``model_too_large`` if it cannot fit whatever leaves.
+            OutOfMemory: Code ``model_too_large`` if it cannot fit, whatever leaves.
         """
         _require_possible(newcomer)
-        device = newcomer.home
-        free_bytes, left = self.room(device), self._leave_for(newcomer, device, newcomer.home_bytes)
-        if newcomer.home_bytes > self.room(device) and not newcomer.needs and device.type != "cpu":
-            newcomer.stream(self.room(device))
-        if newcomer.is_streamed and not newcomer.needs:
+        home, free_bytes = newcomer.home, self.room(newcomer.placement.device)
+        left = self._leave_for(newcomer, home, newcomer.home_bytes)
+        if newcomer.home_bytes > self.room(home) and not newcomer.needs and home.type != "cpu":
+            newcomer.stream(self.room(home))
+            _require_possible(newcomer)  # now it must go through ordinary memory
+        visits = newcomer.is_streamed and not newcomer.needs
+        if visits:
             left += self._leave_for(newcomer, _CPU, newcomer.new_bytes)
-        if newcomer.new_bytes > free_bytes:
-            self._tell(newcomer, device, free_bytes, left)
+        if visits or newcomer.new_bytes > max(free_bytes, 0):
+            self._tell(newcomer, free_bytes, left)
 
     def _leave_for(self, newcomer: Network[Any], device: torch.device, wanted_bytes: int) -> list[str]:
         """Drop networks that rest on a device until there is room, or none is left; return their names."""
@@ -258,11 +260,13 @@ class _Residents:
             _release()
         return left
 
-    def _tell(self, newcomer: Network[Any], device: torch.device, free_bytes: int, left: list[str]) -> None:
+    def _tell(self, newcomer: Network[Any], free_bytes: int, left: list[str]) -> None:
         """Tell the client how a network is loaded for which there is not enough room."""
+        device = newcomer.placement.device
         staying = newcomer.home_bytes if newcomer.home == device else 0
         plan = Plan(newcomer.name, str(device), newcomer.new_bytes, free_bytes, tuple(left), staying)
-        announce(str(plan))
+        if plan.steps:
+            announce(newcomer.name, str(plan))
 
     def admit(self, newest: Network[Any]) -> None:
         """Drop what exceeds the room beside a network that was just loaded."""
@@ -294,7 +298,9 @@ class _Residents:
     def room(self, device: torch.device) -> int:
         """How many more bytes a device should hold."""
         tensors = (tensor for network in self.networks() for tensor in network.tensors())
-        return room_for_weights(device, _bytes(each for each in tensors if each.device.type == device.type))
+        return room_for_weights(
+            device, stored_bytes(each for each in tensors if each.device.type == device.type)
+        )
 
 
 _RESIDENTS = _Residents()
@@ -365,18 +371,17 @@ def drop_if_short(network: Network[Any], wanted_bytes: int) -> None:
 
 
 def _require_possible(network: Network[Any]) -> None:
-    """Refuse a network that cannot fit, whatever leaves and however it is streamed.
+    """Refuse a network that cannot run. One that is streamed is read into ordinary memory as a whole.
 
     Raises:
         OutOfMemory: Code ``model_too_large``.
     """
-    if network.needs:
-        return
-    device, needed = network.placement.device, network.new_bytes
-    there, ordinary = all_memory(device), all_memory(_CPU)
-    largest = max(network.layers.values(), default=0)
-    if largest > there or needed > max(there, ordinary):
-        raise too_large(network.name, needed, str(device), there, ordinary)
+    device, ordinary = network.placement.device, all_memory(_CPU)
+    there = all_memory(device)
+    most = ordinary if network.is_streamed else max(there, ordinary)
+    if network.new_bytes > most or (not network.needs and max(network.layers.values(), default=0) > there):
+        network.drop()  # if it is streamed: there may be room for all of it another time
+        raise too_large(network.name, network.new_bytes, str(device), there, ordinary)
 
 
 def _exhausted(error: OutOfMemory, keep: tuple[Network[Any], ...]) -> OutOfMemory:
@@ -391,17 +396,10 @@ def _lineage(networks: Iterable[Network[Any]]) -> list[Network[Any]]:
     return [each for network in networks for each in (network, *_lineage(network.needs))]
 
 
-def _bytes(tensors: Iterable[Tensor]) -> int:
-    """What tensors take together; those that share memory count once."""
-    storages = {
-        storage.data_ptr(): storage.nbytes() for each in tensors if (storage := each.untyped_storage())
-    }
-    return sum(storages.values())
-
-
 def _release() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+        torch.accelerator.empty_host_cache()  # or pinned memory would be kept for the next streamed network
     elif torch.backends.mps.is_available():
         torch.mps.empty_cache()

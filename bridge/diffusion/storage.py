@@ -67,15 +67,12 @@ def resting_widths(module: nn.Module, storage: StorageDtype, stored: Mapping[str
         storage: Of all that can be narrow; with ``default`` they rest as they are stored.
         stored: Bytes of a number of those weights that may rest as they are stored.
     """
-    # The first weight tells diffusers the network's precision.
-    first = next((name for name, _ in module.named_parameters()), "")
-    widths = {}
-    for path, layer in module.named_modules():
-        name = f"{path}.weight"
-        # Only plain layers: a subclass has a forward of its own.
-        if type(layer) in _WIDENING and name != first and (storage != "default" or name in stored):
-            widths[name] = stored[name] if storage == "default" else 1
-    return widths
+    # Only plain layers: a subclass has a forward of its own.
+    layers = (f"{path}.weight" for path, layer in module.named_modules() if type(layer) in _WIDENING)
+    next(layers, None)  # The first layer's tells diffusers and transformers the network's precision.
+    if storage != "default":
+        return dict.fromkeys(layers, 1)
+    return {name: stored[name] for name in layers if name in stored}
 
 
 def resting_on(where: Placement, widths: Mapping[str, int]) -> dict[str, int]:

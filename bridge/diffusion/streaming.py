@@ -1,11 +1,13 @@
 """Running a network of which not all layers fit the device: those that do not visit it while they run.
 
-1. A layer is a module with tensors of its own. One that visits rests in ordinary memory, and borrows its
-   tensors on the device while it runs; nothing is copied back. Whatever part of the network is called, it
-   works; and so does a twin that shares layers with it, or was copied from it.
+1. A layer is a module with tensors of its own; torch's attention is one with the layers in it, which it does
+   not call. One that visits rests in ordinary memory, and borrows its tensors on the device while it runs;
+   nothing is copied back. Whatever part of the network is called, it works; and so does a twin that shares
+   layers with it, or was copied from it.
 2. On CUDA the layers that followed last time are already on their way while one runs, on a stream of
    copies. A layer waits for its own copies; they are let go of when what computes on them is done.
 3. All that visits, and is on its way or not done, takes no more than a limit; a single larger layer does.
+   Where the device is full sooner, the limit is halved: only what must be there now is an error.
 4. What a visit begins from is moved into pinned memory once, as copies on a stream of their own want it.
 """
 
@@ -30,16 +32,14 @@ _LEAST_PINNED_BYTES = 2**20
 _ALIGNMENT = 256
 
 
-def stream_to(
-    device: torch.device, module: nn.Module, staying: Collection[str] = (), limit_bytes: int = 0
-) -> None:
+def stream_to(device: torch.device, module: nn.Module, staying: Collection[str], limit_bytes: int) -> None:
     """Let a network that rests in ordinary memory run on a device.
 
     Args:
         device: Where it runs.
         module: Its inputs must be on the device.
         staying: Paths of the layers that move there now; the others visit.
-        limit_bytes: What may visit at the same time.
+        limit_bytes: What may visit a CUDA device at the same time; elsewhere one layer does.
     """
     if device.type == "cuda":
         _stream(device, module, staying, Visits(_CopyStream(device), limit_bytes))
@@ -53,15 +53,25 @@ def _stream(device: torch.device, module: nn.Module, staying: Collection[str], v
 
     def go(layer: nn.Module, args: Any, output: Any) -> None:
         visits.end(layer)
+        if output is not None:  # or it failed, perhaps because the device is full
+            visits.send_for_next()
 
-    for path, layer in module.named_modules():
-        if not (layer._parameters or layer._buffers):
-            continue
-        if path in staying:
+    for path, layer in _layers(module):
+        if all(f"{path}.{name}".rpartition(".")[0].lstrip(".") in staying for name, _ in _tensors(layer)):
             _put(layer, {name: tensor.to(device) for name, tensor in _tensors(layer)})
         else:
             layer.register_forward_pre_hook(come)
             layer.register_forward_hook(go, always_call=True)
+
+
+def _layers(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Yield the modules that have tensors, but for those which another one uses without calling them."""
+    owned: set[nn.Module] = set()
+    for path, layer in module.named_modules():
+        if isinstance(layer, nn.MultiheadAttention):
+            owned |= {*layer.modules()} - {layer}
+        if layer not in owned and any(True for _ in _tensors(layer)):
+            yield path, layer
 
 
 class Lane(Protocol):
@@ -119,26 +129,40 @@ class Visits:
         visit = self._arrived(layer)
         if visit is None:
             self._make_room(_resting_bytes(layer), least_leaving=0)
-            visit = _Visit(*self._lane.fetch(layer))
+            visit = self._fetched(layer)
         self._lane.join(visit.copies, visit.arrival)
-        layer.__dict__[_VISIT] = visit, dict(layer._parameters), dict(layer._buffers)
+        layer.__dict__[_VISIT] = visit, dict(_tensors(layer))
         _put(layer, visit.copies)
 
     def end(self, layer: nn.Module) -> None:
-        """Give a layer back what it rests in, and send for those that followed it last time."""
+        """Give a layer back what it rests in."""
         held = layer.__dict__.pop(_VISIT, None)
         if held is None:  # it failed before it began
             return
-        visit, parameters, buffers = held
-        layer._parameters.update(parameters)
-        layer._buffers.update(buffers)
+        visit, resting = held
+        _put(layer, resting)
         self._leaving.append((self._lane.mark(), visit))
         while self._leaving and self._lane.is_done(self._leaving[0][0]):
             self._leaving.popleft()
-        for following in self._followers(layer):
+
+    def send_for_next(self) -> None:
+        """Fetch layers that followed the latest one last time."""
+        latest = self._last and self._last()
+        for following in self._followers(latest) if latest else ():
             if not self._make_room(_resting_bytes(following), least_leaving=1):
                 break
-            self._coming[following] = _Visit(*self._lane.fetch(following))
+            try:
+                self._coming[following] = _Visit(*self._lane.fetch(following))
+            except torch.OutOfMemoryError:  # by more than was planned runs through the network
+                self._limit //= 2
+                break
+
+    def _fetched(self, layer: nn.Module) -> _Visit:
+        try:
+            return _Visit(*self._lane.fetch(layer))
+        except torch.OutOfMemoryError:
+            self._make_room(self._limit + 1, least_leaving=0)  # all of it
+        return _Visit(*self._lane.fetch(layer))
 
     def _arrived(self, layer: nn.Module) -> _Visit | None:
         """Return the copies of a layer that was sent for; what should have come before it did not run."""
@@ -150,15 +174,18 @@ class Visits:
         return None
 
     def _followers(self, layer: nn.Module) -> Iterator[nn.Module]:
-        """Yield the layers that followed last time, one after another, and are not on their way yet."""
+        """Yield the layers that followed last time, one after another, and are not on their way yet.
+
+        One that runs now ends them: it cannot be fetched again yet, and what follows must not come before.
+        """
         seen = {layer}
         while (link := self._next.get(layer)) is not None:
             following = link()
-            if following is None or following in seen:
+            if following is None or following in seen or _VISIT in following.__dict__:
                 return
             layer = following
             seen.add(layer)
-            if layer not in self._coming and _VISIT not in layer.__dict__:
+            if layer not in self._coming:
                 yield layer
 
     def _make_room(self, wanted_bytes: int, least_leaving: int) -> bool:
@@ -261,17 +288,22 @@ class _PinnedMemory:
 
 
 def _tensors(layer: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    for name, tensor in (*layer._parameters.items(), *layer._buffers.items()):
-        if tensor is not None:
-            yield name, tensor
+    """Yield what a layer has, by name; of torch's attention also what is in it."""
+    is_whole = isinstance(layer, nn.MultiheadAttention)
+    yield from layer.named_parameters(recurse=is_whole)
+    yield from layer.named_buffers(recurse=is_whole)
 
 
 def _put(layer: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    for name, tensor in tensors.items():
-        if name in layer._buffers:
-            layer._buffers[name] = tensor
-        elif layer._parameters[name] is not tensor:
-            layer._parameters[name] = nn.Parameter(tensor, requires_grad=False)
+    for path, tensor in tensors.items():
+        place, _, name = path.rpartition(".")
+        holder = layer.get_submodule(place)
+        if name in holder._buffers:
+            holder._buffers[name] = tensor
+        elif isinstance(tensor, nn.Parameter):
+            holder._parameters[name] = tensor
+        else:
+            holder._parameters[name] = nn.Parameter(tensor, requires_grad=False)
 
 
 def _resting_bytes(layer: nn.Module) -> int:

@@ -1,23 +1,54 @@
 import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from bridge.cli import app, listing
+from bridge.jobs.definitions import read_definitions
 
 from .conftest import Command
 
 
-def test_nodes_lists_what_runs(framebridge: Command) -> None:
-    listed = json.loads(framebridge("nodes", "--json").stdout)
+@pytest.fixture(scope="module")
+def listed(framebridge: Command) -> dict[str, Any]:
+    """What the command tells of all nodes, once, as a worker starts for it."""
+    return json.loads(framebridge("nodes", "--json").stdout)  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def nodes(listed: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run ``framebridge nodes`` in this process, on what a worker has told."""
+
+    async def definitions() -> Any:
+        return read_definitions(listed)
+
+    @asynccontextmanager
+    async def jobs(settings: Any) -> AsyncIterator[Any]:
+        yield SimpleNamespace(service=SimpleNamespace(definitions=definitions))
+
+    monkeypatch.setattr(listing, "local_jobs", jobs)
+    return lambda *arguments: CliRunner().invoke(app, ["nodes", *arguments])
+
+
+def test_nodes_lists_what_runs(listed: dict[str, Any]) -> None:
     assert {"KSampler", "CheckpointLoaderSimple", "ViewportFrame", "SendToHost"} <= set(listed)
 
 
-def test_one_node_is_shown_with_its_inputs(framebridge: Command) -> None:
-    done = framebridge("nodes", "KSampler")
+def test_one_node_is_shown_with_its_inputs(nodes: Callable[..., Result]) -> None:
+    done = nodes("KSampler")
     assert "sampler_name" in done.stdout
     assert "dpmpp_2m" in done.stdout
 
 
-def test_an_unknown_node_has_a_nearest_name(framebridge: Command) -> None:
-    done = framebridge("nodes", "KSamplr")
-    assert done.returncode == 2
+def test_an_unknown_node_has_a_nearest_name(nodes: Callable[..., Result]) -> None:
+    done = nodes("KSamplr")
+    assert done.exit_code == 2
     assert '"KSampler"' in done.stderr
 
 

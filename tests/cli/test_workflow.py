@@ -44,17 +44,9 @@ def test_a_saved_picture_is_made_again_pixel_for_pixel(
     assert np.array_equal(pixels(picture), pixels(Path(report["files"][0])))
 
 
-def test_another_seed_gives_another_picture(demo: Path, framebridge: Command, tmp_path: Path) -> None:
-    picture = next(demo.glob("neon*.png"))
-    done = framebridge("run", picture, "--set", "3.seed=7", "--out", tmp_path)
-    assert done.returncode == 0, done.stderr
-    made = Path(done.stdout.strip())
-    assert made.parent == tmp_path
-    assert not np.array_equal(pixels(picture), pixels(made))
-    assert read_workflow(made)["prompt"]["3"]["inputs"]["seed"] == 7
-
-
-def test_other_models_and_threads_are_warned_about(demo: Path, framebridge: Command, tmp_path: Path) -> None:
+def test_another_seed_gives_another_picture_and_other_models_and_threads_are_warned_about(
+    demo: Path, framebridge: Command, tmp_path: Path
+) -> None:
     picture = next(demo.glob("neon*.png"))
     kept = read_workflow(picture)
     kept["framebridge"] |= {"threads": 99}
@@ -64,10 +56,14 @@ def test_other_models_and_threads_are_warned_about(demo: Path, framebridge: Comm
     texts = {key: json.dumps(kept[key]) for key in ("prompt", "framebridge")}
     changed = tmp_path / "changed.png"
     changed.write_bytes(insert_texts(plain.read_bytes(), texts))
-    done = framebridge("run", changed, "--out", tmp_path / "out")
+    done = framebridge("run", changed, "--set", "3.seed=7", "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert "threads 99" in done.stderr
     assert "another file" in done.stderr
+    made = Path(done.stdout.strip())
+    assert made.parent == tmp_path / "out"
+    assert not np.array_equal(pixels(picture), pixels(made))
+    assert read_workflow(made)["prompt"]["3"]["inputs"]["seed"] == 7
 
 
 def test_a_frame_that_is_kept_no_more_is_missing(
@@ -120,47 +116,35 @@ def test_every_fault_of_a_workflow_is_printed(framebridge: Command, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "output", [("SaveImage", {"filename_prefix": "x"}), ("SendToHost", {})], ids=["saved", "sent"]
+    ("only", "name", "colour"), [("10", "x_", [255, 0, 0]), ("20", "framebridge", [0, 255, 0])]
 )
-def test_one_of_several_outputs_can_be_run_alone(
-    framebridge: Command, tmp_path: Path, output: tuple[str, dict[str, str]]
+def test_one_of_several_outputs_is_run_alone_and_saved_even_if_it_only_sends(
+    framebridge: Command, tmp_path: Path, only: str, name: str, colour: list[int]
 ) -> None:
-    name, inputs = output
-    colours = {"1": 0, "2": 0xFF0000}
+    size = {"width": 16, "height": 16, "batch_size": 1}
+    colours = {"1": 0xFF0000, "2": 0x00FF00, "3": 0x0000FF}
+    outputs = {
+        "10": ("SaveImage", {"filename_prefix": "x"}),
+        "20": ("SendToHost", {}),
+        "30": ("SendToHost", {}),
+    }
     workflow = {
         **{
-            node: {
-                "class_type": "EmptyImage",
-                "inputs": {"width": 16, "height": 16, "batch_size": 1, "color": color},
-            }
+            node: {"class_type": "EmptyImage", "inputs": {**size, "color": color}}
             for node, color in colours.items()
         },
-        **{f"{node}0": {"class_type": name, "inputs": {"images": [node, 0], **inputs}} for node in colours},
+        **{
+            node: {"class_type": kind, "inputs": {"images": [node[0], 0], **inputs}}
+            for node, (kind, inputs) in outputs.items()
+        },
     }
     file = tmp_path / "workflow.json"
     file.write_text(json.dumps(workflow))
-    done = framebridge("run", file, "--only", "20", "--out", tmp_path / "out")
+    done = framebridge("run", file, "--only", only, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     [made] = (tmp_path / "out").rglob("*.png")
-    assert pixels(made)[0, 0].tolist() == [255, 0, 0]
-
-
-def test_what_is_sent_alone_is_saved_where_another_node_saves_too(
-    framebridge: Command, tmp_path: Path
-) -> None:
-    empty = {"width": 16, "height": 16, "batch_size": 1, "color": 0x00FF00}
-    workflow = {
-        "1": {"class_type": "EmptyImage", "inputs": empty},
-        "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "x"}},
-        "3": {"class_type": "SendToHost", "inputs": {"images": ["1", 0]}},
-    }
-    file = tmp_path / "workflow.json"
-    file.write_text(json.dumps(workflow))
-    done = framebridge("run", file, "--only", "3", "--out", tmp_path / "out")
-    assert done.returncode == 0, done.stderr
-    [made] = (tmp_path / "out").rglob("*.png")
-    assert made.name.startswith("framebridge")
-    assert pixels(made)[0, 0].tolist() == [0, 255, 0]
+    assert made.name.startswith(name)
+    assert pixels(made)[0, 0].tolist() == colour
 
 
 def test_a_workflow_with_a_viewport_needs_a_frame(framebridge: Command, demo: Path, tmp_path: Path) -> None:

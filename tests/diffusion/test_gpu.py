@@ -3,10 +3,10 @@
 import copy
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -62,7 +62,7 @@ AsNode = Callable[[Any], Any]
 def card(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]:
     """Makes the card as small as so many gigabytes."""
     before, whole = placement(), torch.cuda.mem_get_info()[1]
-    set_placement(choose_placement("cuda", "float16"))
+    set_placement(choose_placement("cuda"))
 
     def resize(gigabytes: float) -> None:
         size = int(gigabytes * GIGABYTE)
@@ -152,14 +152,10 @@ async def look_at_flux(network: Network[Any], as_node: AsNode) -> tuple[torch.Te
     return seen.cpu(), time.perf_counter() - began
 
 
-def in_bfloat16(where: Placement) -> Placement:
-    return replace(where, dtype=torch.bfloat16)
-
-
 async def test_flux_runs_on_a_card_that_holds_half_of_it(
     card: Callable[[float], None], flux: Any, as_node: AsNode, record_property: Callable[..., None]
 ) -> None:
-    network = handle("Flux", flux, in_bfloat16)
+    network = handle("Flux", flux, Placement.for_transformer)
     card(8)
     expected, resident_s = await look_at_flux(network, as_node)
     card(2.5)
@@ -174,7 +170,7 @@ async def test_flux_runs_on_a_card_that_holds_half_of_it(
 async def test_what_visits_is_pinned_and_a_lora_on_it_as_well(
     card: Callable[[float], None], flux: Any, as_node: AsNode
 ) -> None:
-    base = handle("Flux", flux, in_bfloat16)
+    base = handle("Flux", flux, Placement.for_transformer)
     card(2.5)
     await look_at_flux(base, as_node)
     resting = [tensor for tensor in base.tensors() if not tensor.is_cuda and tensor.nbytes >= 2**20]
@@ -186,6 +182,10 @@ async def test_what_visits_is_pinned_and_a_lora_on_it_as_well(
     assert twin.module().get_parameter(name).is_pinned()
     expected, _ = await look_at_flux(base, as_node)
     assert torch.equal(found, expected)
+    del resting
+    held = psutil.Process().memory_info().rss
+    free()
+    assert psutil.Process().memory_info().rss < held - 0.5 * GIGABYTE  # pinned memory goes back to the system
 
 
 class Same:
@@ -203,7 +203,8 @@ class Same:
 async def test_a_text_encoder_leaves_for_flux_and_the_client_is_told(
     card: Callable[[float], None], flux: Any, job: Job, sent: list[Any]
 ) -> None:
-    text, denoiser = handle("T5", flux, in_bfloat16), handle("Flux", flux, in_bfloat16)
+    text = handle("T5", flux, Placement.for_t5)
+    denoiser = handle("Flux", flux, Placement.for_transformer)
     card(4)
     with running(job, "3"):
         text.module()

@@ -85,10 +85,14 @@ def test_a_plan_in_words(plan: Plan, text: str) -> None:
 
 
 def test_what_cannot_fit_is_said_in_numbers() -> None:
-    error = too_large("Flux", 23_800_000_000, "cuda:0", 12_000_000_000, 16_000_000_000)
+    error = too_large("Flux", 23_800_000_000, "cuda:0", 12e9, 16e9)
     assert error.message == (
         "Flux needs 23.8 GB of memory and does not fit: cuda:0 has 12.0 GB, and the computer has 16.0 GB, "
         "with what it swaps to disk: not even layer by layer"
     )
     assert "fp8" in error.hint
-    assert "cuda" not in too_large("Flux", 2, "cpu", 1, 1).message
+    assert "cuda" not in too_large("Flux", 23_800_000_000, "cpu", 16e9, 16e9).message
+
+
+def test_nothing_is_to_be_done_for_what_shares_the_rest() -> None:
+    assert Plan("LoRA", "cuda:0", 10**9, 10**8, (), 10**9).steps == []

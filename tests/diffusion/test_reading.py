@@ -154,16 +154,16 @@ def test_every_network_of_a_checkpoint_speaks_for_its_loader(job: Job, sent: lis
 def test_what_is_announced_is_said_once_a_job_and_while_it_is_read(job: Job, sent: list[Any]) -> None:
     with running(job, "3"):
         for _ in range(2):
-            reading.announce("Flux needs 11.2 GB, 9.8 GB are free: T5 moves out")
+            reading.announce("Flux", "Flux needs 11.2 GB, 9.8 GB are free: T5 moves out")
             with reading.reading(None, 1_000_000):
                 pass
     assert [message.detail[:4] for message in sent] == ["Flux", "Flux", "Flux", "", ""]
     sent.clear()
     with running(replace(job, id="other"), "3"):
-        reading.announce("Flux needs 11.2 GB, 9.8 GB are free: T5 moves out")
+        reading.announce("Flux", "Flux needs 11.2 GB, 9.8 GB are free: T5 moves out")
     assert len(sent) == 1
 
 
 def test_nothing_is_announced_outside_of_a_job(sent: list[Any]) -> None:
-    reading.announce("Flux needs 11.2 GB, 9.8 GB are free: T5 moves out")
+    reading.announce("Flux", "Flux needs 11.2 GB, 9.8 GB are free: T5 moves out")
     assert not sent

@@ -185,7 +185,7 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Any:
         return (room["layers"] - len(there)) * LAYER_BYTES
 
     before = placement()
-    set_placement(Placement(torch.device("meta"), torch.float32, torch.float32))
+    set_placement(Placement.uniform(torch.device("meta"), torch.float32))
     monkeypatch.setattr(residency, "room_for_weights", room_for_weights)
     yield room
     set_placement(before)
@@ -334,10 +334,11 @@ def card(monkeypatch: pytest.MonkeyPatch) -> Any:
     def room_for_weights(device: torch.device, used_bytes: int) -> int:
         if device.type == "meta":  # whose tensors have no storage that can be told from others
             used_bytes = sum(there(each) for each in loaded_networks())
+            used_bytes += room.get("taken", 0)  # by other programs
         return room[device.type] - used_bytes
 
     before = placement()
-    set_placement(Placement(torch.device("meta"), torch.float32, torch.float32))
+    set_placement(Placement.uniform(torch.device("meta"), torch.float32))
     monkeypatch.setattr(residency, "room_for_weights", room_for_weights)
     monkeypatch.setattr(residency, "all_memory", lambda device: room[device.type])
     monkeypatch.setattr(planning, "LEAST_VISITING_BYTES", 2 * LAYER_BYTES)
@@ -436,8 +437,9 @@ def test_what_is_made_of_a_network_is_streamed_with_it(card: Any) -> None:
     [
         ({"meta": 4 * LAYER_BYTES, "cpu": 7 * LAYER_BYTES}, "large needs 0.1 MB of memory"),
         ({"meta": LAYER_BYTES - 1}, "large needs 0.1 MB of memory"),
+        ({"meta": 10 * LAYER_BYTES, "cpu": 7 * LAYER_BYTES, "taken": 3 * LAYER_BYTES}, "not even layer"),
     ],
-    ids=["nowhere enough", "not even for a layer"],
+    ids=["nowhere enough", "not even for a layer", "not enough to go through"],
 )
 def test_what_cannot_fit_is_refused_before_anything_is_loaded_or_leaves(
     card: Any, room: dict[str, int], text: str
@@ -450,6 +452,31 @@ def test_what_cannot_fit_is_refused_before_anything_is_loaded_or_leaves(
         with_room(large.module, keep=(large,))
     assert caught.value.code == "model_too_large"
     assert names() == ["here"]
+    card |= {"meta": 10**12, "taken": 0}
+    large.module()
+    assert not large.is_streamed
+
+
+def test_a_change_larger_than_all_memory_is_refused(card: Any) -> None:
+    card |= {"meta": 9 * LAYER_BYTES, "cpu": 9 * LAYER_BYTES}
+    base = make_deep("base")
+    change = Network(
+        "LoRA", lambda where: base.module(), base.shapes, needs=(base,), new_bytes=10 * LAYER_BYTES
+    )
+    with pytest.raises(OutOfMemory, match=r"LoRA needs 0\.2 MB of memory"):
+        change.module()
+    assert names() == []
+
+
+def test_nothing_is_said_of_what_only_changes_a_streamed_network(
+    card: Any, job: Job, sent: list[Any]
+) -> None:
+    card["meta"] = 7 * LAYER_BYTES
+    base = make_deep("deep base")
+    twin = Network("LoRA", lambda where: base.module(), base.shapes, needs=(base,), new_bytes=8 * LAYER_BYTES)
+    with running(job, "3"):
+        twin.module()
+    assert [message.detail.partition(" needs")[0] for message in sent] == ["deep base"]
 
 
 def test_ordinary_memory_that_others_take_is_no_reason_to_refuse(
@@ -473,6 +500,17 @@ def test_a_client_is_told_once_a_job_how_a_network_is_loaded(card: Any, job: Job
         "text encoder needs 0.1 MB, 0.0 MB are free: denoiser moves out",
     ]
     assert {message.node for message in sent} == {"3"}
+
+
+def test_a_client_is_told_what_a_full_device_forced(card: Any, job: Job, sent: list[Any]) -> None:
+    network = make_deep("UNet")
+    with running(job, "3"):
+        network.module()
+        network.stream(4 * LAYER_BYTES)
+        network.module()
+    assert [message.detail.partition(": ")[2] for message in sent] == [
+        "0.1 MB of it stay on meta, its other layers visit"
+    ]
 
 
 @pytest.mark.parametrize(("width", "gigabytes"), [(2, 23.8), (1, 11.9)], ids=["bfloat16", "fp8"])

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from importlib.metadata import version
 
-from tests.families.published import MODELS
 from tests.families.workflows import MODES, Mode
 
 Cells = Mapping[tuple[str, Mode], str]
@@ -12,7 +11,6 @@ Cells = Mapping[tuple[str, Mode], str]
 
 REFUSED, RUNS = "refused", "runs"
 _TRANSFORMERS = "Transformer"
-_MODES = "txt2img", "img2img", "inpaint"
 """Head of the second table."""
 
 _TEXT = """\
@@ -64,37 +62,55 @@ instructions, or for the refiner a picture. Those that were made for another fam
 
 {transformers}
 
-Each row is a transformer of random weights in the original names, and a VAE in a file of its own; blocks are
-fewer and narrower than the published ones, while latents, heads and prompts are as wide. Both sides get the
-same embeddings of prompts. From a picture the last four of eight steps are taken. Where a cell is empty,
-diffusers has no such pipeline, or the model was not made for it.
+Words mean what they mean above; **refused** also says that no such part for the model is supported, and that
+one for another family is refused.
+
+Each row is a transformer of random weights in the original names; text encoders and VAEs are in files of
+their own. Latents, pooled embeddings and CLIP are as wide as published. Reduced are the blocks (one to three)
+and their width (96 and 128), Flux's heads and T5 (64 channels each), the layers of T5 and CLIP (two) and the
+largest picture of SD3, which reads prompts with CLIP-L alone. Both sides get the same embeddings; what text
+encoders make of words is compared in `tests/diffusion`. Two steps are taken, or the last two of four from a
+picture.
+
+| Mode | Workflow | Pipeline |
+|---|---|---|
+| txt2img | from noise alone; fill, depth and canny see an empty picture | plain; Control |
+| img2img | from an encoded picture, whose edges depth and canny see | Img2Img; ControlImg2Img |
+| inpaint | SetLatentNoiseMask; for fill InpaintModelConditioning | Inpaint, Control-, Kontext-; Fill |
+| outpaint | the same after ImagePadForOutpaint | the same, of a picture padded by the test |
+| ControlNet | InstantX's, in diffusers' names | ControlNet |
+| LoRA | of the transformer, for Flux in kohya's names, else in PEFT's | `load_lora_weights` |
+| IP-Adapter | XLabs' with its CLIP vision model | `load_ip_adapter` |
+| instruct | InstructPixToPixConditioning of Canny's lines; for Kontext ReferenceLatent | Control; Kontext |
+| upscale | Real-ESRGAN, then img2img | Img2Img from there |
+
+ControlNets, LoRAs and IP-Adapters are tried on what the model was made for: text alone, inpainting, edges, or
+a picture to go by. The depth or canny LoRA is in the layout of Black Forest Labs, with biases and norms.
+Parts for Stable Diffusion 1.x are refused:
+
+{transformer_refusals}
 """
 
 
 def write_page(
     errors: Mapping[tuple[str, Mode], float | str],
     refusals: list[tuple[str, str, str]],
-    transformers: Mapping[tuple[str, str], float],
+    transformers: Mapping[tuple[str, Mode], float | str],
+    transformer_refusals: list[tuple[str, str, str]],
 ) -> str:
     """Return the page.
 
     Args:
         errors: The relative error of each cell; or ``RUNS`` or ``REFUSED``.
         refusals: Model, mode and message for parts of another family.
-        transformers: The relative error of each cell of the second table.
+        transformers: As ``errors``, of the second table.
+        transformer_refusals: As ``refusals``.
     """
-    table = [["", *MODES], ["---"] * (1 + len(MODES))]
-    for model in MODELS:
-        table.append([f"**{model.name}**", *(_shown(errors[model.name, mode]) for mode in MODES)])
-    said = [["Model", "Mode", "Message"], ["---"] * 3, *map(list, refusals)]
-    below = [[_TRANSFORMERS, *_MODES], ["---"] * (1 + len(_MODES))]
-    for name in dict(transformers.keys()):
-        cells = (transformers.get((name, mode)) for mode in _MODES)
-        below.append([name, *("" if error is None else _shown(error) for error in cells)])
     return _TEXT.format(
-        table=_markdown(table),
-        refusals=_markdown(said),
-        transformers=_markdown(below),
+        table=_table("", {f"**{name}**": cells for name, cells in _rows(errors).items()}),
+        refusals=_said(refusals),
+        transformers=_table(_TRANSFORMERS, _rows(transformers)),
+        transformer_refusals=_said(transformer_refusals),
         diffusers=version("diffusers"),
     )
 
@@ -113,15 +129,30 @@ def read_page(page: str) -> Cells:
     }
 
 
-def read_transformers(page: str) -> Mapping[tuple[str, str], str]:
-    """Return what the second table of the page says, but for its empty cells."""
+def read_transformers(page: str) -> dict[tuple[str, str], str]:
+    """Return what the second table of the page says."""
     lines = page.split(f"| {_TRANSFORMERS} |")[1].splitlines()[2:]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[: lines.index("")]]
-    return {(row[0], mode): cell for row in rows for mode, cell in zip(_MODES, row[1:], strict=True) if cell}
+    return {(row[0], mode): cell for row in rows for mode, cell in zip(MODES, row[1:], strict=True)}
 
 
 def _shown(error: float | str) -> str:
     return error if isinstance(error, str) else f"< 1e{math.floor(math.log10(error)) + 1}"
+
+
+def _rows(errors: Mapping[tuple[str, Mode], float | str]) -> dict[str, list[str]]:
+    """Return the cells of each model by its name."""
+    names = dict.fromkeys(name for name, _ in errors)
+    return {name: [_shown(errors[name, mode]) for mode in MODES] for name in names}
+
+
+def _table(corner: str, rows: Mapping[str, list[str]]) -> str:
+    head = [[corner, *MODES], ["---"] * (1 + len(MODES))]
+    return _markdown([*head, *([name, *cells] for name, cells in rows.items())])
+
+
+def _said(refusals: list[tuple[str, str, str]]) -> str:
+    return _markdown([["Model", "Mode", "Message"], ["---"] * 3, *map(list, refusals)])
 
 
 def _markdown(rows: list[list[str]]) -> str:

@@ -38,6 +38,12 @@ _MEAN, _DEVIATION = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258
 """Of the pictures that CLIP was trained on (openai/CLIP)."""
 
 
+def normalised(image: Tensor) -> Tensor:
+    """Return a picture, range 0..1, as CLIP vision reads it."""
+    mean, deviation = (torch.tensor(each).view(3, 1, 1) for each in (_MEAN, _DEVIATION))
+    return (image - mean) / deviation
+
+
 def pipeline_name(model: Published, mode: Mode) -> str | None:
     """Return the name of the pipeline that does the same; ``None`` where diffusers has none."""
     task, prefix = task_of(model, mode), "StableDiffusionXL" if model.is_xl else "StableDiffusion"
@@ -97,8 +103,7 @@ class Pipelines:
             pipeline.set_adapters("own", WEIGHT)
         if mode == "IP-Adapter":
             self._add_ip_adapter(pipeline)
-            mean, deviation = (torch.tensor(each).view(3, 1, 1) for each in (_MEAN, _DEVIATION))
-            inputs["ip_adapter_image"] = (picture("hint") - mean) / deviation
+            inputs["ip_adapter_image"] = normalised(picture("hint"))
         made = pipeline(**inputs).images / self._factor
         if mode == "LoRA":
             pipeline.unload_lora_weights()

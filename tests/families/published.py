@@ -25,7 +25,7 @@ Tensors = dict[str, np.ndarray]
 
 TEXT_LAYERS = 2
 BLOCKS = 2
-VOCABULARY = 49408
+VOCABULARY, DISTINCT_TOKENS = 49408, 1021
 RANK = 4
 CONTEXT = {Family.SD1: 768, Family.SD2: 1024, Family.SDXL: 2048, Family.SDXL_REFINER: 1280}
 """Width of the prompt embeddings."""
@@ -150,8 +150,8 @@ def write_model(model: Published, models: Path) -> None:
     """Write what its users download: one checkpoint, or for a split one its UNet and the rest apart."""
     if model.is_split:
         save(models / "diffusion_models" / "model.safetensors", _in_diffusers_names(_meta_unet(model)))
-        save(models / "text_encoders" / "clip_l.safetensors", _clip_l())
-        save(models / "text_encoders" / "clip_g.safetensors", _clip_g())
+        save(models / "text_encoders" / "clip_l.safetensors", clip_l())
+        save(models / "text_encoders" / "clip_g.safetensors", clip_g())
         save(models / "vae" / "vae.safetensors", _autoencoder())
         return
     save(models / "checkpoints" / "model.safetensors", checkpoint(model))
@@ -258,12 +258,12 @@ def _texts(family: Family) -> dict[str, Tensors]:
     """Prefix → tensors of each text tower."""
     match family:
         case Family.SD1:
-            return {"cond_stage_model.transformer.": _clip_l()}
+            return {"cond_stage_model.transformer.": clip_l()}
         case Family.SD2:
             return {"cond_stage_model.model.": _open_clip(1024)}
         case Family.SDXL:
             return {
-                "conditioner.embedders.0.transformer.": _clip_l(),
+                "conditioner.embedders.0.transformer.": clip_l(),
                 "conditioner.embedders.1.model.": _open_clip(1280),
             }
         case _:
@@ -271,14 +271,22 @@ def _texts(family: Family) -> dict[str, Tensors]:
 
 
 @functools.cache
-def _clip_l() -> Tensors:
-    return {name: draw(name, shape) for name, shape in _transformers_shapes(768)}
+def clip_l() -> Tensors:
+    """Return the text tower of Stable Diffusion 1.5 in transformers' names."""
+    return {name: _drawn(name, shape) for name, shape in _transformers_shapes(768)}
 
 
-def _clip_g() -> Tensors:
-    """SDXL's second tower apart from a checkpoint, in transformers' names."""
-    tower = {name: draw(name, shape) for name, shape in _transformers_shapes(1280)}
+def clip_g() -> Tensors:
+    """Return SDXL's second tower apart from a checkpoint, in transformers' names."""
+    tower = {name: _drawn(name, shape) for name, shape in _transformers_shapes(1280)}
     return tower | {"text_projection.weight": draw("text_projection.weight", [1280, 1280])}
+
+
+def _drawn(name: str, shape: list[int]) -> np.ndarray:
+    """Draw a tensor of a text tower; tokens share embeddings, as drawing so many takes seconds."""
+    if shape and shape[0] == VOCABULARY:
+        return np.resize(draw(name, [DISTINCT_TOKENS, *shape[1:]]), shape)
+    return draw(name, shape)
 
 
 def _transformers_shapes(width: int) -> Iterator[tuple[str, list[int]]]:
@@ -297,7 +305,7 @@ def _transformers_shapes(width: int) -> Iterator[tuple[str, list[int]]]:
 
 @functools.cache
 def _open_clip(width: int) -> Tensors:
-    return {name: draw(name, shape) for name, shape in _open_clip_shapes(width)}
+    return {name: _drawn(name, shape) for name, shape in _open_clip_shapes(width)}
 
 
 def _open_clip_shapes(width: int) -> Iterator[tuple[str, list[int]]]:

@@ -27,7 +27,7 @@ from tests.families.published import (
     save,
     write_model,
 )
-from tests.families.workflows import OTHER, OWN, Mode, workflow
+from tests.families.workflows import OTHER, OWN, Graph, Mode, workflow
 
 OTHER_FAMILY = {
     Family.SD1: Family.SDXL,
@@ -45,14 +45,16 @@ class Made:
     """What a cell's workflow made.
 
     Args:
-        latents: Shape (1, 4, h, w).
+        latents: Shape (1, C, h, w).
         picture: Shape (H, W, 3), 0..255.
         enlarged: The latents that the second pass of upscaling started from.
+        hint: The edge map that was shown, like ``picture``.
     """
 
     latents: Tensor
     picture: Any
     enlarged: Tensor | None
+    hint: Any = None
 
     def error(self, expected: Tensor) -> float:
         """Return the relative error of the latents."""
@@ -82,29 +84,38 @@ class Bench:
         Raises:
             BridgeError: If the cell is refused.
         """
-        graph, registry = workflow(self.model, mode, part), self._library.registry
-        catalogue = Catalogue(self._folders.models)
-        pictures = [file.name for file in self._folders.input.iterdir()]
-        checked = validate(
-            parse_workflow(graph),
-            registry.definitions,
-            lambda folder: pictures if folder == "input" else catalogue.names(folder),
-        )
-        assert not checked.problems
-        job = Job("families", self._folders)
-        outcome = await execute(checked.workflow, checked.outputs, registry, self._cache, job)
-        saved = {}
-        for node, shown in outcome.shown.items():
-            [[file]] = shown.values()
-            place = self._folders.output / file["subfolder"] / file["filename"]
-            saved[graph[node]["inputs"]["filename_prefix"]] = place
-        latents = {name: load_file(saved[name])["latent_tensor"] for name in saved if name != "picture"}
-        picture = np.asarray(Image.open(saved["picture"]), np.float32)
-        return Made(latents["latents"], picture, latents.get("enlarged"))
+        return await run(workflow(self.model, mode, part), self._library, self._folders, self._cache)
 
     def pipeline_latents(self, mode: Mode, made: Made) -> Tensor | None:
         """Return what diffusers' pipeline makes; ``None`` where there is none."""
         return self.pipelines.latents(mode, made.enlarged)
+
+
+async def run(graph: Graph, library: NodeLibrary, folders: Folders, cache: Cache) -> Made:
+    """Run a workflow.
+
+    Raises:
+        BridgeError: If it is refused.
+    """
+    catalogue = Catalogue(folders.models)
+    pictures = [file.name for file in folders.input.iterdir()]
+    checked = validate(
+        parse_workflow(graph),
+        library.registry.definitions,
+        lambda folder: pictures if folder == "input" else catalogue.names(folder),
+    )
+    assert not checked.problems, checked.problems
+    job = Job("families", folders)
+    outcome = await execute(checked.workflow, checked.outputs, library.registry, cache, job)
+    saved: dict[str, Any] = {}
+    for node, shown in outcome.shown.items():
+        [[named]] = shown.values()
+        file = folders.output / named["subfolder"] / named["filename"]
+        is_picture = file.suffix == ".png"
+        saved[graph[node]["inputs"]["filename_prefix"]] = (
+            np.asarray(Image.open(file), np.float32) if is_picture else load_file(file)["latent_tensor"]
+        )
+    return Made(saved["latents"], saved["picture"], saved.get("enlarged"), saved.get("hint"))
 
 
 @contextmanager

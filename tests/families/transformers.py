@@ -1,147 +1,156 @@
-"""SD3, Flux and PixArt from files in the original names, in each mode, beside diffusers' pipelines.
+"""Random SD3, Flux and PixArt of reduced depth, in the files and the key layouts that they are published in.
 
-Widths of prompts and latents are as published, and so are heads; blocks and their widths are fewer and
-narrower. Prompts are given as embeddings: those that text encoders make are compared in ``tests/diffusion``.
+Latents, pooled embeddings and CLIP-L are as wide as published. Reduced are the blocks and their width, Flux's
+heads and T5 (to 64 channels), the layers of text encoders and the largest picture of SD3.
 """
 
+import copy
+import functools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import diffusers
+import numpy as np
 import torch
-from safetensors.torch import save_file
+from diffusers import AutoencoderKL
 from torch import Tensor
+from transformers import T5Config, T5EncoderModel
 
-from bridge.diffusion import (
-    DiffusionModel,
-    Prompt,
-    Settings,
-    encode_image,
-    encode_inpainting,
-    load_autoencoder,
-    load_denoiser,
-    sample,
-    with_noise_mask,
-)
-from bridge.diffusion.networks import autoencoder_config, empty_autoencoder
-from bridge.engine import Folders, Job, running
-from bridge.models import (
-    AutoencoderLayout,
-    Family,
-    FluxLayout,
-    PixArtLayout,
-    SD3Layout,
-    TransformerLayout,
-)
+from bridge.models import Family, FluxLayout, PixArtLayout, SD3Layout, TransformerLayout
 from tests.diffusion import ldm
 from tests.diffusion.transformer_weights import original_state
-from tests.families.pictures import SIDE, picture
+from tests.diffusion.vision_weights import PROJECTION
+from tests.families import published
+from tests.families.published import AUTOENCODER, IMAGE_TOKENS, RANK, draw_all, save
+from tests.parity.make_weights import draw
 
-Mode = Literal["txt2img", "img2img", "inpaint"]
+Sight = Literal["noise", "mask", "hint", "reference"]
+"""What a model was made to see: the noisy latents alone, a masked picture, an edge map, another picture."""
 
-SEED, STEPS, GUIDANCE = 5, 4, 3.5
-TOKENS = {Family.SD3: 154, Family.FLUX: 256, Family.PIXART_ALPHA: 20, Family.PIXART_SIGMA: 20}
-SHIFTS = {"SD3 medium": 3.0, "SD 3.5 medium": 3.0, "Flux schnell": 1.0}
+CONTEXT, POOLED = 64, 768
+"""Of Flux's prompts; the first is our T5's width. SD3's are filled up to that of the published T5."""
+
+WIDTH, ROTATED = 128, (8, 28, 28)
+"""Of Flux's tokens; and how many of a head's channels turn with each of a token's three places."""
+
 FLUX_DEV_SHIFT = math.exp(1.15)
-
-LAYOUTS: dict[str, tuple[TransformerLayout, Family]] = {
-    "SD3 medium": (SD3Layout(2, 16, 16, 128, 2, 4096, 2048, 192), Family.SD3),
-    "SD 3.5 medium": (SD3Layout(2, 16, 16, 128, 3, 4096, 2048, 384, (0, 1), normalizes=True), Family.SD3),
-    "Flux dev": (FluxLayout(64, 64, 256, 128, 1, 2, 4096, 768, is_guided=True), Family.FLUX),
-    "Flux schnell": (FluxLayout(64, 64, 256, 128, 1, 2, 4096, 768, is_guided=False), Family.FLUX),
-    "Flux fill": (FluxLayout(384, 64, 256, 128, 1, 2, 4096, 768, is_guided=True), Family.FLUX),
-    "PixArt-α": (PixArtLayout(2, 4, 8, 96, 2, 4096, takes_sizes=True), Family.PIXART_ALPHA),
-    "PixArt-Σ": (PixArtLayout(2, 4, 8, 96, 2, 4096, takes_sizes=False), Family.PIXART_SIGMA),
-}
-CELLS: tuple[tuple[str, Mode], ...] = (
-    *((name, mode) for name in list(LAYOUTS)[:4] for mode in ("txt2img", "img2img", "inpaint")),  # type: ignore[misc]
-    ("Flux fill", "inpaint"),
-    ("PixArt-α", "txt2img"),
-    ("PixArt-Σ", "txt2img"),
-)
-PIPELINES: dict[tuple[Family, Mode], Any] = {
-    (Family.SD3, "txt2img"): diffusers.StableDiffusion3Pipeline,
-    (Family.SD3, "img2img"): diffusers.StableDiffusion3Img2ImgPipeline,
-    (Family.SD3, "inpaint"): diffusers.StableDiffusion3InpaintPipeline,
-    (Family.FLUX, "txt2img"): diffusers.FluxPipeline,
-    (Family.FLUX, "img2img"): diffusers.FluxImg2ImgPipeline,
-    (Family.FLUX, "inpaint"): diffusers.FluxInpaintPipeline,
-    (Family.PIXART_ALPHA, "txt2img"): diffusers.PixArtAlphaPipeline,
-    (Family.PIXART_SIGMA, "txt2img"): diffusers.PixArtSigmaPipeline,
-}
+SHOWN = 128
+"""What the first layer of a canny LoRA reads of a token."""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A model in our hands and in diffusers'."""
+class Transformer:
+    """A model as it is published.
+
+    Args:
+        name: What people call it.
+        family: Which it belongs to.
+        layout: Of the transformer.
+        shift: Of a flow's noise levels towards noise.
+        sees: What it was made for.
+        control_lora: Whether it is one that sees noise alone, made to see a hint by a LoRA.
+    """
 
     name: str
-    model: DiffusionModel
-    vae: Any
-    transformer: Any
-    their_vae: Any
-    prompts: tuple[Prompt, Prompt]
+    family: Family
+    layout: TransformerLayout
+    shift: float = 1.0
+    sees: Sight = "noise"
+    control_lora: bool = False
 
     @property
-    def family(self) -> Family:
-        return self.model.family
+    def is_pixart(self) -> bool:
+        return self.family in (Family.PIXART_ALPHA, Family.PIXART_SIGMA)
+
+    @property
+    def channels(self) -> int:
+        """Of latents."""
+        return 4 if self.is_pixart else 16
+
+    @property
+    def file(self) -> str:
+        return f"{self.name}.safetensors"
 
 
-def write_row(name: str, folder: Path) -> Row:
-    """Write a model in the original names, and open it."""
-    layout, family = LAYOUTS[name]
-    network = _seeded(_diffusers_network(layout))
-    vae = _deterministic_vae(16 if family in (Family.SD3, Family.FLUX) else 4)
-    original = {key: each.contiguous() for key, each in original_state(network.state_dict(), layout).items()}
-    if family is Family.PIXART_ALPHA:
-        original["y_embedder.y_embedding"] = torch.zeros(120, 4096)
-    save_file({f"model.diffusion_model.{key}": each for key, each in original.items()}, folder / name)
-    save_file(
-        {key: each.contiguous() for key, each in ldm.autoencoder_state(vae).items()}, folder / f"{name} VAE"
-    )
-    model = load_denoiser(folder / name, name)
-    assert model.family is family
-    vae.register_to_config(scaling_factor=model.scaling_factor, shift_factor=model.shift_factor or None)
-    vector = getattr(layout, "vector_width", 0)
-    generator = torch.Generator().manual_seed(11)
-    prompts = [
-        Prompt(
-            torch.randn(1, TOKENS[family], layout.context_width, generator=generator),
-            torch.randn(1, vector, generator=generator) if vector else None,
-            guidance=GUIDANCE,
-        )
-        for _ in range(2)
-    ]
-    return Row(
-        name, model, load_autoencoder(folder / f"{name} VAE", name), network, vae, (prompts[0], prompts[1])
-    )
+def _flux(inputs: int = 64, *, is_guided: bool = True) -> FluxLayout:
+    return FluxLayout(inputs, 64, WIDTH, 64, 1, 2, CONTEXT, POOLED, is_guided=is_guided)
 
 
-def _diffusers_network(layout: TransformerLayout) -> Any:
-    """What its users would download of diffusers: described by hand, not as we describe it."""
-    match layout:
+MODELS = (
+    Transformer("SD3 medium", Family.SD3, SD3Layout(2, 16, 16, 128, 2, 4096, 2048, 24), 3.0),
+    Transformer(
+        "SD 3.5 medium",
+        Family.SD3,
+        SD3Layout(2, 16, 16, 128, 3, 4096, 2048, 24, (0, 1), normalizes=True),
+        3.0,
+    ),
+    Transformer(
+        "SD 3.5 large", Family.SD3, SD3Layout(2, 16, 16, 128, 2, 4096, 2048, 24, normalizes=True), 3.0
+    ),
+    Transformer("Flux dev", Family.FLUX, _flux(), FLUX_DEV_SHIFT),
+    Transformer("Flux schnell", Family.FLUX, _flux(is_guided=False)),
+    Transformer("Flux fill", Family.FLUX, _flux(384), FLUX_DEV_SHIFT, "mask"),
+    Transformer("Flux depth, Flux canny", Family.FLUX, _flux(128), FLUX_DEV_SHIFT, "hint"),
+    Transformer(
+        "Flux dev, depth or canny LoRA", Family.FLUX, _flux(), FLUX_DEV_SHIFT, "hint", control_lora=True
+    ),
+    Transformer("Flux Kontext", Family.FLUX, _flux(), FLUX_DEV_SHIFT, "reference"),
+    Transformer("PixArt-α", Family.PIXART_ALPHA, PixArtLayout(2, 4, 8, 96, 2, CONTEXT, takes_sizes=True)),
+    Transformer("PixArt-Σ", Family.PIXART_SIGMA, PixArtLayout(2, 4, 8, 96, 2, CONTEXT, takes_sizes=False)),
+)
+
+
+def network(model: Transformer) -> Any:
+    """Return what its users would download of diffusers: described by hand, not as we describe it."""
+    return copy.deepcopy(_network(model))
+
+
+@functools.cache
+def _network(model: Transformer) -> Any:
+    match layout := model.layout:
         case SD3Layout():
-            return diffusers.SD3Transformer2DModel(
+            module = diffusers.SD3Transformer2DModel(
                 num_layers=layout.depth, num_attention_heads=2, joint_attention_dim=4096,
                 caption_projection_dim=128, pooled_projection_dim=2048, pos_embed_max_size=layout.positions,
                 dual_attention_layers=layout.dual_layers,
                 qk_norm="rms_norm" if layout.normalizes else None,
             )  # fmt: skip
         case FluxLayout():
-            return diffusers.FluxTransformer2DModel(
+            module = diffusers.FluxTransformer2DModel(
                 in_channels=layout.in_channels, out_channels=64, num_layers=1, num_single_layers=2,
-                num_attention_heads=2, guidance_embeds=layout.is_guided,
+                num_attention_heads=2, attention_head_dim=64, joint_attention_dim=CONTEXT,
+                guidance_embeds=layout.is_guided, axes_dims_rope=ROTATED,
             )  # fmt: skip
         case PixArtLayout():
-            return diffusers.PixArtTransformer2DModel(
-                attention_head_dim=6, num_layers=2, cross_attention_dim=96, caption_channels=4096,
+            module = diffusers.PixArtTransformer2DModel(
+                attention_head_dim=6, num_layers=2, cross_attention_dim=96, caption_channels=CONTEXT,
                 use_additional_conditions=layout.takes_sizes,
             )  # fmt: skip
+    return seeded(module)
 
 
-def _seeded(module: Any) -> Any:
+def controlnet(model: Transformer) -> Any:
+    """Return a ControlNet in the layout that InstantX publishes theirs in: diffusers' own."""
+    if model.family is Family.SD3:
+        return seeded(
+            diffusers.SD3ControlNetModel(
+                num_layers=1, num_attention_heads=2, joint_attention_dim=4096, caption_projection_dim=128,
+                pooled_projection_dim=2048, pos_embed_max_size=24,
+            )
+        )  # fmt: skip
+    return seeded(
+        diffusers.FluxControlNetModel(
+            in_channels=64, num_layers=1, num_single_layers=1, num_attention_heads=2, attention_head_dim=64,
+            joint_attention_dim=CONTEXT, guidance_embeds=True, axes_dims_rope=ROTATED,
+        )
+    )  # fmt: skip
+
+
+def seeded(module: Any) -> Any:
+    """Draw weights that keep signals at their size."""
     generator = torch.Generator().manual_seed(1)
     for parameter in module.parameters():
         spread = parameter[0].numel() ** -0.5 if parameter.ndim > 1 else 0.3
@@ -149,103 +158,94 @@ def _seeded(module: Any) -> Any:
     return module.eval().requires_grad_(False)
 
 
-def _deterministic_vae(channels: int) -> Any:
-    """Without deviation: pipelines that draw a sample where we take the mean get the mean."""
-    layout = AutoencoderLayout((32, 32, 32, 32), 1, channels, has_quant_convs=channels == 4)
-    vae = _seeded(empty_autoencoder(autoencoder_config(layout)).to_empty(device="cpu"))
-    last = vae.encoder.conv_out if channels == 16 else vae.quant_conv
-    last.weight[channels:] = 0.0
-    last.bias[channels:] = -30.0
-    return vae
+def write_models(models: Path) -> None:
+    """Write all models in the original names, and what goes with them, as their users download them."""
+    for model in MODELS:
+        module = network(model)
+        state = original_state(module.state_dict(), model.layout)
+        if model.family is Family.PIXART_ALPHA:
+            state["y_embedder.y_embedding"] = torch.zeros(120, CONTEXT)
+        prefixed = {f"model.diffusion_model.{key}": each for key, each in state.items()}
+        save(models / "diffusion_models" / model.file, _arrays(prefixed))
+        save(models / "loras" / model.file, lora(model))
+        if not model.is_pixart:
+            save(models / "controlnet" / model.file, _arrays(controlnet(model).state_dict()))
+        if model.control_lora:
+            save(models / "loras" / "canny.safetensors", control_lora(state))
+        if model.family is Family.FLUX:
+            save(models / "ipadapter" / model.file, ip_adapter())
+    save(models / "text_encoders" / "clip_l.safetensors", published.clip_l())
+    save(models / "text_encoders" / "t5.safetensors", _t5())
+    for channels in (4, 16):
+        with torch.device("meta"):
+            vae = AutoencoderKL(**autoencoder_config(channels))
+        save(models / "vae" / f"{channels}.safetensors", draw_all(ldm.autoencoder_state(vae)))
 
 
-async def ours(row: Row, mode: Mode, folder: Path) -> Tensor:
-    """Return latents as on sockets."""
-    channels, strength = row.vae.latent_channels, 1.0 if mode == "txt2img" else 0.5
-    image, mask = picture("picture").movedim(1, -1), picture("mask")[:, 0]
-    positive, negative = row.prompts
-    job = Job("job", Folders(folder, folder, folder, folder))
-    async with running(job, "3"):
-        latents: Any = {"samples": torch.zeros(1, channels, SIDE // 8, SIDE // 8)}
-        if row.name == "Flux fill":
-            seen = await encode_inpainting(row.vae, image, mask)
-            [positive] = seen.on([positive])
-            strength = 1.0
-        elif mode != "txt2img":
-            latents = {"samples": await encode_image(row.vae, image)}
-            latents = with_noise_mask(latents, mask) if mode == "inpaint" else latents
-        scale = 1.0 if row.family is Family.FLUX else GUIDANCE
-        settings = Settings(SEED, STEPS, scale, "euler", "simple", strength=strength)
-        made = await sample(row.model, [positive], [negative], latents, settings)
-    return made["samples"]
-
-
-def theirs(row: Row, mode: Mode) -> Tensor:
-    """Return the latents of diffusers' pipeline, as on sockets."""
-    if row.family in (Family.PIXART_ALPHA, Family.PIXART_SIGMA):
-        return _pixart(row)
-    steps = STEPS if mode == "txt2img" or row.name == "Flux fill" else 2 * STEPS
-    inputs: dict[str, Any] = {
-        "height": SIDE, "width": SIDE, "guidance_scale": GUIDANCE, "output_type": "latent",
-        "sigmas": [1 - step / steps for step in range(steps)],
-        "generator": torch.Generator().manual_seed(SEED),
-        **_embeds("", row.prompts[0]),
-    }  # fmt: skip
-    if row.family is Family.SD3:
-        inputs |= _embeds("negative_", row.prompts[1])
-    kind = PIPELINES[row.family, mode]
-    if row.name == "Flux fill":  # begins with noise alone, and sees the picture beside it
-        kind = diffusers.FluxFillPipeline
-        noise = torch.randn(1, 16, SIDE // 8, SIDE // 8, generator=torch.Generator().manual_seed(SEED))
-        inputs["latents"] = kind._pack_latents(noise, *noise.shape)
-        inputs |= {"image": picture("picture"), "mask_image": picture("mask")[:, :1], "strength": 1.0}
-    elif mode != "txt2img":
-        # Encoded before, as a pipeline that encodes draws from the noise's generator.
-        encoded = row.their_vae.encode(2 * picture("picture") - 1).latent_dist.mode()
-        encoded = (encoded - row.model.shift_factor) * row.model.scaling_factor
-        inputs |= {"image": encoded, "strength": 0.5, "num_inference_steps": steps}
-        if mode == "inpaint":
-            inputs |= {"mask_image": picture("mask")[:, :1], "masked_image_latents": encoded}
-    absent = [None] * (6 if row.family is Family.SD3 else 4)
-    scheduler = diffusers.FlowMatchEulerDiscreteScheduler(shift=SHIFTS.get(row.name, FLUX_DEV_SHIFT))
-    if row.family is Family.SD3:
-        pipeline = kind(row.transformer, scheduler, row.their_vae, *absent)
-    else:
-        pipeline = kind(scheduler, row.their_vae, *absent, row.transformer)
-    pipeline.set_progress_bar_config(disable=True)
-    made = pipeline(**inputs).images
-    if row.family is Family.FLUX:
-        made = pipeline._unpack_latents(made, SIDE, SIDE, pipeline.vae_scale_factor)
-    return made / row.model.scaling_factor + row.model.shift_factor  # type: ignore[no-any-return]
-
-
-def _pixart(row: Row) -> Tensor:
-    scheduler = diffusers.EulerDiscreteScheduler(
-        beta_start=0.0001, beta_end=0.02, beta_schedule="linear", timestep_spacing="trailing", steps_offset=1
-    )
-    pipeline = PIPELINES[row.family, "txt2img"](None, None, row.their_vae, row.transformer, scheduler)
-    pipeline.set_progress_bar_config(disable=True)
-    noise = torch.randn(1, 4, SIDE // 8, SIDE // 8, generator=torch.Generator().manual_seed(SEED))
-    sigma = float((1 / scheduler.alphas_cumprod[-1] - 1) ** 0.5)
-    mask = torch.ones(1, TOKENS[row.family])
-    made = pipeline(
-        prompt_embeds=row.prompts[0].prompt_embeds, negative_prompt_embeds=row.prompts[1].prompt_embeds,
-        prompt_attention_mask=mask, negative_prompt_attention_mask=mask, negative_prompt=None,
-        latents=noise * math.sqrt(1 + sigma**2) / sigma, height=SIDE, width=SIDE, num_inference_steps=STEPS,
-        guidance_scale=GUIDANCE, use_resolution_binning=False, output_type="latent",
-    ).images  # fmt: skip
-    return made / row.model.scaling_factor  # type: ignore[no-any-return]
-
-
-def _embeds(prefix: str, prompt: Prompt) -> dict[str, Any]:
+def autoencoder_config(channels: int) -> dict[str, Any]:
+    """Return what diffusers is told of a VAE."""
+    has_convolutions = channels == 4
     return {
-        f"{prefix}prompt_embeds": prompt.prompt_embeds,
-        f"{prefix}pooled_prompt_embeds": prompt.pooled_prompt_embeds,
-    }
+        **AUTOENCODER, "latent_channels": channels, "use_quant_conv": has_convolutions,
+        "use_post_quant_conv": has_convolutions,
+    }  # fmt: skip
 
 
-async def relative_error(row: Row, mode: Mode, folder: Path) -> float:
-    """Return how far our latents are from the pipeline's."""
-    found, expected = await ours(row, mode, folder), theirs(row, mode)
-    assert found.shape == expected.shape
-    return float((found - expected).norm() / expected.norm())
+def lora(model: Transformer) -> dict[str, np.ndarray]:
+    """Return a LoRA: of Flux in the names of kohya's scripts, of others in those of PEFT."""
+    width = 96 if model.is_pixart else WIDTH
+    modules = {"attn1.to_q": (width, width)} if model.is_pixart else {"attn.to_q": (width, width)}
+    modules |= {"ff.net.2": (width, 4 * width)}
+    if model.family is not Family.FLUX:
+        stems = {f"transformer.transformer_blocks.0.{name}": shape for name, shape in modules.items()}
+        return _low_rank(stems, ".lora_B.weight", ".lora_A.weight")
+    names = {
+        "double_blocks_0_img_attn_qkv": (3 * width, width), "double_blocks_0_txt_mlp_0": (4 * width, width),
+        "single_blocks_1_linear2": (width, 5 * width), "single_blocks_0_modulation_lin": (3 * width, width),
+    }  # fmt: skip
+    stems = {f"lora_unet_{name}": shape for name, shape in names.items()}
+    alphas = {f"{stem}.alpha": np.array(2.0, np.float32) for stem in stems}
+    return _low_rank(stems, ".lora_up.weight", ".lora_down.weight") | alphas
+
+
+def control_lora(state: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    """Return what makes Flux dev see a hint, in the layout of Black Forest Labs.
+
+    Args:
+        state: Flux's own weights, in the original names.
+    """
+    stems = {name.removesuffix(".weight"): tuple(state[name].shape) for name in state if ".weight" in name}
+    stems["img_in"] = (stems["img_in"][0], SHOWN)
+    biases = {f"{stem}.lora_B.bias": draw(f"{stem}.lora", [shape[0]]) for stem, shape in stems.items()}
+    norms = {name: draw(f"{name}.lora.weight", list(state[name].shape)) for name in state if ".scale" in name}
+    return _low_rank(stems, ".lora_B.weight", ".lora_A.weight") | biases | norms
+
+
+def ip_adapter() -> dict[str, np.ndarray]:
+    """Return an IP-Adapter of Flux in the layout of XLabs, for the tower of ``published.clip_vision``."""
+    shapes = {"proj.weight": [IMAGE_TOKENS * CONTEXT, PROJECTION], "proj.bias": [IMAGE_TOKENS * CONTEXT]}
+    shapes |= {"norm.weight": [CONTEXT], "norm.bias": [CONTEXT]}
+    named = {f"ip_adapter_proj_model.{name}": shape for name, shape in shapes.items()}
+    for part in "kv":
+        stem = f"double_blocks.0.processor.ip_adapter_double_stream_{part}_proj"
+        named |= {f"{stem}.weight": [WIDTH, CONTEXT], f"{stem}.bias": [WIDTH]}
+    return {name: draw(name, shape) for name, shape in named.items()}
+
+
+def _low_rank(stems: Mapping[str, tuple[int, ...]], up: str, down: str) -> dict[str, np.ndarray]:
+    ups = {f"{stem}{up}": draw(f"{stem}.up", [rows, RANK]) for stem, (rows, _) in stems.items()}
+    downs = {f"{stem}{down}": draw(f"{stem}.down", [RANK, columns]) for stem, (_, columns) in stems.items()}
+    return ups | downs
+
+
+def _t5() -> dict[str, np.ndarray]:
+    config = T5Config(
+        vocab_size=32128, d_model=CONTEXT, d_kv=16, d_ff=128, num_layers=2, num_heads=4,
+        feed_forward_proj="gated-gelu",
+    )  # fmt: skip
+    state = _arrays(seeded(T5EncoderModel(config)).state_dict())
+    return {name: each for name, each in state.items() if name != "encoder.embed_tokens.weight"}
+
+
+def _arrays(state: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    return {name: tensor.contiguous().numpy() for name, tensor in state.items()}

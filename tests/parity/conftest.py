@@ -12,7 +12,14 @@ from platformdirs import user_cache_path
 
 HERE = Path(__file__).parent
 SOURCES = ("make_weights.py", "make_loras.py", *sorted(file.name for file in HERE.glob("*_shapes.json")))
-SMALL = ("make_steering", "make_transformers", "make_control_lora", "make_style", "make_controls")
+SMALL = (
+    "make_steering",
+    "make_transformers",
+    "make_pixart",
+    "make_control_lora",
+    "make_style",
+    "make_controls",
+)
 """What writes small files beside the others, made anew by themselves."""
 
 sys.path.append(str(HERE))
