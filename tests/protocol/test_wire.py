@@ -84,6 +84,7 @@ NAMES = Names(
     (Named("Vehicles"),),
     (Named("Paint"),),
 )
+NAMED_FRAME = Frame({"object_ranks": RANKS, "object_shares": SHARES}, names=NAMES)
 
 GOLDEN: dict[str, Message] = {
     "hello.json": Hello((1,), "blender", "0.1.0", session="f3a9c2"),
