@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The sidebar of the 3D viewport and of the Image Editor: the same panels in both."""
 
-import textwrap
-
 import bpy
 
 from . import display, projection
@@ -13,6 +11,8 @@ from ._bridge.host.preset import FROM_CAPTURE, FROM_SCENE, FROM_SHOT, Control, P
 from ._bridge.host.recipe import has_word
 from ._bridge.host.words import sentence
 from .controls import attribute_of, preset_of, presets, use_attribute_of, values_of
+from .drawing import draw_progress as _draw_progress
+from .drawing import draw_text as _draw_text
 from .objects import Bound
 from .preferences import may_go_online
 from .prompt_menus import draw_batch
@@ -30,12 +30,6 @@ MOST_WORDS = 160
 
 WORDS_PER_COLUMN = 16
 
-BAR_LETTERS = 16
-"""Of a progress bar where Blender has none."""
-
-PIXELS_PER_LETTER = 7.0
-"""Of the panel's font at a scale of 1, a little more than it takes: text must not be cut."""
-
 
 def summary() -> str:
     """Return what the panels would say about the state: they are redrawn when it changes."""
@@ -45,7 +39,7 @@ def summary() -> str:
     frames = here.animation.words if here.animation is not None else ""
     known = tuple(preset.digest for preset in presets())
     shown = here.link.words, here.trouble, here.notice, live, frames, here.progress, here.is_generating
-    return repr((*shown, steps, known, here.thumbnails.serial))
+    return repr((*shown, steps, known, here.thumbnails.serial, here.shelf.serial))
 
 
 class _Panel:
@@ -509,17 +503,6 @@ def _draw_bound(layout: bpy.types.UILayout, context: bpy.types.Context, bound: B
     layout.row(align=True).prop(bound, "paint", expand=True)
 
 
-def _draw_progress(layout: bpy.types.UILayout, fraction: float, words: str) -> None:
-    if hasattr(layout, "progress"):  # Blender 4.0 and later
-        layout.progress(factor=fraction, text=words)
-    else:
-        column = layout.column(align=True)
-        column.scale_y = 0.5
-        column.label(text=words)
-        filled = round(fraction * BAR_LETTERS)
-        column.label(text="█" * filled + "░" * (BAR_LETTERS - filled))
-
-
 def _draw_map(layout: bpy.types.UILayout, name: str) -> None:
     icon = studio().thumbnails.icon(name)
     if icon:
@@ -540,15 +523,6 @@ def _draw_diagnosis(layout: bpy.types.UILayout, context: bpy.types.Context) -> N
     icons = {"waiting": "RADIOBUT_OFF", "running": "TIME", "good": "CHECKMARK", "broken": "ERROR"}
     for step in studio().diagnosis.steps:
         _draw_text(layout, context, step.line, icons[step.state])
-
-
-def _draw_text(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:
-    """Draw a text over as many lines as it takes: a panel cuts what is too long."""
-    scale = context.preferences.system.ui_scale
-    letters = max(16, int((context.region.width / scale - 60) / PIXELS_PER_LETTER))
-    column = layout.column(align=True)
-    for index, line in enumerate(textwrap.wrap(text, letters)):
-        column.label(text=line, icon=icon if index == 0 else "BLANK1" if icon != "NONE" else "NONE")
 
 
 def _listed_controls(preset: Preset, is_advanced: bool) -> list[Control]:

@@ -9,6 +9,8 @@ from bpy.app.handlers import persistent
 from . import (
     changes,
     controls,
+    model_operators,
+    model_panel,
     object_operators,
     operators,
     panels,
@@ -41,6 +43,8 @@ CLASSES = (
     *prompt_operators.CLASSES,
     *prompt_menus.CLASSES,
     *panels.CLASSES,
+    *model_operators.CLASSES,
+    *model_panel.CLASSES,
 )
 
 _drawn = ""
@@ -52,6 +56,7 @@ def register() -> None:
     properties.register()
     for item in CLASSES:
         bpy.utils.register_class(item)
+    model_panel.register()
     changes.register()
     quiet.watch_renders()
     for handlers, function in _handlers():
@@ -69,6 +74,7 @@ def unregister() -> None:
     close_studio()
     quiet.stop_watching_renders()
     changes.unregister()
+    model_panel.unregister()
     controls.withdraw_all()
     for item in reversed(CLASSES):
         bpy.utils.unregister_class(item)
@@ -80,6 +86,7 @@ def _tick() -> float:
     here = studio()
     here.tick()
     try:
+        model_panel.follow()
         said = panels.summary()
         if said != _drawn:
             _drawn = said
