@@ -49,6 +49,7 @@ from .model_messages import (
 from .names import MAX_NAMES, Named, Names, SceneObject
 from .planes import CODECS, FORMS, ITEM_BYTES, MAX_SIDE, TURNED_BY, Form
 from .schema import place_in
+from .selection import Selected, distinct, names_of, select
 from .session import ClientSession, CloseCode, Phase, ServerSession
 from .waiting import picture_bytes, place_of
 
@@ -105,6 +106,7 @@ __all__ = [
     "Query",
     "Result",
     "SceneObject",
+    "Selected",
     "ServerSession",
     "SetStream",
     "Started",
@@ -114,11 +116,14 @@ __all__ = [
     "VerifyModel",
     "Welcome",
     "decode",
+    "distinct",
     "encode",
     "encode_parts",
+    "names_of",
     "picture_bytes",
     "place_in",
     "place_of",
     "read_bindings",
+    "select",
     "write_bindings",
 ]
