@@ -8,7 +8,7 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, PointerProperty
 from ._bridge.errors import BridgeError
 from ._bridge.host.objects import KINDS, PAINTS, TINTS, bindings_of
 from ._bridge.host.recipe import Recipe
-from ._bridge.protocol import Binding, Names
+from ._bridge.protocol import Binding, select
 from .names import library_of, whole
 from .ranks import Identity
 
@@ -152,20 +152,5 @@ def tinted(identity: Identity, bindings: list[Binding]) -> np.ndarray:
 def _share(identity: Identity, binding: Binding) -> np.ndarray:
     """Return a binding's share of each pixel, float32 (H, W)."""
     ranked = identity.materials if binding.kind == "material" else identity.objects
-    wanted = np.isin(ranked.numbers, _numbers(identity.names, binding))
+    wanted = np.isin(ranked.numbers, [*select(identity.names, binding).numbers])
     return (wanted * ranked.shares).sum(-1, dtype=np.float32) / np.float32(255)
-
-
-def _numbers(names: Names, binding: Binding) -> list[int]:
-    key = binding.name, binding.library
-    if binding.kind == "object":
-        return [
-            number
-            for number, item in enumerate(names.objects, start=1)
-            if (item.name, item.library) == key or binding.name in item.within
-        ]
-    listed = names.materials if binding.kind == "material" else names.collections
-    found = {number for number, item in enumerate(listed, start=1) if (item.name, item.library) == key}
-    if binding.kind == "material":
-        return sorted(found)
-    return [number for number, item in enumerate(names.objects, start=1) if found & {*item.collections}]

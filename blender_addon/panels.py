@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The sidebar of the 3D viewport and of the Image Editor: the same panels in both."""
 
-import textwrap
-
 import bpy
 
 from . import display, projection
@@ -29,6 +27,8 @@ from .controls import (
     use_attribute_of,
     values_of,
 )
+from .drawing import draw_progress as _draw_progress
+from .drawing import draw_text as _draw_text
 from .objects import Bound
 from .preferences import may_go_online
 from .prompt_menus import draw_batch
@@ -53,12 +53,6 @@ MOST_WORDS = 160
 
 WORDS_PER_COLUMN = 16
 
-BAR_LETTERS = 16
-"""Of a progress bar where Blender has none."""
-
-PIXELS_PER_LETTER = 7.0
-"""Of the panel's font at a scale of 1, a little more than it takes: text must not be cut."""
-
 
 def summary() -> str:
     """Return what the panels would say about the state: they are redrawn when it changes."""
@@ -68,7 +62,7 @@ def summary() -> str:
     frames = here.animation.words if here.animation is not None else ""
     known = tuple(preset.digest for preset in presets())
     shown = here.link.words, here.trouble, here.notice, live, frames, here.progress, here.is_generating
-    return repr((*shown, steps, known, here.thumbnails.serial))
+    return repr((*shown, steps, known, here.thumbnails.serial, here.shelf.serial))
 
 
 class _Panel:
@@ -486,6 +480,7 @@ def _draw_preset(
     if preset.lacks:
         names = ", ".join(name for _, name in preset.lacks)
         _draw_text(layout, context, f"Needs {counted(len(preset.lacks), 'more model')}: {names}", "ERROR")
+        layout.operator("framebridge.find_lacking", text="Get Them…", icon="IMPORT")
     _draw_prompts(layout, context, settings, preset)
     group = values_of(settings, preset)
     for picture in preset.pictures:
@@ -553,17 +548,6 @@ def _draw_bound(layout: bpy.types.UILayout, context: bpy.types.Context, bound: B
     layout.row(align=True).prop(bound, "paint", expand=True)
 
 
-def _draw_progress(layout: bpy.types.UILayout, fraction: float, words: str) -> None:
-    if hasattr(layout, "progress"):  # Blender 4.0 and later
-        layout.progress(factor=fraction, text=words)
-    else:
-        column = layout.column(align=True)
-        column.scale_y = 0.5
-        column.label(text=words)
-        filled = round(fraction * BAR_LETTERS)
-        column.label(text="█" * filled + "░" * (BAR_LETTERS - filled))
-
-
 def _draw_map(layout: bpy.types.UILayout, name: str) -> None:
     icon = studio().thumbnails.icon(name)
     if icon:
@@ -584,15 +568,6 @@ def _draw_diagnosis(layout: bpy.types.UILayout, context: bpy.types.Context) -> N
     icons = {"waiting": "RADIOBUT_OFF", "running": "TIME", "good": "CHECKMARK", "broken": "ERROR"}
     for step in studio().diagnosis.steps:
         _draw_text(layout, context, step.line, icons[step.state])
-
-
-def _draw_text(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:
-    """Draw a text over as many lines as it takes: a panel cuts what is too long."""
-    scale = context.preferences.system.ui_scale
-    letters = max(16, int((context.region.width / scale - 60) / PIXELS_PER_LETTER))
-    column = layout.column(align=True)
-    for index, line in enumerate(textwrap.wrap(text, letters)):
-        column.label(text=line, icon=icon if index == 0 else "BLANK1" if icon != "NONE" else "NONE")
 
 
 def _listed_controls(preset: Preset, is_advanced: bool) -> list[Control]:

@@ -9,6 +9,8 @@ from bpy.app.handlers import persistent
 from . import (
     changes,
     controls,
+    model_operators,
+    model_panel,
     new_preset,
     object_operators,
     operators,
@@ -42,6 +44,8 @@ CLASSES = (
     *prompt_operators.CLASSES,
     *prompt_menus.CLASSES,
     *panels.CLASSES,
+    *model_operators.CLASSES,
+    *model_panel.CLASSES,
     *new_preset.CLASSES,
 )
 
@@ -54,6 +58,7 @@ def register() -> None:
     properties.register()
     for item in CLASSES:
         bpy.utils.register_class(item)
+    model_panel.register()
     new_preset.register()
     changes.register()
     quiet.watch_renders()
@@ -72,6 +77,7 @@ def unregister() -> None:
     close_studio()
     quiet.stop_watching_renders()
     changes.unregister()
+    model_panel.unregister()
     controls.withdraw_all()
     new_preset.unregister()
     for item in reversed(CLASSES):
@@ -84,6 +90,7 @@ def _tick() -> float:
     here = studio()
     here.tick()
     try:
+        model_panel.follow()
         new_preset.show_once(here.new_preset)
         said = panels.summary()
         if said != _drawn:

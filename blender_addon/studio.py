@@ -31,6 +31,7 @@ from ._bridge.host.new_preset import NewPreset
 from ._bridge.host.preset import Preset
 from ._bridge.host.prompt_file import Line
 from ._bridge.host.recipe import PROMPT
+from ._bridge.host.shelf import Shelf
 from ._bridge.host.tasks import Task, Tasks
 from ._bridge.host.words import DISCONNECTED, NO_ANSWER
 from .animation import Animation
@@ -100,6 +101,7 @@ class Studio:
         self.overlay = Overlay(_mixing)
         self.shown_result = ShownResult(self.overlay)
         self.thumbnails = Thumbnails()
+        self.shelf = Shelf(self.link)
         self.is_looked_at = False
         self.is_rendering = False
         self.problem: Problem | None = None
@@ -193,6 +195,7 @@ class Studio:
         """Pass a message on to whom it is about."""
         self._heard_at = time.monotonic()
         self.link.receive(message)
+        self.shelf.receive(message)
         self.negatives.receive(message)
         if self.live is not None:
             self.live.receive(message)
@@ -219,6 +222,7 @@ class Studio:
                 self.receive(message)
         elif self.is_looked_at and self.link.problem is None:
             self.link.connect()
+        self.shelf.tick()
         if self.is_rendering and not bpy.app.background and not bpy.app.is_job_running("RENDER"):
             self.is_rendering = False  # a render that fails at its start does not say that it has ended
         self._do_what_waits()

@@ -14,21 +14,14 @@ from bridge.diffusion.text import encode_prompt
 from bridge.diffusion.tokens import NO_MODELS
 from bridge.diffusion.types import LatentBatch, Prompt, Region, TextEncoder
 from bridge.engine import current_job
-from bridge.graph import Socket
-from bridge.imaging import (
-    Selected,
-    coverage,
-    distinct,
-    missing_problem,
-    names_in,
-    one_after_another,
-    resize,
-    select,
-    shaped,
-)
+from bridge.graph import Socket, Suggestions
+from bridge.imaging import coverage, names_in, one_after_another, resize, shaped
 from bridge.imaging.arrays import Mask
 from bridge.models import Catalogue
-from bridge.protocol import Binding, Frame, read_bindings
+from bridge.protocol import Binding, Frame, Names, Selected, distinct, names_of, read_bindings, select
+
+NEAREST = 3
+"""Names that are offered in place of one that is not there."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,8 +54,12 @@ def selected(frame: Frame, binding: Binding, input_name: str = "") -> Selected:
     names = names_in(frame)
     found = select(names, binding)
     for name in found.missing:
-        problem = missing_problem(name, binding.kind, names)
-        current_job().warn(problem.code, problem.message, problem.hint, input_name)
+        current_job().warn(
+            "object_missing",
+            f'no {binding.kind} of this view is called "{name[:80]}"',
+            f"Was it renamed, hidden or deleted? {_nearest(name, binding.kind, names)}",
+            input_name,
+        )
     return found
 
 
@@ -161,6 +158,11 @@ def bind_prompts(
     limited = [prompt for prompt in conditioning if prompt not in whole]
     around = [replace(prompt, region=_region(rest)) for prompt in whole if rest.any()]
     return *limited, *around, *(_inside(whole[0], each, mask) for each, mask in own)
+
+
+def _nearest(name: str, kind: str, names: Names) -> str:
+    found = Suggestions().nearest(name, names_of(names, kind), NEAREST)
+    return f"Nearest: {', '.join(found)}." if found else f"No {kind} has a name like it."
 
 
 def _repainted(frame: Frame, bindings: Sequence[Binding]) -> Mask | None:

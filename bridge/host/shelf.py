@@ -31,6 +31,20 @@ from .model_cards import (
 
 ENDS = ("done", "failed", "cancelled")
 
+MODEL_ACTIONS = {
+    "refresh": ("Look Again", "Look into the folders of models again"),
+    "plan": ("Look Up", "See what this address holds, its size and its licence, before anything is got"),
+    "agree": (
+        "Get",
+        "Get this model, under its licence; it is checked, and nothing is overwritten",
+    ),
+    "decline": ("Not Now", "Do not get it, and take this message away"),
+    "cancel": ("Stop", "Stop getting this model; nothing of it is kept"),
+    "lacking": ("What Does This Preset Lack?", "See which models this preset needs that are not installed"),
+    "add_folder": ("Use These", "Use the models of this folder from now on; they stay where they are"),
+}
+"""Label and help of what buttons do, alike in every host."""
+
 
 class Shelf:
     """What is known about the daemon's models.
@@ -45,7 +59,7 @@ class Shelf:
         card: The one that is looked at, with all that is known.
         thumbnail: Its preview: PNG, JPEG or WebP; empty if there is none.
         plan: What would be pulled, if the user agrees.
-        lacking: What the preset lacks that was asked about last.
+        lacking: What the preset lacks that was asked about last; ``None`` if none was.
         found: Folders of other programs that could be used.
         problem: What went wrong last.
         serial: Counts changes, so that somebody else can see that there are any.
@@ -63,7 +77,7 @@ class Shelf:
         self.card: ModelCard | None = None
         self.thumbnail = b""
         self.plan: PullPlan | None = None
-        self.lacking: tuple[LackingModel, ...] = ()
+        self.lacking: tuple[LackingModel, ...] | None = None
         self.found: tuple[FoundFolder, ...] = ()
         self.problem: Problem | None = None
         self.serial = 0
@@ -79,6 +93,10 @@ class Shelf:
     def pulls(self) -> tuple[protocol.PullState, ...]:
         """The pulls that have not ended, in the order in which they come."""
         return tuple(pull for pull in self._pulls.values() if pull.state not in ENDS)
+
+    def has_ended(self, pull: str) -> bool:
+        """Whether a pull is over, however it ended."""
+        return pull in self._pulls and self._pulls[pull].state in ENDS
 
     @staticmethod
     def progress_of(pull: protocol.PullState) -> tuple[float, str]:
@@ -238,9 +256,8 @@ class Shelf:
         if pull.state == "failed" and pull.problems:
             self.problem = pull.problems[0]
         if pull.state == "done":
-            self.lacking = tuple(
-                each for each in self.lacking if (each.folder, each.name) != (pull.folder, pull.name)
-            )
+            if self.lacking is not None:
+                self.lacking = tuple(each for each in self.lacking if not _is(each, pull))
             self._link.ask_presets_again()
             if self._has_asked and pull.folder == self.kind and self._link.is_connected:
                 self.refresh()
@@ -271,3 +288,8 @@ class Shelf:
             self.serial += 1
         self._waiting.clear()
         self._has_asked = self._is_planning = False
+
+
+def _is(model: LackingModel, pull: protocol.PullState) -> bool:
+    """Whether a pull has brought a model, which workflows may name with a folder."""
+    return (model.folder, model.name.replace("\\", "/").rpartition("/")[2]) == (pull.folder, pull.name)

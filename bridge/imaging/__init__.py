@@ -36,7 +36,6 @@ from bridge.imaging.grid_sheet import Cell, grid_sheet
 from bridge.imaging.host_picture import host_picture
 from bridge.imaging.masks import MaskOperation, combine_masks, feather_mask, grow_mask, outpaint_mask
 from bridge.imaging.morphology import MorphologyOperation, morphology
-from bridge.imaging.naming import NameKind, Selected, distinct, missing_problem, select
 from bridge.imaging.normals import normals_from_depth, normals_to_control, unpack_normals
 from bridge.imaging.numbering import save_numbered, take_number
 from bridge.imaging.output_file import output_entry, output_stem, workflow_texts, writing_to
@@ -68,11 +67,9 @@ __all__ = [
     "MaskOperation",
     "Method",
     "MorphologyOperation",
-    "NameKind",
     "Picture",
     "Position",
     "Resampling",
-    "Selected",
     "blend",
     "canny",
     "canny_of_photo",
@@ -87,7 +84,6 @@ __all__ = [
     "coverage",
     "decode_plane",
     "depth_to_control",
-    "distinct",
     "encode_animated_png",
     "encode_animated_webp",
     "encode_png",
@@ -105,7 +101,6 @@ __all__ = [
     "load_frame",
     "make_controls",
     "make_edges",
-    "missing_problem",
     "morphology",
     "names_in",
     "normals_from_depth",
@@ -134,7 +129,6 @@ __all__ = [
     "save_frame",
     "save_numbered",
     "scribble",
-    "select",
     "shaped",
     "sharpen",
     "split_annotation",

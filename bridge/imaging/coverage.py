@@ -14,9 +14,8 @@ from bridge.errors import InputError
 from bridge.imaging.arrays import Array, ImageBytes, Mask
 from bridge.imaging.colour import over
 from bridge.imaging.masks import grow_mask
-from bridge.imaging.naming import Selected
 from bridge.imaging.planes import decode_plane
-from bridge.protocol import Frame, Names
+from bridge.protocol import Frame, Names, Selected
 
 _SMOOTHING = np.array((0.25, 0.5, 0.25), np.float32)
 """Of ids with one sample a pixel: the staircase of their border becomes a slope over two pixels."""

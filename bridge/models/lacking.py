@@ -98,13 +98,28 @@ def _lacking(folder: str, name: str, node_id: str, entry: str, pointer: Pointer 
 
 
 def _named(workflow: Mapping[str, Any], definitions: Definitions) -> Iterator[tuple[str, str, str, str]]:
-    for node_id, node in workflow.items():
+    for node_id in _needed(workflow, definitions):
+        node = workflow[node_id]
         definition = definitions.get(node.get("class_type", ""))
         for entry in definition.inputs if definition else ():
             folder = ALIASES.get(entry.choices_from, entry.choices_from)
             name = node.get("inputs", {}).get(entry.name)
             if isinstance(name, str) and folder in FOLDERS:
                 yield folder, name, node_id, entry.name
+
+
+def _needed(workflow: Mapping[str, Any], definitions: Definitions) -> list[str]:
+    """Return the nodes that an output needs, in their order; all of them where no node is an output."""
+    kinds = {node_id: definitions.get(node.get("class_type", "")) for node_id, node in workflow.items()}
+    waiting = [node_id for node_id, kind in kinds.items() if kind and kind.is_output]
+    needed = set(waiting) or set(workflow)
+    while waiting:
+        for value in workflow[waiting.pop()].get("inputs", {}).values():
+            source = value[0] if isinstance(value, list) and value else None
+            if isinstance(source, str) and source in workflow and source not in needed:
+                needed.add(source)
+                waiting.append(source)
+    return [node_id for node_id in workflow if node_id in needed]
 
 
 def _named_in_editor(

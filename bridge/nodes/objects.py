@@ -1,6 +1,6 @@
 """Objects of the scene: masks by name, prompts of their own, and repainting nothing else."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 
@@ -20,7 +20,6 @@ from bridge.diffusion import (
     named_mask,
 )
 from bridge.graph import Multiline, Range, Tooltip, node
-from bridge.imaging import NameKind
 from bridge.protocol import read_bindings
 
 Grow = Annotated[int, Range(-1024, 1024, 1), Tooltip("Pixels to widen the mask by; negative shrinks it.")]
@@ -36,7 +35,7 @@ def object_mask(
         Multiline(),
         Tooltip('Commas part several; * is any letters: "Car*, Truck". Quotes keep a name as it is.'),
     ] = "",
-    kind: NameKind = "object",
+    kind: Literal["object", "collection", "material"] = "object",
     invert: bool = False,
     grow: Grow = 0,
     feather: Feather = 0,

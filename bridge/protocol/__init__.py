@@ -50,6 +50,7 @@ from .names import MAX_NAMES, Named, Names, SceneObject
 from .planes import CODECS, FORMS, ITEM_BYTES, MAX_SIDE, TURNED_BY, Form
 from .preset_messages import PRESET_REQUESTS, InspectWorkflow, RemovePreset, SavePreset
 from .schema import place_in
+from .selection import Selected, distinct, names_of, select
 from .session import ClientSession, CloseCode, Phase, ServerSession
 from .waiting import picture_bytes, place_of
 
@@ -110,6 +111,7 @@ __all__ = [
     "Result",
     "SavePreset",
     "SceneObject",
+    "Selected",
     "ServerSession",
     "SetStream",
     "Started",
@@ -119,11 +121,14 @@ __all__ = [
     "VerifyModel",
     "Welcome",
     "decode",
+    "distinct",
     "encode",
     "encode_parts",
+    "names_of",
     "picture_bytes",
     "place_in",
     "place_of",
     "read_bindings",
+    "select",
     "write_bindings",
 ]

@@ -9,7 +9,13 @@ from bridge.graph.place import Place
 from bridge.graph.widget import WidgetReader
 
 PLACE = Place("3", "KSampler", "x")
-FOLDERS = {"checkpoints": ["a.safetensors"], "input": ["example.png"], "empty": [], "vae": []}
+FOLDERS = {
+    "checkpoints": ["a.safetensors"],
+    "input": ["example.png"],
+    "empty": [],
+    "vae": [],
+    "xlabs_ipadapters": [],
+}
 
 
 def read(entry, value):

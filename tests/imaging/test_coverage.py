@@ -5,8 +5,7 @@ import pytest
 
 from bridge.errors import InputError
 from bridge.imaging import coverage, names_in, one_after_another, pack_frame, shaped, to_plane, unpack_frame
-from bridge.imaging.naming import Selected
-from bridge.protocol import Frame, Named, Names, SceneObject
+from bridge.protocol import Frame, Named, Names, SceneObject, Selected
 
 NAMES = Names(
     (SceneObject("A", materials=(1,)), SceneObject("B", materials=(2,)), SceneObject("C", materials=(1,))),

@@ -55,6 +55,18 @@ def test_what_is_not_there_is_named_once_with_its_place(write: Write, tmp_path: 
     }  # fmt: skip
 
 
+def test_what_no_output_needs_is_not_lacking(tmp_path: Path) -> None:
+    output = NodeDefinition("Save", "image", is_output=True)
+    workflow = {
+        "1": node("LoraLoader", lora_name="a.safetensors"),
+        "2": node("LoraLoader", lora_name="b.safetensors", model=["1", 0]),
+        "3": node("LoraLoader", lora_name="bypassed.safetensors"),
+        "4": node("Save", images=["2", 0], twice=["4", 0], odd=[], more=[7, 0]),
+    }
+    found = lacking_models(workflow, {**DEFINITIONS, "Save": output}, Catalogue([tmp_path]))
+    assert [each.name for each in found] == ["a.safetensors", "b.safetensors"]
+
+
 def test_a_template_says_where_its_models_come_from(tmp_path: Path) -> None:
     models = [
         {

@@ -87,8 +87,15 @@ def test_a_name_that_is_gone_is_a_warning_with_the_nearest(job):
         mask = object_mask("Cat, Tree.001")
     assert mask.any()
     assert [(problem.code, problem.is_warning) for problem in told] == [("object_missing", True)]
-    assert '"Cat"' in told[0].message
-    assert "Car" in told[0].hint
+    assert told[0].message == 'no object of this view is called "Cat"'
+    assert told[0].hint == "Was it renamed, hidden or deleted? Nearest: Car."
+
+
+def test_a_name_like_no_other_is_told_without_any(job):
+    told = []
+    with running(job, "1", told):
+        assert not object_mask("qqqq", "collection").any()
+    assert told[0].hint.endswith("No collection has a name like it.")
 
 
 def test_a_frame_without_names_is_an_error(job):

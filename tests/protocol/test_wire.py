@@ -26,6 +26,8 @@ from bridge.protocol import (
     ListModels,
     Message,
     ModelInfo,
+    Named,
+    Names,
     Plane,
     PlanPull,
     Preview,
@@ -36,6 +38,7 @@ from bridge.protocol import (
     RemovePreset,
     Result,
     SavePreset,
+    SceneObject,
     SetStream,
     Started,
     State,
@@ -77,6 +80,15 @@ WORKFLOW = {
     "2": {"class_type": "SendToHost", "inputs": {"images": ["1", 0]}, "_meta": {"title": "Ergebnis 結果"}},
 }
 
+RANKS = Plane("object_ranks", (1, 2, 2), "u16", bytes((1, 0, 0, 0, 2, 0, 1, 0)))
+SHARES = Plane("object_shares", (1, 2, 2), "u8", bytes((255, 0, 170, 85)))
+NAMES = Names(
+    (SceneObject("Car", within=("Traffic",), collections=(1,)), SceneObject("日本", "lib.blend")),
+    (Named("Vehicles"),),
+    (Named("Paint"),),
+)
+NAMED_FRAME = Frame({"object_ranks": RANKS, "object_shares": SHARES}, names=NAMES)
+
 GOLDEN: dict[str, Message] = {
     "hello.json": Hello((1,), "blender", "0.1.0", session="f3a9c2"),
     "welcome.json": Welcome(1, "0.1.0", "f3a9c2", ("previews",)),
@@ -98,6 +110,9 @@ GOLDEN: dict[str, Message] = {
         "r3", "viewport", preset="Stylize", values={"prompt": "clay"}, wants_preview=True
     ),
     "frame.bin": StreamFrame("viewport", Frame({"color": COLOR, "depth": DEPTH_16}, None, 41)),
+    "names.bin": StreamFrame(
+        "viewport", Frame({"object_ranks": RANKS, "object_shares": SHARES}, names=NAMES)
+    ),
     "close_stream.json": CloseStream("viewport"),
     "cancel.json": Cancel("r4", "job-7"),
     "attach.json": Attach("r5", "job-7"),

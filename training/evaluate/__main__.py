@@ -80,7 +80,7 @@ def evaluate(model: Path, work: Path, count: int) -> measure.Numbers:
     run = Run(work, EVALUATION)
     claim(run)
     render(run)
-    judge = _judge(work)
+    judge = judge_of(work)
     procedural, blender = _procedural_views(work / "held", count), _blender_views(work / "frames", count)
     few = _spread(blender, VIEWS_OF_VARIANTS)
     report: measure.Numbers = {"views": len(blender), "views_of_variants": len(few)}
@@ -131,7 +131,7 @@ def _variant(
     }
 
 
-def _judge(work: Path) -> StyleJudge:
+def judge_of(work: Path) -> StyleJudge:
     """Train the judge on scenes that are not the held-out ones, or load the one of the same styles."""
     code = [
         *sorted((Path(__file__).parent.parent / "styles").glob("*.py")),

@@ -1,8 +1,6 @@
 import pytest
 
-from bridge.imaging import missing_problem, select
-from bridge.imaging.naming import names_of
-from bridge.protocol import Binding, Named, Names, SceneObject
+from bridge.protocol import Binding, Named, Names, SceneObject, distinct, names_of, select
 
 NAMES = Names(
     (
@@ -62,17 +60,10 @@ def test_what_is_missing_is_told_and_the_rest_is_found():
     assert found.missing == ("Lorry", "Bus, red")
 
 
-def test_an_object_that_was_renamed_is_told_with_the_nearest_names():
-    problem = missing_problem("Car.002", "object", NAMES)
-    assert problem.code == "object_missing"
-    assert 'no object of this view is called "Car.002"' in problem.message
-    assert problem.hint.startswith("Was it renamed")
-    assert "Nearest: Car.001, Car." in problem.hint
-
-
-def test_a_name_like_no_other_is_told_without_any():
-    assert "No material has a name like it." in missing_problem("qqqq", "material", NAMES).hint
-
-
 def test_names_are_listed_once():
     assert names_of(NAMES, "object") == ["Car", "Traffic", "Car.001", "Tree, old?", "日本*"]
+
+
+def test_a_thing_belongs_to_the_first_that_selects_it():
+    wanted = [Binding("object", "Car"), Binding("collection", "Vehicles"), Binding("material", "Glass")]
+    assert [each.numbers for each in distinct([select(NAMES, each) for each in wanted])] == [{1}, {2, 3}, {3}]

@@ -1,21 +1,14 @@
-"""Which numbers of a frame are meant by a name: of an object, a collection or a material."""
+"""Which numbers of a frame are meant by a binding's name: of an object, a collection or a material."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from bridge.errors import Problem
-from bridge.graph import Suggestions
-from bridge.protocol import Binding, Named, Names, SceneObject
-
-NameKind = Literal["object", "collection", "material"]
-"""What a name may be of."""
+from .binding import Binding
+from .names import Named, Names, SceneObject
 
 Item = SceneObject | Named
-
-NEAREST = 3
-"""Names that are offered in place of one that is not there."""
 
 _ARTICLE = re.compile(r"(?:the|an?)\s+", re.IGNORECASE)
 
@@ -71,17 +64,6 @@ def patterns_in(text: str) -> list[str]:
     """Part names at the commas and line ends that are not within quotes; the quotes stay."""
     parts = re.findall(r'(?:"[^"]*"|[^",\n]|")+', text)
     return [part.strip() for part in parts if part.strip()]
-
-
-def missing_problem(name: str, kind: str, names: Names) -> Problem:
-    """Say that a name is of nothing in the frame, and what the nearest names are."""
-    nearest = Suggestions().nearest(name, names_of(names, kind), NEAREST)
-    offer = f"Nearest: {', '.join(nearest)}." if nearest else f"No {kind} has a name like it."
-    return Problem(
-        "object_missing",
-        f'no {kind} of this view is called "{name[:80]}"',
-        f"Was it renamed, hidden or deleted? {offer}",
-    )
 
 
 def names_of(names: Names, kind: str) -> list[str]:
