@@ -92,7 +92,8 @@ def test_worker_gets_the_settings(spawn: Any, home: Path, tmp_path: Path) -> Non
     with daemon.client() as client:
         client.query("nodes")
         settings = client.query("status")["environment"]["settings"]
-    assert settings["models"] == [str(tmp_path / "comfy"), str(home / "models")]
+    roots = [tmp_path / "comfy", home / "models", home / "models.json"]  # the last names registered folders
+    assert settings["models"] == [str(root) for root in roots]
     assert settings["frames"] == str(home / "frames")
     assert settings["device"] == "cpu"
 
