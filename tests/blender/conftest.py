@@ -23,7 +23,7 @@ from .environments import INSTALL_S, Unavailable, clean_environment, ensure_envi
 
 HERE = Path(__file__).parent
 VERSIONS = ("4.2", "5.0")
-"""What is tested unless ``--blender`` says otherwise."""
+"""What is tested unless ``--blender`` says otherwise, or a module of tests its own ``VERSIONS``."""
 
 SCRIPT_S = 240
 
@@ -75,7 +75,8 @@ def addon(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     chosen = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
     if "blender" in metafunc.fixturenames and "blender" not in chosen:
-        versions = metafunc.config.getoption("blender") or VERSIONS
+        usual = getattr(metafunc.module, "VERSIONS", VERSIONS)
+        versions = metafunc.config.getoption("blender") or usual
         metafunc.parametrize("blender", versions, indirect=True, scope="session")
 
 
