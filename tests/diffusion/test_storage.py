@@ -15,7 +15,7 @@ from bridge.errors import Problem
 from tests.diffusion.transformer_weights import SMALL, small_transformer
 
 CPU, CUDA, MPS = (
-    Placement(torch.device(device), torch.float16, torch.float32) for device in ("cpu", "cuda:0", "mps")
+    Placement.uniform(torch.device(device), torch.float16) for device in ("cpu", "cuda:0", "mps")
 )
 WIDTHS = {"a.weight": 1, "b.weight": 2}
 
