@@ -17,7 +17,7 @@ import torch
 from diffusers.models.embeddings import get_2d_sincos_pos_embed_from_grid
 from torch import Tensor
 
-from bridge.diffusion.backbones.flux import PATCH, read_latents, unguided
+from bridge.diffusion.backbones.flux import PATCH, exactly_told, read_latents
 from bridge.diffusion.backbones.patches import padded, to_tokens
 from bridge.diffusion.device import memory_errors
 from bridge.diffusion.fit import fit_picture, repeat_to
@@ -116,9 +116,7 @@ class FluxSteering(TransformerSteering):
             network = twin_of(network, [])
             network.union = False
         guidance = step.extras.get("guidance") if network.config["guidance_embeds"] else None
-        if guidance is None and network.config["guidance_embeds"]:
-            network = unguided(network)
-        blocks, single = network(
+        blocks, single = exactly_told(network, step.timestep, guidance)(
             hidden_states=tokens,
             controlnet_cond=seen,
             controlnet_mode=mode,
