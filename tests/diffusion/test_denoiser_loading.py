@@ -278,6 +278,27 @@ def test_what_leaves_the_range_of_eight_bits_is_cut_off(tmp_path: Path) -> None:
     assert float(large.float().abs().max()) == 448.0
 
 
+@pytest.mark.parametrize(
+    ("kind", "scale", "message"),
+    [
+        ("scale_weight", torch.ones(64), 'proj.scale_weight" has 64 scales for one weight'),
+        (
+            "weight_scale",
+            torch.tensor(0.125),
+            'has its scale in "double_blocks.0.img_attn.proj.weight_scale"',
+        ),
+    ],
+)
+def test_scales_of_other_kinds_are_refused(tmp_path: Path, kind: str, scale: Tensor, message: str) -> None:
+    layout, _ = SMALL["flux_dev"]
+    state = original_state(small_transformer(layout).state_dict(), layout)
+    name = "double_blocks.0.img_attn.proj"
+    state[f"{name}.weight"] = state[f"{name}.weight"].to(torch.float8_e4m3fn)
+    with pytest.raises(UnsupportedModel, match=message) as caught:
+        load_denoiser(write(tmp_path / "flux", {**state, f"{name}.{kind}": scale}), "flux")
+    assert "16 bits" in caught.value.hint
+
+
 @pytest.mark.parametrize("dtype", NARROW)
 def test_numbers_that_are_none_are_found_in_eight_bits(tmp_path: Path, dtype: torch.dtype) -> None:
     layout, _ = SMALL["flux_dev"]
