@@ -165,7 +165,8 @@ def require_vision(adapter: IPAdapter, vision: VisionTower | None) -> VisionTowe
             f'IP-Adapter "{adapter.name}" needs a CLIP vision model',
             hint=f"Connect clip_vision to a CLIPVisionLoader with {wanted}{otherwise}.",
         )
-    width = tower.layout.projection if adapter.layout.kind == "plain" else tower.layout.width
+    is_projected = adapter.layout.kind == "plain" and not tower.layout.is_siglip
+    width = tower.layout.projection if is_projected else tower.layout.width
     if width != adapter.layout.input_width:
         raise ModelError(
             f'IP-Adapter "{adapter.name}" reads embeddings of width {adapter.layout.input_width} ({wanted}), '
