@@ -41,12 +41,6 @@ class Placement:
         """Whether weights can rest in eight bits there; torch has no such format for MPS."""
         return self.device.type != "mps"
 
-    @property
-    def computes_in_eight_bits(self) -> bool:
-        """Whether the chip can multiply in eight bits: NVIDIA's from Ada on."""
-        is_cuda = self.device.type == "cuda"
-        return is_cuda and torch.cuda.get_device_capability(self.device) >= (8, 9)
-
     def bring(self, pictures: Tensor) -> Tensor:
         """Return pictures (B, C, H, W) as networks there take them."""
         return pictures.to(self.device, self.dtype, memory_format=self.memory_format)
