@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from bridge.diffusion.control_lora import has_layers
+from bridge.diffusion.control_pictures import fitted_picture
 from bridge.diffusion.control_transformers import prepare_transformer
 from bridge.diffusion.controlnet_xs import ControlledUNet, SlimControlNet
 from bridge.diffusion.device import memory_errors
-from bridge.diffusion.fit import fit_picture, repeat_to
+from bridge.diffusion.fit import repeat_to
 from bridge.diffusion.gligen import grounded, read_boxes
 from bridge.diffusion.networks import control_factor
 from bridge.diffusion.residency import Network, with_room
@@ -156,8 +157,19 @@ def _covered(
     return tuple(covered)
 
 
-def prepare(control: Control | Grounding, model: DiffusionModel, shape: Sequence[int]) -> Steering:
-    """Show a control's picture, or boxes, to its network, for a model's latents of a shape (B, C, h, w).
+def prepare(
+    control: Control | Grounding,
+    model: DiffusionModel,
+    shape: Sequence[int],
+    latents: Tensor | None = None,
+) -> Steering:
+    """Show a control's picture, or boxes, to its network.
+
+    Args:
+        control: To be at work.
+        model: Which it steers.
+        shape: Of the model's latents, (B, C, h, w).
+        latents: Of the picture, for a ControlNet that sees these; see ``control_latents``.
 
     Raises:
         InputError: If there are too many boxes.
@@ -167,16 +179,9 @@ def prepare(control: Control | Grounding, model: DiffusionModel, shape: Sequence
     if isinstance(control, Grounding):
         objects = read_boxes(control, model, shape[2:])
         return GroundingSteering(control.network.network, 1.0, math.inf, 0.0, objects)
-    batch, _, height, width = shape
     network: Network[Any] = control.network.network
     _require_match(control.network, model)
-    factor = _multiple(network.module())
-    image = fit_picture(
-        control.image[..., :3].movedim(-1, 1),
-        -(-height * model.latent_factor // factor) * factor,
-        -(-width * model.latent_factor // factor) * factor,
-    )
-    image = image if len(image) == 1 else repeat_to(image, batch)
+    image = fitted_picture(control, model, shape, multiple=_multiple(network.module()))
     common = (
         _running(control.network, model.unet),
         control.conditioning_scale,
@@ -184,7 +189,7 @@ def prepare(control: Control | Grounding, model: DiffusionModel, shape: Sequence
         model.schedule.sigma_at(control.end),
     )
     if isinstance(network.module(), TransformerControlNet):
-        return prepare_transformer(control, image, model, common)
+        return prepare_transformer(control, image, latents, model, common)
 
     @torch.inference_mode()
     def read() -> Steering:

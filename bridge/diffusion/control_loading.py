@@ -12,6 +12,7 @@ from bridge.diffusion import folder, networks
 from bridge.diffusion.control_lora import hollow, joined, low_rank_names
 from bridge.diffusion.controlnet import SteeringNetwork, UnionEncoder
 from bridge.diffusion.controlnet_xs import empty_slim_controlnet
+from bridge.diffusion.device import Placement
 from bridge.diffusion.ldm_names import THIRDS, Place, unet_names
 from bridge.diffusion.opening import Build, open_network
 from bridge.diffusion.residency import Network
@@ -117,7 +118,14 @@ def _slim(path: Path, file: Path, name: str, part: models.XSPart) -> ControlNetw
 def _transformer(file: Path, name: str, part: models.TransformerControlPart) -> ControlNetwork:
     build = functools.partial(empty_transformer_controlnet, part)
     places = functools.partial(transformer_control_places, part=part)
-    network = open_network(f'ControlNet "{name}"', build, file, places, rests_as_stored=True)
+    network = open_network(
+        f'ControlNet "{name}"',
+        build,
+        file,
+        places,
+        place=Placement.for_transformer,
+        rests_as_stored=True,
+    )
     return ControlNetwork(
         network,
         (part.family,),

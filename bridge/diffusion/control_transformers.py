@@ -17,7 +17,7 @@ import torch
 from diffusers.models.embeddings import get_2d_sincos_pos_embed_from_grid
 from torch import Tensor
 
-from bridge.diffusion.backbones.flux import PATCH, read_latents, unguided
+from bridge.diffusion.backbones.flux import PATCH, exactly_told, read_latents
 from bridge.diffusion.backbones.patches import padded, to_tokens
 from bridge.diffusion.device import memory_errors
 from bridge.diffusion.fit import fit_picture, repeat_to
@@ -26,11 +26,7 @@ from bridge.diffusion.residency import Network, with_room
 from bridge.diffusion.steering import AddingSteering, Residuals, Step
 from bridge.diffusion.transformer_controlnets import StabilityControlNet
 from bridge.diffusion.types import Control, DiffusionModel
-from bridge.diffusion.vae import encode_now
 from bridge.models import Family
-
-_BLURRED, _EDGES, _DEPTH = range(3)
-"""What pictures of Stability's ControlNets show, as their files number it."""
 
 _CENTRE = 7.5
 """Where the middle of a picture is to Stability's ControlNets; its shorter side is twice as long."""
@@ -120,9 +116,7 @@ class FluxSteering(TransformerSteering):
             network = twin_of(network, [])
             network.union = False
         guidance = step.extras.get("guidance") if network.config["guidance_embeds"] else None
-        if guidance is None and network.config["guidance_embeds"]:
-            network = unguided(network)
-        blocks, single = network(
+        blocks, single = exactly_told(network, step.timestep, guidance)(
             hidden_states=tokens,
             controlnet_cond=seen,
             controlnet_mode=mode,
@@ -142,13 +136,18 @@ class FluxSteering(TransformerSteering):
 
 
 def prepare_transformer(
-    control: Control, image: Tensor, model: DiffusionModel, common: tuple[Network[Any], float, float, float]
+    control: Control,
+    image: Tensor,
+    latents: Tensor | None,
+    model: DiffusionModel,
+    common: tuple[Network[Any], float, float, float],
 ) -> TransformerSteering:
     """Show a control's picture to its network.
 
     Args:
         control: Whose network is a ``TransformerControlNet``.
         image: Fitted to the latents, (B, 3, H, W), range 0..1.
+        latents: Of the picture, not yet scaled, (B, C, h, w), for a network that sees these.
         model: Which it steers.
         common: The first fields of a ``Steering``.
 
@@ -156,8 +155,8 @@ def prepare_transformer(
         OutOfMemory: If what reads the picture does not fit.
     """
     network = control.network.network
+    seen = _features(network, image) if latents is None else _scaled(latents, network.module(), model)
     module, config = network.module(), model.unet.module().config
-    seen = _latents(control, image, model) if module.reads_latents else _features(network, image)
     if module.sees_mask:
         seen = torch.cat((seen, _kept(control, seen)), dim=1)
     patch = config["patch_size"] if model.family is Family.SD3 else PATCH
@@ -172,21 +171,10 @@ def prepare_transformer(
     return FluxSteering(*common, to_tokens(seen, PATCH), *depths, control.network.control_type)
 
 
-def _latents(control: Control, image: Tensor, model: DiffusionModel) -> Tensor:
-    assert control.vae
-    module, shift = control.network.network.module(), model.shift_factor
-    if isinstance(module, StabilityControlNet):
-        image = _as_stability(image, round(module.control_type.item()))
-    elif model.family is Family.SD3:
-        shift = 0.0  # InstantX's were trained on latents that were multiplied only.
-    return (encode_now(control.vae, image.movedim(1, -1)) - shift) * model.scaling_factor
-
-
-def _as_stability(image: Tensor, control_type: int) -> Tensor:
-    """Return a picture as Stability's ControlNets want it: edges glaring, and depth dark where it is near."""
-    if control_type == _EDGES:
-        return image * 127.5 + 0.5
-    return 1 - image if control_type == _DEPTH else image
+def _scaled(latents: Tensor, module: Any, model: DiffusionModel) -> Tensor:
+    # InstantX's for SD3 were trained on latents that were multiplied only.
+    is_shifted = model.family is not Family.SD3 or isinstance(module, StabilityControlNet)
+    return (latents - (model.shift_factor if is_shifted else 0.0)) * model.scaling_factor
 
 
 def _features(network: Network[Any], image: Tensor) -> Tensor:

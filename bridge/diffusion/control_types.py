@@ -34,12 +34,13 @@ def with_control_type(network: ControlNetwork, name: str) -> ControlNetwork:
     """
     if name == "auto" or not network.control_types:
         return replace(network, control_type=None)
-    known = _FLUX_MODES if Family.FLUX in network.families else _SDXL_TYPES
-    known = {each: number for each, number in known.items() if number < network.control_types}
+    known_to = _FLUX_MODES if Family.FLUX in network.families else _SDXL_TYPES
+    known = {each: number for each, number in known_to.items() if number < network.control_types}
     if name not in known:
+        more = "" if known_to is _FLUX_MODES else '; "tile" and "repaint" come with the ProMax version'
         raise InputError(
             f'{network.network.name} does not know the type "{name}"',
-            hint=f'It knows {", ".join(known)}; for SDXL "tile" and "repaint" come with the ProMax version.',
+            hint=f"It knows {', '.join(known)}{more}.",
         )
     return replace(network, control_type=known[name])
 

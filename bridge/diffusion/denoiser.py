@@ -7,7 +7,7 @@
    follow, one after another.
 3. A side of weight 0 does not run: a guidance scale of 1 costs one forward pass, not two.
 4. What does not change during a run (embeddings on the device, what ControlNets make of their picture)
-   is made once, when it is first needed.
+   is made once, when it is first needed; latents of such pictures before the network is loaded.
 """
 
 import math
@@ -21,6 +21,7 @@ from torch import Tensor
 
 from bridge.diffusion.backbones import Outset, backbone_of
 from bridge.diffusion.control import prepare
+from bridge.diffusion.control_pictures import NO_LATENTS, ControlLatents
 from bridge.diffusion.device import memory_errors
 from bridge.diffusion.guidance import Change, GuidanceRule, Predictions, Side, follow
 from bridge.diffusion.guidance_rules import PerpendicularGuidance
@@ -46,6 +47,7 @@ class Denoiser:
         clean: The latents that the run starts from, as an inpainting model is to see them.
         noise_mask: Where to denoise, (…, H, W), as an inpainting model is to see it.
         seed: Of the run, for noise on pictures that prompts show.
+        control_latents: Of pictures that ControlNets see as latents.
 
     Raises:
         InputError: If the latents have another number of channels than the model, an area lies outside them,
@@ -65,12 +67,14 @@ class Denoiser:
         clean: Tensor | None = None,
         noise_mask: Tensor | None = None,
         seed: int = 0,
+        control_latents: ControlLatents = NO_LATENTS,
     ) -> None:
         self._model = model
         self._guidance_scale = guidance_scale
         self._shape = tuple(shape)
+        self._control_latents = control_latents
         self._backbone = backbone_of(model.family)
-        own = {rule: rule.empty for rule in model.guidance_rules if isinstance(rule, PerpendicularGuidance)}
+        own = empty_prompts(model)
         _require_match(model, (*positive, *negative, *chain.from_iterable(own.values())), shape)
         outset = Outset(shape, clean, noise_mask, seed)
         self._prompts = ready_prompts(model, positive, negative, outset)
@@ -148,7 +152,10 @@ class Denoiser:
 
     def _steer(self, control: Control | Grounding, size: tuple[int, int]) -> Steering:
         if (control, size) not in self._steering:
-            self._steering[control, size] = prepare(control, self._model, (*self._shape[:2], *size))
+            sees = isinstance(control, Control) and control.network.latent_channels
+            latents = self._control_latents[control, size] if sees else None
+            shape = (*self._shape[:2], *size)
+            self._steering[control, size] = prepare(control, self._model, shape, latents)
         return self._steering[control, size]
 
     @torch.inference_mode()
@@ -218,6 +225,11 @@ class Denoiser:
         with looking(look):
             prediction = self._backbone.predict(network, step, batch.steering, sigma)
         return schedule.denoised(seen, prediction.float(), sigma)
+
+
+def empty_prompts(model: DiffusionModel) -> dict[GuidanceRule, Sequence[Prompt]]:
+    """Return the prompts that rules of a model's guidance bring."""
+    return {rule: rule.empty for rule in model.guidance_rules if isinstance(rule, PerpendicularGuidance)}
 
 
 def _require_match(model: DiffusionModel, prompts: Sequence[Prompt], shape: Sequence[int]) -> None:

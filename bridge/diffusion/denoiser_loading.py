@@ -9,6 +9,7 @@ from safetensors import safe_open
 
 from bridge import models
 from bridge.diffusion import folder, networks
+from bridge.diffusion.device import Placement
 from bridge.diffusion.flow import flow_schedule, flux_schedule
 from bridge.diffusion.ldm_names import Place, unet_names
 from bridge.diffusion.opening import open_network
@@ -129,7 +130,14 @@ def _transformer(path: Path, part: TransformerPart, label: str, storage: Storage
 
     build = functools.partial(empty_transformer, part.layout)
     return open_network(
-        label, build, path, names, finish=with_positions, storage=storage, rests_as_stored=True
+        label,
+        build,
+        path,
+        names,
+        finish=with_positions,
+        place=Placement.for_transformer,
+        storage=storage,
+        rests_as_stored=True,
     )
 
 

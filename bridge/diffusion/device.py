@@ -20,13 +20,16 @@ class Placement:
 
     Args:
         device: Where networks run.
-        dtype: Of networks that run there; as chosen for the device, of UNet, ControlNets and text encoder.
+        dtype: Of networks that run there; as chosen for the device, of UNet, its ControlNets and CLIP.
         vae_dtype: Of the autoencoder, whose activations leave float16's range in Stable Diffusion 1.x.
+        transformer_dtype: Of the transformers of SD3, Flux and PixArt, whose activations come near the end of
+            float16's range, or leave it; and of all that takes part in their steps.
     """
 
     device: torch.device
     dtype: torch.dtype
     vae_dtype: torch.dtype
+    transformer_dtype: torch.dtype
 
     @property
     def memory_format(self) -> torch.memory_format:
@@ -37,12 +40,6 @@ class Placement:
     def keeps_eight_bits(self) -> bool:
         """Whether weights can rest in eight bits there; torch has no such format for MPS."""
         return self.device.type != "mps"
-
-    @property
-    def computes_in_eight_bits(self) -> bool:
-        """Whether the chip can multiply in eight bits: NVIDIA's from Ada on."""
-        is_cuda = self.device.type == "cuda"
-        return is_cuda and torch.cuda.get_device_capability(self.device) >= (8, 9)
 
     def bring(self, pictures: Tensor) -> Tensor:
         """Return pictures (B, C, H, W) as networks there take them."""
@@ -56,9 +53,13 @@ class Placement:
         """The same for an autoencoder."""
         return replace(self, dtype=self.vae_dtype)
 
+    def for_transformer(self) -> "Placement":
+        """The same for a denoiser that is a transformer, and for what speaks in it."""
+        return replace(self, dtype=self.transformer_dtype)
+
     def for_t5(self) -> "Placement":
-        """The same for T5's encoder, whose activations leave float16's range too."""
-        return self.in_float32() if self.vae_dtype == torch.float16 else self.for_vae()
+        """The same for T5's encoder, which has no use for float16 at all."""
+        return self.in_float32() if self.transformer_dtype == torch.float16 else self.for_transformer()
 
     def for_pictures(self) -> "Placement":
         """The same for networks that go from picture to picture; bfloat16 is too coarse for 256 shades."""
@@ -66,11 +67,16 @@ class Placement:
 
     def in_float32(self) -> "Placement":
         """The same in full precision."""
-        return replace(self, dtype=torch.float32, vae_dtype=torch.float32)
+        return Placement.uniform(self.device, torch.float32)
 
     def on_cpu(self) -> "Placement":
         """The CPU, in full precision."""
-        return replace(self.in_float32(), device=torch.device("cpu"))
+        return Placement.uniform(torch.device("cpu"), torch.float32)
+
+    @classmethod
+    def uniform(cls, device: torch.device, dtype: torch.dtype) -> "Placement":
+        """One precision for all networks."""
+        return cls(device, dtype, dtype, dtype)
 
 
 Placing = Callable[[Placement], Placement]
@@ -80,8 +86,9 @@ Placing = Callable[[Placement], Placement]
 def choose_placement(device: str = "auto", dtype: str = "auto") -> Placement:
     """Choose the best device here and the precision it is good at.
 
-    CUDA runs float16 and a bfloat16 autoencoder where the chip has both, MPS float16 with a float32
-    autoencoder, the CPU float32.
+    CUDA runs UNets in float16, autoencoders and transformers in bfloat16, where the chip has these (bfloat16
+    from Ampere on: older ones imitate it slowly); MPS autoencoders in float32, transformers in bfloat16 from
+    macOS 14 on, the rest in float16; the CPU all in float32.
 
     Args:
         device: ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
@@ -94,14 +101,17 @@ def choose_placement(device: str = "auto", dtype: str = "auto") -> Placement:
     if dtype != "auto":
         if dtype not in DTYPES:
             raise InputError(f'unknown dtype "{dtype}"', hint=f"One of: auto, {', '.join(DTYPES)}.")
-        return Placement(chosen, DTYPES[dtype], DTYPES[dtype])
+        return Placement.uniform(chosen, DTYPES[dtype])
     if chosen.type == "cuda":
-        half = torch.float16 if torch.cuda.get_device_capability(chosen) >= (7, 0) else torch.float32
-        has_bfloat16 = torch.cuda.get_device_capability(chosen) >= (8, 0)
-        return Placement(chosen, half, torch.bfloat16 if has_bfloat16 else torch.float32)
+        capability = torch.cuda.get_device_capability(chosen)
+        if capability >= (8, 0):
+            return Placement(chosen, torch.float16, torch.bfloat16, torch.bfloat16)
+        half = torch.float16 if capability >= (7, 0) else torch.float32
+        return Placement(chosen, half, torch.float32, half)
     if chosen.type == "mps":
-        return Placement(chosen, torch.float16, torch.float32)
-    return Placement(chosen, torch.float32, torch.float32)
+        wide = torch.bfloat16 if torch.backends.mps.is_macos_or_newer(14, 0) else torch.float16
+        return Placement(chosen, torch.float16, torch.float32, wide)
+    return Placement.uniform(chosen, torch.float32)
 
 
 def set_up_torch(placement: Placement, threads: int | None) -> None:

@@ -3,11 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Annotated, Protocol
 
 from torch import Tensor
 
-from bridge.diffusion.denoiser import Denoiser
+from bridge.diffusion.control_pictures import NO_LATENTS, ControlLatents
+from bridge.diffusion.denoiser import Denoiser, empty_prompts
 from bridge.diffusion.guidance import rescaled
 from bridge.diffusion.samplers import Denoise
 from bridge.diffusion.types import DiffusionModel, Prompt
@@ -22,13 +24,24 @@ class Guidance(Protocol):
     def model(self) -> DiffusionModel:
         """Whose prediction it is."""
 
-    def denoiser(self, clean: Tensor, noise_mask: Tensor | None, seed: int = 0) -> Denoise:
+    @property
+    def prompts(self) -> Sequence[Prompt]:
+        """All that it goes by."""
+
+    def denoiser(
+        self,
+        clean: Tensor,
+        noise_mask: Tensor | None,
+        seed: int = 0,
+        control_latents: ControlLatents = NO_LATENTS,
+    ) -> Denoise:
         """Make ready for a run.
 
         Args:
             clean: The scaled latents that the run starts from, (B, C, h, w), on the device.
             noise_mask: Where to denoise, for UNets that see it.
             seed: Of the run.
+            control_latents: Of pictures that ControlNets of ``prompts`` see as latents.
         """
 
 
@@ -51,7 +64,18 @@ class PromptGuidance:
     negative: Sequence[Prompt] = ()
     guidance_scale: float = 1.0
 
-    def denoiser(self, clean: Tensor, noise_mask: Tensor | None, seed: int = 0) -> Denoise:
+    @property
+    def prompts(self) -> Sequence[Prompt]:
+        """Those of rules of the model included."""
+        return *self.positive, *self.negative, *chain.from_iterable(empty_prompts(self.model).values())
+
+    def denoiser(
+        self,
+        clean: Tensor,
+        noise_mask: Tensor | None,
+        seed: int = 0,
+        control_latents: ControlLatents = NO_LATENTS,
+    ) -> Denoise:
         """See ``Guidance``."""
         return Denoiser(
             self.model,
@@ -62,6 +86,7 @@ class PromptGuidance:
             clean=clean,
             noise_mask=noise_mask,
             seed=seed,
+            control_latents=control_latents,
         )
 
 
@@ -87,19 +112,30 @@ class DualGuidance:
     second_scale: float
     is_nested: bool = False
 
-    def denoiser(self, clean: Tensor, noise_mask: Tensor | None, seed: int = 0) -> Denoise:
+    @property
+    def prompts(self) -> Sequence[Prompt]:
+        """All three sides'."""
+        return *self.first, *self.second, *self.negative
+
+    def denoiser(
+        self,
+        clean: Tensor,
+        noise_mask: Tensor | None,
+        seed: int = 0,
+        control_latents: ControlLatents = NO_LATENTS,
+    ) -> Denoise:
         """See ``Guidance``; refuses models whose guidance has rules, which know of two predictions only."""
         if self.model.guidance_rules:
             raise InputError(
                 "Dual CFG Guider cannot follow a model whose guidance another node has changed",
                 hint="Connect the model from before that node, or use CFG Guider.",
             )
-        plain = replace(self.model, guidance_rescale=0.0)
+        plain, outset = replace(self.model, guidance_rescale=0.0), (clean, noise_mask, seed, control_latents)
         edit = PromptGuidance(
             self.model if self.is_nested else plain, self.first, self.second, self.first_scale
-        ).denoiser(clean, noise_mask, seed)
+        ).denoiser(*outset)
         # At a weight of 0 the first prompts do not run; ControlNets that cover the negative ones are theirs.
-        negative = PromptGuidance(plain, self.first, self.negative, 0.0).denoiser(clean, noise_mask, seed)
+        negative = PromptGuidance(plain, self.first, self.negative, 0.0).denoiser(*outset)
         if self.is_nested:
             return _Nested(edit, negative, self.second_scale)
         return _Chained(edit, negative, self.second_scale, self.model.guidance_rescale)

@@ -206,7 +206,8 @@ def _require_family(header: Header, adapters: Iterable[Adapter], name: str, mode
 
 def _require_fit(target: Target, adapter: Adapter, weight: Shape, name: str, header: Header) -> None:
     try:
-        fits = _changed_shape(target, adapter, weight, header) == weight or target.least_inputs > 0
+        changed = _changed_shape(target, adapter, weight, header)
+        fits = changed == weight or (target.least_inputs > 0 and adapter.kind == "lora")
     except NotImplementedError as error:
         raise UnsupportedModel(
             f'"{name}" changes "{adapter.module}" in a way that needs more than a part of its matrix',

@@ -15,6 +15,9 @@ from bridge.models import UNET_FAMILIES, Family, Shape
 
 _FLUX_INPUT, _FLUX_OUTPUT = "x_embedder.weight", "proj_out.weight"
 
+_MASK_INPUTS = 256
+"""Values of a mask above a patch of Flux's latents, which fill reads beside those of a picture."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -62,7 +65,7 @@ class Target:
         """Let the narrower one, the weight or the adapter, ignore what only the other reads."""
         down = parts["down"]
         least, most = sorted(each.shape[1] for each in (weight, down))
-        if least != self.least_inputs or most % least:
+        if least != self.least_inputs or most - least not in (least, least + _MASK_INPUTS):
             return weight, parts
         weight, down = (pad(each, (0, most - each.shape[1])) for each in (weight, down))
         return weight, {**parts, "down": down}

@@ -61,7 +61,7 @@ def open_network(
         module = build()
         narrow = {name for name, width in resting.items() if width < placement.dtype.itemsize}
         widen_layers(module, narrow)
-        with reading(loader, size) as on_read:
+        with reading(loader, size, label) as on_read:
             fill(
                 module,
                 file,

@@ -33,12 +33,13 @@ def running_loader() -> Loader | None:
 
 
 @contextmanager
-def reading(loader: Loader | None, total_bytes: int) -> Iterator[Callable[[int], None]]:
+def reading(loader: Loader | None, total_bytes: int, name: str = "") -> Iterator[Callable[[int], None]]:
     """Tell the client of the current job what is read within the block; what is wrong is the loader's fault.
 
     Args:
         loader: In whose name; as ``running_loader`` gave it where the network was opened.
         total_bytes: All that will be read.
+        name: Of the network, whose announcement is repeated meanwhile.
 
     Yields:
         What to call with the number of bytes that were read since it was last called.
@@ -52,8 +53,8 @@ def reading(loader: Loader | None, total_bytes: int) -> Iterator[Callable[[int],
         return
     node_id = _find(loader, job.workflow) or current_node()
     done, told_at = 0, time.monotonic()
-    detail = _announced.get()
-    _announced.set("")
+    announced, sentence = _announced.get()
+    detail = sentence if announced == name else ""
 
     def tell(read_bytes: int) -> None:
         job.progress(read_bytes / MEGABYTE, total_bytes / MEGABYTE, node_id, detail=detail)
@@ -78,7 +79,7 @@ def reading(loader: Loader | None, total_bytes: int) -> Iterator[Callable[[int],
 def announce(name: str, detail: str) -> None:
     """Tell the client of the current job how a network will be loaded, once a job.
 
-    The next block of ``reading`` repeats it, as only the latest progress is sure to reach a client.
+    While it is read that is repeated, as only the latest progress is sure to reach a client.
 
     Args:
         name: Of the network.
@@ -87,11 +88,12 @@ def announce(name: str, detail: str) -> None:
     job = _job()
     if job and (job.id, name) not in _told:
         _told.append((job.id, name))
-        _announced.set(detail)
+        _announced.set((name, detail))
         job.progress(0, 1, detail=detail)
 
 
-_announced: ContextVar[str] = ContextVar("announced", default="")
+_announced: ContextVar[tuple[str, str]] = ContextVar("announced", default=("", ""))
+"""The latest announcement: which network, and the sentence."""
 
 _told: deque[tuple[str, str]] = deque(maxlen=64)
 """The jobs that were told of late, and of which networks."""

@@ -287,11 +287,15 @@ class _Residents:
         return None
 
     def start_streaming(self, networks: tuple[Network[Any], ...]) -> bool:
-        """Stream the largest of what networks are made of, or more of it; tells whether there was any."""
-        candidates = [each for each in _lineage(networks) if not each.needs and each.home.type != "cpu"]
-        if not candidates:
+        """Stream the largest of all that are needed now, or more of it, if it is one of some networks.
+
+        Returns:
+            Whether it was; not, where a call around this one needs it, which then has its turn.
+        """
+        needed = [each for each in _lineage(self.kept) if not each.needs and each.home.type != "cpu"]
+        largest = max(needed, key=lambda each: each.home_bytes, default=None)
+        if largest is None or largest not in _lineage(networks):
             return False
-        largest = max(candidates, key=lambda each: each.home_bytes)
         largest.stream(largest.home_bytes // 2)
         return True
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from bridge.diffusion.control_pictures import control_latents
 from bridge.diffusion.guiders import Guidance, PromptGuidance
 from bridge.diffusion.inpainting import MaskedDenoise, SoftMask, fit_mask
 from bridge.diffusion.networks import latent_channels
@@ -141,7 +142,8 @@ async def run(
     last = Step(noisy, noisy)
     if len(levels) > 1:
         mask = latents.get("noise_mask")
-        denoise = guider.denoiser(clean, mask, noise.seed)
+        shown = await control_latents(model, guider.prompts, clean.shape)
+        denoise = guider.denoiser(clean, mask, noise.seed, shown)
         if mask is not None:
             denoise = _masked(denoise, mask, clean, _protecting(initial, sampler, noise), model, levels)
         source = NoiseSource(noisy, levels, noise.seed)

@@ -76,22 +76,21 @@ def resting_widths(module: nn.Module, storage: StorageDtype, stored: Mapping[str
 
 
 def resting_on(where: Placement, widths: Mapping[str, int]) -> dict[str, int]:
-    """Return which weights rest in few bytes on a device; warns where eight bits save no time there.
+    """Return which weights rest in few bytes on a device; warns that eight bits save no time.
 
     Args:
         where: The device. One that has no numbers of eight bits gets these weights widened.
         widths: As ``resting_widths`` chose them, some in eight bits.
     """
-    if not where.computes_in_eight_bits:
-        dtype = str(where.dtype).removeprefix("torch.")
-        with suppress(LookupError):  # outside of a job there is nobody to tell
-            current_job().warn(
-                "no_eight_bits",
-                f"{where.device} does not compute in eight bits: weights in fp8 are widened to {dtype}",
-                "They take less memory, but no less time."
-                if where.keeps_eight_bits
-                else "They save neither memory nor time here; a file in float16 is as good.",
-            )
+    dtype = str(where.dtype).removeprefix("torch.")
+    with suppress(LookupError):  # outside of a job there is nobody to tell
+        current_job().warn(
+            "device_widens_eight_bits",
+            f"weights in fp8 are widened to {dtype} on {where.device} to compute with them",
+            "They take less memory, but no less time."
+            if where.keeps_eight_bits
+            else "They save neither memory nor time here; a file in float16 is as good.",
+        )
     return {name: width for name, width in widths.items() if width > 1 or where.keeps_eight_bits}
 
 

@@ -18,6 +18,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import psutil
 import torch
 from torch import Tensor, nn
 
@@ -259,14 +260,14 @@ class _PinnedMemory:
     """Ordinary memory that does not move, from which a device copies by itself."""
 
     def __init__(self) -> None:
-        self._slab = torch.empty(0, dtype=torch.uint8)
-        self._used = 0
+        self._slabs: list[tuple[Tensor, int]] = []  # with room for more, and how much of them is used
+        self._left = psutil.virtual_memory().total // 2  # what is pinned cannot be swapped to disk
         self._is_refused = False
 
     def moved(self, tensor: Tensor) -> Tensor:
-        """Return a tensor there; small ones, and all if the system gives no more, as they are."""
+        """Return a tensor there; as it is if it is small, or when half of all memory is taken or refused."""
         is_small = tensor.nbytes < _LEAST_PINNED_BYTES
-        if is_small or self._is_refused or not tensor.is_cpu or tensor.is_pinned():
+        if is_small or self._is_refused or self._left <= 0 or not tensor.is_cpu or tensor.is_pinned():
             return tensor
         try:
             return self._packed(tensor)
@@ -278,13 +279,20 @@ class _PinnedMemory:
     @torch.inference_mode(False)
     @torch.no_grad()
     def _packed(self, tensor: Tensor) -> Tensor:
-        if self._used + tensor.nbytes > len(self._slab):
-            size = max(_SLAB_BYTES, tensor.nbytes)
-            self._slab, self._used = torch.empty(size, dtype=torch.uint8, pin_memory=True), 0
-        flat = self._slab[self._used : self._used + tensor.nbytes].view(tensor.dtype)
-        self._used += -(-tensor.nbytes // _ALIGNMENT) * _ALIGNMENT
+        size = -(-tensor.nbytes // _ALIGNMENT) * _ALIGNMENT
+        fitting = (entry for entry in self._slabs if entry[1] + size <= len(entry[0]))
+        slab, used = next(fitting, None) or self._new_slab(size)
+        self._slabs = [entry for entry in self._slabs if entry[0] is not slab]
+        if len(slab) - used - size >= _LEAST_PINNED_BYTES:
+            self._slabs.append((slab, used + size))
+        flat = slab[used : used + tensor.nbytes].view(tensor.dtype)
         strides = torch.empty_like(tensor, device="meta").stride()  # as they are, without gaps
         return flat.as_strided(tensor.shape, strides).copy_(tensor)
+
+    def _new_slab(self, least_bytes: int) -> tuple[Tensor, int]:
+        slab = torch.empty(max(_SLAB_BYTES, least_bytes), dtype=torch.uint8, pin_memory=True)
+        self._left -= len(slab)
+        return slab, 0
 
 
 def _tensors(layer: nn.Module) -> Iterator[tuple[str, Tensor]]:

@@ -19,7 +19,7 @@ from torch.nn.functional import scaled_dot_product_attention, silu
 
 from bridge import models
 from bridge.diffusion.clip_vision import VisionOutput
-from bridge.diffusion.device import memory_errors
+from bridge.diffusion.device import Placement, memory_errors
 from bridge.diffusion.opening import open_network
 from bridge.diffusion.residency import Network, with_room
 from bridge.diffusion.types import Prompt, StyleTokens
@@ -104,7 +104,9 @@ def load_style_model(path: Path, name: str) -> StyleNetwork:
         ModelError: If it is damaged, unsafe, or no style model.
     """
     layout = models.style_model(models.read_header(path), path.name)
-    network = open_network(f'style model "{name}"', functools.partial(_empty, layout), path, _places)
+    place = Placement.for_transformer if layout.family is Family.FLUX else Placement.unchanged
+    build = functools.partial(_empty, layout)
+    network = open_network(f'style model "{name}"', build, path, _places, place=place)
     return StyleNetwork(network, layout, name)
 
 

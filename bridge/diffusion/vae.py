@@ -63,12 +63,6 @@ async def encode_image(vae: Autoencoder, image: Tensor, tiling: Tiling | None = 
     return await _convert(vae, _encoding(vae), _pixels(vae, image), tiling)
 
 
-def encode_now(vae: Autoencoder, image: Tensor) -> Tensor:
-    """Encode pictures as a whole, within a turn at the device that the caller has; see ``encode_image``."""
-    pixels, encoding = _pixels(vae, image), _encoding(vae)
-    return torch.cat([_run(vae, encoding, each[None]) for each in pixels])
-
-
 async def decode_latents(vae: Autoencoder, latents: Tensor, tiling: Tiling | None = None) -> Tensor:
     """Decode latents to pictures.
 

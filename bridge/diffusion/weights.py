@@ -12,7 +12,7 @@ from torch import Tensor
 from bridge.diffusion.device import Placement, memory_errors
 from bridge.diffusion.ldm_names import Place
 from bridge.diffusion.storage import StorageDtype, hold_scale, rounded
-from bridge.errors import ModelError
+from bridge.errors import ModelError, UnsupportedModel
 from bridge.models import Header, Shape, shards_of
 
 _NO_NUMBERS = {torch.float8_e4m3fn: 0x7F, torch.float8_e5m2: 0x7C}
@@ -39,6 +39,7 @@ def match_names(skeleton: torch.nn.Module, header: Header, names: Names, file_na
 
     Raises:
         ModelError: Code ``model_corrupt`` if a parameter is not there, or is of another size.
+        UnsupportedModel: If one in eight bits is to be multiplied by anything but one number.
     """
     found: dict[str, Place] = {}
     for name, parameter in skeleton.state_dict().items():
@@ -49,6 +50,7 @@ def match_names(skeleton: torch.nn.Module, header: Header, names: Names, file_na
         shape = header.tensors[place.name].shape
         if _squeezed(_shape_at(place, shape)) != _squeezed(tuple(parameter.shape)):
             raise _unfit(file_name, f'"{place.name}" has shape {list(shape)}, not {list(parameter.shape)}')
+        _require_one_scale(header, place, file_name)
         found[name] = place
     return found
 
@@ -147,6 +149,21 @@ def _tensors(path: Path, found: Mapping[str, Place]) -> Iterator[tuple[str, Tens
 def _scale_of(place: Place) -> str:
     """Return what a weight is to be multiplied by, where files in eight bits keep each in its own range."""
     return place.name.removesuffix("weight") + "scale_weight"
+
+
+def _require_one_scale(header: Header, place: Place, file_name: str) -> None:
+    """Refuse a scale for each row of a weight, and those of files that say otherwise what a scale is of."""
+    stem, scale = place.name.removesuffix("weight"), header.tensors.get(_scale_of(place))
+    if scale and math.prod(scale.shape) != 1:
+        fault = f'"{_scale_of(place)}" has {math.prod(scale.shape)} scales for one weight'
+    elif _NARROW.get(header.tensors[place.name].dtype) == 1 and f"{stem}weight_scale" in header.tensors:
+        fault = f'"{place.name}" has its scale in "{stem}weight_scale"'
+    else:
+        return
+    raise UnsupportedModel(
+        f'"{file_name}" is in eight bits of a kind that is not supported: {fault}',
+        hint='Get the model in 16 bits, or in eight with one number in "scale_weight" for each weight.',
+    )
 
 
 def _shape_at(place: Place, shape: Shape) -> Shape:

@@ -47,8 +47,8 @@ from bridge.graph import Link, Registry, Workflow, links_of
 BLOCKED = "blocked"
 """Code of the warning that a node did not run."""
 
-TOLD_ONCE = frozenset({"no_eight_bits"})
-"""Codes of warnings that are about the device: what one node has told, no other repeats."""
+ABOUT_DEVICE = "device_"
+"""How codes of warnings begin that are about the device: what one node has told, no other repeats."""
 
 SLICE_S = 0.01
 """How long a run may keep the event loop between nodes while others wait."""
@@ -331,7 +331,8 @@ class _Execution:
         if entry.shown:
             merge_shown(self._shown.setdefault(node.id, {}), entry.shown)
         for warning in entry.warnings:
-            if warning.code in TOLD_ONCE and any(told.code == warning.code for told in self._problems):
+            is_told = any(told.message == warning.message for told in self._problems)
+            if is_told and warning.code.startswith(ABOUT_DEVICE):
                 continue
             message = warning.message
             if warning.code == BLOCKED:

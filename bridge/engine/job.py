@@ -138,7 +138,7 @@ class Job:
 
         It is told with the end of the run, once however often it is said; and again with every run that
         takes the node's result from the cache, because it is about the result. What is about the device is
-        told of one node only. A run that fails tells only why it failed.
+        told of one node only: its code begins with ``device_``. A run that fails tells only why it failed.
 
         Args:
             code: Stable, lower case, for programs: ``empty_mask``.

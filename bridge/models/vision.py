@@ -84,7 +84,7 @@ def clip_vision(header: Header, name: str) -> VisionLayout:
             f'"{name}" is an image encoder of an unknown shape',
             hint=f"CLIP's {VIT_L}, {VIT_H} and {VIT_BIGG}, and {SIGLIP}, are supported.",
         )
-    if not layout.projection:
+    if not layout.projection and not layout.is_siglip:
         raise ModelError(
             f'"{name}" is a CLIP vision model without its projection, which image embeddings come from',
             code="model_incomplete",
@@ -168,7 +168,7 @@ def _siglip_layout(shapes: Shapes) -> VisionLayout | None:
     found = _layout(shapes, *names, "", "post_layernorm.weight", is_open_clip=False)
     if found is None:
         return None
-    return replace(found, projection=found.width, is_siglip=True, has_head="head.probe" in shapes)
+    return replace(found, is_siglip=True, has_head="head.probe" in shapes)
 
 
 def find_siglip(catalogue: Catalogue) -> str:

@@ -31,6 +31,7 @@ def load(settings: Mapping[str, Any]) -> NodeLibrary:
         "device": str(placement.device),
         "dtype": str(placement.dtype).removeprefix("torch."),
         "vae_dtype": str(placement.vae_dtype).removeprefix("torch."),
+        "transformer_dtype": str(placement.transformer_dtype).removeprefix("torch."),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }

@@ -302,9 +302,9 @@ async def test_what_changes_a_unet_is_refused_by_transformers(
     ],
     ids=["on demand", "and fast", "two files"],
 )
-async def test_eight_bits_on_a_device_that_has_none_are_told_once(studio: Studio, made: Wiring) -> None:
+async def test_eight_bits_are_told_once(studio: Studio, made: Wiring) -> None:
     for _ in range(2):
         warning = await studio.warning(made)
-        assert warning.code == "no_eight_bits"
+        assert warning.code == "device_widens_eight_bits"
         assert warning.node_id in made[0]
-        assert "cpu does not compute in eight bits: weights in fp8 are widened to float32" in warning.message
+        assert "weights in fp8 are widened to float32 on cpu" in warning.message

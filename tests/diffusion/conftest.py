@@ -1,7 +1,7 @@
 """Tiny seeded networks, and a job to run them in."""
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,13 @@ from bridge.diffusion import (
     ControlNetwork,
     DiffusionModel,
     Network,
+    Placement,
     TextEncoder,
     TextTower,
     choose_placement,
     free,
     loaded_networks,
+    placement,
     set_placement,
 )
 from bridge.diffusion.controlnet import SteeringNetwork
@@ -104,6 +106,14 @@ def _nothing_left() -> Any:
     yield
     if loaded_networks():  # collecting garbage for nothing takes a second
         free()
+
+
+@pytest.fixture
+def as_on_ampere() -> Iterator[Callable[[], None]]:
+    """Gives the CPU, when called, the precisions of a card with bfloat16; parts that differ fail there."""
+    before = placement()
+    yield lambda: set_placement(Placement(torch.device("cpu"), torch.float16, torch.bfloat16, torch.bfloat16))
+    set_placement(before)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """ControlNets of SD3 and Flux, opened from files and asked as diffusers' pipelines ask them."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from bridge.diffusion import (
     ControlNetwork,
     DiffusionModel,
     Network,
+    Placement,
     Prompt,
     add_control,
     load_controlnet,
@@ -34,12 +36,13 @@ from bridge.diffusion import (
     with_mask,
 )
 from bridge.diffusion.backbones.patches import to_latents, to_tokens
+from bridge.diffusion.control_pictures import control_latents
 from bridge.diffusion.denoiser import Denoiser
 from bridge.diffusion.flow import flow_schedule
 from bridge.diffusion.noise import NoiseSource
 from bridge.errors import InputError, ModelError
 from bridge.models import Family
-from tests.diffusion.tiny_transformers import SCALING, SHIFT, error, noise, seeded, tiny_vae
+from tests.diffusion.tiny_transformers import SCALING, SHIFT, as_loaded, error, noise, seeded, tiny_vae
 
 pytestmark = [  # diffusers' own
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
@@ -69,7 +72,9 @@ def vae() -> Any:
 @pytest.fixture
 def control(vae: Any) -> Callable[..., Control]:
     def make(network: ControlNetwork, **limits: Any) -> Control:
-        own: Network[Any] = Network("tiny VAE", lambda placement: vae)
+        own: Network[Any] = Network(
+            "tiny VAE", lambda where: copy.deepcopy(vae).to(where.dtype), place=Placement.for_vae
+        )
         return Control(network, PICTURE, STRENGTH, **{"vae": Autoencoder(own, 8, 16), **limits})
 
     return make
@@ -118,7 +123,8 @@ async def run(
         conditioning = add_control(conditioning, each)
 
     async def steps() -> Tensor:
-        denoiser = Denoiser(model, conditioning, (), 1.0, noisy.shape)
+        shown = await control_latents(model, conditioning, noisy.shape)
+        denoiser = Denoiser(model, conditioning, (), 1.0, noisy.shape, control_latents=shown)
         solve = SAMPLERS["euler"].for_schedule(model.schedule)
         latents = noisy
         async for step in solve(denoiser, noisy, SIGMAS, NoiseSource(noisy, SIGMAS, 0)):
@@ -187,8 +193,9 @@ async def test_a_union_of_flux_is_told_the_type(
     assert error(await run(flux, as_node, control(depth)), expected) < TOLERANCE
     untold = await run(flux, as_node, control(with_control_type(union, "auto")))
     assert error(untold, expected) > 1e-4
-    with pytest.raises(InputError, match='does not know the type "segment"'):
+    with pytest.raises(InputError, match='does not know the type "segment"') as caught:
         with_control_type(union, "segment")
+    assert "ProMax" not in caught.value.hint
 
 
 @pytest.mark.parametrize("is_original", [True, False])
@@ -245,6 +252,34 @@ async def test_a_run_of_sd3_is_the_pipelines(
     expected = theirs(sd3, network, vae)
     assert error(await run(sd3, as_node, control(opened(network))), expected) < TOLERANCE
     assert error(await run(sd3, as_node), expected) > 1e-3
+
+
+async def test_all_of_a_step_is_in_bfloat16(
+    flux: DiffusionModel,
+    sd3: DiffusionModel,
+    opened: Any,
+    control: Any,
+    as_node: Any,
+    as_on_ampere: Callable[[], None],
+) -> None:
+    """Those that see latents, the picture, or no prompt."""
+    config = {**SD3, "joint_attention_dim": None, "use_pos_embed": False, "pos_embed_type": None}
+    promptless = seeded(SD3ControlNetModel(**config, num_layers=2, force_zeros_for_pooled_projection=False))
+    seeing = flux_controlnet(single=0, conditioning_embedding_channels=16, patch_size=2)
+    steps = [
+        (as_loaded(flux), (control(opened(flux_controlnet())), control(opened(seeing), vae=None))),
+        (
+            as_loaded(sd3),
+            (control(opened(sd3_controlnet(num_layers=2))), control(opened(stability(promptless, 2)))),
+        ),
+    ]
+    exact = [await run(model, as_node, *controls) for model, controls in steps]
+    as_on_ampere()
+    for (model, controls), expected in zip(steps, exact, strict=True):
+        assert 0 < error(await run(model, as_node, *controls), expected) < 0.1
+        networks = model.unet, *(each.network.network for each in controls)
+        for network in networks:
+            assert {tensor.dtype for tensor in network.module().parameters()} == {torch.bfloat16}
 
 
 async def test_several_add_up(flux: DiffusionModel, opened: Any, control: Any, as_node: Any) -> None:

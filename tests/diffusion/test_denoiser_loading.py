@@ -13,13 +13,15 @@ from diffusers.loaders.single_file_utils import convert_sd3_transformer_checkpoi
 from safetensors.torch import save_file
 from torch import Tensor
 
-from bridge.diffusion import load_autoencoder, load_checkpoint, load_denoiser
+from bridge.diffusion import DiffusionModel, Prompt, load_autoencoder, load_checkpoint, load_denoiser
+from bridge.diffusion.denoiser import Denoiser
 from bridge.diffusion.flow import FlowSchedule
-from bridge.diffusion.networks import autoencoder_config, empty_autoencoder
+from bridge.diffusion.networks import autoencoder_config, empty_autoencoder, latent_channels
 from bridge.diffusion.patching import exact_weights, patched
 from bridge.diffusion.storage import exact_state
 from bridge.errors import ModelError, UnsupportedModel
-from bridge.models import AutoencoderLayout
+from bridge.models import AutoencoderLayout, Family
+from tests.diffusion.tiny_transformers import error
 from tests.diffusion.transformer_weights import SMALL, original_state, small_transformer
 
 UNET = "model.diffusion_model."
@@ -159,6 +161,28 @@ def test_latents_are_shifted_and_scaled_as_in_the_family(tmp_path: Path, name: s
     assert (model.scaling_factor, model.shift_factor) == LATENTS[name]
 
 
+@pytest.mark.parametrize("name", ["sd35", "flux_dev", "pixart_alpha"])
+async def test_it_computes_in_bfloat16_where_the_chip_has_it(
+    tmp_path: Path, as_node: Callable[[Any], Any], as_on_ampere: Callable[[], None], name: str
+) -> None:
+    layout, _ = SMALL[name]
+    state = {key: each.half() for key, each in small_transformer(layout).state_dict().items()}
+    model = load_denoiser(write(tmp_path / name, state), name)
+    exact = await look(model, as_node)
+    as_on_ampere()
+    found = await look(model, as_node)
+    assert 0 < error(found, exact) < 0.1
+    assert {each.dtype for each in model.unet.module().parameters()} == {torch.bfloat16}
+
+
+async def look(model: DiffusionModel, as_node: Callable[[Any], Any]) -> Tensor:
+    """What a small model sees in noise."""
+    noisy = noise(1, latent_channels(model.family), 8, 8)
+    prompt = Prompt(noise(1, 5, 32), noise(1, 24 if model.family is Family.FLUX else 48))
+    seen: Tensor = await as_node(Denoiser(model, [prompt], [], 1.0, noisy.shape)(noisy, 0.7))
+    return seen
+
+
 @pytest.mark.parametrize("name", ["sd3", "flux_dev", "pixart_alpha"])
 def test_what_a_network_takes_is_known_before_it_is_read(tmp_path: Path, name: str) -> None:
     layout, _ = SMALL[name]
@@ -252,6 +276,27 @@ def test_what_leaves_the_range_of_eight_bits_is_cut_off(tmp_path: Path) -> None:
     large = patched(network, Third(name, 1e-6)).module().get_parameter(name)
     assert large.dtype == torch.float8_e4m3fn
     assert float(large.float().abs().max()) == 448.0
+
+
+@pytest.mark.parametrize(
+    ("kind", "scale", "message"),
+    [
+        ("scale_weight", torch.ones(64), 'proj.scale_weight" has 64 scales for one weight'),
+        (
+            "weight_scale",
+            torch.tensor(0.125),
+            'has its scale in "double_blocks.0.img_attn.proj.weight_scale"',
+        ),
+    ],
+)
+def test_scales_of_other_kinds_are_refused(tmp_path: Path, kind: str, scale: Tensor, message: str) -> None:
+    layout, _ = SMALL["flux_dev"]
+    state = original_state(small_transformer(layout).state_dict(), layout)
+    name = "double_blocks.0.img_attn.proj"
+    state[f"{name}.weight"] = state[f"{name}.weight"].to(torch.float8_e4m3fn)
+    with pytest.raises(UnsupportedModel, match=message) as caught:
+        load_denoiser(write(tmp_path / "flux", {**state, f"{name}.{kind}": scale}), "flux")
+    assert "16 bits" in caught.value.hint
 
 
 @pytest.mark.parametrize("dtype", NARROW)

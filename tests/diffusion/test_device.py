@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from bridge.diffusion import choose_placement, memory_errors, set_up_torch
+from bridge.diffusion import Placement, choose_placement, memory_errors, set_up_torch
 from bridge.errors import InputError, OutOfMemory
 
 
@@ -13,50 +13,71 @@ def pretend_cuda(monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int] | 
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
 
 
+FULL, HALF, WIDE = torch.float32, torch.float16, torch.bfloat16
+
+
+def precisions(placement: Placement) -> tuple[torch.dtype, ...]:
+    """Of UNets, autoencoders, transformers and T5."""
+    places = placement, placement.for_vae(), placement.for_transformer(), placement.for_t5()
+    return tuple(place.dtype for place in places)
+
+
 def test_without_an_accelerator_the_cpu_runs_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     pretend_cuda(monkeypatch, None)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     placement = choose_placement()
-    assert (placement.device.type, placement.dtype, placement.vae_dtype) == (
-        "cpu",
-        torch.float32,
-        torch.float32,
-    )
+    assert placement.device.type == "cpu"
+    assert precisions(placement) == (FULL, FULL, FULL, FULL)
 
 
 @pytest.mark.parametrize(
-    ("capability", "dtype", "vae_dtype"),
+    ("capability", "expected"),
     [
-        ((9, 0), torch.float16, torch.bfloat16),
-        ((8, 0), torch.float16, torch.bfloat16),
-        ((7, 5), torch.float16, torch.float32),
-        ((6, 1), torch.float32, torch.float32),
+        ((9, 0), (HALF, WIDE, WIDE, WIDE)),
+        ((8, 0), (HALF, WIDE, WIDE, WIDE)),
+        ((7, 5), (HALF, FULL, HALF, FULL)),
+        ((6, 1), (FULL, FULL, FULL, FULL)),
     ],
+    ids=["Hopper", "Ampere", "Turing", "Pascal"],
 )
 def test_cuda_runs_what_the_chip_is_good_at(
-    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], dtype: torch.dtype, vae_dtype: torch.dtype
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], expected: tuple[torch.dtype, ...]
 ) -> None:
     pretend_cuda(monkeypatch, capability)
     placement = choose_placement()
     assert str(placement.device) == "cuda:0"
-    assert (placement.dtype, placement.vae_dtype) == (dtype, vae_dtype)
+    assert precisions(placement) == expected
 
 
-def test_mps_keeps_the_autoencoder_precise(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("has_bfloat16", "expected"), [(True, (HALF, FULL, WIDE, WIDE)), (False, (HALF, FULL, HALF, FULL))]
+)
+def test_mps_keeps_the_autoencoder_precise(
+    monkeypatch: pytest.MonkeyPatch, has_bfloat16: bool, expected: tuple[torch.dtype, ...]
+) -> None:
     pretend_cuda(monkeypatch, None)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    since = (14, 0) if has_bfloat16 else (15, 0)
+    monkeypatch.setattr(torch.backends.mps, "is_macos_or_newer", lambda *version: version >= since)
     placement = choose_placement()
-    assert (placement.device.type, placement.dtype, placement.vae_dtype) == (
-        "mps",
-        torch.float16,
-        torch.float32,
-    )
+    assert placement.device.type == "mps"
+    assert precisions(placement) == expected
     assert placement.memory_format == torch.contiguous_format
 
 
-def test_the_user_has_the_last_word() -> None:
-    placement = choose_placement("cpu", "bfloat16")
-    assert (placement.dtype, placement.vae_dtype) == (torch.bfloat16, torch.bfloat16)
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [
+        ("bfloat16", (WIDE, WIDE, WIDE, WIDE)),
+        ("float32", (FULL, FULL, FULL, FULL)),
+        ("float16", (HALF, HALF, HALF, FULL)),  # T5 gives no numbers in float16
+    ],
+)
+def test_the_user_has_the_last_word(
+    monkeypatch: pytest.MonkeyPatch, dtype: str, expected: tuple[torch.dtype, ...]
+) -> None:
+    pretend_cuda(monkeypatch, (8, 0))
+    assert precisions(choose_placement("cuda", dtype)) == expected
 
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:0", "mps", "cuda:x", "tpu", ""])

@@ -70,7 +70,7 @@ PUBLISHED = {
     "vae": 83_653_863, "vae16": 83_819_683, "sd3_medium": 2_084_951_104, "flux_dev": 11_901_408_320,
     "flux_schnell": 11_891_178_560,
 }  # fmt: skip
-SIGLIP_SO400M = VisionLayout(1152, 4304, 27, 729, 1152, is_siglip=True, has_head=True)
+SIGLIP_SO400M = VisionLayout(1152, 4304, 27, 729, 0, is_siglip=True, has_head=True)
 EMPTY_PROMPTS = {"pixart_alpha": 120, "pixart_sigma": 300}
 """Tokens of what PixArt learnt of no prompt, which diffusers has no use for."""
 

@@ -228,6 +228,20 @@ def test_a_wider_lora_widens_the_first_layer(make_model: Any, write: Write) -> N
     torch.testing.assert_close(after, torch.nn.functional.pad(before, (0, 64)) + added)
 
 
+@pytest.mark.parametrize("columns", [96, 192, 6400])
+def test_one_for_inputs_that_no_flux_has_is_refused(make_model: Any, write: Write, columns: int) -> None:
+    with pytest.raises(
+        ModelError, match=rf'"x" does not fit .*"img_in\.lora_A\.weight" \[{RANK}, {columns}\]'
+    ):
+        apply_lora(write(control_lora("img_in", 64, columns)), "x", make_model("flux_dev"), None, 1.0, 0.0)
+
+
+def test_a_difference_of_another_shape_is_refused(make_model: Any, write: Write) -> None:
+    file = write({"diffusion_model.img_in.diff": noise(2, 64, 64)})
+    with pytest.raises(ModelError, match='"x" does not fit'):
+        apply_lora(file, "x", make_model("flux_dev"), None, 1.0, 0.0)
+
+
 def test_norms_are_replaced_whatever_the_strength(make_model: Any, write: Write) -> None:
     tensors = control_lora("img_in", 64, 128)
     changed, _ = apply_lora(write(tensors), "x", make_model("flux_dev"), None, 0.5, 0.0)

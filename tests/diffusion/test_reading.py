@@ -151,16 +151,20 @@ def test_every_network_of_a_checkpoint_speaks_for_its_loader(job: Job, sent: lis
         assert sent[-1].value == sent[-1].maximum > 0
 
 
-def test_what_is_announced_is_said_once_a_job_and_while_it_is_read(job: Job, sent: list[Any]) -> None:
+def test_what_is_announced_is_said_once_a_job_and_while_its_network_is_read(
+    job: Job, sent: list[Any]
+) -> None:
+    sentence = "Flux needs 11.2 GB, 9.8 GB are free: T5 moves out"
     with running(job, "3"):
-        for _ in range(2):
-            reading.announce("Flux", "Flux needs 11.2 GB, 9.8 GB are free: T5 moves out")
-            with reading.reading(None, 1_000_000):
+        reading.announce("Flux", sentence)
+        reading.announce("Flux", sentence)
+        for name in ("VAE", "Flux"):
+            with reading.reading(None, 1_000_000, name):
                 pass
-    assert [message.detail[:4] for message in sent] == ["Flux", "Flux", "Flux", "", ""]
+    assert [message.detail for message in sent] == [sentence, "", "", sentence, sentence]
     sent.clear()
     with running(replace(job, id="other"), "3"):
-        reading.announce("Flux", "Flux needs 11.2 GB, 9.8 GB are free: T5 moves out")
+        reading.announce("Flux", sentence)
     assert len(sent) == 1
 
 

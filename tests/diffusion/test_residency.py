@@ -418,6 +418,26 @@ def test_full_memory_leaves_half_of_the_layers_then_a_quarter_then_none(card: An
     assert caught.value.message == "full; every other model has left, large visits layer by layer"
 
 
+def test_a_call_within_another_leaves_it_to_that_to_stream_the_largest(card: Any) -> None:
+    large, small, loads = make_deep("denoiser"), make_deep("VAE", 2), list[str]()
+
+    def encode() -> None:
+        small.module()
+        loads.append("VAE")
+        if not large.is_streamed:
+            raise OutOfMemory("full")
+
+    def step() -> None:
+        large.module()
+        loads.append("denoiser")
+        with_room(encode, keep=(small,))
+
+    with_room(step, keep=(large,))
+    assert loads == ["denoiser", "VAE"] * 3  # the second time because the VAE might have been in its own way
+    assert large.is_streamed
+    assert not small.is_streamed
+
+
 def test_what_is_made_of_a_network_is_streamed_with_it(card: Any) -> None:
     card["meta"] = 7 * LAYER_BYTES
     base = make_deep("base")

@@ -1,6 +1,7 @@
 """Networks of which layers rest in ordinary memory while they run elsewhere; "meta" stands for the device."""
 
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -300,29 +301,43 @@ def test_a_forgotten_twin_is_not_kept_by_what_followed_it() -> None:
     assert len(kept) == 0
 
 
-def test_pinned_memory_is_taken_in_slabs_and_keeps_the_layout(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there is no card, ordinary memory stands for pinned memory."""
-    sizes = []
+@pytest.fixture
+def pinned(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, bool]]:
+    """Ordinary memory stands for pinned memory; notes how much of it was asked for, and whether pinned."""
+    asked: list[tuple[int, bool]] = []
 
     def empty(size: int, *, dtype: torch.dtype, pin_memory: bool = False) -> Any:
-        sizes.append(size)
+        asked.append((size, pin_memory))
         return torch.zeros(size, dtype=dtype)
 
     monkeypatch.setattr(streaming, "_LEAST_PINNED_BYTES", 16)
     monkeypatch.setattr(streaming, "_SLAB_BYTES", 4096)
     monkeypatch.setattr(streaming.torch, "empty", empty)
+    return asked
+
+
+def test_pinned_memory_is_taken_in_slabs_and_keeps_the_layout(pinned: list[tuple[int, bool]]) -> None:
     memory = streaming._PinnedMemory()
     square = torch.randn(4, 3, 5, 5).to(memory_format=torch.channels_last)
     narrow, small = torch.randn(700).to(torch.float8_e4m3fn), torch.ones(2)
-    moved = [memory.moved(each) for each in (square, narrow, small)]
-    assert sizes == [0, 4096]
+    large, last = torch.ones(2000), torch.ones(300)
+    moved = [memory.moved(each) for each in (square, narrow, small, large, last)]
+    assert pinned == [(4096, True), (8192, True)]
     assert moved[2] is small
-    assert torch.equal(moved[0], square)
     assert moved[0].stride() == square.stride()
-    assert torch.equal(moved[1].float(), narrow.float())
-    assert moved[0].untyped_storage().data_ptr() == moved[1].untyped_storage().data_ptr()
-    assert memory.moved(torch.ones(2000)).nbytes == 8000
-    assert sizes == [0, 4096, 8000]
+    for one, other in zip(moved, (square, narrow, small, large, last), strict=True):
+        assert torch.equal(one.float(), other.float())
+    first, *others = (each.untyped_storage().data_ptr() for each in (moved[0], moved[1], moved[4]))
+    assert others == [first, first]  # the last one fills up the first slab
+
+
+def test_no_more_than_half_of_all_memory_is_pinned(
+    pinned: list[tuple[int, bool]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streaming.psutil, "virtual_memory", lambda: SimpleNamespace(total=4 * 4096))
+    memory = streaming._PinnedMemory()
+    weights = [torch.ones(1000) for _ in range(3)]
+    assert [memory.moved(each) is each for each in weights] == [False, False, True]
 
 
 def test_memory_that_cannot_be_pinned_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:

@@ -1,6 +1,6 @@
 """Style models: tokens from pictures, against torch's attention and diffusers, and their place in prompts."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -144,6 +144,17 @@ def test_redux_makes_diffusers_tokens_of_all_pictures(
     expected = scale * theirs(SEEN).image_embeds.reshape(1, -1, CONTEXT)
     torch.testing.assert_close(found.prompt_embeds[:, 7:], expected, rtol=1e-4, atol=1e-5)
     assert not told
+
+
+def test_redux_is_as_precise_as_flux(
+    redux: tuple[StyleNetwork, ReduxImageEncoder], as_on_ampere: Callable[[], None]
+) -> None:
+    as_on_ampere()
+    mine, theirs = redux
+    [found] = add_style([PROMPT], mine, OUTPUT, 1.0, "multiply")
+    assert mine.network.module().redux_up.weight.dtype == torch.bfloat16
+    expected = theirs(SEEN).image_embeds.reshape(1, -1, CONTEXT)
+    torch.testing.assert_close(found.prompt_embeds[:, 7:], expected, rtol=0.05, atol=0.01)
 
 
 def test_from_picture_to_prompt_all_is_the_pipelines(tmp_path: Path) -> None:

@@ -1,10 +1,14 @@
 """What tests of tiny transformers share: seeded weights and noise, and an autoencoder for their latents."""
 
+import copy
+from dataclasses import replace
 from typing import Any
 
 import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
+
+from bridge.diffusion import DiffusionModel, Network, Placement
 
 SCALING, SHIFT = 0.3611, 0.1159
 """Of Flux's latents."""
@@ -27,6 +31,18 @@ def error(found: Tensor, expected: Tensor) -> float:
     """Relative error of one tensor against another."""
     assert found.shape == expected.shape
     return float((found - expected).norm() / expected.norm())
+
+
+def as_loaded(model: DiffusionModel) -> DiffusionModel:
+    """Return a model whose network runs where, and as precisely as, one from a file would."""
+    module = model.unet.module()
+    network: Network[Any] = Network(
+        model.unet.name,
+        lambda where: copy.deepcopy(module).to(where.dtype),
+        {name: tuple(each.shape) for name, each in module.named_parameters()},
+        place=Placement.for_transformer,
+    )
+    return replace(model, unet=network)
 
 
 def tiny_vae() -> Any:

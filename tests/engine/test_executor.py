@@ -398,12 +398,16 @@ async def test_each_call_of_a_mapped_node_warns(run):
 
 async def test_what_is_about_the_device_is_told_of_one_node_in_every_run(run):
     nodes = {
-        "1": ("Warn", {"value": 1, "code": "no_eight_bits"}),
-        "2": ("Warn", {"value": 2, "code": "no_eight_bits"}),
-        "3": ("Warn", {"value": 3}),
+        "1": ("Warn", {"value": 1, "code": "device_is_odd"}),
+        "2": ("Warn", {"value": 1, "code": "device_is_odd", "times": 2}),
+        "3": ("Warn", {"value": 2, "code": "device_is_odd"}),
+        "4": ("Warn", {"value": 1}),
     }
     for _ in range(2):
-        assert [each.code for each in (await run(nodes, *nodes)).problems] == ["no_eight_bits", "odd"]
+        problems = (await run(nodes, *nodes)).problems
+        assert [(each.node_id, each.message) for each in problems] == [
+            ("1", "1 is odd"), ("3", "2 is odd"), ("4", "1 is odd"),
+        ]  # fmt: skip
 
 
 async def test_a_warning_inside_an_expansion_is_told_by_the_node_that_expanded(run):

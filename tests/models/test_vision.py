@@ -87,7 +87,7 @@ def test_larger_pictures_show_in_the_positions() -> None:
 def test_siglip_is_told_by_the_bias_of_its_patches(prefix: str) -> None:
     layout = clip_vision(header(siglip_shapes(1152, prefix=prefix)), "a")
     assert (layout.kind, layout.is_siglip, layout.has_head, layout.inner_width) == (SIGLIP, True, True, 4304)
-    assert layout.projection == 1152
+    assert layout.projection == 0
 
 
 @pytest.mark.parametrize(("positions", "size"), [(729, 384), (256, 224), (4, 28)])

@@ -80,14 +80,11 @@ class FluxBackbone(Backbone):
             tokens = torch.cat((tokens, extras["reference_tokens"]), dim=1)
             there = torch.cat((there, extras["reference_places"][0]))
         added = residuals([each for each in steering if each.is_active(sigma)], step)
-        is_guided = network.config["guidance_embeds"]
-        guidance = extras.get("guidance") if is_guided else None
-        if is_guided and guidance is None:
-            network = unguided(network)
+        guidance = extras.get("guidance") if network.config["guidance_embeds"] else None
         attention = {}
         if "style_bias" in extras:
             attention["attention_mask"] = joint_bias(extras["style_bias"], tokens.shape[1])
-        prediction: Tensor = network(
+        prediction: Tensor = exactly_told(network, step.timestep, guidance)(
             hidden_states=tokens,
             encoder_hidden_states=step.prompt_embeds,
             pooled_projections=extras["pooled_projections"],
@@ -172,8 +169,19 @@ def _padded(blocks: Sequence[Tensor], count: int) -> list[Tensor] | None:
     return [pad(each, (0, 0, 0, count - each.shape[1])) for each in blocks] or None
 
 
-def unguided(network: Any) -> Any:
-    """Return a twin that is told of no guidance, though it was trained with it."""
-    twin = twin_of(network, ["time_text_embed.guidance_embedder"])
-    twin.time_text_embed.__class__ = CombinedTimestepTextProjEmbeddings
+def exactly_told(network: Any, timestep: Tensor, guidance: Tensor | None) -> Any:
+    """Return a twin that is told time and guidance exactly; diffusers rounds them to what it computes in.
+
+    In bfloat16 these would be as coarse as 752 and 756 of a thousand steps.
+
+    Args:
+        network: A transformer or ControlNet of Flux.
+        timestep: Of each row, 0..1000, float32.
+        guidance: Of each row, float32; ``None`` for none, even where it was trained with it.
+    """
+    twin = twin_of(network, ["time_text_embed.hook"])
+    told = (timestep,) if guidance is None else (timestep, guidance * 1000)
+    if guidance is None:
+        twin.time_text_embed.__class__ = CombinedTimestepTextProjEmbeddings
+    twin.time_text_embed.register_forward_pre_hook(lambda module, args: (*told, args[-1]))
     return twin

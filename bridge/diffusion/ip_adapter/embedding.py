@@ -11,6 +11,7 @@ from torch import Tensor
 
 from bridge import models
 from bridge.diffusion.clip_vision import VisionTower, encode_pictures
+from bridge.diffusion.device import Placement
 from bridge.diffusion.ip_adapter.projection import AdapterNetwork, adapter_names, empty_adapter
 from bridge.diffusion.opening import open_network
 from bridge.diffusion.residency import Network
@@ -55,7 +56,8 @@ def load_ip_adapter(path: Path, name: str, vision: VisionTower | None = None) ->
     """
     layout = models.ip_adapter(models.read_header(path), path.name)
     build, names = functools.partial(empty_adapter, layout), functools.partial(adapter_names, layout)
-    network = open_network(f'IP-Adapter "{name}"', build, path, names)
+    place = Placement.for_transformer if layout.flux else Placement.unchanged
+    network = open_network(f'IP-Adapter "{name}"', build, path, names, place=place)
     return IPAdapter(network, layout, name, vision)
 
 
@@ -163,7 +165,8 @@ def require_vision(adapter: IPAdapter, vision: VisionTower | None) -> VisionTowe
             f'IP-Adapter "{adapter.name}" needs a CLIP vision model',
             hint=f"Connect clip_vision to a CLIPVisionLoader with {wanted}{otherwise}.",
         )
-    width = tower.layout.projection if adapter.layout.kind == "plain" else tower.layout.width
+    is_projected = adapter.layout.kind == "plain" and not tower.layout.is_siglip
+    width = tower.layout.projection if is_projected else tower.layout.width
     if width != adapter.layout.input_width:
         raise ModelError(
             f'IP-Adapter "{adapter.name}" reads embeddings of width {adapter.layout.input_width} ({wanted}), '

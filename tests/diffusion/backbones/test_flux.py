@@ -227,10 +227,11 @@ async def test_a_prompt_of_sd3_is_refused(make_flux: Make, prompt: Prompt, noise
 async def test_half_precision_comes_close(
     make_flux: Make, prompt: Prompt, noise: Any, run: Any, error: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """At a noise level and a guidance that bfloat16 rounds to 752 of a thousand steps and 3504."""
     noisy, shown = noise(1, 16, 4, 6, seed=3), replace(prompt, references=(noise(1, 16, 2, 2, seed=4),))
-    exact = await run(make_flux(is_guided=False), noisy, [shown], sigmas=(0.5, 0.0))
+    exact = await run(make_flux(), noisy, [shown], sigmas=(0.7537, 0.0))
     half = choose_placement("cpu", "bfloat16")
     monkeypatch.setattr("bridge.diffusion.residency.placement", lambda: half)
-    model = make_flux(is_guided=False)
+    model = make_flux()
     model.unet.module().to(torch.bfloat16)
-    assert error(await run(model, noisy, [shown], sigmas=(0.5, 0.0)), exact) < 0.05
+    assert error(await run(model, noisy, [shown], sigmas=(0.7537, 0.0)), exact) < 0.02

@@ -26,7 +26,7 @@ from bridge.diffusion.look import Look, looking
 from bridge.diffusion.types import StyleTokens
 from bridge.errors import InputError, ModelError
 from bridge.models import Family
-from tests.diffusion.tiny_transformers import error, noise, seeded
+from tests.diffusion.tiny_transformers import as_loaded, error, noise, seeded
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers'
 
@@ -188,6 +188,26 @@ async def test_both_kinds_speak_in_one_network(
     assert error(forth, back) < TOLERANCE
     assert error(forth, await run(steered(flux, second, siglip))) > 1e-3
     assert torch.equal(await run(flux), before)
+
+
+async def test_they_speak_in_bfloat16(
+    flux: DiffusionModel,
+    vision: VisionTower,
+    siglip: VisionTower,
+    write_xlabs: Write,
+    write_instantx: Write,
+    run: Run,
+    as_on_ampere: Callable[[], None],
+) -> None:
+    """Beside Redux, whose tokens weigh less."""
+    first, second = load_ip_adapter(write_xlabs(), "x"), load_ip_adapter(write_instantx(), "i")
+    model = steered(steered(as_loaded(flux), first, vision), second, siglip)
+    positive = replace(POSITIVE, style_tokens=(StyleTokens(range(3, 5), 0.5),))
+    exact = await run(model, positive=positive)
+    as_on_ampere()
+    assert 0 < error(await run(model, positive=positive), exact) < 0.1
+    for adapter in (first, second):
+        assert {each.dtype for each in adapter.network.module().parameters()} == {torch.bfloat16}
 
 
 @pytest.mark.parametrize("kind", ["double", "single"])
