@@ -192,7 +192,10 @@ def test_a_token_in_the_address_is_sent_and_not_kept(kit: Kit, site: Site) -> No
     civitai(site)
     plan = kit.planner.plan("https://civitai.com/api/download/models/55?token=secret")
     assert site.requests[-1].headers["authorization"] == "Bearer secret"
-    assert "secret" not in repr(plan)
+    assert "secret" not in repr(plan) + str(plan.to_json())
+    kit.puller(credentials(plan.keys)).pull(plan)
+    assert site.requests[-1].headers["authorization"] == "Bearer secret"
+    assert not any("secret" in path.read_text("latin-1") for path in kit.root.rglob("*.json"))
 
 
 def test_a_version_of_pickles_alone_is_refused(kit: Kit, site: Site) -> None:

@@ -85,7 +85,8 @@ def test_nothing_is_asked_until_somebody_looks(shelf: Shelf) -> None:
 
 def test_models_are_listed_with_family_and_size(shelf: Shelf) -> None:
     ready(shelf, CARD)
-    assert shelf.cards[0].words == "SDXL, 135 MB"
+    assert shelf.cards[0].short_family == "SDXL"
+    assert model_cards.card_of({**CARD, "family": "Stable Diffusion 1.x"}).short_family == "SD 1"
     lines = dict(shelf.cards[0].lines)
     assert lines == {"Made for": "SDXL", "Size": "135 MB", "Licence": "MIT", "By": "unknown"}
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from .._bridge.errors import BridgeError, Problem
 from .._bridge.host import daemon_choice, maps
 from .._bridge.host.preset import Control, Preset, Unit
-from .._bridge.host.recipe import has_word, recipe_from_json, with_word
+from .._bridge.host.recipe import NEGATIVE, PROMPT, has_word, recipe_from_json, with_word
 from .._bridge.host.settings import ACTIONS as SHARED_ACTIONS
 from .._bridge.host.words import sentence, summary_of
 from .axes import view_from_json
@@ -41,6 +41,9 @@ Listed = TypeVar("Listed")
 
 MOST_RESULTS = 50
 """Of the history, in a menu; the content browser has them all."""
+
+LETTERS = 70
+"""Of a prompt in a menu."""
 
 FIRST = ("prompt", "negative_prompt", "strength")
 """Controls that stand above the others."""
@@ -140,6 +143,22 @@ class StudioPanel:
             text = str(self._choices.value(preset, "prompt"))
             words = ((word, f"✓ {word}" if has_word(text, word) else word) for word in prompt.choices)
             yield Choice("word", "Words", "", (("", "Add a word…"), *words), "Words that the model knows")
+        if prompt is not None:
+            yield from self._offered(preset)
+
+    def _offered(self, preset: Preset) -> Iterator[Item]:
+        """Offer the last prompts, and negative presets."""
+        past = tuple((text, _short(text)) for text in self._studio.book.prompts)
+        if past:
+            yield Choice("past", "Last Prompts", "", (("", "Put back…"), *past), "In all projects")
+        own = tuple((text, title) for title, text in self._studio.book.negatives.items())
+        told = tuple(
+            (entry.text, f"{entry.title} ({entry.family})" if entry.family else entry.title)
+            for entry in self._studio.negatives.found
+        )
+        if preset.find(NEGATIVE) is not None and (own or told):
+            choices = (("", "Choose…"), *own, *told)
+            yield Choice("negative", "Negative", "", choices, "What pictures should not look like")
 
     def _generate(self) -> Iterator[Item]:
         studio = self._studio
@@ -327,6 +346,10 @@ class StudioPanel:
         elif kind == "word" and value:
             text = str(self._choices.value(self._choices.preset, "prompt"))
             self._choices.set_value("prompt", with_word(text, str(value)))
+        elif kind == "past" and value:
+            self._choices.set_value(PROMPT, value)
+        elif kind == "negative" and value:
+            self._choices.set_value(NEGATIVE, value)
         elif (kind, name) == ("setting", "preset"):
             self._choices.choose(str(value))
         elif kind == "setting":
@@ -459,3 +482,7 @@ _DAEMON = (
     ("address", "Address", daemon_choice.ADDRESS),
     ("token", "Token", daemon_choice.TOKEN),
 )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LETTERS else f"{text[: LETTERS - 1]}…"

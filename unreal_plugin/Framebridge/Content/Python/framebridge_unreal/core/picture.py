@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .._bridge import protocol
 from .._bridge.errors import BridgeError, Problem
-from .._bridge.host.recipe import sized
+from .._bridge.host.recipe import PROMPT, sized
 from .._bridge.host.tasks import Task
 from .._bridge.host.words import NO_PICTURE, oddity, progress_of
 from .capture import frame_of
@@ -46,6 +46,10 @@ class Picture:
         self._pictures: list[protocol.Plane] = []
         self._task = studio.tasks.add(Task(request, on_end=self._painted, on_preview=self._show_preview))
         choices.advance_seed()
+        try:
+            studio.book.remember(str(choices.recipe.values.get(PROMPT, "")))
+        except BridgeError as error:
+            self.notice = error.message
 
     @property
     def progress(self) -> tuple[float, str]:
@@ -75,6 +79,7 @@ class Picture:
             self._end(NO_PICTURE)
         else:
             self.notice = task.warnings[0].message if task.warnings else ""
+            self._recipe = self._recipe.drawn(task.texts)
             self._pictures = task.pictures
             self.tick()
 
