@@ -152,8 +152,9 @@ class Denoiser:
 
     def _steer(self, control: Control | Grounding, size: tuple[int, int]) -> Steering:
         if (control, size) not in self._steering:
-            sees = isinstance(control, Control) and control.network.latent_channels
-            latents = self._control_latents[control, size] if sees else None
+            latents = None
+            if isinstance(control, Control) and control.network.latent_channels:
+                latents = self._control_latents[control, size]
             shape = (*self._shape[:2], *size)
             self._steering[control, size] = prepare(control, self._model, shape, latents)
         return self._steering[control, size]

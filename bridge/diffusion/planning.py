@@ -95,7 +95,9 @@ class Plan:
         return f"{needs}: {', '.join(self.steps)}"
 
 
-def too_large(name: str, needed: int, device: str, there: float, ordinary: float) -> OutOfMemory:
+def too_large(
+    name: str, needed: int, device: str, there: float, ordinary: float, *, may_narrow: bool
+) -> OutOfMemory:
     """Return the error of a network that cannot be loaded, whatever leaves and however it is streamed.
 
     Args:
@@ -104,6 +106,7 @@ def too_large(name: str, needed: int, device: str, there: float, ordinary: float
         device: Where it runs.
         there: All bytes of the device.
         ordinary: All bytes of ordinary memory, through which what visits a device must go.
+        may_narrow: Whether its weights could rest in eight bits there, and do not.
     """
     has = f"the computer has {gigabytes(ordinary)}, with what it swaps to disk"
     if device != "cpu":
@@ -111,7 +114,9 @@ def too_large(name: str, needed: int, device: str, there: float, ordinary: float
     return OutOfMemory(
         f"{name} needs {gigabytes(needed)} of memory and does not fit: {has}",
         code=TOO_LARGE,
-        hint="Use a smaller model, or a file of this one in eight bits (fp8), which takes half of 16 bits.",
+        hint="Use a smaller model, or a file of this one in eight bits (fp8), which takes half of 16 bits."
+        if may_narrow
+        else "Use a smaller model.",
     )
 
 

@@ -385,7 +385,8 @@ def _require_possible(network: Network[Any]) -> None:
     most = ordinary if network.is_streamed else max(there, ordinary)
     if network.new_bytes > most or (not network.needs and max(network.layers.values(), default=0) > there):
         network.drop()  # if it is streamed: there may be room for all of it another time
-        raise too_large(network.name, network.new_bytes, str(device), there, ordinary)
+        narrows = network.placement.keeps_eight_bits and 1 not in network.resting.values()
+        raise too_large(network.name, network.new_bytes, str(device), there, ordinary, may_narrow=narrows)
 
 
 def _exhausted(error: OutOfMemory, keep: tuple[Network[Any], ...]) -> OutOfMemory:

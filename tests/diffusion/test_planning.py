@@ -85,13 +85,14 @@ def test_a_plan_in_words(plan: Plan, text: str) -> None:
 
 
 def test_what_cannot_fit_is_said_in_numbers() -> None:
-    error = too_large("Flux", 23_800_000_000, "cuda:0", 12e9, 16e9)
+    error = too_large("Flux", 23_800_000_000, "cuda:0", 12e9, 16e9, may_narrow=True)
     assert error.message == (
         "Flux needs 23.8 GB of memory and does not fit: cuda:0 has 12.0 GB, and the computer has 16.0 GB, "
         "with what it swaps to disk: not even layer by layer"
     )
     assert "fp8" in error.hint
-    assert "cuda" not in too_large("Flux", 23_800_000_000, "cpu", 16e9, 16e9).message
+    assert "fp8" not in too_large("Flux", 11_900_000_000, "mps", 8e9, 8e9, may_narrow=False).hint
+    assert "cuda" not in too_large("Flux", 23_800_000_000, "cpu", 16e9, 16e9, may_narrow=True).message
 
 
 def test_nothing_is_to_be_done_for_what_shares_the_rest() -> None:

@@ -477,6 +477,17 @@ def test_what_cannot_fit_is_refused_before_anything_is_loaded_or_leaves(
     assert not large.is_streamed
 
 
+@pytest.mark.parametrize("width", [1, 2])
+def test_only_what_is_wider_is_told_of_eight_bits(card: Any, width: int) -> None:
+    card |= {"meta": 10**5, "cpu": 10**5}
+    large: Network[Any] = Network(
+        "large", lambda where: torch.nn.Module(), {"a": (10**6,)}, resting={"a": width}
+    )
+    with pytest.raises(OutOfMemory) as caught:
+        large.module()
+    assert ("fp8" in caught.value.hint) is (width > 1)
+
+
 def test_a_change_larger_than_all_memory_is_refused(card: Any) -> None:
     card |= {"meta": 9 * LAYER_BYTES, "cpu": 9 * LAYER_BYTES}
     base = make_deep("base")
