@@ -190,6 +190,14 @@ def test_found_folders_and_pulls_under_way_are_learnt(shelf: Shelf, link: Link) 
     assert link.asked_again == 1
 
 
+def test_nothing_is_agreed_to_without_a_plan(shelf: Shelf) -> None:
+    ready(shelf)
+    count = len(sent(shelf))
+    shelf.agree()
+    assert len(sent(shelf)) == count
+    shelf.receive(protocol.Answer("somebody else's", {}))
+
+
 def test_without_a_connection_it_says_so(shelf: Shelf) -> None:
     shelf._link = SimpleNamespace(session=None, is_connected=False)  # type: ignore[assignment]
     with pytest.raises(BridgeError) as failure:
