@@ -1,6 +1,7 @@
 """How much room for weights a device has."""
 
 import functools
+import gc
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -66,3 +67,13 @@ def stored_bytes(tensors: Iterable[Tensor]) -> int:
         storage.data_ptr(): storage.nbytes() for each in tensors if (storage := each.untyped_storage())
     }
     return sum(storages.values())
+
+
+def release_memory() -> None:
+    """Give back what nobody holds any more, on every device, and pinned memory with it."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        getattr(torch.accelerator, "empty_host_cache", lambda: None)()  # not in every release from 2.10 on
+    elif torch.backends.mps.is_available():
+        torch.mps.empty_cache()

@@ -1,6 +1,6 @@
 """What fits where, reckoned from shapes before anything is loaded."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge.errors import OutOfMemory
@@ -118,6 +118,17 @@ def too_large(
         if may_narrow
         else "Use a smaller model.",
     )
+
+
+def exhausted(error: OutOfMemory, streamed: Sequence[str]) -> OutOfMemory:
+    """Add to an error what was tried.
+
+    Args:
+        error: Why there is no room.
+        streamed: Names of the networks whose layers visit the device.
+    """
+    tried = ["every other model has left", *(f"{name} visits layer by layer" for name in streamed)]
+    return OutOfMemory(f"{error.message}; {', '.join(tried)}", code=error.code, hint=error.hint)
 
 
 def gigabytes(count: float) -> str:

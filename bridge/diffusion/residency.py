@@ -13,7 +13,6 @@
 6. Everything here belongs to the worker's event loop; nothing is locked.
 """
 
-import gc
 import math
 import weakref
 from collections.abc import Callable, Iterable, Mapping
@@ -24,8 +23,8 @@ import torch
 from torch import Tensor
 
 from bridge.diffusion.device import Placement, Placing, choose_placement, memory_errors
-from bridge.diffusion.memory import all_memory, room_for_weights, stored_bytes
-from bridge.diffusion.planning import TOO_LARGE, Plan, staying_layers, too_large, visiting_bytes
+from bridge.diffusion.memory import all_memory, release_memory, room_for_weights, stored_bytes
+from bridge.diffusion.planning import TOO_LARGE, Plan, exhausted, staying_layers, too_large, visiting_bytes
 from bridge.diffusion.reading import announce
 from bridge.diffusion.streaming import stream_to
 from bridge.errors import OutOfMemory
@@ -257,7 +256,7 @@ class _Residents:
         left: list[str] = []
         while wanted_bytes > self.room(device) and (gone := self.make_room(device, (newcomer,))):
             left.append(gone.name)
-            _release()
+            release_memory()
         return left
 
     def _tell(self, newcomer: Network[Any], free_bytes: int, left: list[str]) -> None:
@@ -272,7 +271,7 @@ class _Residents:
         """Drop what exceeds the room beside a network that was just loaded."""
         self.touch(newest)
         while self.room(newest.home) < 0 and self.make_room(newest.home, (newest,)):
-            _release()
+            release_memory()
 
     def make_room(self, device: torch.device, keep: tuple[Network[Any], ...]) -> Network[Any] | None:
         """Drop the network unused for longest of those that rest on a device; return it if there was one.
@@ -332,7 +331,7 @@ def free() -> None:
     """Give back the device's memory; networks load again when they are needed."""
     for network in _RESIDENTS.networks():
         network.drop()
-    _release()
+    release_memory()
 
 
 def with_room(call: Callable[[], T], keep: tuple[Network[Any], ...]) -> T:
@@ -361,8 +360,8 @@ def with_room(call: Callable[[], T], keep: tuple[Network[Any], ...]) -> T:
                 elif not _RESIDENTS.start_streaming(keep):
                     if outer:
                         raise
-                    raise _exhausted(error, keep) from error
-            _release()  # only here, where the error no longer holds on to the tensors of the call
+                    raise exhausted(error, [each.name for each in keep if each.is_streamed]) from error
+            release_memory()  # only here, where the error no longer holds on to the tensors of the call
     finally:
         del _RESIDENTS.kept[outer:]
 
@@ -389,22 +388,6 @@ def _require_possible(network: Network[Any]) -> None:
         raise too_large(network.name, network.new_bytes, str(device), there, ordinary, may_narrow=narrows)
 
 
-def _exhausted(error: OutOfMemory, keep: tuple[Network[Any], ...]) -> OutOfMemory:
-    """Add to an error what was tried."""
-    streamed = [each.name for each in keep if each.is_streamed]
-    tried = ["every other model has left", *(f"{name} visits layer by layer" for name in streamed)]
-    return OutOfMemory(f"{error.message}; {', '.join(tried)}", code=error.code, hint=error.hint)
-
-
 def _lineage(networks: Iterable[Network[Any]]) -> list[Network[Any]]:
     """Return networks with all that they share tensors with, each before what it was made of."""
     return [each for network in networks for each in (network, *_lineage(network.needs))]
-
-
-def _release() -> None:
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-        torch.accelerator.empty_host_cache()  # or pinned memory would be kept for the next streamed network
-    elif torch.backends.mps.is_available():
-        torch.mps.empty_cache()
