@@ -29,7 +29,8 @@ class StampedService(JobService):
     """
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__(settings.worker, None, lambda folder: (), lambda name, values: WORKFLOW)
+        choices, presets, prompts = lambda _: (), lambda *_: WORKFLOW, lambda template, _: template
+        super().__init__(settings.worker, None, choices, presets, prompts)
         self.stamps: dict[str, list[float]] = {}
 
     def connect(self, session: str, deliver: Callable[[Message], None]) -> None:

@@ -45,6 +45,9 @@ def _turning(size: int, to_image: bool) -> Taken:
     settings.width = settings.height = size
     studio().start_live(bpy.context)
     _until(lambda: studio().live.picture is not None)
+    first = studio().live.picture
+    turn()
+    _until(lambda: studio().live.picture is not first)  # the first capture takes longest, and is rested after
     found: Taken = {"captured": [], "took in a picture": [], "neither": []}
     deadline = time.monotonic() + REQUEST["seconds"]
     while time.monotonic() < deadline:

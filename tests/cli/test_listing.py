@@ -1,8 +1,6 @@
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,11 +26,7 @@ def nodes(listed: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Callable[.
     async def definitions() -> Any:
         return read_definitions(listed)
 
-    @asynccontextmanager
-    async def jobs(settings: Any) -> AsyncIterator[Any]:
-        yield SimpleNamespace(service=SimpleNamespace(definitions=definitions))
-
-    monkeypatch.setattr(listing, "local_jobs", jobs)
+    monkeypatch.setattr(listing, "node_definitions", definitions)
     return lambda *arguments: CliRunner().invoke(app, ["nodes", *arguments])
 
 

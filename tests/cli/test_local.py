@@ -24,9 +24,9 @@ LONG = {
 COMMAND = """
 from functools import partial
 from bridge import cli
-from bridge.cli import workflow
+from bridge.cli import asked, workflow
 
-workflow.Settings = partial(workflow.Settings, bootstrap="fake_nodes:load")
+asked.Settings = partial(asked.Settings, bootstrap="fake_nodes:load")
 workflow.StepBar.follow = lambda self, message: print(message.type, flush=True)
 cli.main()
 """
