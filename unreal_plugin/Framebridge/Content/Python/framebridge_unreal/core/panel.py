@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from .._bridge.errors import BridgeError, Problem
 from .._bridge.host import daemon_choice, maps
-from .._bridge.host.preset import Control, Preset, Unit
+from .._bridge.host.objects import wants_objects
+from .._bridge.host.preset import OBJECTS, Control, Preset, Unit
 from .._bridge.host.recipe import has_word, recipe_from_json, with_word
 from .._bridge.host.settings import ACTIONS as SHARED_ACTIONS
 from .._bridge.host.words import sentence, summary_of
@@ -31,6 +32,7 @@ from .items import (
     Text,
     Toggle,
 )
+from .objects import bind, bind_selected, names_in_lines
 from .placing import result_named
 from .studio import Studio
 
@@ -42,11 +44,15 @@ Listed = TypeVar("Listed")
 MOST_RESULTS = 50
 """Of the history, in a menu; the content browser has them all."""
 
+MOST_NAMES = 500
+"""Of a level, in a menu."""
+
 FIRST = ("prompt", "negative_prompt", "strength")
 """Controls that stand above the others."""
 
 OWN_ACTIONS = {
     "open": ("Open Panel", "Open the panel, which can be docked"),
+    "add_selected": ("Add Selected", "Add a line for each of the selected actors, with the prompt of now"),
     "show_result": ("Show", "Show this result where the settings say"),
     "project": ("Project Onto Meshes", "Paint the result that is looked at onto what its view shows"),
     "project_selected": ("Project Onto Selected", "Paint it onto the selected actors only"),
@@ -173,6 +179,8 @@ class StudioPanel:
             yield self._section("controls", "Controls", self._controls(preset, is_advanced=False))
             if preset.units:
                 yield self._section("units", "Control Units", self._units(preset))
+            if wants_objects(preset):
+                yield self._section("objects", "Objects", self._objects(preset))
         yield self._section("capture", "Capture", self._capture())
         yield self._section("results", "Results", self._results())
         yield self._section("projection", "Projection", self._projection(), is_folded=True)
@@ -181,7 +189,7 @@ class StudioPanel:
 
     def _controls(self, preset: Preset, is_advanced: bool) -> Iterator[Item]:
         for control in preset.controls:
-            is_elsewhere = control.name in preset.unit_controls or control.name in FIRST
+            is_elsewhere = control.name in preset.unit_controls | {*FIRST, OBJECTS}
             if is_elsewhere or not is_shown(control) or control.advanced != is_advanced:
                 continue
             yield self._control(preset, control)
@@ -208,6 +216,17 @@ class StudioPanel:
             if control is not None:
                 yield self._control(preset, control, label)
         yield from self._pictures(unit.map)
+
+    def _objects(self, preset: Preset) -> Iterator[Item]:
+        control = preset.find(OBJECTS)
+        assert control is not None
+        yield self._control(preset, control)
+        names = self._recent("names", lambda: names_in_lines(self._studio.editor.eye))
+        choices = (("", "Add a name…"), *((name, name) for name in names[:MOST_NAMES]))
+        yield Choice(
+            "name", "Names", "", choices, "Actors, folders of the outliner, and materials of the level"
+        )
+        yield self._button("add_selected")
 
     def _capture(self) -> Iterator[Item]:
         yield self._setting("source")
@@ -327,6 +346,8 @@ class StudioPanel:
         elif kind == "word" and value:
             text = str(self._choices.value(self._choices.preset, "prompt"))
             self._choices.set_value("prompt", with_word(text, str(value)))
+        elif kind == "name" and value:
+            bind(self._choices, [str(value)])
         elif (kind, name) == ("setting", "preset"):
             self._choices.choose(str(value))
         elif kind == "setting":
@@ -346,6 +367,7 @@ class StudioPanel:
             "live": studio.stop_live if studio.live is not None else studio.start_live,
             "keep_live": studio.keep_live,
             "show_maps": studio.show_maps,
+            "add_selected": lambda: bind_selected(self._choices, studio.editor.eye),
             "diagnose": studio.diagnose,
             "free_memory": lambda: studio.session.free(),
             "dismiss": studio.dismiss,
@@ -413,7 +435,7 @@ class StudioPanel:
             return Choice(
                 name, label, value, tuple((choice, choice) for choice in control.choices), control.help
             )
-        return Entry(name, label, value, control.help, is_multiline=control.name in FIRST)
+        return Entry(name, label, value, control.help, is_multiline=control.name in (*FIRST, OBJECTS))
 
 
 def setting_item(name: str, choices: Choices) -> Item:
