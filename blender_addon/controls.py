@@ -19,6 +19,8 @@ from ._bridge.errors import BridgeError
 from ._bridge.host.preset import FROM_CAPTURE, FROM_SCENE, FROM_SHOT, Control, Preset, Unit
 from ._bridge.host.prompt_words import suggestions
 from ._bridge.host.recipe import LARGEST_SEED as LARGEST
+from ._bridge.host.recipe import PROMPT
+from .model_words import known
 from .properties import Settings
 
 LONGEST_NAME = 24
@@ -104,6 +106,19 @@ def attribute_of(name: str) -> str:
     return f"p_{plain}" if plain == name else f"p_{plain}_{zlib.crc32(name.encode()):08x}"
 
 
+def models_of(group: Any, preset: Preset) -> list[tuple[str, str]]:
+    """Return kind and name of the models that a preset's values name."""
+    chosen = (control for control in preset.controls if control.type == "model" and _is_shown(control))
+    return [(control.folder, getattr(group, attribute_of(control.name))) for control in chosen]
+
+
+def words_of(group: Any, preset: Preset) -> list[str]:
+    """Return the words that the prompt's model knows: those of the preset, and what calls each model."""
+    prompt = preset.find(PROMPT)
+    choices = prompt.choices if prompt is not None else ()
+    return list(dict.fromkeys((*known.words(models_of(group, preset)), *choices)))
+
+
 def use_attribute_of(unit: Unit) -> str:
     """Return the attribute that says whether a unit is used."""
     return f"use_{attribute_of(unit.name)}"
@@ -175,7 +190,7 @@ def _is_shown(control: Control) -> bool:
 def _properties(preset: Preset) -> dict[str, Any]:
     weights = {unit.weight for unit in preset.units}
     found = {
-        attribute_of(control.name): _property(control, control.name in weights)
+        attribute_of(control.name): _property(preset, control, control.name in weights)
         for control in preset.controls
         if _is_shown(control)
     }
@@ -189,10 +204,11 @@ def _properties(preset: Preset) -> dict[str, Any]:
     return found
 
 
-def _property(control: Control, is_weight: bool) -> Any:
+def _property(preset: Preset, control: Control, is_weight: bool) -> Any:
     about = {"name": control.label, "description": control.help}
     if control.type == "text":
-        return StringProperty(**about, default=control.default, **_search(control.choices))
+        offered = _search(preset, control) if control.choices or control.name == PROMPT else {}
+        return StringProperty(**about, default=control.default, **offered)
     if control.type == "boolean":
         return BoolProperty(**about, default=control.default)
     if control.type == "integer":
@@ -215,13 +231,12 @@ def _property(control: Control, is_weight: bool) -> Any:
     return EnumProperty(**about, items=_items(choices), default=default)
 
 
-def _search(words: tuple[str, ...]) -> dict[str, Any]:
+def _search(preset: Preset, control: Control) -> dict[str, Any]:
     """Return the arguments that offer a model's words while a text is typed; any other text stands, too."""
-    if not words:
-        return {}
 
     def search(group: bpy.types.PropertyGroup, context: bpy.types.Context, typed: str) -> list[str]:
-        return suggestions(typed, words)
+        is_prompt = control.name == PROMPT
+        return suggestions(typed, words_of(group, preset) if is_prompt else control.choices)
 
     return {"search": search, "search_options": {"SUGGESTION"}}
 

@@ -73,10 +73,11 @@ class ModelList(bpy.types.UIList):
     def draw_item(
         self, context, layout, data, item, icon, active_data, active_property, index=0, flag=0
     ) -> None:
-        """Draw a model with its family and size."""
+        """Draw a model with its family; a sidebar is narrow, and the box below says the rest."""
         card = next((card for card in _shelf().cards if card.name == item.name), None)
-        words = card.words if card is not None else ""
-        layout.label(text=f"{item.name.removesuffix('.safetensors')}  {words}", icon=_icon_of(card))
+        row = layout.split(factor=0.76)
+        row.label(text=item.name.removesuffix(".safetensors"), icon=_icon_of(card))
+        row.label(text=card.short_family if card is not None else "")
 
     def filter_items(self, context, data, name) -> tuple[list[int], list[int]]:
         """Show what holds the words that are looked for, in name, title, family or trigger words."""
@@ -176,7 +177,7 @@ def _draw_card(layout: bpy.types.UILayout, context: bpy.types.Context, card: Mod
     if card.fault:
         draw_text(layout, context, f"Cannot be used: {card.fault}", "ERROR")
     if card.triggers:
-        layout.label(text="Trigger words, to put into the prompt:")
+        layout.label(text="Trigger words:")
         flow = layout.grid_flow(columns=2, even_columns=True, align=True)
         for word in card.triggers[:MOST_TRIGGERS]:
             flow.operator("framebridge.add_word", text=word).word = word
@@ -192,7 +193,7 @@ def _draw_found(layout: bpy.types.UILayout, context: bpy.types.Context, shelf: S
 
 
 def _icon_of(card: ModelCard | None) -> str:
-    return "ERROR" if card is not None and card.fault else "FILE_3D"
+    return "ERROR" if card is not None and card.fault else "NONE"
 
 
 def _searched(name: str, card: ModelCard | None) -> str:

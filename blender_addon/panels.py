@@ -10,9 +10,18 @@ from ._bridge.host.objects import wants_objects
 from ._bridge.host.preset import FROM_CAPTURE, FROM_SCENE, FROM_SHOT, Control, Preset
 from ._bridge.host.recipe import has_word
 from ._bridge.host.words import sentence
-from .controls import attribute_of, preset_of, presets, use_attribute_of, values_of
+from .controls import (
+    attribute_of,
+    models_of,
+    preset_of,
+    presets,
+    use_attribute_of,
+    values_of,
+    words_of,
+)
 from .drawing import draw_progress as _draw_progress
 from .drawing import draw_text as _draw_text
+from .model_words import known
 from .objects import Bound
 from .preferences import may_go_online
 from .prompt_menus import draw_batch
@@ -61,6 +70,9 @@ class _Main(_Panel):
         if preset is not None:
             _draw_preset(layout, context, settings, preset)
         _draw_generate(layout)
+        drawn = drawn_text(settings, preset, context.scene) if preset is not None else ""
+        if drawn:
+            _draw_text(layout, context, f"Drawn: {drawn}", "FILE_TEXT")
         preview = studio().thumbnails.icon("preview")
         if preview and not _shows_overlay(context):
             layout.template_icon(preview, scale=8.0)
@@ -343,9 +355,10 @@ class Words(bpy.types.Menu):
         control = preset.find("prompt") if preset is not None else None
         if control is None:
             return
-        prompt = getattr(values_of(settings, preset), attribute_of("prompt"))
-        flow = self.layout.grid_flow(columns=1 + len(control.choices) // WORDS_PER_COLUMN, even_columns=True)
-        for word in control.choices[:MOST_WORDS]:
+        group = values_of(settings, preset)
+        prompt, words = getattr(group, attribute_of("prompt")), words_of(group, preset)
+        flow = self.layout.grid_flow(columns=1 + len(words) // WORDS_PER_COLUMN, even_columns=True)
+        for word in words[:MOST_WORDS]:
             icon = "CHECKMARK" if has_word(prompt, word) else "BLANK1"
             flow.operator("framebridge.add_word", text=word, icon=icon).word = word
 
@@ -440,13 +453,13 @@ def _draw_preset(
     layout.menu("FRAMEBRIDGE_MT_presets", text=preset.title, icon="PRESET")
     if settings.preset_digest and settings.preset_digest != preset.digest:
         _draw_text(layout, context, "This preset has changed since its values were set: check them.", "INFO")
-    _draw_prompts(layout, context, settings, preset)
+    _draw_prompts(layout, settings, preset)
 
 
-def _draw_prompts(
-    layout: bpy.types.UILayout, context: bpy.types.Context, settings: Settings, preset: Preset
-) -> None:
+def _draw_prompts(layout: bpy.types.UILayout, settings: Settings, preset: Preset) -> None:
     group = values_of(settings, preset)
+    if studio().link.is_ready:
+        known.want(studio().link.session, models_of(group, preset))
     column = layout.column(align=True)
     for name, icon in (("prompt", "OUTLINER_OB_FONT"), ("negative_prompt", "REMOVE")):
         control = preset.find(name)
@@ -458,11 +471,8 @@ def _draw_prompts(
             row.menu("FRAMEBRIDGE_MT_prompt_history", text="", icon="TIME")
         else:
             row.menu("FRAMEBRIDGE_MT_negatives", text="", icon="PRESET")
-        if name == "prompt" and control.choices:
+        if name == "prompt" and words_of(group, preset):
             row.menu("FRAMEBRIDGE_MT_words", text="", icon="DOWNARROW_HLT")
-    drawn = drawn_text(settings, preset, context.scene) if preset.find("prompt") else ""
-    if drawn:
-        _draw_text(layout, context, f"Drawn: {drawn}", "FILE_TEXT")
     if preset.find("strength") is not None:
         layout.prop(group, attribute_of("strength"), slider=True)
 

@@ -41,6 +41,8 @@ def lines_of(settings: Settings) -> list[Line]:
 def drawn_text(settings: Settings, preset: Preset, scene: bpy.types.Scene) -> str:
     """Return what the panel's dynamic prompt became in the result that is looked at, if it did."""
     image = display.looked_at(scene)
+    if preset.find(PROMPT) is None:
+        return ""
     typed = getattr(values_of(settings, preset), attribute_of(PROMPT))
     if image is None or ("{" not in typed and "__" not in typed):
         return ""

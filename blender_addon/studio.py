@@ -38,6 +38,7 @@ from .capture import Capturer
 from .controls import offer
 from .diagnosis import BlenderTrial
 from .live import LiveView
+from .model_words import known
 from .overlay import Overlay
 from .picture import Picture, keep
 from .preferences import locator
@@ -185,6 +186,7 @@ class Studio:
         self.link.receive(message)
         self.shelf.receive(message)
         self.negatives.receive(message)
+        known.receive(message)
         if self.live is not None:
             self.live.receive(message)
         if self.diagnosis is not None:

@@ -64,7 +64,7 @@ def pull(
     if plans:
         _ask(plans, agrees)
     for plan in plans:
-        _fetch(console, Puller(planner.web({})), plan)
+        _fetch(console, Puller(planner.web(plan.keys)), plan)
     if as_json:
         print(json.dumps([{**plan.to_json(), "plan": ""} for plan in plans], indent=2, ensure_ascii=False))
 

@@ -5,10 +5,13 @@ Files are read and sources asked in threads; what takes long holds up nobody.
 
 import asyncio
 import base64
+import contextlib
+import functools
 import json
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bridge.builtin import expand_preset, model_folder
 from bridge.daemon.settings import Settings, data_folder
@@ -44,6 +47,8 @@ from bridge.protocol import (
     VerifyModel,
     encode,
 )
+
+Answered = TypeVar("Answered")
 
 MOST_LIST_BYTES = 3 * 1024 * 1024
 """Of the cards in one answer; a message takes 4 MiB of JSON."""
@@ -93,7 +98,7 @@ class ModelDesk:
         self._pulls.close()
 
     async def _list(self, message: ListModels) -> Answer:
-        found = await asyncio.to_thread(lambda: list(cards(self._catalogue, message.folder)))
+        found = await _apart(lambda: list(cards(self._catalogue, message.folder)))
         listed, size = [], 0
         for each in found:
             entry = _short(each)
@@ -104,7 +109,7 @@ class ModelDesk:
         return Answer(message.request, {"models": listed, "left_out": len(found) - len(listed)})
 
     async def _info(self, message: ModelInfo) -> Answer:
-        return Answer(message.request, await asyncio.to_thread(self._known, message.folder, message.name))
+        return Answer(message.request, await _apart(self._known, message.folder, message.name))
 
     def _known(self, folder: str, name: str) -> Mapping[str, Any]:
         found = card(self._catalogue, folder, name)
@@ -115,7 +120,7 @@ class ModelDesk:
         return {"model": found.to_json(), "thumbnail": base64.b64encode(picture).decode()}
 
     async def _verify(self, message: VerifyModel) -> Answer:
-        verdict = await asyncio.to_thread(verify, self._catalogue, message.folder, message.name)
+        verdict = await _apart(verify, self._catalogue, message.folder, message.name)
         return Answer(message.request, {"verdict": verdict.to_json()})
 
     async def _lacking(self, message: LackingModels) -> Answer:
@@ -123,20 +128,18 @@ class ModelDesk:
         if message.preset:
             workflow = expand_preset(message.preset, message.values)
         definitions = await self._service.definitions()
-        found = await asyncio.to_thread(
-            lacking_models, workflow, definitions, self._catalogue, message.editor
-        )
+        found = await _apart(lacking_models, workflow, definitions, self._catalogue, message.editor)
         return Answer(message.request, {"lacking": [each.to_json() for each in found]})
 
     async def _add_folder(self, message: AddFolder) -> Answer:
         folder = folder_at(Path(message.path))
-        await asyncio.to_thread(register, registry_file(), folder)
-        count = await asyncio.to_thread(count_models, folder)
+        await _apart(register, registry_file(), folder)
+        count = await _apart(count_models, folder)
         return Answer(message.request, {"path": str(folder.path), "models": count})
 
     async def _plan(self, message: PlanPull) -> Answer:
         choices = Choices(message.folder, message.name, message.sha256)
-        plan = await asyncio.to_thread(self._pulls.plan, message.source, choices)
+        plan = await _apart(self._pulls.plan, message.source, choices)
         return Answer(message.request, plan.to_json())
 
     async def _pull(self, message: Pull) -> Answer:
@@ -160,6 +163,27 @@ class ModelDesk:
         """Pass on how a pull stands; called from its thread."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._service.tell_all, _state(status))
+
+
+async def _apart(function: Callable[..., Answered], *arguments: Any) -> Answered:
+    """Call a function in a thread of its own, which nobody waits for when the daemon leaves."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Answered] = loop.create_future()
+
+    def settle(end: Callable[[], None]) -> None:
+        if not future.done():  # else whoever asked is gone
+            end()
+
+    def work() -> None:
+        try:
+            end = functools.partial(future.set_result, function(*arguments))
+        except Exception as error:  # raised again where it is awaited
+            end = functools.partial(future.set_exception, error)
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(settle, end)
+
+    threading.Thread(target=work, name="models", daemon=True).start()
+    return await future
 
 
 def _state(status: PullStatus) -> PullState:

@@ -175,13 +175,12 @@ class Partial:
 
 
 def _sync_folder(folder: Path) -> None:
-    if sys.platform == "win32":  # pragma: no cover
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    if sys.platform != "win32":  # which brings a new name to the disk by itself
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def cannot_write(plan: Plan, error: OSError) -> BridgeError:

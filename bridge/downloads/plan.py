@@ -9,7 +9,7 @@
 import hashlib
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,7 @@ class Plan:
         notes: What is said about it.
         partial_bytes: What is here already from a pull that was cut.
         free_bytes: On the disk.
+        keys: That came with the address, by host.
     """
 
     id: str
@@ -77,6 +78,7 @@ class Plan:
     notes: Notes
     partial_bytes: int
     free_bytes: int
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -130,7 +132,7 @@ class Planner:
     """
 
     def __init__(
-        self, web: Callable[[dict[str, str]], Web], root: Path, free_bytes: FreeBytes | None = None
+        self, web: Callable[[Mapping[str, str]], Web], root: Path, free_bytes: FreeBytes | None = None
     ) -> None:
         self.free_bytes = free_bytes or free_space
         self.web = web
@@ -149,7 +151,8 @@ class Planner:
         choices = choices or Choices()
         _check(choices)
         wanted = read_source(source)
-        web = self.web(_keys_in(wanted.place))
+        keys = _keys_in(wanted.place)
+        web = self.web(keys)
         offer = ask(web, wanted)
         reply = web.open(offer.url)
         try:
@@ -176,6 +179,7 @@ class Planner:
             notes,
             _size_of(partial_of(target)),
             self.free_bytes(target.parent),
+            keys,
         )
         raise_if_there(plan)
         raise_if_too_large(plan)

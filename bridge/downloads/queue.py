@@ -6,12 +6,13 @@
 4. When the daemon leaves, what is fetched is kept for the next time.
 """
 
+import contextlib
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from queue import Empty, SimpleQueue
 
 from bridge.downloads.plan import Choices, Plan, Planner
 from bridge.downloads.pull import Paused, Progress, Puller, cancelled
@@ -19,6 +20,7 @@ from bridge.errors import BridgeError, Problem, problem_of
 
 MOST_PLANS = 64
 MOST_WAITING = 32
+CLOSE_S = 1.0
 TELL_S = 0.2
 """Between two words about the progress of a pull."""
 
@@ -74,7 +76,8 @@ class Pulls:
         self._unwanted: set[str] = set()
         self._is_closing = False
         self._told_at = 0.0
-        self._threads = ThreadPoolExecutor(1, thread_name_prefix="pull")
+        self._waiting: SimpleQueue[Plan] = SimpleQueue()
+        self._thread: threading.Thread | None = None
 
     @property
     def statuses(self) -> tuple[PullStatus, ...]:
@@ -128,7 +131,11 @@ class Pulls:
             self._statuses[plan.id] = status
             self._unwanted.discard(plan.id)
         self._tell(status)
-        self._threads.submit(self._pull, plan)
+        self._waiting.put(plan)
+        if self._thread is None:
+            # As a daemon thread: a server that is silent must not hold up the end of the process.
+            self._thread = threading.Thread(target=self._work, name="pulls", daemon=True)
+            self._thread.start()
         return status
 
     def cancel(self, plan_id: str) -> bool:
@@ -141,16 +148,21 @@ class Pulls:
         return True
 
     def close(self) -> None:
-        """End, within seconds; what is here already is kept."""
+        """End, within a second; what is here already is kept."""
         self._is_closing = True
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        if self._thread is not None:
+            self._thread.join(CLOSE_S)
+
+    def _work(self) -> None:
+        while not self._is_closing:
+            with contextlib.suppress(Empty):
+                self._pull(self._waiting.get(timeout=CLOSE_S / 2))
 
     def _pull(self, plan: Plan) -> None:
         try:
             self._watch(plan, Progress("pulling", plan.partial_bytes, plan.bytes))
-            Puller(self._planner.web({}), self._planner.free_bytes).pull(
-                plan, lambda progress: self._watch(plan, progress)
-            )
+            puller = Puller(self._planner.web(plan.keys), self._planner.free_bytes)
+            puller.pull(plan, lambda progress: self._watch(plan, progress))
             self._change(plan, state="done", done=plan.bytes)
         except BridgeError as error:
             state = "cancelled" if error.code == "cancelled" else "failed"

@@ -50,9 +50,9 @@ class ModelCard:
     has_thumbnail: bool = False
 
     @property
-    def words(self) -> str:
-        """Family and size, for a line of a list."""
-        return f"{self.family or UNKNOWN}, {size_words(self.bytes)}" if not self.fault else self.fault
+    def short_family(self) -> str:
+        """What it was made for, for a narrow column: ``SD 1``, ``SDXL``."""
+        return self.family.replace("Stable Diffusion", "SD").removesuffix(".x")
 
     @property
     def lines(self) -> tuple[tuple[str, str], ...]:

@@ -47,6 +47,7 @@ class Control:
     choices: tuple[str, ...] = ()
     help: str = ""
     advanced: bool = False
+    folder: str = ""
 
 
 @dataclass(frozen=True)
@@ -175,9 +176,10 @@ def _control(entry: Mapping[str, Any]) -> Control:
     control = Control(**{**known, "choices": tuple(str(choice) for choice in known.get("choices", ()))})
     if control.type not in CONTROL_TYPES:
         raise ValueError(f"control {control.name} has the unknown type {control.type}")
-    for text in (control.name, control.label, control.help, *control.choices):
+    may_be_empty = control.help, control.folder
+    for text in (control.name, control.label, *may_be_empty, *control.choices):
         is_text = isinstance(text, str) and "\0" not in text and len(text) <= LONGEST_TEXT
-        if not is_text or (not text and text is not control.help):
+        if not is_text or (not text and text not in may_be_empty):
             raise ValueError(f"control {control.name!r} has a name, label or choice that is no text")
     for number in (control.minimum, control.maximum, control.step):
         if number is not None and (isinstance(number, bool) or not isinstance(number, int | float)):

@@ -35,12 +35,12 @@ MODEL_ACTIONS = {
     "refresh": ("Look Again", "Look into the folders of models again"),
     "plan": ("Look Up", "See what this address holds, its size and its licence, before anything is got"),
     "agree": (
-        "Get",
+        "Get This Model",
         "Get this model, under its licence; it is checked, and nothing is overwritten",
     ),
     "decline": ("Not Now", "Do not get it, and take this message away"),
     "cancel": ("Stop", "Stop getting this model; nothing of it is kept"),
-    "lacking": ("What Does This Preset Lack?", "See which models this preset needs that are not installed"),
+    "lacking": ("What Is Lacking?", "See which models this preset needs that are not installed"),
     "add_folder": ("Use These", "Use the models of this folder from now on; they stay where they are"),
 }
 """Label and help of what buttons do, alike in every host."""

@@ -168,8 +168,10 @@ def _section(file: Path, section: Mapping[str, Any]) -> ModelFolder:
 
 def _drives() -> tuple[Path, ...]:
     if sys.platform == "win32":  # pragma: no cover
-        return tuple(Path(f"{letter}:/") for letter in "CDEFGH" if os.path.exists(f"{letter}:/"))
-    return (Path("/opt"), Path("/workspace"))
+        names = [f"{letter}:/" for letter in "CDEFGH"]
+    else:
+        names = ["/opt", "/workspace"]
+    return tuple(Path(name) for name in names if os.path.exists(name))
 
 
 def _real(path: Path) -> Path:

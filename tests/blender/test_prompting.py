@@ -58,3 +58,9 @@ def test_negative_presets_are_the_daemons_and_ones_own(prompting):
     assert found["own"] == {"Mine": "grey, dull"}
     assert "needs a name" in found["nameless"]
     assert found["left"] == {}
+
+
+def test_trigger_words_of_the_chosen_model_are_offered(prompting):
+    found = prompting["words"]
+    assert ["checkpoints", "own.safetensors"] in found["models"]
+    assert found["words"][:2] == ["inkwash", "brush"]

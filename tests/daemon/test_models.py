@@ -1,15 +1,17 @@
 """What a daemon answers about models, over its socket; sources are a server of this machine."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import bridge
 from bridge.client import Client
 from bridge.daemon import Daemon, Settings
-from bridge.errors import BridgeError, WorkflowError
+from bridge.errors import BridgeError
 from bridge.protocol import (
     AddFolder,
     CancelPull,
@@ -164,7 +166,18 @@ async def test_what_takes_long_does_not_hold_up_the_rest(client: Client, site: S
     assert (await slow)["bytes"] == len(DATA)
 
 
-async def test_lacking_models_need_the_nodes(client: Client) -> None:
-    workflow = {"1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "none.safetensors"}}}
-    with pytest.raises((BridgeError, WorkflowError)):
-        await ask(client, LackingModels, workflow)
+async def test_what_a_workflow_lacks_is_named_with_its_source(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = str(Path(bridge.__file__).parents[1])
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([root, str(Path(__file__).parent)]))
+    inputs = {"image": "x.png", "checkpoint": "sd_xl_base_1.0.safetensors"}
+    async with Daemon(Settings(port=0, bootstrap="fake_library:load")):
+        with Client() as client:
+            await asyncio.to_thread(client.wait_ready)
+            found = await ask(client, LackingModels, {"7": {"class_type": "Load", "inputs": inputs}})
+            of_preset = await ask(client, LackingModels, preset="stylize")
+    assert [(each["node_id"], each["input"], each["source"]) for each in found["lacking"]] == [
+        ("7", "checkpoint", "sdxl")
+    ]
+    assert of_preset["lacking"] == []

@@ -192,7 +192,25 @@ def test_a_token_in_the_address_is_sent_and_not_kept(kit: Kit, site: Site) -> No
     civitai(site)
     plan = kit.planner.plan("https://civitai.com/api/download/models/55?token=secret")
     assert site.requests[-1].headers["authorization"] == "Bearer secret"
-    assert "secret" not in repr(plan)
+    assert "secret" not in repr(plan) + str(plan.to_json())
+    kit.puller(credentials(plan.keys)).pull(plan)
+    assert site.requests[-1].headers["authorization"] == "Bearer secret"
+    assert not any("secret" in path.read_text("latin-1") for path in kit.root.rglob("*.json"))
+
+
+def test_a_download_link_chooses_among_the_files(kit: Kit, site: Site) -> None:
+    files = [
+        {"name": f"{size}.safetensors", "type": "Model", "metadata": {"format": "SafeTensor", "size": size}}
+        for size in ("full", "pruned")
+    ]
+    site.put("https://civitai.com/api/v1/model-versions/55", as_json({"id": 55, "files": files}))
+    query = "?format=SafeTensor&size=pruned&type=Model"
+    site.put(f"https://civitai.com/api/download/models/55{query}", whole(DATA))
+    plan = kit.planner.plan(f"https://civitai.com/api/download/models/55{query}")
+    assert plan.name == "pruned.safetensors"
+    assert plan.notes.source == "civitai:55", "its page is not known"
+    site.put("https://civitai.com/api/download/models/55", whole(DATA))
+    assert kit.planner.plan("civitai:55").name == "full.safetensors", "the first, where none is the main one"
 
 
 def test_a_version_of_pickles_alone_is_refused(kit: Kit, site: Site) -> None:

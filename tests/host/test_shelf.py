@@ -85,7 +85,8 @@ def test_nothing_is_asked_until_somebody_looks(shelf: Shelf) -> None:
 
 def test_models_are_listed_with_family_and_size(shelf: Shelf) -> None:
     ready(shelf, CARD)
-    assert shelf.cards[0].words == "SDXL, 135 MB"
+    assert shelf.cards[0].short_family == "SDXL"
+    assert model_cards.card_of({**CARD, "family": "Stable Diffusion 1.x"}).short_family == "SD 1"
     lines = dict(shelf.cards[0].lines)
     assert lines == {"Made for": "SDXL", "Size": "135 MB", "Licence": "MIT", "By": "unknown"}
 
@@ -187,6 +188,14 @@ def test_found_folders_and_pulls_under_way_are_learnt(shelf: Shelf, link: Link) 
     answer(shelf, {"path": "/c", "models": 12})
     assert shelf.found == ()
     assert link.asked_again == 1
+
+
+def test_nothing_is_agreed_to_without_a_plan(shelf: Shelf) -> None:
+    ready(shelf)
+    count = len(sent(shelf))
+    shelf.agree()
+    assert len(sent(shelf)) == count
+    shelf.receive(protocol.Answer("somebody else's", {}))
 
 
 def test_without_a_connection_it_says_so(shelf: Shelf) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,19 @@ def test_nothing_is_overwritten(write: Write, tmp_path: Path) -> None:
 def test_a_link_takes_no_room(write: Write, tmp_path: Path) -> None:
     source = write("Downloads/a.safetensors", shapes=VAE)
     assert os.path.samefile(add_file(source, tmp_path / "models", links=True), source)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no hard link is made there")
+def test_a_disk_without_links_takes_files_too(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(source: Path, target: Path) -> None:
+        raise PermissionError("links are not known here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    source = write("Downloads/a.safetensors", shapes=VAE)
+    assert add_file(source, tmp_path / "models").read_bytes() == source.read_bytes()
+    assert not list(tmp_path.rglob("*.partial"))
 
 
 def test_what_holds_something_unknown_needs_a_word_from_the_user(write: Write, tmp_path: Path) -> None:

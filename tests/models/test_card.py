@@ -157,10 +157,9 @@ def test_a_header_is_read_once_for_each_version_of_a_file(
     def fail(path: Path) -> None:
         raise AssertionError("it was read again")
 
-    monkeypatch.setattr(sys.modules["bridge.models.card"], "read_header", fail)
-    assert only(tmp_path).notes.title == "One"
-    monkeypatch.undo()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.modules["bridge.models.card"], "read_header", fail)
+        assert only(tmp_path).notes.title == "One"
     path.write_bytes(pack({"__metadata__": {"modelspec.title": "Another"}}))
     assert only(tmp_path).notes.title == "Another"
 

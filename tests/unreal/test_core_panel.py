@@ -149,6 +149,21 @@ def test_words_go_into_the_prompt_and_out_again(panel, connected):  # noqa: F811
     assert connected.choices.recipe.values["prompt"] == "a house"
 
 
+def test_last_prompts_and_negative_presets_are_put_in(panel, connected):  # noqa: F811
+    connected.book.remember("a {red|blue} house")
+    connected.book.keep_negative("Mine", "grey, dull")
+    wait(connected, lambda: connected.negatives.found)
+    offered = {item.name: dict(item.choices) for item in kinds(panel, "Choice")}
+    assert offered["past"]["a {red|blue} house"] == "a {red|blue} house"
+    assert offered["negative"]["grey, dull"] == "Mine"
+    assert "Photo (SDXL)" in offered["negative"].values()
+    panel.set("past", "a {red|blue} house")
+    panel.set("negative", "grey, dull")
+    assert connected.choices.recipe.values["prompt"] == "a {red|blue} house"
+    assert connected.choices.recipe.values["negative_prompt"] == "grey, dull"
+    assert connected.choices.recipe.dynamic == ("prompt",)
+
+
 def test_folded_sections_hold_nothing_and_open_again(panel, connected):  # noqa: F811
     panel.set("fold:capture", False)
     assert "setting:source" not in names(panel)

@@ -76,6 +76,15 @@ def generated(studio: Any) -> Any:
 # ---- pictures ------------------------------------------------------------------------------------
 
 
+def test_a_dynamic_prompt_is_kept_as_it_was_drawn(connected):
+    connected.choices.set_value("prompt", "{clay|clay} night")
+    kept = generated(connected)
+    recipe = json.loads(kept.recipe)
+    assert recipe["values"]["prompt"] == "clay night"
+    assert recipe["templates"] == {"prompt": "{clay|clay} night"}
+    assert connected.book.prompts[0] == "{clay|clay} night"
+
+
 def test_a_picture_is_kept_with_what_it_was_made_of_and_placed(connected):
     connected.choices.set_value("prompt", "neon")
     connected.choices.set_value("seed", 7)

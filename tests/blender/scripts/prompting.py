@@ -2,6 +2,7 @@
 
 import json
 import os
+import struct
 from pathlib import Path
 
 import bpy
@@ -9,6 +10,7 @@ import framebridge
 import scenes
 from framebridge import controls, display, prompts
 from framebridge._bridge.host.png import read_texts
+from framebridge.model_words import known
 from framebridge.studio import studio
 from harness import REQUEST, report
 
@@ -140,6 +142,24 @@ def negatives() -> dict:
     }
 
 
+def words() -> dict:
+    """What calls a model of the artist's own is offered with the preset's words."""
+    header = json.dumps({"a": {"dtype": "F16", "shape": [1], "data_offsets": [0, 2]}}).encode()
+    folder = HOME / "models" / "checkpoints"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "own.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + b"\0\0")
+    (folder / "own.json").write_text(json.dumps({"activation text": "inkwash, brush"}))
+    OPS.disconnect()
+    prepare()
+    OPS.choose_preset(preset="stylize-sd15")
+    values().p_checkpoint = "own.safetensors"
+    preset = controls.preset_of(scene().framebridge)
+    wanted = controls.models_of(values(), preset)
+    known.want(studio().link.session, wanted)
+    studio().wait(lambda: known.words(wanted))
+    return {"models": wanted, "words": controls.words_of(values(), preset)}
+
+
 def refused(act) -> str:
     try:
         act()
@@ -166,4 +186,4 @@ def values():
 
 
 framebridge.register()
-report(dynamic, batch, refusals, history, negatives)
+report(dynamic, batch, refusals, history, negatives, words)

@@ -251,7 +251,7 @@ class Choices:
             control.name: self.value(preset, control.name) for control in preset.controls if is_shown(control)
         }
         values |= {unit.weight: 0.0 for unit in preset.units if not self.is_used(unit)}
-        return Recipe(preset.name, values, preset.digest)
+        return Recipe(preset.name, values, preset.digest).with_dynamic()
 
     def use_again(self, recipe: Recipe) -> list[str]:
         """Ask for what a recipe says.

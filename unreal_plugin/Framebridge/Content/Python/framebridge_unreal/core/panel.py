@@ -11,7 +11,7 @@ from .._bridge.errors import BridgeError, Problem
 from .._bridge.host import daemon_choice, maps
 from .._bridge.host.objects import wants_objects
 from .._bridge.host.preset import OBJECTS, Control, Preset, Unit
-from .._bridge.host.recipe import has_word, recipe_from_json, with_word
+from .._bridge.host.recipe import NEGATIVE, PROMPT, has_word, recipe_from_json, with_word
 from .._bridge.host.settings import ACTIONS as SHARED_ACTIONS
 from .._bridge.host.words import sentence, summary_of
 from .axes import view_from_json
@@ -46,6 +46,9 @@ MOST_RESULTS = 50
 
 MOST_NAMES = 500
 """Of a level, in a menu."""
+
+LETTERS = 70
+"""Of a prompt in a menu."""
 
 FIRST = ("prompt", "negative_prompt", "strength")
 """Controls that stand above the others."""
@@ -146,6 +149,22 @@ class StudioPanel:
             text = str(self._choices.value(preset, "prompt"))
             words = ((word, f"✓ {word}" if has_word(text, word) else word) for word in prompt.choices)
             yield Choice("word", "Words", "", (("", "Add a word…"), *words), "Words that the model knows")
+        if prompt is not None:
+            yield from self._offered(preset)
+
+    def _offered(self, preset: Preset) -> Iterator[Item]:
+        """Offer the last prompts, and negative presets."""
+        past = tuple((text, _short(text)) for text in self._studio.book.prompts)
+        if past:
+            yield Choice("past", "Last Prompts", "", (("", "Put back…"), *past), "In all projects")
+        own = tuple((text, title) for title, text in self._studio.book.negatives.items())
+        told = tuple(
+            (entry.text, f"{entry.title} ({entry.family})" if entry.family else entry.title)
+            for entry in self._studio.negatives.found
+        )
+        if preset.find(NEGATIVE) is not None and (own or told):
+            choices = (("", "Choose…"), *own, *told)
+            yield Choice("negative", "Negative", "", choices, "What pictures should not look like")
 
     def _generate(self) -> Iterator[Item]:
         studio = self._studio
@@ -343,17 +362,24 @@ class StudioPanel:
             self._choices.fold(name, not value)
         elif kind == "result":
             self._studio.chosen = str(value)
-        elif kind == "word" and value:
-            text = str(self._choices.value(self._choices.preset, "prompt"))
-            self._choices.set_value("prompt", with_word(text, str(value)))
-        elif kind == "name" and value:
-            bind(self._choices, [str(value)])
+        elif kind in ("word", "name", "past", "negative"):
+            self._put_in(kind, str(value))
         elif (kind, name) == ("setting", "preset"):
             self._choices.choose(str(value))
         elif kind == "setting":
             self._choices.set(name, value)
             if name in ("overlay_opacity", "overlay_split"):
                 self._studio.mix()
+
+    def _put_in(self, kind: str, text: str) -> None:
+        """Take what was chosen from a menu over into a text; its first entry, which is empty, is none."""
+        if kind == "word" and text:
+            prompt = str(self._choices.value(self._choices.preset, PROMPT))
+            self._choices.set_value(PROMPT, with_word(prompt, text))
+        elif kind == "name" and text:
+            bind(self._choices, [text])
+        elif text:
+            self._choices.set_value(PROMPT if kind == "past" else NEGATIVE, text)
 
     @property
     def _actions(self) -> dict[str, Callable[[], object]]:
@@ -481,3 +507,7 @@ _DAEMON = (
     ("address", "Address", daemon_choice.ADDRESS),
     ("token", "Token", daemon_choice.TOKEN),
 )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LETTERS else f"{text[: LETTERS - 1]}…"

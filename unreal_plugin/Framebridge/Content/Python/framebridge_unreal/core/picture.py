@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .._bridge import protocol
 from .._bridge.errors import BridgeError, Problem
 from .._bridge.host.objects import bindings_of
-from .._bridge.host.recipe import sized
+from .._bridge.host.recipe import PROMPT, sized
 from .._bridge.host.tasks import Task
 from .._bridge.host.words import NO_PICTURE, oddity, progress_of, sentence
 from .capture import frame_of
@@ -48,6 +48,10 @@ class Picture:
         self._pictures: list[protocol.Plane] = []
         self._task = studio.tasks.add(Task(request, on_end=self._painted, on_preview=self._show_preview))
         choices.advance_seed()
+        try:
+            studio.book.remember(str(choices.recipe.values.get(PROMPT, "")))
+        except BridgeError as error:
+            self.notice = error.message
 
     @property
     def progress(self) -> tuple[float, str]:
@@ -77,6 +81,7 @@ class Picture:
             self._end(NO_PICTURE)
         else:
             self.notice = sentence(task.warnings[0]) if task.warnings else ""
+            self._recipe = self._recipe.drawn(task.texts)
             self._pictures = task.pictures
             self.tick()
 

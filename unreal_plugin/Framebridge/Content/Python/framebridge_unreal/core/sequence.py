@@ -312,7 +312,7 @@ class Sequence:
         elif not task.pictures:
             raise _of_frame(number, NO_PICTURE)
         else:
-            texts = {RECIPE_TEXT: recipe.to_json(), **self._shot.text}
+            texts = {RECIPE_TEXT: recipe.drawn(task.texts).to_json(), **self._shot.text}
             self._pictures[number] = png_of_picture(task.pictures[0], texts)
             while self._under_way and self._under_way[0] in self._pictures:
                 self._keep(self._under_way.pop(0))

@@ -19,6 +19,8 @@ from .._bridge.host.diagnosis import Diagnosis
 from .._bridge.host.errand import Errand
 from .._bridge.host.faults import FaultLog
 from .._bridge.host.link import Link
+from .._bridge.host.negatives import Negatives
+from .._bridge.host.prompt_book import PromptBook
 from .._bridge.host.recipe import recipe_from_json
 from .._bridge.host.session import Session
 from .._bridge.host.shot import frames_in
@@ -69,6 +71,7 @@ class Studio:
         self.problem_from = self.faults.problem_from
         self.link = Link(self.choices.locate, self.choices.offer, name="unreal", version=editor.version)
         self.tasks = Tasks()
+        self.book, self.negatives = PromptBook(), Negatives()
         self.gallery = Gallery(editor.saved_folder / "Preview")
         self.is_looked_at = False
         self.problem: Problem | None = None
@@ -155,6 +158,8 @@ class Studio:
     def _tick(self) -> None:
         if self.link.session is not None:
             self.link.tick()
+            if self.link.is_ready:
+                self.negatives.tick(self.link.session)
             for message in self.link.session.pump(BUDGET_S):
                 self._receive(message)
         elif self.is_looked_at and self.link.problem is None:
@@ -170,6 +175,7 @@ class Studio:
 
     def _receive(self, message: protocol.Message) -> None:
         self.link.receive(message)
+        self.negatives.receive(message)
         if self.live is not None:
             self.live.receive(message)
         if self.diagnosis is not None:
