@@ -337,8 +337,7 @@ class Objects(bpy.types.UIList):
         row.prop(item, "is_used", text="")
         name = row.row(align=True)
         name.alert = bool(item.label) and item.item is None
-        missing = f"{item.label} is missing" if item.label else "Choose one below"
-        name.label(text=item.title if item.item is not None else missing, icon=KIND_ICONS[item.kind])
+        name.label(text=item.title or "Choose one below", icon=KIND_ICONS[item.kind])
         row.prop(item, "prompt", text="", emboss=False)
 
 

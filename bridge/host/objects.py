@@ -21,7 +21,7 @@ KINDS = (
 """Value, label and help of what may be bound."""
 
 PAINTS = (
-    ("with", "With the Rest", "Repaint it together with everything else"),
+    ("with", "Together", "Repaint it together with everything else"),
     (
         "only",
         "Only This",
