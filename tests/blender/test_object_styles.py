@@ -4,7 +4,7 @@
 100 objects in true targets of scenes that it was not trained on. The prompts are those whose styles the model
 paints in one step well enough for this judge. Over all eleven styles, each four times, it was 61 % of objects
 with prompts of their own, against 82 % of the same objects in pictures of one style: lava and snow want more
-steps, and the judge, trained on pictures of one style, takes what shines in from beside an object for its own.
+steps, and the judge, trained on pictures of one style, takes what lies beside an object into account.
 """
 
 from dataclasses import replace
