@@ -41,9 +41,9 @@ def window(connected_window: Window) -> Window:
 def test_selected_objects_become_lines(window):
     window.find("Select objects and", nth=0)
     window.run("bpy.ops.framebridge.add_object()")
-    window.run("settings().objects[0].prompt, settings().objects[1].prompt = 'lava', 'neon'")
+    window.run("settings().objects[0].prompt, settings().objects[1].prompt = 'clay', 'neon'")
     window.wait_drawn()
-    for text in ("Head", "Ring", "lava", "Only This", "Keep", "Preview Masks"):
+    for text in ("Head", "Ring", "clay", "Only This", "Keep", "Preview Masks"):
         window.find(text, nth=0)
 
 
@@ -65,6 +65,8 @@ def test_the_preview_shows_which_pixels_a_line_is_about(window):
 
 
 def test_a_picture_is_made_with_the_prompts_of_the_list(window):
+    window.run("settings().p_objects.p_prompt = 'watercolor'")
+    window.run("settings().longest_side = 768")
     window.rest()
     window.click("Generate", nth=0)
     window.wait("len(display.results()) == 1", 180)
