@@ -69,7 +69,7 @@ class _Main(_Panel):
         preset = _preset(settings)
         if preset is not None:
             _draw_preset(layout, context, settings, preset)
-        _draw_generate(layout)
+        _draw_generate(layout, context)
         drawn = drawn_text(settings, preset, context.scene) if preset is not None else ""
         if drawn:
             _draw_text(layout, context, f"Drawn: {drawn}", "FILE_TEXT")
@@ -476,7 +476,7 @@ def _draw_prompts(layout: bpy.types.UILayout, settings: Settings, preset: Preset
         layout.prop(group, attribute_of("strength"), slider=True)
 
 
-def _draw_generate(layout: bpy.types.UILayout) -> None:
+def _draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     row = layout.row(align=True)
     row.scale_y = 1.5
     if studio().is_generating:
@@ -490,7 +490,7 @@ def _draw_generate(layout: bpy.types.UILayout) -> None:
     row.operator("framebridge.live", icon="REC" if live else "PLAY", depress=live is not None)
     if live is not None:
         row.operator("framebridge.keep_live", icon="FILE_TICK")
-        layout.label(text=live.words)
+        _draw_text(layout, context, live.words)
 
 
 def _shows_overlay(context: bpy.types.Context) -> bool:
