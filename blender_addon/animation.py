@@ -33,7 +33,7 @@ from ._bridge.host.shot import (
     sampled,
 )
 from ._bridge.host.tasks import Task
-from ._bridge.host.words import NO_PICTURE
+from ._bridge.host.words import NO_PICTURE, sentence
 from .capture import Capture
 from .controls import preset_of
 from .png import encode_png
@@ -81,7 +81,7 @@ class Animation:
         self.frames = range(scene.frame_start, scene.frame_end + 1, scene.frame_step)
         self.problem: Problem | None = None
         self.is_over = False
-        self.words = ""
+        self.words = self._odd = ""
         self._before = scene.frame_current, scene.frame_subframe
         self._take: tuple[int, Recipe, Take] | None = None
         self._under_way: deque[int] = deque()
@@ -188,6 +188,8 @@ class Animation:
         if self.is_over:
             return
         try:
+            if task.warnings:
+                self._odd = f"Frame {frame}: {sentence(task.warnings[0])}"
             if not task.pictures:
                 reason = (task.problems or (NO_PICTURE,))[0]
                 raise error_from([replace(reason, message=f"frame {frame}: {reason.message}")])
@@ -225,6 +227,7 @@ class Animation:
         self._go_back()
         if problem is None:
             self.words = f"{self.done} of {len(self.frames)} frames are in {self._folder}"
+            self.words += f". {self._odd}" if self._odd else ""
 
 
 def _write_shot(folder: Path, shot: Shot) -> None:

@@ -98,8 +98,8 @@ def selected_in(scene: bpy.types.Scene) -> list[Binding]:
     layer = bpy.context.view_layer if bpy.context.scene == scene else scene.view_layers[0]
     return [
         Binding("object", whole(item.name), library=library_of(item), paint="only")
-        for item in layer.objects
-        if item.type in SHOWN and item.select_get(view_layer=layer)
+        for item in layer.objects.selected
+        if item.type in SHOWN
     ]
 
 

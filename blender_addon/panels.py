@@ -86,7 +86,7 @@ class _Main(_Panel):
         preset = _preset(settings)
         if preset is not None:
             _draw_preset(layout, context, settings, preset)
-        _draw_generate(layout)
+        _draw_generate(layout, context)
         drawn = drawn_text(settings, preset, context.scene) if preset is not None else ""
         if drawn:
             _draw_text(layout, context, f"Drawn: {drawn}", "FILE_TEXT")
@@ -368,8 +368,7 @@ class Objects(bpy.types.UIList):
         row.prop(item, "is_used", text="")
         name = row.row(align=True)
         name.alert = bool(item.label) and item.item is None
-        missing = f"{item.label} is missing" if item.label else "Choose one below"
-        name.label(text=item.title if item.item is not None else missing, icon=KIND_ICONS[item.kind])
+        name.label(text=item.title or "Choose one below", icon=KIND_ICONS[item.kind])
         row.prop(item, "prompt", text="", emboss=False)
 
 
@@ -516,7 +515,7 @@ def _draw_prompts(layout: bpy.types.UILayout, settings: Settings, preset: Preset
         layout.prop(group, attribute_of("strength"), slider=True)
 
 
-def _draw_generate(layout: bpy.types.UILayout) -> None:
+def _draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     row = layout.row(align=True)
     row.scale_y = 1.5
     if studio().is_generating:
@@ -530,7 +529,7 @@ def _draw_generate(layout: bpy.types.UILayout) -> None:
     row.operator("framebridge.live", icon="REC" if live else "PLAY", depress=live is not None)
     if live is not None:
         row.operator("framebridge.keep_live", icon="FILE_TICK")
-        layout.label(text=live.words)
+        _draw_text(layout, context, live.words)
 
 
 def _shows_overlay(context: bpy.types.Context) -> bool:

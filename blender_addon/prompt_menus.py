@@ -23,7 +23,10 @@ def draw_batch(layout: bpy.types.UILayout, settings: Settings) -> None:
         column.prop(settings, "batch_file", text="")
     else:
         column.prop_search(settings, "batch_text", bpy.data, "texts", text="")
-    layout.operator("framebridge.generate_prompts", icon="LINENUMBERS_ON")
+    if studio().is_generating:  # a button under the pointer would stay grey afterwards
+        layout.label(text="Under way…", icon="TIME")
+    else:
+        layout.operator("framebridge.generate_prompts", icon="LINENUMBERS_ON")
 
 
 class PromptHistory(bpy.types.Menu):

@@ -7,7 +7,7 @@ import bpy
 
 from ._bridge.errors import BridgeError
 from ._bridge.host.objects import with_objects
-from ._bridge.host.preset import OBJECTS, Preset
+from ._bridge.host.preset import OBJECTS, SELECTION, Preset
 from ._bridge.host.recipe import CARRIED, SEED, Recipe, next_seed, random_seed
 from .controls import attribute_of, preset_of, read_values, values_of, write_values
 from .objects import bindings_in, restore, selected_in
@@ -23,7 +23,8 @@ def current_recipe(scene: bpy.types.Scene) -> Recipe:
     preset = preset_of(scene.framebridge)
     recipe = Recipe(preset.name, read_values(scene.framebridge, preset), preset.digest)
     recipe = recipe.with_dynamic() if scene.framebridge.is_dynamic else recipe
-    return with_objects(recipe, preset, bindings_in(scene), selected_in(scene))
+    selection = selected_in(scene) if preset.find(SELECTION) else []
+    return with_objects(recipe, preset, bindings_in(scene), selection)
 
 
 def choose_preset(scene: bpy.types.Scene, name: str) -> None:

@@ -21,7 +21,7 @@ from bridge.client import find_daemon, state_folder
 from bridge.daemon import Settings, data_folder
 from bridge.errors import BridgeError
 from bridge.imaging import load_frame
-from bridge.models import FOLDERS, Catalogue
+from bridge.models import FOLDERS, Catalogue, find_folders
 from bridge.protocol import Submit
 
 PACKAGES = ("torch", "diffusers", "transformers", "safetensors", "numpy", "opencv-python-headless", "pillow")
@@ -92,6 +92,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
     yield Finding("files", "ok", f"state in {state_folder()}, pictures and models in {data_folder()}")
     yield _daemon()
     yield _models(settings)
+    yield from find_unused_folders(settings)
     yield from asyncio.run(_worker(settings))
 
 
@@ -124,6 +125,14 @@ def _models(settings: Settings) -> Finding:
     counts = {folder: len(catalogue.names(folder)) for folder in FOLDERS}
     found = ", ".join(f"{count} {folder}" for folder, count in counts.items() if count)
     return Finding("models", "ok", f"{found}; framebridge models lists them")
+
+
+def find_unused_folders(settings: Settings) -> Iterator[Finding]:
+    """Name the folders of ComfyUI and A1111 on this machine whose models are not used."""
+    known = [folder.path for folder in Catalogue(settings.model_roots).folders]
+    for each in find_folders(known):
+        text = f"{each.program} at {each.folder.path} has {each.models} that are not used"
+        yield Finding("models", "note", text, f'Use them: framebridge models add "{each.folder.path}"')
 
 
 async def _worker(settings: Settings) -> list[Finding]:

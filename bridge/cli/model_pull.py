@@ -157,7 +157,9 @@ def _read(path: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """Return a workflow in the API's form and in the editor's, as far as the file holds them."""
     if path.suffix.lower() == ".png":
         texts = read_workflow(path)
-        return texts["prompt"] or {}, texts["workflow"] or {}
+        prompt, editor = texts["prompt"], texts["workflow"]
+        workflow = parse_workflow(prompt).to_json() if prompt is not None else {}
+        return workflow, editor if isinstance(editor, Mapping) else {}
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from bridge.builtin import expand_preset, model_folder
 from bridge.daemon.settings import Settings, data_folder
 from bridge.downloads import Choices, Consent, Network, Planner, Pulls, PullStatus, Web, credentials
+from bridge.graph import parse_workflow
 from bridge.jobs import JobService
 from bridge.models import (
     Card,
@@ -128,6 +129,8 @@ class ModelDesk:
         workflow = message.workflow
         if message.preset:
             workflow = expand_preset(message.preset, message.values, self._preset_folders)
+        elif workflow:
+            workflow = parse_workflow(workflow).to_json()
         definitions = await self._service.definitions()
         found = await _apart(lacking_models, workflow, definitions, self._catalogue, message.editor)
         return Answer(message.request, {"lacking": [each.to_json() for each in found]})

@@ -3,9 +3,10 @@
 from bridge.downloads.credentials import Credentials, Key, credentials
 from bridge.downloads.cut import Cut
 from bridge.downloads.network import Network, Patience
-from bridge.downloads.plan import Choices, Plan, Planner, gigabytes
+from bridge.downloads.plan import Choices, Plan, Planner
 from bridge.downloads.pull import Paused, Progress, Puller, cancelled
 from bridge.downloads.queue import Consent, Pulls, PullStatus
+from bridge.downloads.sizes import gigabytes
 from bridge.downloads.web import Web
 
 __all__ = [

@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bridge.downloads.first_bytes import fetch_header
 from bridge.downloads.offer import Offer, ask, completed
+from bridge.downloads.sizes import gigabytes
 from bridge.downloads.source import read_source
-from bridge.downloads.web import Reply, Web
-from bridge.errors import BridgeError, ModelError
+from bridge.downloads.web import Web
+from bridge.errors import BridgeError
 from bridge.models import (
     FOLDERS,
-    Header,
     Notes,
     digest_in,
     family_words,
@@ -31,13 +32,11 @@ from bridge.models import (
     kind_of,
     notes_of_metadata,
     place_for,
-    read_header_from,
 )
 
 RESERVE_BYTES = 256 * 1024 * 1024
 """What must stay free on the disk."""
 
-MOST_HEADER_BYTES = 32 * 1024 * 1024
 FreeBytes = Callable[[Path], int]
 """Returns what is free where a folder is, or would be."""
 
@@ -158,7 +157,7 @@ class Planner:
         try:
             offer = completed(offer, reply)
             name = file_name(choices.name or wanted.file or offer.file)
-            header, start, size = _header_of(reply, name)
+            header, start, size = fetch_header(reply, name)
         finally:
             reply.close()
         notes = first_of((offer.notes, Notes(licence=wanted.licence), notes_of_metadata(header.metadata)))
@@ -234,14 +233,6 @@ def raise_if_too_large(plan: Plan, done: int | None = None, free: int | None = N
         )
 
 
-def gigabytes(count: int) -> str:
-    """Return a size for people."""
-    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if count >= factor:
-            return f"{count / factor:.3g} {unit}"
-    return f"{count} bytes"
-
-
 def _check(choices: Choices) -> None:
     if choices.folder and choices.folder not in FOLDERS:
         raise BridgeError(
@@ -255,50 +246,6 @@ def _check(choices: Choices) -> None:
             code="bad_checksum",
             hint="Copy it again from where it is published.",
         )
-
-
-def _header_of(reply: Reply, name: str) -> tuple[Header, bytes, int]:
-    """Fetch the header of a file, the bytes up to its end, and how long the file must be."""
-    start = bytearray()
-    reply.limit(10 * 60)
-
-    def read(count: int) -> bytes:
-        if len(start) + count > MOST_HEADER_BYTES:
-            raise ModelError(
-                f'"{name}" claims a header of {gigabytes(count)}, which no model has',
-                code="not_a_model",
-                hint="Get the model from another place.",
-            )
-        data = reply.read(count)
-        start.extend(data)
-        return data
-
-    try:
-        header, expected = read_header_from(name, read, reply.size)
-    except ModelError as error:
-        raise _not_wanted(error, reply.host) from error
-    length = 8 + int.from_bytes(start[:8], "little")
-    return header, bytes(start[:length]), expected
-
-
-def _not_wanted(error: ModelError, host: str) -> BridgeError:
-    """Say in terms of the source why what lies there is no model."""
-    if "web page" in error.message:
-        return BridgeError(
-            f'"{host}" sends a web page instead of a model',
-            code="not_a_model",
-            hint="Copy the address of the file itself: on Hugging Face that of its download arrow, on "
-            "Civitai that of the model's page. Some files want you to be logged in.",
-        )
-    if error.code == "model_corrupt" and "incomplete" in error.message:
-        return BridgeError(
-            f'what lies at "{host}" is not whole: {error.message}',
-            code="size_differs",
-            hint="Its upload may be under way, or was cut. Try another copy of it.",
-        )
-    code = error.code if error.code != "model_corrupt" else "not_a_model"
-    hint = "Only safetensors files are taken; get such a version." if code == "not_a_model" else error.hint
-    return BridgeError(f'what lies at "{host}" is refused: {error.message}', code=code, hint=hint)
 
 
 def _checksum(offer: Offer, choices: Choices) -> str:

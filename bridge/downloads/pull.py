@@ -30,6 +30,9 @@ READ_BYTES = 256 * 1024
 SYNC_BYTES = 32 * 1024 * 1024
 LOOK_AT_DISK_BYTES = 64 * 1024 * 1024
 
+WAIT_S = 0.5
+"""Between two looks at whether to go on waiting."""
+
 _KEPT_AFTER = ("disk_full", "bad_certificate", "source_forbidden")
 """What the user can mend, and then go on."""
 
@@ -124,7 +127,14 @@ class Puller:
                     partial.begin_again("")
                 if not pauses:
                     raise
-                self._sleep(max(pauses.pop(0), error.wait_s))
+                self._wait(max(pauses.pop(0), error.wait_s), plan, partial, watch)
+
+    def _wait(self, seconds: float, plan: Plan, partial: Partial, watch: Watcher) -> None:
+        """Wait before another try, with an ear for whoever wants to stop."""
+        while seconds > 0:
+            watch(Progress("pulling", partial.done, plan.bytes))
+            self._sleep(min(seconds, WAIT_S))
+            seconds -= WAIT_S
 
     def _fetch_some(self, plan: Plan, partial: Partial, watch: Watcher) -> None:
         reply = self._web.open(plan.url, partial.done, partial.tag)

@@ -32,7 +32,7 @@ class HubFile:
     @property
     def shown(self) -> str:
         """As ``pull`` takes it."""
-        revision = "" if self.revision == "main" else f"@{self.revision}"
+        revision = "" if self.revision == "main" else f"@{quote(self.revision, safe='')}"
         return f"hf:{self.repository}{revision}/{self.path}"
 
     @property

@@ -44,7 +44,7 @@ class LiveStream(Generic[Context]):
         self._texts: Mapping[str, Any] = {}
         self._frames: dict[int, tuple[Context, Recipe]] = {}
         self._has_picture = False
-        self._progress = ""
+        self._progress = self._warning = ""
 
     @property
     def words(self) -> str:
@@ -53,9 +53,9 @@ class LiveStream(Generic[Context]):
             return "Live waits for the daemon"
         if self._progress:
             return f"Live: {self._progress}"
-        if self._pace.seconds_per_picture:
-            return f"Live, {1 / self._pace.seconds_per_picture:.1f} pictures a second"
-        return "Live"
+        pace = self._pace.seconds_per_picture
+        how = f"Live, {1 / pace:.1f} pictures a second" if pace else "Live"
+        return f"{how}: {self._warning}" if self._warning else how
 
     @property
     def is_current(self) -> bool:
@@ -125,7 +125,9 @@ class LiveStream(Generic[Context]):
             case protocol.Finished(stream=stream) if stream == LIVE:
                 self._progress = ""
                 self._pace.answered(time.monotonic())
-                self.problem = message.problems[0] if message.state == "failed" and message.problems else None
+                first = message.problems[0] if message.problems else None
+                self.problem = first if message.state == "failed" else None
+                self._warning = first.message if first and message.state == "done" else ""
             case protocol.Failure() if message.stream == LIVE or self._is_about_set(message):
                 self._pace.answered(time.monotonic())
                 self.problem = message.problems[0]

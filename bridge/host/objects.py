@@ -21,7 +21,7 @@ KINDS = (
 """Value, label and help of what may be bound."""
 
 PAINTS = (
-    ("with", "With the Rest", "Repaint it together with everything else"),
+    ("with", "Together", "Repaint it together with everything else"),
     (
         "only",
         "Only This",
@@ -44,14 +44,14 @@ def wants_objects(preset: Preset) -> bool:
 
 
 def with_objects(
-    recipe: Recipe, preset: Preset, bindings: Sequence[Binding], selection: Sequence[Binding]
+    recipe: Recipe, preset: Preset, bindings: Sequence[Binding] | None, selection: Sequence[Binding]
 ) -> Recipe:
     """Return a recipe that says what the scene's objects are to become, where its preset asks for it.
 
     Args:
         recipe: What the panel asks for besides.
         preset: Of the recipe.
-        bindings: Of the list in the panel.
+        bindings: Of the list in the panel; ``None`` where the recipe has them as a text already.
         selection: The objects that are selected.
 
     Raises:
@@ -65,7 +65,27 @@ def with_objects(
                 hint="Select one or more objects that the view shows.",
             )
         recipe = recipe.with_values(**{SELECTION: write_bindings(selection)})
-    return recipe.with_values(**{OBJECTS: write_bindings(bindings)}) if wants_objects(preset) else recipe
+    if bindings is None or not wants_objects(preset):
+        return recipe
+    return recipe.with_values(**{OBJECTS: write_bindings(bindings)})
+
+
+def name_in_lines(kind: str, name: str) -> str:
+    """Return a name as lines have it: with its kind, and in quotes where it holds what means something."""
+    needs_quotes = any(mark in name for mark in "*?,:/") or name != name.strip()
+    plain = f'"{name}"' if needs_quotes and '"' not in name else name
+    return plain if kind == "object" else f"{kind}/{plain}"
+
+
+def with_line(text: str, name: str, prompt: str) -> str:
+    """Return lines of bindings with one more.
+
+    Args:
+        text: The lines so far.
+        name: What ``name_in_lines`` gives.
+        prompt: What it should look like.
+    """
+    return "\n".join(filter(None, (text.rstrip(), f"{name}: {prompt.strip() or name}")))
 
 
 def bindings_of(recipe: Recipe) -> tuple[Binding, ...]:

@@ -26,6 +26,9 @@ from bridge.models.notes import Notes, first_of, notes_of_metadata
 from bridge.models.place import family_words
 from bridge.models.sidecar import files_in, notes_beside, picture_beside
 
+MOST_REMEMBERED = 50_000
+"""Versions of files; the oldest are forgotten first."""
+
 _FORM = 1
 """Of what is remembered; counts up when it says something else."""
 
@@ -178,23 +181,23 @@ class _Memory:
         file = _memory_file()
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            with sqlite3.connect(file, timeout=2) as database:
+            with contextlib.closing(sqlite3.connect(file, timeout=2)) as database, database:
                 database.execute("CREATE TABLE IF NOT EXISTS headers (key TEXT PRIMARY KEY, inside TEXT)")
                 database.executemany("INSERT OR REPLACE INTO headers VALUES (?, ?)", self._new.items())
-            database.close()
+                database.execute(_FORGET, [MOST_REMEMBERED])
         except (OSError, sqlite3.Error):
             return  # it is found again the next time
+
+
+_FORGET = "DELETE FROM headers WHERE rowid NOT IN (SELECT rowid FROM headers ORDER BY rowid DESC LIMIT ?)"
 
 
 def _read(file: Path) -> dict[str, str]:
     if not file.is_file():
         return {}
     try:
-        database = sqlite3.connect(file, timeout=2)
-        try:
+        with contextlib.closing(sqlite3.connect(file, timeout=2)) as database:
             return dict(database.execute("SELECT key, inside FROM headers"))
-        finally:
-            database.close()
     except sqlite3.Error:
         return {}
 

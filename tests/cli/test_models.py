@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import typer
 
+from bridge.cli.diagnosis import find_unused_folders
 from bridge.cli.model_add import add
 from bridge.cli.model_pull import pull
 from bridge.cli.model_shelf import info, list_models, verify_models
+from bridge.daemon import Settings
 from bridge.errors import BridgeError
 from bridge.models import curated_models
 
@@ -166,6 +168,9 @@ def test_folders_and_files_are_added(
     (comfy / "models" / "loras" / "theirs.safetensors").write_bytes(DATA)
     add(None, "", None, False, False, False)
     assert f'models add "{comfy}"' in capsys.readouterr().out
+    notes = list(find_unused_folders(Settings()))
+    assert [note.state for note in notes] == ["note"]
+    assert str(comfy) in notes[0].hint
     list_models("", [], False, True)
     assert json.loads(capsys.readouterr().out)["found"][0]["models"] == 1
     add(comfy, "", None, False, False, False)

@@ -273,7 +273,21 @@ def test_a_server_that_drips_is_left(kit: Kit, site: Site) -> None:
 def test_it_waits_as_long_as_a_busy_server_asks(kit: Kit, site: Site) -> None:
     site.put(URL, in_turn(whole(DATA), always("429 Too Many Requests", Retry_After="3"), whole(DATA)))
     fetch(kit)
-    assert kit.sleeps == [3.0]
+    assert sum(kit.sleeps) == 3.0
+
+
+def test_a_pull_that_waits_for_a_busy_server_is_cancelled_at_once(kit: Kit, site: Site) -> None:
+    site.put(URL, in_turn(whole(DATA), always("429 Too Many Requests", Retry_After="30")))
+    plan = kit.planner.plan(URL)
+
+    def stop(progress: Progress) -> None:
+        if kit.sleeps:
+            raise cancelled(plan)
+
+    with pytest.raises(Interrupted):
+        kit.puller().pull(plan, stop)
+    assert sum(kit.sleeps) < 1.0
+    assert kit.files() == {"loras/mine.safetensors"}
 
 
 def test_a_file_larger_than_the_disk_is_not_begun(kit: Kit, site: Site) -> None:

@@ -126,6 +126,17 @@ def test_old_frames_are_forgotten(stream):
     assert stream.receive(result(REMEMBERED + 2)) is not None
 
 
+def test_words_tell_what_was_odd_about_the_newest_picture(stream):
+    odd = Problem("object_missing", 'no object of this view is called "Car"', is_warning=True)
+    push(stream)
+    stream.receive(finished(1, problems=(odd,)))
+    assert stream.words.endswith(f": {odd.message}")
+    assert stream.problem is None
+    push(stream, seen="there")
+    stream.receive(finished(2))
+    assert odd.message not in stream.words
+
+
 def test_words_tell_what_is_loaded_and_then_the_pace(stream, link):
     assert stream.words == "Live"
     push(stream)

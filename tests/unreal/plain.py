@@ -53,6 +53,7 @@ class PlainEye:
         self.changes = 0
         self.yaw = 0.0
         self.chosen: list[str] = []
+        self.bound: Sequence[Any] = ()
         self.captures: list[tuple[Any, frozenset[str]]] = []
         self.fault: Exception | None = None
 
@@ -76,9 +77,22 @@ class PlainEye:
     def selected(self) -> Sequence[str]:
         return self.chosen
 
-    def capture(self, view: Any, passes: frozenset[str] = frozenset(), *, is_live: bool = False) -> Any:
+    def names(self) -> Any:
+        wire = self._core("_bridge.protocol")
+        objects = tuple(wire.SceneObject(label) for label in ("Ball", "Box: old", "arch"))
+        return wire.Names(objects, (wire.Named("Props"),), (wire.Named("Steel"),))
+
+    def capture(
+        self,
+        view: Any,
+        passes: frozenset[str] = frozenset(),
+        *,
+        bound: Sequence[Any] = (),
+        is_live: bool = False,
+    ) -> Any:
         self._fail()
         self.captures.append((view, passes))
+        self.bound = bound
         depth = exr_file(self._folder, view.width, view.height)
         normal = normal_file(self._folder, view.width, view.height) if "normal" in passes else None
         files = self._core("core.editor").Files

@@ -75,6 +75,62 @@ def test_ids_count_the_chosen_actors_and_only_where_they_are_seen(
     assert set(np.unique(ids)) == {0.0, 1.0}
 
 
+def binding(plugin: Any, kind: str, name: str, *, is_pattern: bool = False) -> Any:
+    return plugin("_bridge.protocol").Binding(kind, name, is_pattern=is_pattern)
+
+
+def test_ids_count_the_actors_that_prompts_are_bound_to(
+    plugin: Any, eye: Any, world: World, tmp_path: Path
+) -> None:
+    world.actor("Box").set_folder_path("Props/Old")
+    view = eye.view(source(plugin))
+    by_folder, by_name = (
+        binding(plugin, "collection", "Props"),
+        binding(plugin, "object", "bal*", is_pattern=True),
+    )
+    files = eye.capture(view, bound=(by_folder, by_name))
+    ids = exr(files.object_id, tmp_path)[..., 0]
+    assert set(np.unique(ids)) == {0.0, 1.0, 2.0}
+    named = [item.name for item in files.names.objects]
+    assert set(named[:2]) == {"Ball", "Box"}
+    assert len(named) > 2, "what is not bound is told, too"
+    box = files.names.objects[named.index("Box")]
+    assert [files.names.collections[number - 1].name for number in box.collections] == ["Props", "Props/Old"]
+
+
+def test_actors_are_bound_by_their_material(plugin: Any, eye: Any, world: World, tmp_path: Path) -> None:
+    material = plugin("host.materials").stencil_material()
+    world.actor("Ball").static_mesh_component.set_material(0, material)
+    bound = binding(plugin, "material", material.get_name())
+    files = eye.capture(eye.view(source(plugin)), bound=(bound,))
+    assert set(np.unique(exr(files.object_id, tmp_path)[..., 0])) == {0.0, 1.0}
+    assert files.names.objects[0].name == "Ball"
+
+
+def test_an_actor_that_was_renamed_is_in_no_pixel_and_its_new_name_is_told(
+    plugin: Any, eye: Any, world: World, tmp_path: Path
+) -> None:
+    world.actor("Ball").set_actor_label("Sphere")
+    files = eye.capture(eye.view(source(plugin)), bound=(binding(plugin, "object", "Ball"),))
+    assert not exr(files.object_id, tmp_path)[..., 0].any()
+    assert "Sphere" in [item.name for item in files.names.objects]
+
+
+def test_more_bound_actors_than_a_stencil_tells_apart_are_refused(
+    plugin: Any, eye: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plugin("host.naming"), "MOST", 1)
+    with refusal(plugin, "too_many_actors"):
+        eye.capture(eye.view(source(plugin)), bound=(binding(plugin, "object", "*", is_pattern=True),))
+
+
+def test_capture_with_bound_actors_leaves_the_level_as_it_was(plugin: Any, eye: Any, world: World) -> None:
+    plugin("host.materials").stencil_material()
+    before, dirty, steps = state(world), set(world.dirty), len(world.history)
+    eye.capture(eye.view(source(plugin)), bound=(binding(plugin, "object", "Ball"),))
+    assert (state(world), world.dirty, len(world.history)) == (before, dirty, steps)
+
+
 def test_capture_leaves_the_level_as_it_was(plugin: Any, eye: Any, world: World, tmp_path: Path) -> None:
     world.select("Ball")
     box = world.actor("Box").static_mesh_component

@@ -31,7 +31,7 @@ def frame_of(files: Files, number: int = 0) -> Frame:
         planes.append(Plane(NORMAL, shape, "f32", files.normal, "exr", rotation=normal_rotation(view)))
     if files.object_id is not None:
         planes.append(Plane(OBJECT_ID, (view.height, view.width), "u16", files.object_id, "exr"))
-    return Frame({plane.name: plane for plane in planes}, wire_camera(view), number)
+    return Frame({plane.name: plane for plane in planes}, wire_camera(view), number, files.names)
 
 
 def rendered_frame(color: bytes, depth: bytes, camera: Camera | None = None) -> Frame:

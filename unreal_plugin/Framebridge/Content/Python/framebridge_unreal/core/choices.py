@@ -18,7 +18,7 @@ from .._bridge.client import Locator
 from .._bridge.errors import BridgeError
 from .._bridge.host.daemon_choice import DaemonChoice
 from .._bridge.host.png import write_file
-from .._bridge.host.preset import FROM_CAPTURE, FROM_SHOT, Control, Preset, Unit
+from .._bridge.host.preset import FROM_CAPTURE, FROM_SHOT, SELECTION, Control, Preset, Unit
 from .._bridge.host.recipe import CARRIED, SEED, Recipe, next_seed, random_seed
 from .._bridge.host.settings import MAX_SIDE, MIN_SIDE, SETTINGS, STEP, Setting
 from .editor import CAMERA, CAMERA_CUT, VIEWPORT, Source
@@ -68,6 +68,10 @@ OWN: Mapping[str, Setting] = {
 """What only this host asks for."""
 
 ALL: Mapping[str, Setting] = {**SETTINGS, **OWN}
+
+
+FROM_ELSEWHERE = FROM_CAPTURE | FROM_SHOT | {SELECTION}
+"""Controls that are not the artist's to type."""
 
 
 class Choices:
@@ -270,7 +274,7 @@ class Choices:
             try:
                 if preset.find(name) is None:
                     refused.append(name)
-                elif name not in FROM_CAPTURE | FROM_SHOT:
+                elif name not in FROM_ELSEWHERE:
                     self.set_value(name, value)
             except BridgeError:
                 refused.append(name)
@@ -325,7 +329,7 @@ class Choices:
 
 def is_shown(control: Control) -> bool:
     """Tell whether a control is the artist's; others are set by the capture or the shot."""
-    return control.name not in FROM_CAPTURE | FROM_SHOT
+    return control.name not in FROM_ELSEWHERE
 
 
 def _default(preset: Preset, control: Control) -> Any:

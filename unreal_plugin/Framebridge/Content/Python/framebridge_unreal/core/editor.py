@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from .._bridge.errors import Problem
+from .._bridge.protocol import Binding, Names
 from .axes import View
 
 NORMAL, OBJECT_ID, BASE_COLOR = "normal", "object_id", "base_color"
@@ -56,6 +57,7 @@ class Files:
         normal: OpenEXR, red, green and blue are the normal in Unreal's world.
         object_id: OpenEXR, red is the number of the actor, 0 for none of those that were asked for.
         base_color: PNG, the materials' colours without light.
+        names: What the numbers of actors stand for, where prompts are bound to them.
     """
 
     view: View
@@ -64,6 +66,7 @@ class Files:
     normal: bytes | None = None
     object_id: bytes | None = None
     base_color: bytes | None = None
+    names: Names | None = None
 
 
 class Eye(Protocol):
@@ -74,6 +77,9 @@ class Eye(Protocol):
 
     def selected(self) -> Sequence[str]:
         """Return the labels of the selected actors."""
+
+    def names(self) -> Names:
+        """Return what the level calls its actors, their folders and materials."""
 
     def level(self) -> str:
         """Return the path of the level that is open.
@@ -92,12 +98,20 @@ class Eye(Protocol):
     def seen(self, view: View) -> Hashable:
         """Return what changes when a capture of this view would show something else; costs a millisecond."""
 
-    def capture(self, view: View, passes: frozenset[str] = frozenset(), *, is_live: bool = False) -> Files:
+    def capture(
+        self,
+        view: View,
+        passes: frozenset[str] = frozenset(),
+        *,
+        bound: Sequence[Binding] = (),
+        is_live: bool = False,
+    ) -> Files:
         """Draw the level.
 
         Args:
             view: From ``view``.
             passes: What is wanted besides colour and depth; ``OBJECT_ID`` numbers the selected actors from 1.
+            bound: Prompts bound to actors, which are then numbered in place of the selected ones.
             is_live: Whether the next is soon to come: then streaming is not waited for, nor settled light.
 
         Raises:

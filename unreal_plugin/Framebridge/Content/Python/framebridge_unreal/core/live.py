@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 from .._bridge import protocol
 from .._bridge.errors import Problem
 from .._bridge.host.faults import FaultLog
 from .._bridge.host.link import Link
 from .._bridge.host.live import LiveStream
+from .._bridge.host.objects import bindings_of
 from .._bridge.host.recipe import Recipe, sized
 from .axes import View
 from .capture import frame_of
 from .choices import Choices
 from .editor import Editor
 from .gallery import Gallery
-from .placing import Scenery, passes_for
+from .placing import Scenery, passes_for, with_selection
 
 LIVE = "live"
 """The picture of the gallery that the newest one replaces."""
@@ -88,16 +89,20 @@ class LiveView:
             return
         eye, choices = self._editor.eye, self._choices
         view = eye.view(choices.look)
-        self._stream.apply(sized(choices.recipe, choices.preset, view.width, view.height))
-        passes = passes_for(choices)
-        seen = (eye.level(), eye.seen(view), passes)
+        recipe = with_selection(choices.recipe, choices.preset, eye)
+        self._stream.apply(sized(recipe, choices.preset, view.width, view.height))
+        passes, bound = passes_for(choices), bindings_of(recipe)
+        seen = (eye.level(), eye.seen(view), passes, bound)
         if self._stream.wants(seen):
-            self._push(seen, view, passes)
+            self._push(seen, view, passes, bound)
 
-    def _push(self, seen: Hashable, view: View, passes: frozenset[str]) -> None:
+    def _push(
+        self, seen: Hashable, view: View, passes: frozenset[str], bound: Sequence[protocol.Binding]
+    ) -> None:
         eye = self._editor.eye
 
         def capture(number: int) -> tuple[protocol.Frame, Scenery]:
-            return frame_of(eye.capture(view, passes, is_live=True), number), Scenery(eye.level(), view)
+            files = eye.capture(view, passes, bound=bound, is_live=True)
+            return frame_of(files, number), Scenery(eye.level(), view)
 
         self._stream.push(seen, capture)

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from .._bridge.errors import BridgeError, Problem
 from .._bridge.host import daemon_choice, maps
-from .._bridge.host.preset import Control, Preset, Unit
+from .._bridge.host.objects import wants_objects
+from .._bridge.host.preset import OBJECTS, Control, Preset, Unit
 from .._bridge.host.recipe import NEGATIVE, PROMPT, has_word, recipe_from_json, with_word
 from .._bridge.host.settings import ACTIONS as SHARED_ACTIONS
 from .._bridge.host.words import sentence, summary_of
@@ -31,6 +32,7 @@ from .items import (
     Text,
     Toggle,
 )
+from .objects import bind, bind_selected, names_in_lines
 from .placing import result_named
 from .studio import Studio
 
@@ -42,6 +44,9 @@ Listed = TypeVar("Listed")
 MOST_RESULTS = 50
 """Of the history, in a menu; the content browser has them all."""
 
+MOST_NAMES = 500
+"""Of a level, in a menu."""
+
 LETTERS = 70
 """Of a prompt in a menu."""
 
@@ -50,6 +55,7 @@ FIRST = ("prompt", "negative_prompt", "strength")
 
 OWN_ACTIONS = {
     "open": ("Open Panel", "Open the panel, which can be docked"),
+    "add_selected": ("Add Selected", "Add a line for each of the selected actors, with the prompt of now"),
     "show_result": ("Show", "Show this result where the settings say"),
     "project": ("Project Onto Meshes", "Paint the result that is looked at onto what its view shows"),
     "project_selected": ("Project Onto Selected", "Paint it onto the selected actors only"),
@@ -192,6 +198,8 @@ class StudioPanel:
             yield self._section("controls", "Controls", self._controls(preset, is_advanced=False))
             if preset.units:
                 yield self._section("units", "Control Units", self._units(preset))
+            if wants_objects(preset):
+                yield self._section("objects", "Objects", self._objects(preset))
         yield self._section("capture", "Capture", self._capture())
         yield self._section("results", "Results", self._results())
         yield self._section("projection", "Projection", self._projection(), is_folded=True)
@@ -200,7 +208,7 @@ class StudioPanel:
 
     def _controls(self, preset: Preset, is_advanced: bool) -> Iterator[Item]:
         for control in preset.controls:
-            is_elsewhere = control.name in preset.unit_controls or control.name in FIRST
+            is_elsewhere = control.name in preset.unit_controls | {*FIRST, OBJECTS}
             if is_elsewhere or not is_shown(control) or control.advanced != is_advanced:
                 continue
             yield self._control(preset, control)
@@ -227,6 +235,17 @@ class StudioPanel:
             if control is not None:
                 yield self._control(preset, control, label)
         yield from self._pictures(unit.map)
+
+    def _objects(self, preset: Preset) -> Iterator[Item]:
+        control = preset.find(OBJECTS)
+        assert control is not None
+        yield self._control(preset, control)
+        names = self._recent("names", lambda: names_in_lines(self._studio.editor.eye))
+        choices = (("", "Add a name…"), *((name, name) for name in names[:MOST_NAMES]))
+        yield Choice(
+            "name", "Names", "", choices, "Actors, folders of the outliner, and materials of the level"
+        )
+        yield self._button("add_selected")
 
     def _capture(self) -> Iterator[Item]:
         yield self._setting("source")
@@ -343,19 +362,24 @@ class StudioPanel:
             self._choices.fold(name, not value)
         elif kind == "result":
             self._studio.chosen = str(value)
-        elif kind == "word" and value:
-            text = str(self._choices.value(self._choices.preset, "prompt"))
-            self._choices.set_value("prompt", with_word(text, str(value)))
-        elif kind == "past" and value:
-            self._choices.set_value(PROMPT, value)
-        elif kind == "negative" and value:
-            self._choices.set_value(NEGATIVE, value)
+        elif kind in ("word", "name", "past", "negative"):
+            self._put_in(kind, str(value))
         elif (kind, name) == ("setting", "preset"):
             self._choices.choose(str(value))
         elif kind == "setting":
             self._choices.set(name, value)
             if name in ("overlay_opacity", "overlay_split"):
                 self._studio.mix()
+
+    def _put_in(self, kind: str, text: str) -> None:
+        """Take what was chosen from a menu over into a text; its first entry, which is empty, is none."""
+        if kind == "word" and text:
+            prompt = str(self._choices.value(self._choices.preset, PROMPT))
+            self._choices.set_value(PROMPT, with_word(prompt, text))
+        elif kind == "name" and text:
+            bind(self._choices, [text])
+        elif text:
+            self._choices.set_value(PROMPT if kind == "past" else NEGATIVE, text)
 
     @property
     def _actions(self) -> dict[str, Callable[[], object]]:
@@ -369,6 +393,7 @@ class StudioPanel:
             "live": studio.stop_live if studio.live is not None else studio.start_live,
             "keep_live": studio.keep_live,
             "show_maps": studio.show_maps,
+            "add_selected": lambda: bind_selected(self._choices, studio.editor.eye),
             "diagnose": studio.diagnose,
             "free_memory": lambda: studio.session.free(),
             "dismiss": studio.dismiss,
@@ -436,7 +461,7 @@ class StudioPanel:
             return Choice(
                 name, label, value, tuple((choice, choice) for choice in control.choices), control.help
             )
-        return Entry(name, label, value, control.help, is_multiline=control.name in FIRST)
+        return Entry(name, label, value, control.help, is_multiline=control.name in (*FIRST, OBJECTS))
 
 
 def setting_item(name: str, choices: Choices) -> Item:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from .._bridge import protocol
 from .._bridge.errors import BridgeError, Problem
+from .._bridge.host.objects import bindings_of
 from .._bridge.host.recipe import PROMPT, sized
 from .._bridge.host.tasks import Task
-from .._bridge.host.words import NO_PICTURE, oddity, progress_of
+from .._bridge.host.words import NO_PICTURE, oddity, progress_of, sentence
 from .capture import frame_of
-from .placing import Scenery, keep, passes_for
+from .placing import Scenery, keep, passes_for, with_selection
 
 if TYPE_CHECKING:
     from .studio import Studio
@@ -40,8 +41,9 @@ class Picture:
         view = eye.view(choices.look)
         self._studio, self._preset = studio, choices.preset
         self._scenery = Scenery(eye.level(), view)
-        self._recipe = sized(choices.recipe, self._preset, view.width, view.height)
-        files = eye.capture(view, passes_for(choices))
+        recipe = with_selection(choices.recipe, self._preset, eye)
+        self._recipe = sized(recipe, self._preset, view.width, view.height)
+        files = eye.capture(view, passes_for(choices), bound=bindings_of(recipe))
         request = studio.session.submit(frame_of(files), self._recipe)
         self._pictures: list[protocol.Plane] = []
         self._task = studio.tasks.add(Task(request, on_end=self._painted, on_preview=self._show_preview))
@@ -78,7 +80,7 @@ class Picture:
         elif not task.pictures:
             self._end(NO_PICTURE)
         else:
-            self.notice = task.warnings[0].message if task.warnings else ""
+            self.notice = sentence(task.warnings[0]) if task.warnings else ""
             self._recipe = self._recipe.drawn(task.texts)
             self._pictures = task.pictures
             self.tick()

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from .._bridge import protocol
 from .._bridge.errors import BridgeError
-from .._bridge.host.preset import Preset
+from .._bridge.host.objects import with_objects
+from .._bridge.host.preset import SELECTION, Preset
 from .._bridge.host.recipe import RECIPE_TEXT, Recipe
 from .axes import View, view_from_json
 from .choices import Choices
-from .editor import BASE_COLOR, NORMAL, OBJECT_ID, Editor, Kept
+from .editor import BASE_COLOR, NORMAL, OBJECT_ID, Editor, Eye, Kept
 from .pixels import png_of_picture
 
 SURFACE_MAPS = frozenset({"normal", "edges"})
@@ -44,6 +45,18 @@ def passes_for(choices: Choices) -> frozenset[str]:
         BASE_COLOR: choices["is_unlit"],
     }
     return frozenset(name for name, is_wanted in wanted.items() if is_wanted)
+
+
+def with_selection(recipe: Recipe, preset: Preset, eye: Eye) -> Recipe:
+    """Return a recipe that says which actors are selected, where its preset asks for it.
+
+    Raises:
+        BridgeError: ``no_selection`` if it asks, and none is.
+    """
+    if preset.find(SELECTION) is None:
+        return recipe
+    selection = [protocol.Binding("object", label, paint="only") for label in eye.selected()]
+    return with_objects(recipe, preset, None, selection)
 
 
 def keep(editor: Editor, picture: protocol.Plane, recipe: Recipe, preset: Preset | None, view: View) -> str:

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import unreal
 
+from .._bridge.protocol import Binding, Names
 from ..core.axes import View
 from ..core.editor import BASE_COLOR, NORMAL, OBJECT_ID, Files, Source
 from .drawing import WARM_UP, WARM_UP_LIVE, Drawing, drawing
 from .level import actors as level_actors
 from .level import level_path, selected_actors
 from .materials import stencil_material
+from .naming import bound_actors, level_names
 from .numbering import chosen, numbered
 from .viewpoint import cameras, view_from
 
@@ -73,18 +75,31 @@ class UnrealEye:
         """Return the labels of the selected actors."""
         return [str(actor.get_actor_label()) for actor in selected_actors()]
 
-    def capture(self, view: View, passes: frozenset[str] = frozenset(), *, is_live: bool = False) -> Files:
+    def names(self) -> Names:
+        """Return what the level calls its actors, their folders and materials."""
+        return level_names()
+
+    def capture(
+        self,
+        view: View,
+        passes: frozenset[str] = frozenset(),
+        *,
+        bound: Sequence[Binding] = (),
+        is_live: bool = False,
+    ) -> Files:
         """Draw the level; unless it is live, with exposure settled and streaming finished."""
         sources = unreal.SceneCaptureSource
-        counted = chosen() if OBJECT_ID in passes else []
-        material = stencil_material() if counted else None
+        counted, names = bound_actors(bound) if bound else ([], None)
+        if not bound and OBJECT_ID in passes:
+            counted = chosen()
+        material = stencil_material() if counted or bound else None
         with drawing(view, self._folder, is_live=is_live) as draw:
             color = draw.draw(sources.SCS_FINAL_COLOR_LDR, _RGBA8, WARM_UP_LIVE if is_live else WARM_UP)
             depth = draw.draw(sources.SCS_SCENE_DEPTH, _RGBA16F)
             normal = draw.draw(sources.SCS_NORMAL, _RGBA16F) if NORMAL in passes else None
             base_color = draw.draw(sources.SCS_BASE_COLOR, _RGBA8) if BASE_COLOR in passes else None
             object_id = _ids(draw, counted, material) if material is not None else None
-        return Files(view, color, depth, normal, object_id, base_color)
+        return Files(view, color, depth, normal, object_id, base_color, names)
 
     def _listed(self) -> Sequence[unreal.Actor]:
         """Return the level's actors; listing those of a large level takes milliseconds, so not each time."""
