@@ -94,6 +94,14 @@ def preset_of(settings: Settings) -> Preset:
     return preset
 
 
+def known_preset(settings: Settings) -> Preset | None:
+    """Return the preset that a scene has chosen, if the daemon has told it."""
+    try:
+        return preset_of(settings)
+    except BridgeError:
+        return None
+
+
 def values_of(settings: Settings, preset: Preset) -> Any:
     """Return the property group that holds a preset's values in this scene."""
     return getattr(settings, attribute_of(preset.name))

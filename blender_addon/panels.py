@@ -4,7 +4,7 @@
 import bpy
 
 from . import display, projection
-from ._bridge.errors import BridgeError, Problem
+from ._bridge.errors import Problem
 from ._bridge.host import maps
 from ._bridge.host.objects import wants_objects
 from ._bridge.host.preset import (
@@ -17,13 +17,12 @@ from ._bridge.host.preset import (
     Control,
     Preset,
 )
-from ._bridge.host.recipe import has_word
 from ._bridge.host.words import counted, sentence
 from .controls import (
     attribute_of,
+    known_preset,
     models_of,
     picture_attribute_of,
-    preset_of,
     presets,
     use_attribute_of,
     values_of,
@@ -47,14 +46,6 @@ WORKED_ON = {
     RESULT: "This preset works on the result that is looked at; without one, on what is captured:",
 }
 """What a preset captures, by its wish."""
-
-KIND_ICONS = {"object": "OBJECT_DATA", "collection": "OUTLINER_COLLECTION", "material": "MATERIAL"}
-"""Of what a prompt is bound to."""
-
-MOST_WORDS = 160
-"""Of a model, in a menu."""
-
-WORDS_PER_COLUMN = 16
 
 
 def summary() -> str:
@@ -83,7 +74,7 @@ class _Main(_Panel):
         layout, settings = self.layout, context.scene.framebridge
         studio().is_looked_at = True
         _draw_state(layout)
-        preset = _preset(settings)
+        preset = known_preset(settings)
         if preset is not None:
             _draw_preset(layout, context, settings, preset)
         _draw_generate(layout, context)
@@ -102,14 +93,14 @@ class _Controls(_Panel):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Need a preset."""
-        return _preset(context.scene.framebridge) is not None
+        return known_preset(context.scene.framebridge) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw seed and plain controls."""
         layout, settings = self.layout, context.scene.framebridge
         layout.use_property_split = True
         layout.use_property_decorate = False
-        preset = _preset(settings)
+        preset = known_preset(settings)
         group = values_of(settings, preset)
         for control in _listed_controls(preset, is_advanced=False):
             if control.name == "seed":
@@ -127,7 +118,7 @@ class _Prompts(_Panel):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Need a preset with a prompt."""
-        preset = _preset(context.scene.framebridge)
+        preset = known_preset(context.scene.framebridge)
         return preset is not None and preset.find("prompt") is not None
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -141,13 +132,13 @@ class _Units(_Panel):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Need a preset with ControlNets."""
-        preset = _preset(context.scene.framebridge)
+        preset = known_preset(context.scene.framebridge)
         return preset is not None and bool(preset.units)
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw a box a unit: on or off, weight, start and end, and what its ControlNet looks at."""
         layout, settings = self.layout, context.scene.framebridge
-        preset = _preset(settings)
+        preset = known_preset(settings)
         group = values_of(settings, preset)
         for unit in preset.units:
             box = layout.box()
@@ -177,7 +168,7 @@ class _Objects(_Panel):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Need a preset that takes prompts of single objects."""
-        preset = _preset(context.scene.framebridge)
+        preset = known_preset(context.scene.framebridge)
         return preset is not None and wants_objects(preset)
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -212,7 +203,7 @@ class _Capture(_Panel):
         layout, settings = self.layout, context.scene.framebridge
         layout.use_property_split = True
         layout.use_property_decorate = False
-        preset = _preset(settings)
+        preset = known_preset(settings)
         source = preset.source if preset is not None else ""
         if source:
             _draw_text(layout, context, WORKED_ON[source], "INFO")
@@ -317,7 +308,7 @@ class _Advanced(_Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Draw what few need: the rest of the controls, the connection, Diagnose."""
         layout, settings = self.layout, context.scene.framebridge
-        preset = _preset(settings)
+        preset = known_preset(settings)
         if preset is not None:
             column = layout.column()
             column.use_property_split = True
@@ -334,95 +325,6 @@ class _Advanced(_Panel):
         layout.operator("framebridge.diagnose", icon="VIEWZOOM")
         if studio().diagnosis is not None:
             _draw_diagnosis(layout.box(), context)
-
-
-class Presets(bpy.types.Menu):
-    """Presets of the daemon"""
-
-    bl_idname = "FRAMEBRIDGE_MT_presets"
-    bl_label = "Presets"
-
-    def draw(self, context: bpy.types.Context) -> None:
-        """Draw one line a preset, with a picture; those that do the same with other models stand together."""
-        base = ""
-        for preset in presets():
-            if base and preset.base != base:
-                self.layout.separator()
-            base = preset.base
-            icon = studio().preset_icon(preset)
-            row = self.layout.operator("framebridge.choose_preset", text=preset.title, icon_value=icon)
-            row.preset = preset.name
-
-
-class Objects(bpy.types.UIList):
-    """Objects with prompts of their own"""
-
-    bl_idname = "FRAMEBRIDGE_UL_objects"
-
-    def draw_item(
-        self, context, layout, data, item, icon, active_data, active_property, index=0, flag=0
-    ) -> None:
-        """Draw what is bound, and its prompt; what is missing is red."""
-        row = layout.row(align=True)
-        row.active = item.is_used
-        row.prop(item, "is_used", text="")
-        name = row.row(align=True)
-        name.alert = bool(item.label) and item.item is None
-        name.label(text=item.title or "Choose one below", icon=KIND_ICONS[item.kind])
-        row.prop(item, "prompt", text="", emboss=False)
-
-
-class Words(bpy.types.Menu):
-    """Words that the model knows"""
-
-    bl_idname = "FRAMEBRIDGE_MT_words"
-    bl_label = "Words"
-
-    def draw(self, context: bpy.types.Context) -> None:
-        """Draw the words; those of the prompt have a tick."""
-        settings = context.scene.framebridge
-        preset = _preset(settings)
-        control = preset.find("prompt") if preset is not None else None
-        if control is None:
-            return
-        group = values_of(settings, preset)
-        prompt, words = getattr(group, attribute_of("prompt")), words_of(group, preset)
-        flow = self.layout.grid_flow(columns=1 + len(words) // WORDS_PER_COLUMN, even_columns=True)
-        for word in words[:MOST_WORDS]:
-            icon = "CHECKMARK" if has_word(prompt, word) else "BLANK1"
-            flow.operator("framebridge.add_word", text=word, icon=icon).word = word
-
-
-class History(bpy.types.UIList):
-    """The results of this file, newest first"""
-
-    bl_idname = "FRAMEBRIDGE_UL_history"
-
-    def draw_item(
-        self, context, layout, data, item, icon, active_data, active_property, index=0, flag=0
-    ) -> None:
-        """Draw a result with its picture."""
-        thumbnail = item.preview_ensure().icon_id
-        name = item.name.removeprefix(f"{CATEGORY} ")  # a sidebar is narrow, and the prompt says more
-        layout.label(text=f"{name}  {display.prompt_of(item)}", icon_value=thumbnail or icon)
-
-    def filter_items(self, context, data, name) -> tuple[list[int], list[int]]:
-        """Show our results only, newest first."""
-        images = list(getattr(data, name))
-        wanted = self.filter_name.lower()
-        newest = display.results()
-        flags = [
-            self.bitflag_filter_item
-            if image in newest and wanted in f"{image.name} {display.prompt_of(image)}".lower()
-            else 0
-            for image in images
-        ]
-        place = {image.name: index for index, image in enumerate(newest)}
-        ranked = sorted(range(len(images)), key=lambda index: place.get(images[index].name, len(images)))
-        order = [0] * len(images)
-        for rank, index in enumerate(ranked):
-            order[index] = rank
-        return flags, order
 
 
 def _draw_state(layout: bpy.types.UILayout) -> None:
@@ -589,13 +491,6 @@ def _listed_controls(preset: Preset, is_advanced: bool) -> list[Control]:
     ]
 
 
-def _preset(settings: Settings) -> Preset | None:
-    try:
-        return preset_of(settings)
-    except BridgeError:
-        return None
-
-
 def _in_both_editors() -> tuple[type, ...]:
     """Return a panel class for each of ours and each editor; sub-panels name their parent's."""
     classes = []
@@ -620,4 +515,4 @@ def _in_both_editors() -> tuple[type, ...]:
     return tuple(classes)
 
 
-CLASSES = (Presets, Objects, Words, History, *_in_both_editors())
+CLASSES = _in_both_editors()

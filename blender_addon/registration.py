@@ -9,6 +9,7 @@ from bpy.app.handlers import persistent
 from . import (
     changes,
     controls,
+    menus,
     model_operators,
     model_panel,
     new_preset,
@@ -43,6 +44,7 @@ CLASSES = (
     *projection_operators.CLASSES,
     *prompt_operators.CLASSES,
     *prompt_menus.CLASSES,
+    *menus.CLASSES,
     *panels.CLASSES,
     *model_operators.CLASSES,
     *model_panel.CLASSES,
