@@ -384,6 +384,8 @@ def test_a_field_that_is_typed_in_is_left_alone(connected: Editor) -> None:
 
 
 def test_what_has_not_changed_is_not_drawn_again(connected: Editor) -> None:
+    connected.wait(lambda: connected.studio.negatives.found)  # the last that the daemon tells by itself
+    connected.look()
     before = len(connected.world.scripts.calls)
     connected.look()
     connected.look()
