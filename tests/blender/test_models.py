@@ -92,5 +92,5 @@ def test_a_second_model_comes_by_pasting_its_address(
         "private": ["private_address", True],
         "plain": ["not_https", True],
     }
-    assert "v1-5-pruned-emaonly.safetensors" in found["lacking"]
+    assert "v1-5-pruned-emaonly-fp16.safetensors" in found["lacking"]
     assert found["reloaded"]["names"] == found["reloaded"]["cards"]
