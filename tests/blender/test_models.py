@@ -16,6 +16,9 @@ import pytest
 from ..downloads.conftest import Site, _server, always, lora, port, site, whole  # noqa: F401 - fixtures
 from .conftest import Blender
 
+VERSIONS = ("5.0",)
+"""What differs between versions is tested elsewhere."""
+
 PICTURE = cv2.imencode(".png", np.full((32, 32, 3), 90, np.uint8))[1].tobytes()
 DATA = lora(
     metadata={

@@ -4,6 +4,9 @@ from typing import Any
 
 import pytest
 
+VERSIONS = ("5.0",)
+"""What differs between versions is tested elsewhere."""
+
 
 @pytest.fixture(scope="module")
 def prompting(blender, daemon_home) -> dict[str, Any]:
