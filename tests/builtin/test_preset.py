@@ -68,10 +68,16 @@ def test_stylize_comes_along_and_is_the_first():
 
 @pytest.mark.parametrize(
     "base",
-    ["stylize", "sketch", "relight", "outpaint", "upscale", "instruct", "reference", "sheet"],
+    [
+        *("stylize", "sketch", "relight", "objects", "inpaint", "outpaint"),
+        *("upscale", "instruct", "reference", "sheet"),
+    ],
 )
-def test_every_kind_of_work_has_a_preset(base):
-    assert load_preset(base).base == base
+def test_every_kind_of_work_has_a_preset_with_a_picture(base):
+    preset = load_preset(base)
+    assert preset.base == base
+    assert preset.icon
+    assert preset.icon.read_bytes().startswith(b"\x89PNG")
 
 
 def test_every_link_leads_somewhere_and_every_node_is_needed(ours):
