@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 
 from bridge import __version__
-from bridge.builtin import demo_frame_file, expand_preset, model_folder
+from bridge.builtin import demo_frame_file, expand_preset
 from bridge.cli import EXIT_FAILED
 from bridge.cli.local import local_jobs
 from bridge.client import find_daemon, state_folder
@@ -121,7 +121,7 @@ def _daemon() -> Finding:
 
 
 def _models(settings: Settings) -> Finding:
-    catalogue = Catalogue(settings.model_roots, model_folder())
+    catalogue = settings.catalogue
     counts = {folder: len(catalogue.names(folder)) for folder in FOLDERS}
     found = ", ".join(f"{count} {folder}" for folder, count in counts.items() if count)
     return Finding("models", "ok", f"{found}; framebridge models lists them")

@@ -7,13 +7,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bridge.builtin import absent_nodes, model_folder, model_words
+from bridge.builtin import absent_nodes, model_words
 from bridge.cli.local import node_definitions
 from bridge.cli.reference import nodes_page
 from bridge.daemon import Settings
 from bridge.errors import BridgeError
 from bridge.graph import Definitions, InputDefinition, NodeDefinition, Suggestions
-from bridge.models import FOLDERS, Catalogue
+from bridge.models import FOLDERS
 
 
 def nodes(name: str, as_json: bool, as_markdown: bool) -> None:
@@ -40,7 +40,7 @@ def nodes(name: str, as_json: bool, as_markdown: bool) -> None:
 
 def models(folders: list[Path], as_json: bool) -> None:
     """Print every model found, by folder."""
-    catalogue = Catalogue(Settings(models=folders).model_roots, model_folder())
+    catalogue = Settings(models=folders).catalogue
     roots = [folder.path for folder in catalogue.folders]
     found = {
         folder: {name: str(catalogue.find(folder, name)) for name in names}

@@ -18,15 +18,14 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from bridge.builtin import model_folder
-from bridge.cli.local import local_jobs
+from bridge.cli.local import node_definitions
 from bridge.daemon import Settings, data_folder
 from bridge.downloads import Choices, Network, Plan, Planner, Puller, Web, credentials, gigabytes
 from bridge.downloads import Progress as Pulled
 from bridge.errors import BridgeError, InputError, WorkflowError
-from bridge.graph import Definitions, parse_workflow
+from bridge.graph import parse_workflow
 from bridge.imaging import read_workflow
-from bridge.models import Catalogue, LackingModel, json_of, lacking_models
+from bridge.models import LackingModel, json_of, lacking_models
 
 UNKNOWN = "not said by its source"
 
@@ -149,8 +148,7 @@ def what_lacks(path: Path) -> tuple[LackingModel, ...]:
         BridgeError: What is wrong with the file.
     """
     workflow, editor = _read(path)
-    catalogue = Catalogue(Settings().model_roots, model_folder())
-    return lacking_models(workflow, asyncio.run(_definitions()), catalogue, editor)
+    return lacking_models(workflow, asyncio.run(node_definitions()), Settings().catalogue, editor)
 
 
 def _read(path: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
@@ -173,8 +171,3 @@ def _read(path: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         return parse_workflow(content).to_json(), {}
     except WorkflowError as error:
         raise InputError(f"{path.name}: {error.message}", code=error.code, hint=error.hint) from error
-
-
-async def _definitions() -> Definitions:
-    async with local_jobs(Settings()) as jobs:
-        return await jobs.service.definitions()

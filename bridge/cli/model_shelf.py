@@ -8,7 +8,6 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.table import Table
 
-from bridge.builtin import model_folder
 from bridge.cli import EXIT_FAILED
 from bridge.daemon import Settings
 from bridge.downloads import gigabytes
@@ -47,7 +46,7 @@ def list_models(kind: str, folders: list[Path], curated: bool, as_json: bool) ->
             code="unknown_folder",
             hint=f"Kinds: {', '.join(FOLDERS)}.",
         )
-    catalogue = _catalogue(folders)
+    catalogue = Settings(models=folders).catalogue
     found = list(cards(catalogue, kind))
     offered = find_folders(folder.path for folder in catalogue.folders)
     if as_json:
@@ -72,7 +71,7 @@ def info(name: str, folders: list[Path], digest: bool, as_json: bool) -> None:
     Raises:
         ModelNotFound: If there is none; the nearest is named.
     """
-    catalogue = _catalogue(folders)
+    catalogue = Settings(models=folders).catalogue
     found = [card(catalogue, folder, full) for folder, full in _named(catalogue, name)]
     if digest:
         for each in found:
@@ -87,7 +86,7 @@ def info(name: str, folders: list[Path], digest: bool, as_json: bool) -> None:
 
 def verify_models(names: list[str], folders: list[Path], as_json: bool) -> int:
     """Print a verdict on each model; the exit code is 1 if one is bad."""
-    catalogue = _catalogue(folders)
+    catalogue = Settings(models=folders).catalogue
     wanted = (
         [pair for name in names for pair in _named(catalogue, name)]
         if names
@@ -110,10 +109,6 @@ def verify_models(names: list[str], folders: list[Path], as_json: bool) -> int:
             hint = f" ({each.hint})" if each.hint else ""
             console.print(f"{each.folder}/{each.name}: {each.message}{hint}", markup=False)
     return EXIT_FAILED if any(each.state == "bad" for each in verdicts) else 0
-
-
-def _catalogue(folders: list[Path]) -> Catalogue:
-    return Catalogue(Settings(models=folders).model_roots, model_folder())
 
 
 def _named(catalogue: Catalogue, name: str) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from functools import cache
 from pathlib import Path
 
 from rich.console import Console
@@ -15,7 +16,6 @@ from bridge.builtin import (
     chosen,
     load_preset,
     make_preset,
-    model_folder,
     name_of,
     offer_of,
     remove_preset,
@@ -26,16 +26,15 @@ from bridge.cli.source import read_source
 from bridge.daemon import Settings
 from bridge.errors import InputError
 from bridge.graph import parse_workflow
-from bridge.models import Catalogue
 
 
 def show_all(models: list[Path], as_json: bool) -> None:
     """Print every preset, and what is wrong with each file of the user's that holds none."""
     settings = Settings(models=models)
-    catalogue = _catalogue(settings)
+    names = cache(settings.catalogue.names)  # many presets want the same kinds of models
     found, faults = all_presets(settings.preset_folders)
     if as_json:
-        listed = [preset.to_json(catalogue.names) for preset in found.values()]
+        listed = [preset.to_json(names) for preset in found.values()]
         problems = [fault.problem.to_json() for fault in faults]
         print(json.dumps({"presets": listed, "faults": problems}, indent=2))
         return
@@ -45,7 +44,7 @@ def show_all(models: list[Path], as_json: bool) -> None:
         if preset.base != base:
             console.print(f"[bold]{escape(preset.title)}[/]  {escape(preset.description)}")
         base = preset.base
-        lacks = len(list(preset.lacks(catalogue.names)))
+        lacks = len(list(preset.lacks(names)))
         needs = f"lacks {lacks} model{'s' if lacks > 1 else ''}" if lacks else ""
         console.print(f"  {preset.name:24}{preset.models:24}[yellow]{needs}[/]")
     for fault in faults:
@@ -59,10 +58,10 @@ def show(name: str, models: list[Path], as_json: bool) -> None:
         BridgeError: ``unknown_preset``, ``bad_preset``.
     """
     settings = Settings(models=models)
-    catalogue = _catalogue(settings)
+    names = settings.catalogue.names
     preset = load_preset(name, settings.preset_folders)
     if as_json:
-        print(json.dumps(preset.to_json(catalogue.names), indent=2))
+        print(json.dumps(preset.to_json(names), indent=2))
         return
     console = Console(highlight=False, soft_wrap=True)
     console.print(preset.title, style="bold", markup=False)
@@ -73,7 +72,7 @@ def show(name: str, models: list[Path], as_json: bool) -> None:
     console.print(table)
     for picture in preset.pictures:
         console.print(f"picture {picture.name}: {picture.help or picture.label}", markup=False)
-    for folder, model in preset.lacks(catalogue.names):
+    for folder, model in preset.lacks(names):
         console.print(f"lacks {folder}/{model}", style="yellow", markup=False)
 
 
@@ -122,7 +121,3 @@ def _values(control: Control) -> str:
     if control.minimum is None and control.maximum is None:
         return control.type
     return f"{control.minimum} … {control.maximum}"
-
-
-def _catalogue(settings: Settings) -> Catalogue:
-    return Catalogue(settings.model_roots, model_folder())

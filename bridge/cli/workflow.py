@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bridge.builtin import model_folder, save_pictures_too
+from bridge.builtin import save_pictures_too
 from bridge.cli.asked import AskedPreset, read_asked, settings_of
 from bridge.cli.local import local_jobs, saved_files
 from bridge.cli.request import Request
@@ -19,7 +19,7 @@ from bridge.cli.source import Source
 from bridge.daemon import Settings, make_folders
 from bridge.errors import Problem
 from bridge.graph import parse_workflow, read_settings
-from bridge.models import Catalogue, models_used
+from bridge.models import models_used
 from bridge.protocol import Message, Submit
 from bridge.protocol import Progress as StepsDone
 
@@ -126,7 +126,7 @@ async def _run(
         changes = read_settings(values, parse_workflow(submit.workflow), definitions)
         outcome = await jobs.run(replace(submit, values=changes), steps.follow)
         environment = jobs.service.status()["environment"]
-    catalogue = Catalogue(settings.model_roots, model_folder())
+    catalogue = settings.catalogue
     hashes = models_used(source.workflow, definitions, catalogue) if source.origin else {}
     warnings = [
         *outcome.accepted.warnings,

@@ -25,7 +25,6 @@ from typing import Any, Self
 from starlette.applications import Starlette
 
 from bridge import __version__
-from bridge.builtin import model_folder
 from bridge.client import Runtime, remove_runtime, state_folder, write_runtime
 from bridge.daemon.instance import being_the_only_one
 from bridge.daemon.log import keeping_log
@@ -34,7 +33,7 @@ from bridge.daemon.presets import PresetDesk
 from bridge.daemon.service import create_service
 from bridge.daemon.settings import Settings, bad_folder, make_folders, wildcard_folder
 from bridge.downloads import Network
-from bridge.models import FOLDERS, Catalogue
+from bridge.models import FOLDERS
 from bridge.prompts import Wildcards, negative_presets
 from bridge.server import SOCKET_PATH, Access, Clients, WebServer, bind, create_app
 
@@ -92,7 +91,7 @@ class Daemon:
         self._settings = settings
         self._is_stopping = asyncio.Event()
         self._clients = Clients()
-        self._catalogue = Catalogue(settings.model_roots, model_folder())
+        self._catalogue = settings.catalogue
         self._service = create_service(settings, state_folder() / "definitions.json")
         self._models_desk = ModelDesk(settings, self._service, network or Network())
         self._presets_desk = PresetDesk(settings, self._service)

@@ -13,14 +13,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bridge.builtin import expand_preset, model_folder
+from bridge.builtin import expand_preset
 from bridge.daemon.settings import Settings, data_folder
 from bridge.downloads import Choices, Consent, Network, Planner, Pulls, PullStatus, Web, credentials
 from bridge.graph import parse_workflow
 from bridge.jobs import JobService
 from bridge.models import (
     Card,
-    Catalogue,
     card,
     cards,
     count_models,
@@ -69,7 +68,7 @@ class ModelDesk:
     """
 
     def __init__(self, settings: Settings, service: JobService, network: Network) -> None:
-        self._catalogue = Catalogue(settings.model_roots, model_folder())
+        self._catalogue = settings.catalogue
         self._service = service
         self._preset_folders = settings.preset_folders
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 from bridge.builtin import (
@@ -10,7 +11,6 @@ from bridge.builtin import (
     all_presets,
     chosen,
     make_preset,
-    model_folder,
     name_of,
     offer_of,
     remove_preset,
@@ -19,7 +19,6 @@ from bridge.builtin import (
 from bridge.daemon.settings import Settings
 from bridge.graph import parse_workflow
 from bridge.jobs import JobService
-from bridge.models import Catalogue
 from bridge.protocol import Answer, InspectWorkflow, Message, RemovePreset, SavePreset
 
 
@@ -37,7 +36,7 @@ class PresetDesk:
 
     def __init__(self, settings: Settings, service: JobService) -> None:
         self._folders = settings.preset_folders
-        self._catalogue = Catalogue(settings.model_roots, model_folder())
+        self._catalogue = settings.catalogue
         self._service = service
         self.handlers: Mapping[type[Message], Callable[[Any], Awaitable[Message]]] = {
             InspectWorkflow: self._inspect,
@@ -48,8 +47,9 @@ class PresetDesk:
 
     def _list(self) -> Mapping[str, Any]:
         found, faults = all_presets(self._folders)
+        names = cache(self._catalogue.names)  # many presets want the same kinds of models
         return {
-            "presets": [preset.to_json(self._catalogue.names) for preset in found.values()],
+            "presets": [preset.to_json(names) for preset in found.values()],
             "faults": [fault.problem.to_json() for fault in faults],
         }
 

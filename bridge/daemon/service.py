@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from bridge.builtin import expand_preset, model_folder
+from bridge.builtin import expand_preset
 from bridge.daemon.settings import Settings, wildcard_folder
 from bridge.jobs import JobService
-from bridge.models import Catalogue
 from bridge.prompts import Wildcards, resolve
 from bridge.server import PictureNames
 
@@ -19,7 +18,7 @@ def create_service(settings: Settings, definitions_file: Path | None) -> JobServ
         settings: Where things lie, and what to compute on.
         definitions_file: Keeps node definitions between starts; ``None`` to ask the worker every time.
     """
-    catalogue = Catalogue(settings.model_roots, model_folder())
+    catalogue = settings.catalogue
     folders = settings.folders
 
     def choices(folder: str) -> Sequence[str]:

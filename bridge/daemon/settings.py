@@ -8,10 +8,11 @@ from typing import Any
 
 import platformdirs
 
+from bridge.builtin import model_folder
 from bridge.client import DEFAULT_PORT, state_folder
 from bridge.errors import BridgeError
 from bridge.jobs import WorkerSettings
-from bridge.models import registry_file
+from bridge.models import Catalogue, registry_file
 
 
 def data_folder() -> Path:
@@ -59,6 +60,11 @@ class Settings:
         """Every model folder, in search order; last the settings file of those that the user has added."""
         named = (Path(root).expanduser().absolute() for root in self.models)
         return (*named, data_folder() / "models", registry_file())
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The models in these folders, and those that come along."""
+        return Catalogue(self.model_roots, model_folder())
 
     @property
     def preset_folders(self) -> tuple[Path, ...]:
