@@ -1,1 +1,1 @@
-"""ComfyUI's HTTP and WebSocket API, for its clients and its editor; each route at ``/X`` and at ``/api/X``."""
+"""The HTTP and WebSocket API of ComfyUI, for its clients and its editor; each route at ``/X`` and ``/api/X``."""
