@@ -1,1 +1,1 @@
-"""The HTTP and WebSocket API of ComfyUI, for its clients and its editor; each route at ``/X`` and ``/api/X``."""
+"""ComfyUI's HTTP and WebSocket API, for its clients and its editor; each route at ``/X`` and ``/api/X``."""
