@@ -39,7 +39,6 @@ from bridge.imaging.morphology import MorphologyOperation, morphology
 from bridge.imaging.normals import normals_from_depth, normals_to_control, unpack_normals
 from bridge.imaging.numbering import save_numbered, take_number
 from bridge.imaging.output_file import output_entry, output_stem, workflow_texts, writing_to
-from bridge.imaging.paths import resolve_in, split_annotation
 from bridge.imaging.picture import Picture, open_picture, read_picture, read_pictures
 from bridge.imaging.planes import decode_plane, to_plane
 from bridge.imaging.png import encode_png
@@ -48,6 +47,7 @@ from bridge.imaging.quantize import Dither, quantize
 from bridge.imaging.resize import Method, center_crop, check_size, latent_size, resize, resize_lines
 from bridge.imaging.sheet import contact_sheet
 from bridge.imaging.stitch import Direction, stitch
+from bridge.paths import resolve_in, split_annotation
 
 __all__ = [
     "GREY",
