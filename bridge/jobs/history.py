@@ -1,9 +1,11 @@
 """What finished jobs left behind, so that a client that was away can fetch it; in memory, bounded."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
+from bridge.jobs.record import JobRecord
 from bridge.protocol import Message, picture_bytes
 
 KEPT_JOBS = 256
@@ -14,11 +16,10 @@ KEPT_BYTES = 512 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """A finished job: whose it was, and everything its client must see (results, last word)."""
+class Ended:
+    """A job that has ended, and everything its client must see (results, last word)."""
 
-    job: str
-    session: str
+    record: JobRecord
     messages: tuple[Message, ...]
 
     @property
@@ -38,25 +39,49 @@ class History:
     def __init__(self, kept_jobs: int = KEPT_JOBS, kept_bytes: int = KEPT_BYTES) -> None:
         self._kept_jobs = kept_jobs
         self._kept_bytes = kept_bytes
-        self._records: OrderedDict[str, Record] = OrderedDict()
+        self._ended: OrderedDict[str, Ended] = OrderedDict()
         self._bytes = 0
 
     def __len__(self) -> int:
-        return len(self._records)
+        return len(self._ended)
 
-    def add(self, job: str, session: str, messages: Sequence[Message]) -> None:
+    def add(self, record: JobRecord, messages: Sequence[Message]) -> None:
         """Remember a job that has come to its end."""
-        record = Record(job, session, tuple(messages))
-        self._records[job] = record
-        self._bytes += record.picture_bytes
-        while len(self._records) > 1 and self._is_over_budget:
-            _, oldest = self._records.popitem(last=False)
-            self._bytes -= oldest.picture_bytes
+        ended = Ended(record, tuple(messages))
+        self._ended[record.id] = ended
+        self._bytes += ended.picture_bytes
+        while len(self._ended) > 1 and self._is_over_budget:
+            self._drop(next(iter(self._ended)))
 
-    def find(self, job: str) -> Record | None:
-        """Return the job's record if it is still remembered."""
-        return self._records.get(job)
+    def find(self, job: str) -> Ended | None:
+        """Return the job if it is still remembered."""
+        return self._ended.get(job)
+
+    def page(
+        self, limit: int, offset: int = 0, *, newest_first: bool = False, session_prefix: str = ""
+    ) -> Sequence[JobRecord]:
+        """Return some records in the order of their ends."""
+        ended = list(self._ended.values())
+        records = (
+            entry.record
+            for entry in (reversed(ended) if newest_first else ended)
+            if entry.record.session.startswith(session_prefix)
+        )
+        return list(islice(records, offset, offset + limit))
+
+    def size(self, session_prefix: str = "") -> int:
+        """Return how many records there are of such sessions."""
+        return sum(entry.record.session.startswith(session_prefix) for entry in self._ended.values())
+
+    def forget(self, job_ids: Collection[str] | None, session_prefix: str = "") -> None:
+        """Drop records of such sessions: those named, or all."""
+        for job, entry in list(self._ended.items()):
+            if entry.record.session.startswith(session_prefix) and (job_ids is None or job in job_ids):
+                self._drop(job)
+
+    def _drop(self, job: str) -> None:
+        self._bytes -= self._ended.pop(job).picture_bytes
 
     @property
     def _is_over_budget(self) -> bool:
-        return len(self._records) > self._kept_jobs or self._bytes > self._kept_bytes
+        return len(self._ended) > self._kept_jobs or self._bytes > self._kept_bytes

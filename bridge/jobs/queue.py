@@ -6,10 +6,12 @@
 3. A job that waits and is cancelled has ended before ``cancel`` returns.
 4. The lowest number goes first, among equal ones the oldest. A job without one gets the next number,
    from 1; one that wants to the front gets minus that. What runs is not interrupted.
-5. A job belongs to the session that submitted it; to others it does not exist.
+5. A job belongs to the session that submitted it; to others it does not exist. Whoever may see all jobs
+   asks in the name of the session "".
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -20,6 +22,7 @@ from bridge.engine import Run
 from bridge.errors import BridgeError, Problem
 from bridge.jobs.dispatch import Candidate, Dispatcher
 from bridge.jobs.history import History
+from bridge.jobs.record import JobRecord
 from bridge.jobs.sessions import Sessions
 from bridge.protocol import Finished, Message, Result, picture_bytes
 
@@ -49,8 +52,11 @@ class QueuedJob:
         number: Its place among those that wait.
         queued_at: The event loop's time of its submission, in seconds.
         began_at: The same of its (last) beginning.
+        queued_time: Unix seconds of its submission, for display.
+        began_time: The same of its (last) beginning.
         results: What it has handed back so far.
         result_bytes: Size of their pictures.
+        attempts: How often it has begun.
         crashes: How often the worker died under it.
     """
 
@@ -59,14 +65,33 @@ class QueuedJob:
     number: float
     queued_at: float
     began_at: float = 0.0
+    queued_time: float = field(default_factory=time.time)
+    began_time: float = 0.0
     results: list[Message] = field(default_factory=list)
     result_bytes: int = 0
+    attempts: int = 0
     crashes: int = 0
 
     @property
     def has_too_many_results(self) -> bool:
         """Whether it has handed back more than ``MAX_RESULT_BYTES``."""
         return self.result_bytes > MAX_RESULT_BYTES
+
+    def record(self, state: str) -> JobRecord:
+        """Return the job as everybody may see it."""
+        run = self.run
+        return JobRecord(
+            run.job,
+            self.session,
+            self.number,
+            run.prompt or run.workflow,
+            run.extra,
+            run.outputs,
+            state,
+            self.queued_time,
+            self.began_time,
+            attempts=self.attempts,
+        )
 
 
 class JobQueue:
@@ -95,6 +120,25 @@ class JobQueue:
         """Whether a job is in the worker."""
         return self._running is not None
 
+    def jobs(self) -> Sequence[JobRecord]:
+        """Return the jobs that have not ended: what runs, then what waits, in the order of its turns."""
+        running = [self._running.record("running")] if self._running else []
+        waiting = sorted(self._waiting.values(), key=lambda job: job.number)
+        return [*running, *(job.record("waiting") for job in waiting)]
+
+    def record(self, job_id: str) -> JobRecord | None:
+        """Return a job in any state."""
+        for record in self.jobs():
+            if record.id == job_id:
+                return record
+        ended = self._history.find(job_id)
+        return ended.record if ended else None
+
+    @property
+    def history(self) -> History:
+        """The jobs that have ended."""
+        return self._history
+
     def raise_if_full(self, session: str) -> None:
         """Refuse a job while too many wait, of the session or of all.
 
@@ -122,9 +166,15 @@ class JobQueue:
             front: Whether it goes before all that wait; a number overrules it.
 
         Raises:
-            BridgeError: ``queue_full``.
+            BridgeError: ``queue_full``, or ``job_exists``.
         """
         self.raise_if_full(session)
+        if self.record(run.job):
+            raise BridgeError(
+                f'there is a job "{run.job[:80]}" already',
+                code="job_exists",
+                hint="Choose another id, or let the daemon choose one.",
+            )
         following = next(self._numbers)
         if number is None:
             number = -following if front else following
@@ -189,8 +239,9 @@ class JobQueue:
         job = self._waiting.get(job_id)
         if job is None and self._running and self._running.run.job == job_id:
             job = self._running
-        owner = job or self._history.find(job_id)
-        if owner is None or owner.session != session:
+        ended = self._history.find(job_id)
+        owner = job.session if job else ended.record.session if ended else None
+        if owner is None or session not in ("", owner):
             raise BridgeError(
                 f'there is no job "{job_id[:80]}"',
                 code="job_not_found",
@@ -201,7 +252,8 @@ class JobQueue:
     def _begin(self, job: QueuedJob) -> None:
         del self._waiting[job.run.job]
         self._running = job
-        job.began_at = _now()
+        job.began_at, job.began_time = _now(), time.time()
+        job.attempts += 1
         self._on_change()
 
     def _hear(self, job: QueuedJob, message: Message) -> None:
@@ -228,13 +280,20 @@ class JobQueue:
     def _end(self, job: QueuedJob, finished: Finished) -> None:
         if job is self._running:
             self._running = None
-            timings = {"queued": job.began_at - job.queued_at, **finished.timings}
+            timings = {"queue": job.began_at - job.queued_at, **finished.timings}
             finished = replace(finished, timings=timings)
             if job.has_too_many_results:
                 finished = replace(finished, state="failed", problems=(TOO_MUCH_OUTPUT,))
         else:
             del self._waiting[job.run.job]
-        self._history.add(job.run.job, job.session, [*job.results, finished])
+        record = replace(
+            job.record(finished.state),
+            ended_at=time.time(),
+            shown=finished.outputs,
+            problems=finished.problems,
+            timings=finished.timings,
+        )
+        self._history.add(record, [*job.results, finished])
         self._sessions.deliver(job.session, finished)
         self._on_change()
 

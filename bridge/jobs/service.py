@@ -8,7 +8,7 @@
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,6 +20,7 @@ from bridge.jobs.definitions import load_definitions, read_definitions, save_def
 from bridge.jobs.dispatch import Dispatcher
 from bridge.jobs.prepare import ExpandPreset, Prepared, ResolvePrompt, prepare
 from bridge.jobs.queue import JobQueue
+from bridge.jobs.record import JobRecord
 from bridge.jobs.sessions import Sessions
 from bridge.jobs.streams import Streams
 from bridge.jobs.supervisor import Supervisor, WorkerSettings
@@ -94,17 +95,22 @@ class JobService:
 
     # ---- jobs --------------------------------------------------------------------------------
 
-    async def submit(self, session: str, message: Submit) -> Accepted:
+    async def submit(self, session: str, message: Submit, *, job_id: str = "") -> Accepted:
         """Queue a job.
+
+        Args:
+            session: Whose it is.
+            message: What to run.
+            job_id: The client's own name for it; by default a random one.
 
         Raises:
             WorkflowError: With every fault of the workflow.
-            BridgeError: ``queue_full``, ``worker_failed``, or a preset's or value's fault.
+            BridgeError: ``queue_full``, ``job_exists``, ``worker_failed``, or a preset's or value's fault.
         """
         self._queue.raise_if_full(session)
         prepared = await self._prepare(message)
         run = Run(
-            uuid4().hex,
+            job_id or uuid4().hex,
             prepared.workflow,
             prepared.outputs,
             prompt=prepared.prompt,
@@ -117,8 +123,39 @@ class JobService:
         position = self._queue.add(session, run, message.number, front=message.front)
         return Accepted(message.request, run.job, position, prepared.warnings, prepared.texts)
 
+    def jobs(self) -> Sequence[JobRecord]:
+        """Return the jobs that have not ended: what runs, then what waits, in the order of its turns."""
+        return self._queue.jobs()
+
+    def record(self, job_id: str) -> JobRecord | None:
+        """Return a job in any state."""
+        return self._queue.record(job_id)
+
+    def history(
+        self, *, limit: int, offset: int = 0, newest_first: bool = False, session_prefix: str = ""
+    ) -> Sequence[JobRecord]:
+        """Return jobs that have ended, in the order of their ends.
+
+        It reads the disk, and may be called on any thread: best not on the event loop for more than a few.
+        """
+        return self._queue.history.page(
+            limit, offset, newest_first=newest_first, session_prefix=session_prefix
+        )
+
+    def history_size(self, session_prefix: str = "") -> int:
+        """Return how many jobs of such sessions the history has."""
+        return self._queue.history.size(session_prefix)
+
+    async def forget(self, job_ids: Collection[str] | None, session_prefix: str = "") -> None:
+        """Drop jobs of such sessions from the history: those named, or all; with their results."""
+        self._queue.history.forget(job_ids, session_prefix)
+
     async def cancel(self, session: str, job: str) -> bool:
         """Have a job's last word be ``cancelled``; return whether it is not too late.
+
+        Args:
+            session: Whose it is; "" for whoever's.
+            job: Its id.
 
         Raises:
             BridgeError: ``job_not_found``.

@@ -100,7 +100,7 @@ async def test_clients_hear_everything_about_their_jobs_and_the_wait_is_told(ben
     *others, finished = bench.said
     assert [type(message) for message in others] == [Started, Progress, Result]
     assert finished.timings["run"] == 1.0
-    assert finished.timings["queued"] >= 0
+    assert finished.timings["queue"] >= 0
 
 
 async def test_a_session_has_only_so_many_jobs_waiting(bench):

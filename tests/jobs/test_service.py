@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -32,7 +33,7 @@ async def test_a_job_is_accepted_started_and_done(client):
     assert (accepted.request, accepted.position, accepted.warnings) == ("r1", 0, ())
     finished = await client.finished(accepted.job)
     assert (finished.state, finished.outputs) == ("done", {"2": {"values": [3]}})
-    assert {"queued", "run"} <= set(finished.timings)
+    assert {"queue", "run"} <= set(finished.timings)
     assert client.of(Started, job=accepted.job)
 
 
@@ -160,6 +161,70 @@ async def test_previews_come_to_those_who_want_them(client):
     )
     await client.finished(accepted.job)
     assert len(client.of(Preview, job=accepted.job)) == 2
+
+
+# ---- records -------------------------------------------------------------------------------------
+
+
+async def test_jobs_are_listed_as_they_run_and_found_in_any_state(client, service):
+    before = time.time()
+    done = await client.submit(**SHOW)
+    await client.finished(done)
+    running = await client.submit(**WAIT)
+    await client.until(Progress)
+    waiting = await client.submit(**SHOW)
+    submit = Submit("r", workflow_of(**SHOW), front=True, extra={"workflow": {"nodes": []}})
+    first = (await service.submit("other", submit)).job
+    assert [(job.id, job.state) for job in service.jobs()] == [
+        (running, "running"),
+        (first, "waiting"),
+        (waiting, "waiting"),
+    ]
+    record = service.record(first)
+    assert (record.session, record.number, record.outputs) == ("other", -4, ("2",))
+    assert (record.prompt, record.extra) == (workflow_of(**SHOW), {"workflow": {"nodes": []}})
+    assert (record.began_at, record.ended_at, record.attempts) == (0, 0, 0)
+    record = service.record(done)
+    assert (record.state, record.shown, record.attempts) == ("done", {"2": {"values": [3]}}, 1)
+    assert before <= record.queued_at <= record.began_at <= record.ended_at <= time.time()
+    assert record.timings == client.of(Finished, job=done)[0].timings
+    assert service.record("no such job") is None
+
+
+async def test_history_lists_what_has_ended(client, service):
+    other = Client(service, "comfy:other")
+    jobs = []
+    for asker in (client, other, client):
+        jobs.append(await asker.submit(**SHOW))
+        await asker.finished(jobs[-1])
+    assert [record.id for record in service.history(limit=9)] == jobs
+    assert [record.id for record in service.history(limit=1, offset=1, newest_first=True)] == [jobs[1]]
+    assert [record.id for record in service.history(limit=9, session_prefix="comfy:")] == [jobs[1]]
+    assert (service.history_size(), service.history_size("comfy:")) == (3, 1)
+    await service.forget({jobs[1], jobs[2]})
+    assert [record.id for record in service.history(limit=9)] == [jobs[0]]
+    with pytest.raises(BridgeError, match="there is no job"):
+        await service.attach("session", jobs[2])
+
+
+async def test_a_client_may_name_its_job_but_not_like_another(client, service):
+    submit = Submit("r", workflow_of(**WAIT))
+    assert (await service.submit("session", submit, job_id="mine")).job == "mine"
+    with pytest.raises(BridgeError) as caught:
+        await service.submit("session", submit, job_id="mine")
+    assert caught.value.code == "job_exists"
+    await service.cancel("session", "mine")
+    await client.finished("mine")
+    with pytest.raises(BridgeError):
+        await service.submit("other", submit, job_id="mine")
+
+
+async def test_whoever_may_see_all_jobs_may_cancel_them(client, service):
+    running, waiting = await client.submit(**WAIT), await client.submit(**SHOW)
+    assert await service.cancel("", waiting)
+    assert await service.cancel("", running)
+    assert (await client.finished(running)).state == "cancelled"
+    assert not await service.cancel("", running)
 
 
 # ---- cancellation --------------------------------------------------------------------------------
