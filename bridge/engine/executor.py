@@ -38,6 +38,7 @@ from bridge.engine.call import (
 )
 from bridge.engine.failure import blamed_on
 from bridge.engine.job import Job, merge_shown, running
+from bridge.engine.node_events import NodeEvents
 from bridge.engine.plan import DynamicPrompt, Plan
 from bridge.engine.step import Step
 from bridge.engine.turns import give_way
@@ -109,6 +110,7 @@ class _Execution:
         self._problems: list[Problem] = []
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._slice_began = perf_counter()
+        self._events = NodeEvents(job, self._plan)
 
     async def run(self, outputs: list[str]) -> Outcome:
         self._job.raise_if_cancelled()
@@ -116,6 +118,7 @@ class _Execution:
         try:
             for node_id in outputs:
                 self._want(node_id)
+            self._events.begin()
             while self._ready or self._tasks:
                 await self._advance()
         finally:
@@ -221,7 +224,8 @@ class _Execution:
     async def _run(self, step: Step) -> None:
         definition = step.function.definition
         began = perf_counter()
-        with self._blamed_on(step):
+        self._events.start(step)
+        with self._events.failure(step, self._inputs), self._blamed_on(step):
             calls = arguments(definition, self._inputs(step))
             if len(calls) > 1 and is_async(step.function.call):
                 results = await all_of([self._call(step, values) for values in calls])
@@ -318,6 +322,7 @@ class _Execution:
     def _finish(self, step: Step, entry: Entry) -> None:
         step.entry = entry
         node_id = step.node.id
+        self._events.finish(step, entry)
         if self._plan.display(node_id) == node_id:
             self._report(step, entry)
         for follower in self._followers.pop(node_id, ()):

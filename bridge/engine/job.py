@@ -54,6 +54,7 @@ class Job:
         extra: Kept with pictures, for ``EXTRA_PNGINFO``.
         frame: What ``ViewportFrame`` sees.
         wants_preview: Whether the client asked for pictures while sampling.
+        wants_nodes: Whether the client wants to hear of each node.
         environment: What pictures depend on besides the workflow; see ``NodeLibrary``.
         definitions: Of the nodes that can run.
     """
@@ -66,6 +67,7 @@ class Job:
     extra: Mapping[str, Any] = field(default_factory=dict)
     frame: Frame | None = None
     wants_preview: bool = False
+    wants_nodes: bool = False
     environment: Mapping[str, Any] = field(default_factory=dict)
     definitions: Definitions = field(default_factory=dict)
     _cancelled: threading.Event = field(default_factory=threading.Event)

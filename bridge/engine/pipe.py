@@ -66,6 +66,8 @@ class Run(Message):
         extra: Kept with pictures beside it.
         frame: What ``ViewportFrame`` sees.
         wants_preview: Whether somebody looks at pictures while sampling.
+        wants_nodes: Whether to tell of each node (``Cached``, ``Executing``, ``Executed``, ``NodeFailed``),
+            and to hand pictures over as JPEG and PNG: what clients of ComfyUI's API are told.
     """
 
     type: ClassVar[str] = "run"
@@ -76,6 +78,7 @@ class Run(Message):
     extra: Mapping[str, Any] = field(default_factory=dict)
     frame: Frame | None = None
     wants_preview: bool = False
+    wants_nodes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +137,84 @@ class WorkerFailed(Message):
     problems: tuple[Problem, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Cached(Message):
+    """A run begins, and these nodes have nothing to do: the cache knows their results."""
+
+    type: ClassVar[str] = "cached"
+    job: str
+    nodes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Executing(Message):
+    """A node begins.
+
+    Args:
+        job: The run.
+        node: The node.
+        display: The node of the workflow that speaks for it.
+        parent: The node that expanded to it; empty for a node of the workflow.
+    """
+
+    type: ClassVar[str] = "executing"
+    job: str
+    node: str
+    display: str
+    parent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Executed(Message):
+    """A node has ended, or its result was taken over from a node like it or from the cache.
+
+    Args:
+        job: The run.
+        node: The node.
+        display: The node of the workflow that speaks for it.
+        parent: The node that expanded to it; empty for a node of the workflow.
+        shown: What it shows, in ComfyUI's form.
+    """
+
+    type: ClassVar[str] = "executed"
+    job: str
+    node: str
+    display: str
+    parent: str = ""
+    shown: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFailed(Message):
+    """What a run fails with, in more detail than its last word has.
+
+    Args:
+        job: The run.
+        node: The node of the workflow that is blamed.
+        kind: The class of the exception.
+        text: What it says.
+        inputs: Input → its values, those that are texts and numbers.
+    """
+
+    type: ClassVar[str] = "node_failed"
+    job: str
+    node: str
+    kind: str
+    text: str
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+
+
 TO_WORKER: Mapping[str, type[Message]] = {
     kind.type: kind for kind in (Configure, Run, CancelRun, FreeMemory, Stop)
 }
 """What a worker understands."""
 
 TO_DAEMON: Mapping[str, type[Message]] = {
-    kind.type: kind for kind in (Ready, Freed, WorkerFailed, Started, Progress, Preview, Result, Finished)
+    kind.type: kind
+    for kind in (
+        *(Ready, Freed, WorkerFailed, Started, Progress, Preview, Result, Finished),
+        *(Cached, Executing, Executed, NodeFailed),
+    )
 }
 """What a daemon understands from a worker."""
 

@@ -19,6 +19,7 @@ from time import perf_counter
 from typing import Any
 
 from bridge.engine.cache import Cache
+from bridge.engine.encoding import with_encoded_pictures
 from bridge.engine.executor import execute
 from bridge.engine.job import Folders, Job
 from bridge.engine.library import NodeLibrary
@@ -141,12 +142,13 @@ class Worker:
             job = Job(
                 message.job,
                 self._folders,
-                emit=self._outbox.put,
+                emit=self._emit_encoded if message.wants_nodes else self._outbox.put,
                 turns=self._turns,
                 workflow=message.prompt or message.workflow,
                 extra=message.extra,
                 frame=message.frame,
                 wants_preview=message.wants_preview,
+                wants_nodes=message.wants_nodes,
             )
             self._jobs[job.id] = job
             self._loop.call_soon_threadsafe(self._begin, job, message)
@@ -183,6 +185,9 @@ class Worker:
         del self._jobs[job.id], self._tasks[job.id]
         self._begun.discard(job.id)
         self._put_last(finished)
+
+    def _emit_encoded(self, message: Message) -> None:
+        self._outbox.put(with_encoded_pictures(message))
 
     def _put_last(self, finished: Finished) -> None:
         try:

@@ -40,6 +40,7 @@ from bridge.imaging.normals import normals_from_depth, normals_to_control, unpac
 from bridge.imaging.numbering import save_numbered, take_number
 from bridge.imaging.output_file import output_entry, output_stem, workflow_texts, writing_to
 from bridge.imaging.picture import Picture, open_picture, read_picture, read_pictures
+from bridge.imaging.plane_files import packed
 from bridge.imaging.planes import decode_plane, to_plane
 from bridge.imaging.png import encode_png
 from bridge.imaging.png_text import insert_texts, read_texts, read_workflow
@@ -113,6 +114,7 @@ __all__ = [
     "output_stem",
     "over",
     "pack_frame",
+    "packed",
     "padded",
     "porter_duff",
     "quantise_depth",
