@@ -20,7 +20,7 @@ from bridge.diffusion import (
     add_self_attention_guidance,
     with_rule,
 )
-from bridge.graph import Range, Tooltip, node
+from bridge.graph import EditorOption, Range, Tooltip, node
 
 PATCHED = ("patched_model",)
 GUIDANCE = "advanced/guidance"
@@ -71,7 +71,9 @@ def perp_neg_guider(
     positive: Conditioning,
     negative: Conditioning,
     empty_conditioning: Conditioning,
-    cfg: Annotated[float, Range(0.0, 100.0, 0.1), Tooltip("Weight of the prompt.")] = 8.0,
+    cfg: Annotated[
+        float, Range(0.0, 100.0, 0.1), EditorOption("round", 0.01), Tooltip("Weight of the prompt.")
+    ] = 8.0,
     neg_scale: NegativeScale = 1.0,
 ) -> Guider:
     """Follow a prompt, and let the negative one take away only what it does not ask for."""
