@@ -95,13 +95,16 @@ class JobService:
 
     # ---- jobs --------------------------------------------------------------------------------
 
-    async def submit(self, session: str, message: Submit, *, job_id: str = "") -> Accepted:
+    async def submit(
+        self, session: str, message: Submit, *, job_id: str = "", wants_nodes: bool = False
+    ) -> Accepted:
         """Queue a job.
 
         Args:
             session: Whose it is.
             message: What to run.
             job_id: The client's own name for it; by default a random one.
+            wants_nodes: Whether the client hears of each node, and gets pictures as files; see ``Run``.
 
         Raises:
             WorkflowError: With every fault of the workflow.
@@ -119,6 +122,7 @@ class JobService:
             else message.extra,
             frame=message.frame,
             wants_preview=message.wants_preview,
+            wants_nodes=wants_nodes,
         )
         position = self._queue.add(session, run, message.number, front=message.front)
         return Accepted(message.request, run.job, position, prepared.warnings, prepared.texts)
