@@ -10,6 +10,7 @@
 
 import asyncio
 import contextlib
+import faulthandler
 import logging
 import math
 import os
@@ -26,6 +27,7 @@ from starlette.applications import Starlette
 
 from bridge import __version__
 from bridge.client import Runtime, remove_runtime, state_folder, write_runtime
+from bridge.daemon.dump import dumping_on_request
 from bridge.daemon.instance import being_the_only_one
 from bridge.daemon.log import keeping_log
 from bridge.daemon.models import ModelDesk
@@ -33,6 +35,7 @@ from bridge.daemon.presets import PresetDesk
 from bridge.daemon.service import create_service
 from bridge.daemon.settings import Settings, bad_folder, make_folders, wildcard_folder
 from bridge.downloads import Network
+from bridge.jobs import RUN_NOTES
 from bridge.models import FOLDERS
 from bridge.prompts import Wildcards, negative_presets
 from bridge.server import SOCKET_PATH, Access, Clients, WebServer, bind, create_app
@@ -66,8 +69,10 @@ def serve(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings) -> None:
+    if sys.stderr is not None:  # Windows without a console has none
+        faulthandler.enable()
     daemon = Daemon(settings)
-    with daemon.heeding_signals():
+    with daemon.heeding_signals(), dumping_on_request(daemon.worker_pid):
         async with daemon:
             print(f"framebridge listens on port {daemon.port}; framebridge stop ends it", flush=True)
             await daemon.until_stopped()
@@ -95,6 +100,7 @@ class Daemon:
         self._service = create_service(settings, state_folder() / "definitions.json")
         self._models_desk = ModelDesk(settings, self._service, network or Network())
         self._presets_desk = PresetDesk(settings, self._service)
+        RUN_NOTES.keep_secret(self.token)
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as stack:
@@ -126,6 +132,10 @@ class Daemon:
     async def until_stopped(self) -> None:
         """Wait until somebody calls ``stop``, or nobody has wanted anything for the idle time."""
         limit_s = self._settings.idle_timeout_s or math.inf
+    def worker_pid(self) -> int:
+        """Return the worker's process id; 0 while there is none."""
+        return int(self._service.status()["worker_pid"])
+
         busy_at = time.monotonic()
         while not self._is_stopping.is_set():
             if self._service.state.queue_remaining or self._models_desk.is_busy:

@@ -5,6 +5,7 @@ from bridge.engine.call import ExecutionBlocker, Expansion
 from bridge.engine.executor import Outcome, execute
 from bridge.engine.job import Folders, Job, current_job, current_node, running
 from bridge.engine.library import NodeLibrary
+from bridge.engine.log import SESSION_CHARACTERS, IdsFilter, JsonFormatter, log_ids, record_of
 from bridge.engine.outbox import Outbox
 from bridge.engine.pipe import (
     TO_DAEMON,
@@ -30,6 +31,7 @@ __all__ = [
     "TO_WORKER",
     "ByteSink",
     "ByteSource",
+    "SESSION_CHARACTERS",
     "Cache",
     "CancelRun",
     "Configure",
@@ -47,7 +49,10 @@ __all__ = [
     "Ready",
     "Run",
     "Statistics",
+    "IdsFilter",
     "Stop",
+    "JsonFormatter",
+    "NodeFailed",
     "Turns",
     "WorkerFailed",
     "current_job",
@@ -58,3 +63,4 @@ __all__ = [
     "running",
     "size_of",
 ]
+    "log_ids",

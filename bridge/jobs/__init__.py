@@ -1,7 +1,7 @@
 """The daemon's side of computing: a queue, live streams, and a supervised worker. No torch, no HTTP."""
 
-from bridge.jobs.record import JobRecord
 from bridge.jobs.notes import RUN_NOTES
+from bridge.jobs.record import JobRecord
 from bridge.jobs.service import JobService
 from bridge.jobs.supervisor import WorkerSettings
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import IO, Any, cast
 
-from bridge.engine import TO_DAEMON, ByteSink, ByteSource, Outbox, enlarge_pipe, read_message
+from bridge.engine import TO_DAEMON, ByteSink, ByteSource, Outbox, enlarge_pipe, read_message, record_of
 from bridge.errors import ProtocolError
 from bridge.protocol import Message
 
@@ -81,6 +81,11 @@ class WorkerProcess:
         """
         self._outbox.put(message)
 
+    def ask_for_stacks(self) -> None:
+        """Have the process write into the log what its threads are doing, even in a call that hangs."""
+        if sys.platform != "win32":
+            self._process.send_signal(signal.SIGUSR1)
+
     def kill(self) -> None:
         """End the process at once; ``on_exit`` follows."""
         self._process.kill()
@@ -106,7 +111,8 @@ class WorkerProcess:
     def _log(self, stderr: IO[bytes]) -> None:
         with stderr:
             for line in stderr:
-                worker_log.info("%s", line.decode(errors="replace").rstrip())
+                record = record_of(line.decode(errors="replace").rstrip(), worker_log.name)
+                logging.getLogger(record.name).handle(record)
 
     def _post(self, callback: Callable[[Any], None], value: Any) -> None:
         with suppress(RuntimeError):  # the event loop is closed; nobody wants to know any more

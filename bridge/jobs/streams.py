@@ -182,6 +182,8 @@ class Streams:
             on_message=partial(self._hear, stream),
             on_finish=partial(self._end, stream),
             on_lost=partial(self._lose, stream),
+            session=stream.session,
+            attempt=stream.crashes + 1,
         )
 
     def _begin(self, stream: LiveStream, run_id: str, number: int) -> None:

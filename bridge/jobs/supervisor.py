@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 10.0
 MAX_STARTS = 3
+STACKS_S = 0.2
+"""How long a worker that is to be killed may take to write down what it was doing."""
+
 STOP_S = 3.0
 """How long a worker may take to leave when it is asked to."""
 
@@ -112,9 +115,12 @@ class Supervisor:
     def kill(self, reason: str) -> None:
         """End a worker that is beyond help; a new one follows."""
         assert self._process is not None
+        if self._kill_reason:
+            return
         log.error("killing the worker: %s", reason)
         self._kill_reason = reason
-        self._process.kill()
+        self._process.ask_for_stacks()
+        asyncio.get_running_loop().call_later(STACKS_S, self._process.kill)
 
     async def close(self) -> None:
         """Ask the worker to leave; kill it if it does not."""

@@ -385,8 +385,9 @@ async def test_a_hung_run_is_killed_and_given_up(service_of):
     client = Client(await service_of(hang_timeout_s=0.4), "session")
     job = await client.submit(n1=("Hang", {}), n2=("Show", {"value": ["1", 0]}))
     finished = await client.finished(job)
-    assert finished.problems[0].code == "worker_crashed"
+    assert finished.problems[0].code == "job_hung"
     assert "did nothing for 0.4 s" in finished.problems[0].message
+    assert (await client.finished(await client.submit(**SHOW))).state == "done"
 
 
 async def test_a_run_that_does_not_stop_is_killed(service_of):
