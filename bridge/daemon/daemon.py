@@ -64,13 +64,13 @@ def serve(settings: Settings) -> None:
         BridgeError: ``already_running``, ``port_in_use``, ``port_refused``, ``unsafe_host`` or
             ``bad_folder``.
     """
+    if sys.stderr is not None:  # Windows without a console has none
+        faulthandler.enable()
     with keeping_log(state_folder() / "daemon.log"):
         asyncio.run(_serve(settings))
 
 
 async def _serve(settings: Settings) -> None:
-    if sys.stderr is not None:  # Windows without a console has none
-        faulthandler.enable()
     daemon = Daemon(settings)
     with daemon.heeding_signals(), dumping_on_request(daemon.worker_pid):
         async with daemon:
@@ -93,6 +93,7 @@ class Daemon:
     def __init__(self, settings: Settings, network: Network | None = None) -> None:
         self.port = 0
         self.token = secrets.token_urlsafe(32)
+        RUN_NOTES.keep_secret(self.token)
         self._settings = settings
         self._is_stopping = asyncio.Event()
         self._clients = Clients()
@@ -100,7 +101,6 @@ class Daemon:
         self._service = create_service(settings, state_folder() / "definitions.json")
         self._models_desk = ModelDesk(settings, self._service, network or Network())
         self._presets_desk = PresetDesk(settings, self._service)
-        RUN_NOTES.keep_secret(self.token)
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as stack:
@@ -125,6 +125,10 @@ class Daemon:
         logger.info("leaving")
         await self._exit.aclose()
 
+    def worker_pid(self) -> int:
+        """Return the worker's process id; 0 while there is none."""
+        return int(self._service.status()["worker_pid"])
+
     def stop(self) -> None:
         """Make ``until_stopped`` return."""
         self._is_stopping.set()
@@ -132,10 +136,6 @@ class Daemon:
     async def until_stopped(self) -> None:
         """Wait until somebody calls ``stop``, or nobody has wanted anything for the idle time."""
         limit_s = self._settings.idle_timeout_s or math.inf
-    def worker_pid(self) -> int:
-        """Return the worker's process id; 0 while there is none."""
-        return int(self._service.status()["worker_pid"])
-
         busy_at = time.monotonic()
         while not self._is_stopping.is_set():
             if self._service.state.queue_remaining or self._models_desk.is_busy:
