@@ -3,7 +3,7 @@
 from bridge.engine.cache import Cache, Entry, Statistics, size_of
 from bridge.engine.call import ExecutionBlocker, Expansion
 from bridge.engine.executor import Outcome, execute
-from bridge.engine.job import Folders, Job, current_job, current_node, running
+from bridge.engine.job import Folders, Job, current_job, current_node, current_place, running
 from bridge.engine.library import NodeLibrary
 from bridge.engine.log import SESSION_CHARACTERS, IdsFilter, JsonFormatter, log_ids, record_of
 from bridge.engine.outbox import Outbox
@@ -12,10 +12,16 @@ from bridge.engine.pipe import (
     TO_WORKER,
     ByteSink,
     ByteSource,
+    Cached,
     CancelRun,
     Configure,
+    Executed,
+    Executing,
     Freed,
     FreeMemory,
+    Judge,
+    Judged,
+    NodeFailed,
     Ready,
     Run,
     Stop,
@@ -33,10 +39,13 @@ __all__ = [
     "ByteSink",
     "ByteSource",
     "Cache",
+    "Cached",
     "CancelRun",
     "Configure",
     "DynamicPrompt",
     "Entry",
+    "Executed",
+    "Executing",
     "ExecutionBlocker",
     "Expansion",
     "Folders",
@@ -45,6 +54,8 @@ __all__ = [
     "IdsFilter",
     "Job",
     "JsonFormatter",
+    "Judge",
+    "Judged",
     "NodeFailed",
     "NodeLibrary",
     "Outbox",
@@ -57,10 +68,12 @@ __all__ = [
     "WorkerFailed",
     "current_job",
     "current_node",
+    "current_place",
     "enlarge_pipe",
     "execute",
     "log_ids",
     "read_message",
+    "record_of",
     "running",
     "size_of",
 ]

@@ -160,6 +160,7 @@ def merge_shown(shown: dict[str, Any], more: Mapping[str, Any]) -> None:
 
 _job: ContextVar[Job] = ContextVar("job")
 _node: ContextVar[str] = ContextVar("node", default="")
+_place: ContextVar[str] = ContextVar("place", default="")
 _shown: ContextVar[dict[str, Any]] = ContextVar("shown")
 _warnings: ContextVar[list[Problem]] = ContextVar("warnings")
 
@@ -178,6 +179,11 @@ def current_node() -> str:
     return _node.get()
 
 
+def current_place() -> str:
+    """Return ``<own id>.<number of the call>.`` of the running node: how names that it expands to begin."""
+    return _place.get()
+
+
 class running:  # noqa: N801 - reads as a statement: async with running(job, node_id)
     """Make a job and a node the current ones; gives what the node shows.
 
@@ -188,16 +194,21 @@ class running:  # noqa: N801 - reads as a statement: async with running(job, nod
         job: The job.
         node_id: Names the node in every message.
         warnings: Takes what the node warns of.
+        place: See ``current_place``.
     """
 
-    def __init__(self, job: Job, node_id: str, warnings: list[Problem] | None = None) -> None:
+    def __init__(
+        self, job: Job, node_id: str, warnings: list[Problem] | None = None, place: str = ""
+    ) -> None:
         self._job_and_node = job, node_id
+        self._place = place or f"{node_id}.0."
         self._told = [] if warnings is None else warnings
 
     def __enter__(self) -> dict[str, Any]:
         job, node_id = self._job_and_node
         shown: dict[str, Any] = {}
         self._tokens = _job.set(job), _node.set(node_id), _shown.set(shown), _warnings.set(self._told)
+        self._place_token = _place.set(self._place)
         return shown
 
     def __exit__(self, *error: object) -> None:
@@ -206,6 +217,7 @@ class running:  # noqa: N801 - reads as a statement: async with running(job, nod
         _node.reset(node_id)
         _shown.reset(shown)
         _warnings.reset(warnings)
+        _place.reset(self._place_token)
 
     async def __aenter__(self) -> dict[str, Any]:
         return self.__enter__()

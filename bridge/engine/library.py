@@ -16,8 +16,11 @@ class NodeLibrary:
         environment: What a picture depends on besides its workflow, as JSON data: ``device`` (``cpu``,
             ``cuda:0`` …; shown to users), ``dtype``, ``threads``, ``torch``. Told to the daemon once.
         free: Gives back device memory between runs (unloads models, empties the allocator's cache).
+        packs: Name of a pack that others wrote → its folders, absolute: ``web`` (scripts for the editor),
+            ``locales``, ``examples`` (workflows); what it lacks is left out.
     """
 
     registry: Registry
     environment: Mapping[str, Any] = field(default_factory=dict)
     free: Callable[[], None] = lambda: None
+    packs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from bridge.errors import Problem, RemoteProtocolError
+from bridge.graph import Question
 from bridge.protocol import (
     MAX_MESSAGE_BYTES,
     Buffer,
@@ -47,7 +48,7 @@ class Configure(Message):
 
     Args:
         settings: ``models`` (list), ``input``, ``output``, ``temp``, ``frames``, ``device``, ``dtype``,
-            ``cache_bytes``, ``threads``.
+            ``cache_bytes``, ``threads``, ``custom_nodes`` (folders), ``without_packs`` (names).
     """
 
     type: ClassVar[str] = "configure"
@@ -97,6 +98,20 @@ class FreeMemory(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class Judge(Message):
+    """Ask nodes what is wrong with their inputs; answered with ``Judged``, while runs go on.
+
+    Args:
+        request: Repeated by the answer.
+        questions: For nodes that judge inputs themselves.
+    """
+
+    type: ClassVar[str] = "judge"
+    request: int
+    questions: tuple[Question, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Stop(Message):
     """Cancel what runs, and leave."""
 
@@ -114,12 +129,23 @@ class Ready(Message):
         definitions: Node class → ``NodeDefinition.to_json()``.
         environment: What a picture depends on besides its workflow; see ``NodeLibrary``.
         failures: Module whose nodes are missing → why.
+        packs: Name of a pack that others wrote → its folders; see ``NodeLibrary``.
     """
 
     type: ClassVar[str] = "ready"
     definitions: Mapping[str, Any]
     environment: Mapping[str, Any] = field(default_factory=dict)
     failures: Mapping[str, Any] = field(default_factory=dict)
+    packs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged(Message):
+    """What is wrong with the inputs of the nodes that ``Judge`` asked."""
+
+    type: ClassVar[str] = "judged"
+    request: int
+    problems: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,14 +231,14 @@ class NodeFailed(Message):
 
 
 TO_WORKER: Mapping[str, type[Message]] = {
-    kind.type: kind for kind in (Configure, Run, CancelRun, FreeMemory, Stop)
+    kind.type: kind for kind in (Configure, Run, CancelRun, FreeMemory, Judge, Stop)
 }
 """What a worker understands."""
 
 TO_DAEMON: Mapping[str, type[Message]] = {
     kind.type: kind
     for kind in (
-        *(Ready, Freed, WorkerFailed, Started, Progress, Preview, Result, Finished),
+        *(Ready, Freed, Judged, WorkerFailed, Started, Progress, Preview, Result, Finished),
         *(Cached, Executing, Executed, NodeFailed),
     )
 }

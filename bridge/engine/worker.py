@@ -2,7 +2,7 @@
 
 1. The main thread has the event loop and all computing. Each run is a task.
 2. The control thread reads the pipe. It applies a cancellation at once, while the main thread may be
-   in a model call; everything else it hands to the event loop.
+   in a model call, and begins a thread for each ``Judge``; everything else it hands to the event loop.
 3. When the daemon's end of the pipe is closed, or it says ``Stop``, everything is cancelled and the
    worker leaves; if the main thread cannot be got out of a call in time, the process is left by force.
 """
@@ -22,6 +22,7 @@ from bridge.engine.cache import Cache
 from bridge.engine.encoding import with_encoded_pictures
 from bridge.engine.executor import execute
 from bridge.engine.job import Folders, Job
+from bridge.engine.judging import JUDGE_S, judge
 from bridge.engine.library import NodeLibrary
 from bridge.engine.outbox import Outbox
 from bridge.engine.pipe import (
@@ -32,6 +33,8 @@ from bridge.engine.pipe import (
     Configure,
     Freed,
     FreeMemory,
+    Judge,
+    Judged,
     Ready,
     Run,
     Stop,
@@ -152,9 +155,15 @@ class Worker:
             )
             self._jobs[job.id] = job
             self._loop.call_soon_threadsafe(self._begin, job, message)
+        elif isinstance(message, Judge):
+            threading.Thread(target=self._judge, args=(message,), name="worker-judges", daemon=True).start()
         else:
             assert isinstance(message, FreeMemory), f"the daemon does not say {message.type} here"
             self._loop.call_soon_threadsafe(self._begin_freeing)
+
+    def _judge(self, message: Judge) -> None:
+        problems = judge(self._library.registry, message.questions, JUDGE_S)
+        self._outbox.put(Judged(message.request, problems))
 
     # ---- the event loop ----------------------------------------------------------------------
 
@@ -245,6 +254,7 @@ def _ready(library: NodeLibrary) -> Ready:
         {name: definition.to_json() for name, definition in registry.definitions.items()},
         library.environment,
         {failure.module: failure.reason for failure in registry.failures},
+        library.packs,
     )
 
 

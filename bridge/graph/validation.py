@@ -11,7 +11,7 @@
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from bridge.errors import Problem, WorkflowError
@@ -41,6 +41,10 @@ class Question:
     class_type: str
     inputs: Mapping[str, Any]
     link_types: Mapping[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the question as JSON data."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
