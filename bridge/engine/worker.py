@@ -25,6 +25,7 @@ from bridge.engine.job import Folders, Job
 from bridge.engine.judging import JUDGE_S, judge
 from bridge.engine.library import NodeLibrary
 from bridge.engine.outbox import Outbox
+from bridge.engine.phases import by_phase
 from bridge.engine.pipe import (
     TO_WORKER,
     ByteSink,
@@ -208,7 +209,10 @@ class Worker:
         began = perf_counter()
         workflow = parse_workflow(run.workflow)
         outcome = await execute(workflow, run.outputs, self._library.registry, self._cache, job)
-        timings = {"run": perf_counter() - began, **outcome.seconds}
+        timings = {
+            "run": perf_counter() - began,
+            **by_phase(outcome.seconds, self._library.registry.definitions),
+        }
         return Finished("done", job=job.id, outputs=outcome.shown, timings=timings, problems=outcome.problems)
 
     def _make_room(self, job: Job) -> None:
