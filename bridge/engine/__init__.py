@@ -4,6 +4,7 @@ from bridge.engine.cache import Cache, Entry, Statistics, size_of
 from bridge.engine.call import ExecutionBlocker, Expansion
 from bridge.engine.executor import Outcome, execute
 from bridge.engine.job import Folders, Job, current_job, current_node, current_place, running
+from bridge.engine.judging import JUDGE_S, VALIDATOR_TIMEOUT
 from bridge.engine.library import NodeLibrary
 from bridge.engine.log import SESSION_CHARACTERS, IdsFilter, JsonFormatter, log_ids, record_of
 from bridge.engine.outbox import Outbox
@@ -33,9 +34,11 @@ from bridge.engine.plan import DynamicPrompt
 from bridge.engine.turns import Turns
 
 __all__ = [
+    "JUDGE_S",
     "SESSION_CHARACTERS",
     "TO_DAEMON",
     "TO_WORKER",
+    "VALIDATOR_TIMEOUT",
     "ByteSink",
     "ByteSource",
     "Cache",

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 JUDGE_S = 10.0
 """How long the nodes of one workflow may take to look at their inputs."""
 
-TIMEOUT = "validator_timeout"
+VALIDATOR_TIMEOUT = "validator_timeout"
 EXCEPTION = "exception_during_validation"
 
 _NODE_FAULT = "This is a fault of the node's code."
@@ -63,4 +63,4 @@ def _answer(registry: Registry, question: Question) -> list[Problem]:
 
 def _late(question: Question, limit_s: float) -> Problem:
     message = f"{question.class_type} did not say within {limit_s:g} s whether its inputs are good"
-    return Problem(TIMEOUT, message, _NODE_FAULT, question.node_id)
+    return Problem(VALIDATOR_TIMEOUT, message, _NODE_FAULT, question.node_id)

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from bridge.engine import Freed, FreeMemory, Ready, Run
+from bridge.engine import Freed, FreeMemory, Judged, Ready, Run
 from bridge.errors import BridgeError, Problem
 from bridge.graph import ChoicesOf, Definitions
 from bridge.jobs.definitions import load_definitions, read_definitions, save_definitions
 from bridge.jobs.dispatch import Dispatcher
-from bridge.jobs.prepare import ExpandPreset, Prepared, ResolvePrompt, prepare
+from bridge.jobs.judgements import Judgements
+from bridge.jobs.prepare import ExpandPreset, Prepared, ResolvePrompt, draft
 from bridge.jobs.queue import JobQueue
 from bridge.jobs.record import JobRecord
 from bridge.jobs.sessions import Sessions
@@ -54,6 +55,7 @@ class JobService:
         self._definitions: Definitions | None = None
         self._told: Ready | None = None  # what the last worker that was ready said
         self._supervisor = Supervisor(worker, self._receive, self._worker_changed, self._worker_lost)
+        self._judgements = Judgements(self._supervisor, self._supervisor.send, self._raise_if_failed)
         self._dispatcher = Dispatcher(
             self._supervisor.send, self._supervisor.kill, worker.hang_timeout_s, worker.cancel_timeout_s
         )
@@ -250,14 +252,20 @@ class JobService:
         }
 
     @property
+    def packs(self) -> Mapping[str, Mapping[str, str]]:
+        """Return the folders of packs that others wrote: name → ``web``, ``locales``, ``examples``."""
+        return self._told.packs if self._told else {}
+
+    @property
     def _environment(self) -> Mapping[str, Any]:
         return self._told.environment if self._told else {}
 
     async def _prepare(self, message: Submit | SetStream) -> Prepared:
         definitions = await self.definitions()
-        return await asyncio.to_thread(
-            prepare, message, definitions, self._choices, self._presets, self._prompts
+        found = await asyncio.to_thread(
+            draft, message, definitions, self._choices, self._presets, self._prompts
         )
+        return found.prepared(await self._judgements.ask(found.questions))
 
     def _raise_if_failed(self) -> None:
         problem = self._supervisor.problem
@@ -267,6 +275,8 @@ class JobService:
     def _receive(self, message: Message) -> None:
         if isinstance(message, Freed):
             self._end_freeing()
+        elif isinstance(message, Judged):
+            self._judgements.receive(message)
         else:
             self._dispatcher.receive(message)
 
@@ -285,6 +295,7 @@ class JobService:
 
     def _worker_lost(self, reason: str) -> None:
         self._end_freeing()
+        self._judgements.lose()
         self._dispatcher.lose(reason)
 
     def _end_freeing(self) -> None:

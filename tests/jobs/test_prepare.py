@@ -2,7 +2,7 @@ import fake_nodes
 import pytest
 
 from bridge.errors import BridgeError, WorkflowError
-from bridge.jobs.prepare import prepare
+from bridge.jobs.prepare import draft
 from bridge.protocol import SetStream, Submit
 
 DEFINITIONS = fake_nodes.registry().definitions
@@ -20,7 +20,7 @@ def as_typed(template, seed):
 def prepared(workflow=None, kind=Submit, expand=None, resolve=as_typed, **fields):
     names = {"stream": "view"} if kind is SetStream else {}
     message = kind(request="r", workflow=workflow or {}, **names, **fields)
-    return prepare(message, DEFINITIONS, lambda folder: [], expand, resolve)
+    return draft(message, DEFINITIONS, lambda folder: [], expand, resolve).prepared()
 
 
 @pytest.mark.parametrize("kind", [Submit, SetStream])
