@@ -132,9 +132,24 @@ def serve(
     idle_minutes: Annotated[
         float, typer.Option(min=0, help="Leave after this long without a client or a job; 0 stays for ever.")
     ] = 30,
+    comfy_compatible: Annotated[
+        bool,
+        typer.Option("--comfy-compatible", help="Let ComfyUI's clients on this machine in without a token."),
+    ] = False,
 ) -> None:
     """Run the daemon that owns the GPU; Blender, Unreal and scripts connect to it."""
-    _run("service", "serve", host, port, models or [], out, device.value, dtype.value, idle_minutes)
+    _run(
+        "service",
+        "serve",
+        host,
+        port,
+        models or [],
+        out,
+        device.value,
+        dtype.value,
+        idle_minutes,
+        comfy_compatible,
+    )
 
 
 @app.command()

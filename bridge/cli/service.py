@@ -19,7 +19,14 @@ ANSWER_S = 5.0
 
 
 def serve(
-    host: str, port: int, models: list[Path], out: Path | None, device: str, dtype: str, idle_minutes: float
+    host: str,
+    port: int,
+    models: list[Path],
+    out: Path | None,
+    device: str,
+    dtype: str,
+    idle_minutes: float,
+    comfy_compatible: bool,
 ) -> None:
     """Run the daemon in this process until it is told to leave."""
     settings = Settings(
@@ -30,6 +37,7 @@ def serve(
         device=device,
         dtype=dtype,
         idle_timeout_s=idle_minutes * 60,
+        comfy_compatible=comfy_compatible,
     )
     run_daemon(settings)
 

@@ -48,6 +48,11 @@ DRAIN_S = 0.5
 CLOSE_S = 3.5
 """How long the worker may take to leave."""
 
+OPEN_NOTE = (
+    "ComfyUI's API needs no token: every program on this machine may run workflows and see their pictures; "
+    "web pages may not"
+)
+
 IDLE_CHECK_S = 10.0
 """How often to look whether anybody is there, at least."""
 
@@ -75,6 +80,8 @@ async def _serve(settings: Settings) -> None:
     with daemon.heeding_signals(), dumping_on_request(daemon.worker_pid):
         async with daemon:
             print(f"framebridge listens on port {daemon.port}; framebridge stop ends it", flush=True)
+            if settings.comfy_compatible:
+                print(OPEN_NOTE, flush=True)
             await daemon.until_stopped()
 
 
@@ -171,7 +178,7 @@ class Daemon:
         }
         return create_app(
             self._service,
-            Access(self.token, self.port),
+            Access(self.token, self.port, is_compatible_open=self._settings.comfy_compatible),
             answers=answers,
             handlers={**self._models_desk.handlers, **self._presets_desk.handlers},
             clients=self._clients,

@@ -41,6 +41,7 @@ class Settings:
         threads: CPU threads for models; ``None`` leaves it to torch.
         cache_bytes: What cached results may hold.
         idle_timeout_s: The daemon leaves after so long without a client or a job; 0 means never.
+        comfy_compatible: ComfyUI's routes need no token from this machine.
         bootstrap: ``package.module:callable`` that brings the nodes into the worker.
     """
 
@@ -53,6 +54,7 @@ class Settings:
     threads: int | None = None
     cache_bytes: int = 2 * 1024**3
     idle_timeout_s: float = 30 * 60.0
+    comfy_compatible: bool = False
     bootstrap: str = "bridge.nodes:load"
 
     @property

@@ -1,7 +1,7 @@
 """The application: which routes there are, who may reach them, and how faults are told.
 
-Everything but ``/health`` needs the token. Whatever is added later, here or by a benchmark, is behind the
-same guard: it stands in front of the routing.
+Everything but ``/health`` and the page's one-time address needs the token, or what else ``Kind`` says.
+Whatever is added later, here or by a benchmark, is behind the same guard: it stands in front of the routing.
 """
 
 import logging
@@ -19,8 +19,10 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from bridge import __version__
 from bridge.errors import BridgeError, Problem, problem_of
 from bridge.jobs import JobService
-from bridge.server.access import Access, AccessMiddleware
+from bridge.server.access import Access, AccessMiddleware, Kind
 from bridge.server.clients import Clients
+from bridge.server.entrance import ENTRANCE_PATH, Entrance
+from bridge.server.kinds import RouteKinds
 from bridge.server.requests import Answers, Handlers
 from bridge.server.socket import BridgeSocket
 
@@ -38,6 +40,7 @@ def create_app(
     clients: Clients | None = None,
     stop: Callable[[], None] = lambda: None,
     routes: Sequence[BaseRoute] = (),
+    compatible: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """Build the daemon's web application.
 
@@ -48,21 +51,31 @@ def create_app(
         handlers: What somebody else answers.
         clients: Who is connected; for whoever wants to know.
         stop: Called when a client asks the daemon to leave.
-        routes: More routes, behind the same guard.
+        routes: More routes that need the token.
+        compatible: Routes of ComfyUI's contract; see ``Kind.COMPATIBLE``.
     """
     clients = clients if clients is not None else Clients()
     pages = Pages(service, clients, stop)
     socket = BridgeSocket(service, clients, answers or {}, handlers)
+    entrance = Entrance(access)
+    native = [
+        Route("/status", pages.status),
+        Route("/stop", pages.stop, methods=["POST"]),
+        Route("/framebridge/key", entrance.new_key, methods=["POST"]),
+        WebSocketRoute(SOCKET_PATH, socket.serve),
+        *routes,
+    ]
+    kinds = RouteKinds(
+        [
+            (Kind.OPEN, [Route("/health", pages.health), Route(ENTRANCE_PATH, entrance.enter)]),
+            (Kind.NATIVE, native),
+            (Kind.COMPATIBLE, compatible),
+            (Kind.PAGE, [Route("/", pages.root)]),
+        ]
+    )
     return Starlette(
-        routes=[
-            Route("/health", pages.health),
-            Route("/", pages.root),
-            Route("/status", pages.status),
-            Route("/stop", pages.stop, methods=["POST"]),
-            WebSocketRoute(SOCKET_PATH, socket.serve),
-            *routes,
-        ],
-        middleware=[Middleware(AccessMiddleware, access=access)],
+        routes=kinds.routes,
+        middleware=[Middleware(AccessMiddleware, access=access, kind_of=kinds.kind_of)],
         exception_handlers={
             HTTPException: _tell_http_error,
             BridgeError: _tell_bridge_error,
