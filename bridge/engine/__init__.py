@@ -28,7 +28,9 @@ from bridge.engine.pipe import (
     Stop,
     WorkerFailed,
     enlarge_pipe,
+    framed,
     read_message,
+    write_pieces,
 )
 from bridge.engine.plan import DynamicPrompt
 from bridge.engine.turns import Turns
@@ -74,9 +76,11 @@ __all__ = [
     "current_place",
     "enlarge_pipe",
     "execute",
+    "framed",
     "log_ids",
     "read_message",
     "record_of",
     "running",
     "size_of",
+    "write_pieces",
 ]
