@@ -28,11 +28,12 @@ from starlette.applications import Starlette
 from bridge import __version__
 from bridge.client import Runtime, remove_runtime, state_folder, write_runtime
 from bridge.daemon.dump import dumping_on_request
+from bridge.comfy import comfy_routes
 from bridge.daemon.instance import being_the_only_one
 from bridge.daemon.log import keeping_log
 from bridge.daemon.models import ModelDesk
 from bridge.daemon.presets import PresetDesk
-from bridge.daemon.service import create_service
+from bridge.daemon.service import choices_of, create_service
 from bridge.daemon.settings import Settings, bad_folder, make_folders, wildcard_folder
 from bridge.downloads import Network
 from bridge.jobs import RUN_NOTES
@@ -183,6 +184,7 @@ class Daemon:
             handlers={**self._models_desk.handlers, **self._presets_desk.handlers},
             clients=self._clients,
             stop=self.stop,
+            compatible=comfy_routes(self._service, choices_of(self._settings)),
         )
 
     @contextlib.contextmanager

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bridge.builtin import expand_preset
 from bridge.daemon.settings import Settings, wildcard_folder
+from bridge.graph import ChoicesOf
 from bridge.jobs import JobService
 from bridge.prompts import Wildcards, resolve
 from bridge.server import PictureNames
@@ -18,14 +19,19 @@ def create_service(settings: Settings, definitions_file: Path | None) -> JobServ
         settings: Where things lie, and what to compute on.
         definitions_file: Keeps node definitions between starts; ``None`` to ask the worker every time.
     """
+    def resolved(template: str, seed: int) -> str:
+        return resolve(template, seed, Wildcards([wildcard_folder()]))
+
+    expand = partial(expand_preset, folders=settings.preset_folders)
+    return JobService(settings.worker, definitions_file, choices_of(settings), expand, resolved)
+
+
+def choices_of(settings: Settings) -> ChoicesOf:
+    """Return what lists the names in a folder of pictures or models."""
     catalogue = settings.catalogue
     folders = settings.folders
 
     def choices(folder: str) -> Sequence[str]:
         return PictureNames(folders, folder) if folder in folders else catalogue.names(folder)
 
-    def resolved(template: str, seed: int) -> str:
-        return resolve(template, seed, Wildcards([wildcard_folder()]))
-
-    expand = partial(expand_preset, folders=settings.preset_folders)
-    return JobService(settings.worker, definitions_file, choices, expand, resolved)
+    return choices

@@ -8,6 +8,7 @@ from bridge.engine.judging import JUDGE_S, VALIDATOR_TIMEOUT
 from bridge.engine.library import NodeLibrary
 from bridge.engine.log import SESSION_CHARACTERS, IdsFilter, JsonFormatter, log_ids, record_of
 from bridge.engine.outbox import Outbox
+from bridge.engine.phases import PHASES
 from bridge.engine.pipe import (
     TO_DAEMON,
     TO_WORKER,
@@ -22,6 +23,8 @@ from bridge.engine.pipe import (
     FreeMemory,
     Judge,
     Judged,
+    Measure,
+    Measured,
     NodeFailed,
     Ready,
     Run,
@@ -36,6 +39,7 @@ from bridge.engine.plan import DynamicPrompt
 from bridge.engine.turns import Turns
 
 __all__ = [
+    "PHASES",
     "JUDGE_S",
     "SESSION_CHARACTERS",
     "TO_DAEMON",
@@ -62,6 +66,8 @@ __all__ = [
     "Judge",
     "Judged",
     "NodeFailed",
+    "Measure",
+    "Measured",
     "NodeLibrary",
     "Outbox",
     "Outcome",
