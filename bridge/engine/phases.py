@@ -6,7 +6,7 @@ other each count their own time, and a model that visits the device while sampli
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from bridge.graph import Definitions, NodeDefinition
 
@@ -32,14 +32,30 @@ def phase_of(definition: NodeDefinition) -> str:
     return "decode" if "VAE" in takes and "IMAGE" in gives else "other"
 
 
-def by_phase(seconds: Mapping[str, float], definitions: Definitions) -> dict[str, float]:
-    """Add up what node classes took, by phase.
+class PhaseBook:
+    """Adds up what runs of one worker did, by phase.
 
     Args:
-        seconds: Node class → seconds.
-        definitions: Of these classes.
+        definitions: Of the nodes that can run.
+
+    Attributes:
+        model_cache_hits: Nodes that load models and did not have to run, so far.
     """
-    totals: defaultdict[str, float] = defaultdict(float)
-    for name, spent in seconds.items():
-        totals[phase_of(definitions[name])] += spent
-    return dict(totals)
+
+    def __init__(self, definitions: Definitions) -> None:
+        self._phases = {name: phase_of(definition) for name, definition in definitions.items()}
+        self.model_cache_hits = 0
+
+    def enter(self, seconds: Mapping[str, float], classes: Iterable[str]) -> dict[str, float]:
+        """Note a run; return what it took by phase.
+
+        Args:
+            seconds: Node class → seconds, of those that ran.
+            classes: Of all nodes of the workflow.
+        """
+        spared = set(classes) - seconds.keys()
+        self.model_cache_hits += sum(self._phases.get(name) == "load" for name in spared)
+        totals: defaultdict[str, float] = defaultdict(float)
+        for name, spent in seconds.items():
+            totals[self._phases[name]] += spent
+        return dict(totals)

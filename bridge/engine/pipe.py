@@ -112,6 +112,13 @@ class Judge(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class Measure(Message):
+    """Say how much memory is taken, and the like; answered with ``Measured``, while runs go on."""
+
+    type: ClassVar[str] = "measure"
+
+
+@dataclass(frozen=True, slots=True)
 class Stop(Message):
     """Cancel what runs, and leave."""
 
@@ -146,6 +153,19 @@ class Judged(Message):
     type: ClassVar[str] = "judged"
     request: int
     problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Measured(Message):
+    """How much memory is taken, and the like.
+
+    Args:
+        figures: What ``NodeLibrary.measure`` tells, ``model_cache_hits`` (nodes that load models and did not
+            have to run) and ``cache_bytes``.
+    """
+
+    type: ClassVar[str] = "measured"
+    figures: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,14 +251,14 @@ class NodeFailed(Message):
 
 
 TO_WORKER: Mapping[str, type[Message]] = {
-    kind.type: kind for kind in (Configure, Run, CancelRun, FreeMemory, Judge, Stop)
+    kind.type: kind for kind in (Configure, Run, CancelRun, FreeMemory, Judge, Measure, Stop)
 }
 """What a worker understands."""
 
 TO_DAEMON: Mapping[str, type[Message]] = {
     kind.type: kind
     for kind in (
-        *(Ready, Freed, Judged, WorkerFailed, Started, Progress, Preview, Result, Finished),
+        *(Ready, Freed, Judged, Measured, WorkerFailed, Started, Progress, Preview, Result, Finished),
         *(Cached, Executing, Executed, NodeFailed),
     )
 }

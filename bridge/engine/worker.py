@@ -25,7 +25,7 @@ from bridge.engine.job import Folders, Job
 from bridge.engine.judging import JUDGE_S, judge
 from bridge.engine.library import NodeLibrary
 from bridge.engine.outbox import Outbox
-from bridge.engine.phases import by_phase
+from bridge.engine.phases import PhaseBook
 from bridge.engine.pipe import (
     TO_WORKER,
     ByteSink,
@@ -36,6 +36,8 @@ from bridge.engine.pipe import (
     FreeMemory,
     Judge,
     Judged,
+    Measure,
+    Measured,
     Ready,
     Run,
     Stop,
@@ -113,6 +115,7 @@ class Worker:
     def _load(self, settings: Mapping[str, Any]) -> bool:
         try:
             self._library: NodeLibrary = pkgutil.resolve_name(self._bootstrap)(settings)
+            self._phases = PhaseBook(self._library.registry.definitions)
             gc.freeze()  # a full collection of all that torch and its friends define takes 300 ms
             self._outbox.put(_ready(self._library))
         except (Exception, SystemExit) as error:  # whatever the imports of all nodes and their needs raise
@@ -158,9 +161,18 @@ class Worker:
             self._loop.call_soon_threadsafe(self._begin, job, message)
         elif isinstance(message, Judge):
             threading.Thread(target=self._judge, args=(message,), name="worker-judges", daemon=True).start()
+        elif isinstance(message, Measure):
+            self._outbox.put(Measured(self._figures()))
         else:
             assert isinstance(message, FreeMemory), f"the daemon does not say {message.type} here"
             self._loop.call_soon_threadsafe(self._begin_freeing)
+
+    def _figures(self) -> Mapping[str, float]:
+        own = {
+            "model_cache_hits": self._phases.model_cache_hits,
+            "cache_bytes": self._cache.statistics.bytes,
+        }
+        return {**own, **self._library.measure()}
 
     def _judge(self, message: Judge) -> None:
         problems = judge(self._library.registry, message.questions, JUDGE_S)
@@ -209,10 +221,8 @@ class Worker:
         began = perf_counter()
         workflow = parse_workflow(run.workflow)
         outcome = await execute(workflow, run.outputs, self._library.registry, self._cache, job)
-        timings = {
-            "run": perf_counter() - began,
-            **by_phase(outcome.seconds, self._library.registry.definitions),
-        }
+        classes = (node.class_type for node in workflow.nodes.values())
+        timings = {"run": perf_counter() - began, **self._phases.enter(outcome.seconds, classes)}
         return Finished("done", job=job.id, outputs=outcome.shown, timings=timings, problems=outcome.problems)
 
     def _make_room(self, job: Job) -> None:
