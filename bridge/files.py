@@ -11,7 +11,7 @@ import secrets
 import sys
 from pathlib import Path
 
-PART_SUFFIX = ".part"
+_PART_SUFFIX = ".part"
 """Of files that are not whole yet; they are hidden too."""
 
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
@@ -24,7 +24,7 @@ def write_temporary(folder: Path, data: bytes) -> Path:
     Raises:
         OSError: If the disk is full or the folder cannot be written; nothing is left behind.
     """
-    path = folder / f".{secrets.token_hex(8)}{PART_SUFFIX}"
+    path = folder / f".{secrets.token_hex(8)}{_PART_SUFFIX}"
     try:
         with path.open("xb") as file:
             file.write(data)
