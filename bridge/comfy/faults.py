@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bridge.comfy.input_config import input_config
 from bridge.errors import Problem
 from bridge.graph import ChoicesOf, Definitions, InputDefinition, Workflow, ancestors
 
@@ -275,15 +276,3 @@ _OF_NODE: Mapping[str, Callable[[Faulty], dict[str, Any]]] = {
     "custom_validation_failed": _custom,
 }
 """Code of a fault of a node → how ComfyUI tells it."""
-
-
-def input_config(entry: InputDefinition, choices: ChoicesOf) -> list[Any]:
-    """Return an input as ``/object_info`` describes it."""
-    if entry.type == "COMBO":
-        names = entry.choices if entry.choices is not None else choices(entry.choices_from)
-        kind: Any = list(names)
-    else:
-        kind = entry.type
-    given = {"default": entry.default, "min": entry.minimum, "max": entry.maximum, "step": entry.step}
-    options = {name: value for name, value in given.items() if value is not None}
-    return [kind, options | ({"tooltip": entry.tooltip} if entry.tooltip else {})]
