@@ -53,6 +53,7 @@ from bridge.diffusion.loading import (
 )
 from bridge.diffusion.lora import apply_lora
 from bridge.diffusion.masked_picture import encode_inpainting, encode_masked, with_noise_mask
+from bridge.diffusion.memory import device_figures
 from bridge.diffusion.merging import block_shares, merge_models, merge_text_encoders
 from bridge.diffusion.model_folders import (
     EMBEDDINGS_DIFFER,
@@ -246,6 +247,7 @@ __all__ = [
     "composite",
     "concatenate",
     "decode_latents",
+    "device_figures",
     "dpm_adaptive",
     "dpmpp_2m_sde",
     "dpmpp_2s_ancestral",

@@ -39,8 +39,8 @@ from bridge.engine.plan import DynamicPrompt
 from bridge.engine.turns import Turns
 
 __all__ = [
-    "PHASES",
     "JUDGE_S",
+    "PHASES",
     "SESSION_CHARACTERS",
     "TO_DAEMON",
     "TO_WORKER",
@@ -65,9 +65,9 @@ __all__ = [
     "JsonFormatter",
     "Judge",
     "Judged",
-    "NodeFailed",
     "Measure",
     "Measured",
+    "NodeFailed",
     "NodeLibrary",
     "Outbox",
     "Outcome",

@@ -26,5 +26,5 @@ class NodeLibrary:
     registry: Registry
     environment: Mapping[str, Any] = field(default_factory=dict)
     free: Callable[[], None] = lambda: None
-    measure: Callable[[], Mapping[str, float]] = lambda: {}
+    measure: Callable[[], Mapping[str, float]] = dict
     packs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

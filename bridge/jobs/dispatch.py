@@ -17,8 +17,9 @@ from dataclasses import dataclass
 
 from bridge.engine import CancelRun, Run, log_ids
 from bridge.errors import LocalProtocolError, Problem
+from bridge.jobs.metrics import Metrics
 from bridge.jobs.notes import RUN_NOTES
-from bridge.protocol import Finished, Message
+from bridge.protocol import Finished, Message, Progress
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class _Active:
     heard_at: float
     is_cancelled: bool = False
     is_hung: bool = False
+    stepped: tuple[str, float] | None = None  # node and time of the last progress
 
     def logged(self) -> AbstractContextManager[None]:
         """Have what is logged in a block carry the ids of the run."""
@@ -72,6 +74,7 @@ class Dispatcher:
         kill: Ends the worker, for a reason; ``lose`` follows.
         hang_timeout_s: How long a run may be silent.
         cancel_timeout_s: How long a run may go on after it was cancelled.
+        metrics: Counts steps, and runs that the worker died under; whoever queues runs counts their ends.
     """
 
     def __init__(
@@ -80,7 +83,9 @@ class Dispatcher:
         kill: Callable[[str], None],
         hang_timeout_s: float,
         cancel_timeout_s: float,
+        metrics: Metrics | None = None,
     ) -> None:
+        self.metrics = metrics or Metrics()
         self._send = send
         self._kill = kill
         self._hang_timeout_s = hang_timeout_s
@@ -118,6 +123,8 @@ class Dispatcher:
                 active.candidate.on_finish(_cancelled(run_id) if active.is_cancelled else message)
             elif not active.is_cancelled:
                 active.heard_at = asyncio.get_running_loop().time()
+                if isinstance(message, Progress):
+                    self._time_step(active, message)
                 active.candidate.on_message(message)
 
     def lose(self, reason: str) -> None:
@@ -131,6 +138,7 @@ class Dispatcher:
                     active.candidate.on_finish(_hung(run_id, reason))
                 else:
                     log.warning("lost: %s", reason)
+                    self.metrics.run_lost()
                     active.candidate.on_lost(reason)
 
     def _start(self, candidate: Candidate) -> None:
@@ -147,6 +155,11 @@ class Dispatcher:
             return
         if self._check is None:
             self._check = loop.call_later(self._check_s, self._kill_if_hung)
+
+    def _time_step(self, active: _Active, progress: Progress) -> None:
+        if active.stepped and active.stepped[0] == progress.node and progress.value > 1:
+            self.metrics.step_took(active.heard_at - active.stepped[1])
+        active.stepped = progress.node, active.heard_at
 
     @property
     def _check_s(self) -> float:

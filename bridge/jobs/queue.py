@@ -221,6 +221,8 @@ class JobQueue:
             on_message=partial(self._hear, job),
             on_finish=partial(self._end, job),
             on_lost=partial(self._lose, job),
+            session=job.session,
+            attempt=job.crashes + 1,
         )
         return (candidate,)
 
@@ -293,6 +295,7 @@ class JobQueue:
             problems=finished.problems,
             timings=finished.timings,
         )
+        self._dispatcher.metrics.job_ended(finished.state, finished.timings)
         self._history.add(record, [*job.results, finished])
         self._sessions.deliver(job.session, finished)
         self._on_change()

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from bridge.engine import Freed, FreeMemory, Judged, Ready, Run
+from bridge.engine import Freed, FreeMemory, Judged, Measured, Ready, Run
 from bridge.errors import BridgeError, Problem
 from bridge.graph import ChoicesOf, Definitions
 from bridge.jobs.definitions import load_definitions, read_definitions, save_definitions
 from bridge.jobs.dispatch import Dispatcher
+from bridge.jobs.figures import WorkerFigures
 from bridge.jobs.judgements import Judgements
+from bridge.jobs.metrics import Metrics
 from bridge.jobs.prepare import ExpandPreset, Prepared, ResolvePrompt, draft
 from bridge.jobs.queue import JobQueue
 from bridge.jobs.record import JobRecord
@@ -38,6 +40,9 @@ class JobService:
         choices: Lists the names in a folder (``checkpoints``, ``input`` …).
         presets: From a preset's name and its controls' values to a workflow.
         prompts: From a dynamic prompt and a seed to a text.
+
+    Attributes:
+        metrics: What is counted.
     """
 
     def __init__(
@@ -56,8 +61,14 @@ class JobService:
         self._told: Ready | None = None  # what the last worker that was ready said
         self._supervisor = Supervisor(worker, self._receive, self._worker_changed, self._worker_lost)
         self._judgements = Judgements(self._supervisor, self._supervisor.send, self._raise_if_failed)
+        self._figures = WorkerFigures(self._supervisor.send, lambda: self._supervisor.state == "ready")
+        self.metrics = Metrics()
         self._dispatcher = Dispatcher(
-            self._supervisor.send, self._supervisor.kill, worker.hang_timeout_s, worker.cancel_timeout_s
+            self._supervisor.send,
+            self._supervisor.kill,
+            worker.hang_timeout_s,
+            worker.cancel_timeout_s,
+            self.metrics,
         )
         self._sessions = Sessions()
         self._queue = JobQueue(self._dispatcher, self._sessions, self._look_round_soon)
@@ -213,6 +224,10 @@ class JobService:
             self._supervisor.send(FreeMemory())
         await asyncio.shield(self._freed)
 
+    async def measure(self) -> Mapping[str, float]:
+        """Return what the worker measures of itself (``bridge.engine.Measured``); nothing while it cannot."""
+        return await self._figures.read()
+
     async def definitions(self) -> Definitions:
         """Return the nodes that exist; waits for the worker the first time ever.
 
@@ -277,6 +292,8 @@ class JobService:
             self._end_freeing()
         elif isinstance(message, Judged):
             self._judgements.receive(message)
+        elif isinstance(message, Measured):
+            self._figures.take(message)
         else:
             self._dispatcher.receive(message)
 
@@ -296,6 +313,7 @@ class JobService:
     def _worker_lost(self, reason: str) -> None:
         self._end_freeing()
         self._judgements.lose()
+        self._figures.lose()
         self._dispatcher.lose(reason)
 
     def _end_freeing(self) -> None:

@@ -198,6 +198,7 @@ class Streams:
         stream.run = ""
         if finished.state == "done":
             stream.crashes = 0
+        self._dispatcher.metrics.frame_ended(finished.state, stream.dropped)
         last_word = replace(finished, job="", stream=stream.name, frame=stream.number, dropped=stream.dropped)
         stream.dropped = 0
         self._sessions.deliver(stream.session, last_word)

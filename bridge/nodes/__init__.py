@@ -6,11 +6,12 @@ A file's presence is its registration. Nodes hold no algorithm and no state; bot
 
 import sys
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
 
-from bridge.diffusion import choose_placement, free, set_placement, set_up_torch
+from bridge.diffusion import choose_placement, device_figures, free, set_placement, set_up_torch
 from bridge.engine import NodeLibrary
 from bridge.graph import Registry
 
@@ -35,4 +36,5 @@ def load(settings: Mapping[str, Any]) -> NodeLibrary:
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }
-    return NodeLibrary(Registry.of_package(sys.modules[__name__]), environment, free)
+    registry = Registry.of_package(sys.modules[__name__])
+    return NodeLibrary(registry, environment, free, partial(device_figures, placement.device))

@@ -1,6 +1,6 @@
 import pytest
 
-from bridge.engine.phases import PHASES, by_phase, phase_of
+from bridge.engine.phases import PHASES, PhaseBook, phase_of
 from bridge.graph import InputDefinition, NodeDefinition, OutputDefinition
 
 
@@ -36,10 +36,16 @@ def test_sockets_tell_the_phase(node, phase):
     assert phase in PHASES
 
 
-def test_seconds_are_added_up_by_phase():
-    definitions = {
-        "Load": chosen_from("vae", "VAE"),
-        "Show": definition(is_output=True),
-        "Save": definition(is_output=True),
-    }
-    assert by_phase({"Load": 1.0, "Show": 0.5, "Save": 0.25}, definitions) == {"load": 1.0, "save": 0.75}
+def test_seconds_are_added_up_by_phase_and_models_that_need_not_be_loaded_counted():
+    book = PhaseBook(
+        {
+            "Load": chosen_from("vae", "VAE"),
+            "Show": definition(is_output=True),
+            "Save": definition(is_output=True),
+        }
+    )
+    classes = ["Load", "Show", "Save"]
+    assert book.enter({"Load": 1.0, "Show": 0.5, "Save": 0.25}, classes) == {"load": 1.0, "save": 0.75}
+    assert book.model_cache_hits == 0
+    assert book.enter({"Show": 0.5}, classes) == {"save": 0.5}
+    assert book.model_cache_hits == 1
