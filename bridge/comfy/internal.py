@@ -23,7 +23,7 @@ MAX_FILES = 10_000
 
 
 def internal_routes(folders: Folders, catalogue: Catalogue, log: Path) -> list[Route]:
-    """Return the routes for the editor alone; they have no second address.
+    """Return the routes for the editor alone.
 
     Args:
         folders: Of pictures.

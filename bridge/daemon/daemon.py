@@ -24,11 +24,19 @@ from types import FrameType
 from typing import Any, Self
 
 from starlette.applications import Starlette
+from starlette.routing import BaseRoute
 
 from bridge import __version__
 from bridge.client import Runtime, remove_runtime, state_folder, write_runtime
+from bridge.comfy import (
+    House,
+    PictureClerk,
+    comfy_routes,
+    editor_folder,
+    editor_routes,
+    standing_routes,
+)
 from bridge.daemon.dump import dumping_on_request
-from bridge.comfy import comfy_routes
 from bridge.daemon.instance import being_the_only_one
 from bridge.daemon.log import keeping_log
 from bridge.daemon.models import ModelDesk
@@ -39,7 +47,7 @@ from bridge.downloads import Network
 from bridge.jobs import RUN_NOTES
 from bridge.models import FOLDERS
 from bridge.prompts import Wildcards, negative_presets
-from bridge.server import SOCKET_PATH, Access, Clients, WebServer, bind, create_app
+from bridge.server import SOCKET_PATH, Access, Clients, WebServer, bind, create_app, room_in
 
 logger = logging.getLogger(__name__)
 
@@ -107,6 +115,7 @@ class Daemon:
         self._clients = Clients()
         self._catalogue = settings.catalogue
         self._service = create_service(settings, state_folder() / "definitions.json")
+        self._clerk = PictureClerk()
         self._models_desk = ModelDesk(settings, self._service, network or Network())
         self._presets_desk = PresetDesk(settings, self._service)
 
@@ -120,6 +129,7 @@ class Daemon:
             await stack.enter_async_context(WebServer(self._app(), grace_s=1).serving(listener))
             stack.push_async_callback(self._close_service)  # while clients can still be told
             stack.callback(self._models_desk.close)
+            stack.push_async_callback(self._clerk.close)
             stack.push_async_callback(self._drain)
             stack.enter_context(self._announced())
             logger.info(
@@ -183,9 +193,27 @@ class Daemon:
             answers=answers,
             handlers={**self._models_desk.handlers, **self._presets_desk.handlers},
             clients=self._clients,
+            checks={"disk": room_in(state_folder(), self._settings.folders["output"])},
             stop=self.stop,
-            compatible=comfy_routes(self._service, choices_of(self._settings)),
+            compatible=self._compatible(),
         )
+
+    def _compatible(self) -> list[BaseRoute]:
+        """Return ComfyUI's routes, and those of its editor where that is installed."""
+        choices = choices_of(self._settings)
+        house = House(
+            self._catalogue,
+            self._settings.folders,
+            self._settings.user_folder,
+            self._settings.preset_folders,
+            state_folder() / "daemon.log",
+        )
+        standing = standing_routes(self._service, choices, house, self._clerk)
+        editor = editor_folder()
+        return [
+            *comfy_routes(self._service, choices, standing, self._settings.webhook_hosts),
+            *(editor_routes(editor) if editor else ()),
+        ]
 
     @contextlib.contextmanager
     def _announced(self) -> Iterator[None]:

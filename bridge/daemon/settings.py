@@ -42,6 +42,7 @@ class Settings:
         cache_bytes: What cached results may hold.
         idle_timeout_s: The daemon leaves after so long without a client or a job; 0 means never.
         comfy_compatible: ComfyUI's routes need no token from this machine.
+        webhook_hosts: Where results of ``POST /run`` may be sent, besides this machine.
         bootstrap: ``package.module:callable`` that brings the nodes into the worker.
     """
 
@@ -55,6 +56,7 @@ class Settings:
     cache_bytes: int = 2 * 1024**3
     idle_timeout_s: float = 30 * 60.0
     comfy_compatible: bool = False
+    webhook_hosts: Sequence[str] = ()
     bootstrap: str = "bridge.nodes:load"
 
     @property
@@ -72,6 +74,11 @@ class Settings:
     def preset_folders(self) -> tuple[Path, ...]:
         """Where the user's own presets lie."""
         return (data_folder() / "presets",)
+
+    @property
+    def user_folder(self) -> Path:
+        """Where the editor keeps the user's files and settings."""
+        return data_folder() / "user" / "default"
 
     @property
     def folders(self) -> Mapping[str, Path]:
