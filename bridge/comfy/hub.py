@@ -8,6 +8,7 @@
 4. ``status`` goes to everybody: when a job came, when it begins, and after its last word.
 """
 
+import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -69,6 +70,7 @@ class Hub:
         self._absent: OrderedDict[str, None] = OrderedDict()
         self._ended: OrderedDict[str, Sequence[tuple[str, Mapping[str, Any]]]] = OrderedDict()
         self._told_remaining = 0
+        self._awaited: dict[str, list[asyncio.Future[None]]] = {}
         service.connect(PREFIX, partial(self._hear, self._new_client("")))
 
     def enter(self, client_id: str, outlet: Outlet) -> None:
@@ -108,6 +110,15 @@ class Hub:
         """Return what was said of an ended job; of one that ended long ago, the outline."""
         return self._ended.get(record.id) or outline(record)
 
+    async def until_ended(self, job_id: str) -> None:
+        """Wait for a job's last word."""
+        record = self._service.record(job_id)
+        if record is None or record.ended_at:
+            return
+        future = asyncio.get_running_loop().create_future()
+        self._awaited.setdefault(job_id, []).append(future)
+        await future
+
     def _new_client(self, client_id: str) -> Client:
         client = self._clients[client_id] = Client(client_id)
         return client
@@ -127,6 +138,10 @@ class Hub:
         if isinstance(message, Started):
             self._tell_status()
             client.story = self._story(job_id)
+        if isinstance(message, Finished):
+            for future in self._awaited.pop(job_id, ()):
+                if not future.done():
+                    future.set_result(None)
         story = client.story if client.story and client.story.job_id == job_id else None
         if story is None:
             if isinstance(message, Finished) and message.state == "cancelled":  # it never began

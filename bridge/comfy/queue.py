@@ -6,7 +6,7 @@ are neither listed nor ended here.
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -53,16 +53,17 @@ class QueueDesk:
         data = await read_object(request)
         waiting = [record.id for record in self._live("waiting")]
         if data.get("clear"):
-            await self.cancel(waiting)
+            await cancel(self._service, waiting)
         named = data.get("delete")
         if isinstance(named, list):
-            await self.cancel(job for job in waiting if job in named)
+            await cancel(self._service, [job for job in waiting if job in named])
         return Response()
 
     async def interrupt(self, request: Request) -> Response:
         """End what runs; where a prompt is named, only that one."""
         named = (await read_object(request)).get("prompt_id")
-        await self.cancel(record.id for record in self._live("running") if named in (None, "", record.id))
+        running = [record.id for record in self._live("running") if named in (None, "", record.id)]
+        await cancel(self._service, running)
         return Response()
 
     async def free(self, request: Request) -> Response:
@@ -74,20 +75,22 @@ class QueueDesk:
             task.add_done_callback(self._freeing.discard)
         return Response()
 
-    async def cancel(self, job_ids: Iterable[str]) -> bool:
-        """End jobs that run or wait; return whether any was not too late."""
-        found = False
-        for job_id in list(job_ids):
-            with contextlib.suppress(BridgeError):  # it has ended meanwhile
-                found = await self._service.cancel("", job_id) or found
-        return found
-
     def _live(self, state: str) -> list[JobRecord]:
         return [
             record
             for record in self._service.jobs()
             if record.state == state and record.session.startswith(PREFIX)
         ]
+
+
+async def cancel(service: JobService, job_ids: Sequence[str]) -> list[str]:
+    """End jobs that run or wait; return those for which it was not too late."""
+    cancelled = []
+    for job_id in job_ids:
+        with contextlib.suppress(BridgeError):  # it has been forgotten meanwhile
+            if await service.cancel("", job_id):
+                cancelled.append(job_id)
+    return cancelled
 
 
 def is_ours(record: JobRecord | None) -> bool:

@@ -1,20 +1,26 @@
 """Which routes of ComfyUI there are; each at ``/X`` and at ``/api/X``."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from bridge.comfy.history import HistoryDesk
 from bridge.comfy.hub import Hub
+from bridge.comfy.jobs import JobsDesk
 from bridge.comfy.prompt import PromptDesk
 from bridge.comfy.queue import QueueDesk
+from bridge.comfy.run import RunDesk
 from bridge.comfy.socket import ComfySocket
+from bridge.comfy.webhook import Webhooks
 from bridge.graph import ChoicesOf
 from bridge.jobs import JobService
 
 
 def comfy_routes(
-    service: JobService, choices: ChoicesOf, more: Iterable[Route | WebSocketRoute] = ()
+    service: JobService,
+    choices: ChoicesOf,
+    more: Iterable[Route | WebSocketRoute] = (),
+    webhook_hosts: Collection[str] = (),
 ) -> list[BaseRoute]:
     """Return all routes of ComfyUI's API.
 
@@ -22,18 +28,26 @@ def comfy_routes(
         service: Runs the jobs.
         choices: Lists the names in a folder, for what is said about faults.
         more: Routes beside those about prompts, without ``/api``.
+        webhook_hosts: Where results may be sent, besides this machine.
     """
     hub = Hub(service)
-    return twice([*running_routes(service, hub, choices), *more])
+    prompts = PromptDesk(service, hub, choices)
+    run = RunDesk(service, hub, prompts, Webhooks(webhook_hosts))
+    return twice([*_prompt_routes(hub, prompts, run), *_job_routes(service, hub), *more])
 
 
-def running_routes(service: JobService, hub: Hub, choices: ChoicesOf) -> Sequence[Route | WebSocketRoute]:
-    """Return the routes about prompts: to queue, follow, list and end them."""
-    prompts, queue, history = PromptDesk(service, hub, choices), QueueDesk(service), HistoryDesk(service, hub)
+def _prompt_routes(hub: Hub, prompts: PromptDesk, run: RunDesk) -> list[Route | WebSocketRoute]:
     return [
         WebSocketRoute("/ws", ComfySocket(hub).serve),
         Route("/prompt", prompts.remaining),
         Route("/prompt", prompts.post, methods=["POST"]),
+        Route("/run", run.post, methods=["POST"]),
+    ]
+
+
+def _job_routes(service: JobService, hub: Hub) -> list[Route | WebSocketRoute]:
+    queue, history, jobs = QueueDesk(service), HistoryDesk(service, hub), JobsDesk(service, hub)
+    return [
         Route("/queue", queue.get),
         Route("/queue", queue.post, methods=["POST"]),
         Route("/interrupt", queue.interrupt, methods=["POST"]),
@@ -41,6 +55,10 @@ def running_routes(service: JobService, hub: Hub, choices: ChoicesOf) -> Sequenc
         Route("/history", history.get),
         Route("/history", history.post, methods=["POST"]),
         Route("/history/{job}", history.one),
+        Route("/jobs", jobs.get),
+        Route("/jobs/cancel", jobs.cancel_some, methods=["POST"]),
+        Route("/jobs/{job}", jobs.one),
+        Route("/jobs/{job}/cancel", jobs.cancel_one, methods=["POST"]),
     ]
 
 
