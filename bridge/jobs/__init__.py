@@ -1,8 +1,9 @@
 """The daemon's side of computing: a queue, live streams, and a supervised worker. No torch, no HTTP."""
 
+from bridge.jobs.metrics import Metrics, resident_bytes
 from bridge.jobs.notes import RUN_NOTES
 from bridge.jobs.record import JobRecord
 from bridge.jobs.service import JobService
 from bridge.jobs.supervisor import WorkerSettings
 
-__all__ = ["RUN_NOTES", "JobRecord", "JobService", "WorkerSettings"]
+__all__ = ["RUN_NOTES", "JobRecord", "JobService", "Metrics", "WorkerSettings", "resident_bytes"]

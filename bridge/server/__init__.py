@@ -3,7 +3,18 @@
 from bridge.server.access import Access
 from bridge.server.app import SOCKET_PATH, create_app
 from bridge.server.clients import Clients
+from bridge.server.health import Checks, room_in
 from bridge.server.listen import WebServer, bind
 from bridge.server.pictures import PictureNames
 
-__all__ = ["SOCKET_PATH", "Access", "Clients", "PictureNames", "WebServer", "bind", "create_app"]
+__all__ = [
+    "SOCKET_PATH",
+    "Access",
+    "Checks",
+    "Clients",
+    "PictureNames",
+    "WebServer",
+    "bind",
+    "create_app",
+    "room_in",
+]

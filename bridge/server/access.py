@@ -190,12 +190,20 @@ class AccessMiddleware:
         app: What it guards.
         access: What a request must show.
         kind_of: Says what the route asks that a request would reach.
+        on_refusal: Called when one is refused.
     """
 
-    def __init__(self, app: ASGIApp, access: Access, kind_of: Callable[[Scope], Kind]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        access: Access,
+        kind_of: Callable[[Scope], Kind],
+        on_refusal: Callable[[], None] = lambda: None,
+    ) -> None:
         self._app = app
         self._access = access
         self._kind_of = kind_of
+        self._on_refusal = on_refusal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one connection through, or refuse it with a status and a code and nothing else."""
@@ -204,6 +212,7 @@ class AccessMiddleware:
             return
         reason = self._access.refusal(scope, self._kind_of(scope))
         if reason is not None:
+            self._on_refusal()
             await refusal(*reason, scope)(scope, receive, send)
             return
         scope[IS_TRUSTED] = token_is_right(scope["headers"], self._access.token)

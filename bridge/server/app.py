@@ -1,7 +1,7 @@
 """The application: which routes there are, who may reach them, and how faults are told.
 
-Everything but ``/health`` and the page's one-time address needs the token, or what else ``Kind`` says.
-Whatever is added later, here or by a benchmark, is behind the same guard: it stands in front of the routing.
+Everything but ``/health``, ``/ready`` and the page's one-time address needs the token, or what else ``Kind``
+says. Whatever is added later, here or by a benchmark, is behind the same guard: it stands in front of the routing.
 """
 
 import logging
@@ -22,6 +22,7 @@ from bridge.jobs import JobService
 from bridge.server.access import Access, AccessMiddleware, Kind
 from bridge.server.clients import Clients
 from bridge.server.entrance import ENTRANCE_PATH, Entrance
+from bridge.server.health import Checks, Health
 from bridge.server.kinds import RouteKinds
 from bridge.server.requests import Answers, Handlers
 from bridge.server.socket import BridgeSocket
@@ -41,6 +42,7 @@ def create_app(
     stop: Callable[[], None] = lambda: None,
     routes: Sequence[BaseRoute] = (),
     compatible: Sequence[BaseRoute] = (),
+    checks: Checks | None = None,
 ) -> Starlette:
     """Build the daemon's web application.
 
@@ -53,13 +55,21 @@ def create_app(
         stop: Called when a client asks the daemon to leave.
         routes: More routes that need the token.
         compatible: Routes of ComfyUI's contract; see ``Kind.COMPATIBLE``.
+        checks: What must be in order for ``/ready``, besides the worker.
     """
     clients = clients if clients is not None else Clients()
     pages = Pages(service, clients, stop)
     socket = BridgeSocket(service, clients, answers or {}, handlers)
     entrance = Entrance(access)
+    health = Health(service, clients, checks or {})
+    open_to_all = [
+        Route("/health", health.health),
+        Route("/ready", health.ready),
+        Route(ENTRANCE_PATH, entrance.enter),
+    ]
     native = [
         Route("/status", pages.status),
+        Route("/metrics", health.metrics),
         Route("/stop", pages.stop, methods=["POST"]),
         Route("/framebridge/key", entrance.new_key, methods=["POST"]),
         WebSocketRoute(SOCKET_PATH, socket.serve),
@@ -67,7 +77,7 @@ def create_app(
     ]
     kinds = RouteKinds(
         [
-            (Kind.OPEN, [Route("/health", pages.health), Route(ENTRANCE_PATH, entrance.enter)]),
+            (Kind.OPEN, open_to_all),
             (Kind.NATIVE, native),
             (Kind.COMPATIBLE, compatible),
             (Kind.PAGE, [Route("/", pages.root)]),
@@ -75,7 +85,14 @@ def create_app(
     )
     return Starlette(
         routes=kinds.routes,
-        middleware=[Middleware(AccessMiddleware, access=access, kind_of=kinds.kind_of)],
+        middleware=[
+            Middleware(
+                AccessMiddleware,
+                access=access,
+                kind_of=kinds.kind_of,
+                on_refusal=service.metrics.refused,
+            )
+        ],
         exception_handlers={
             HTTPException: _tell_http_error,
             BridgeError: _tell_bridge_error,
@@ -91,10 +108,6 @@ class Pages:
         self._service = service
         self._clients = clients
         self._stop = stop
-
-    async def health(self, request: Request) -> Response:
-        """Say that the daemon lives, and nothing else; anybody on this machine may ask."""
-        return _json({"status": "ok"})
 
     async def root(self, request: Request) -> Response:
         """Say what this is."""

@@ -12,6 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from bridge.errors import BridgeError
 from bridge.graph import NodeDefinition
+from bridge.jobs import Metrics
 from bridge.protocol import (
     Accepted,
     ClientSession,
@@ -40,6 +41,8 @@ class FakeService:
         self.gate = asyncio.Event()
         self.gate.set()
         self.fault: Exception | None = None
+        self.metrics = Metrics()
+        self.measured: Mapping[str, float] = {}
 
     def connect(self, session: str, deliver: Callable[[Message], None]) -> None:
         self.calls.append(("connect", session))
@@ -80,7 +83,10 @@ class FakeService:
         self.calls.append(("free",))
 
     def status(self) -> dict[str, Any]:
-        return {"worker": "ready"}
+        return {"worker": "ready", "worker_pid": 0}
+
+    async def measure(self) -> Mapping[str, float]:
+        return self.measured
 
     async def definitions(self) -> Mapping[str, NodeDefinition]:
         return {"Null": NodeDefinition("Null", "test")}
