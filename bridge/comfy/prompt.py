@@ -6,8 +6,9 @@
 3. Nothing of ``extra_data`` is kept but ``extra_pnginfo``: keys of other services are not ours to store.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,7 +19,7 @@ from bridge.comfy.faults import NO_PROMPT, Judgement, error
 from bridge.comfy.hub import PREFIX, Hub
 from bridge.comfy.replies import read_object, status_of
 from bridge.errors import BridgeError, Problem, WorkflowError
-from bridge.graph import ChoicesOf, Definitions, Workflow, parse_workflow
+from bridge.graph import ChoicesOf, Definitions, Workflow, is_drawing, parse_workflow, read_drawing
 from bridge.jobs import JobService
 from bridge.protocol import Submit
 
@@ -96,12 +97,17 @@ class PromptDesk:
 
     async def _submit(self, prompt: Prompt) -> dict[str, Any]:
         definitions = await self._service.definitions()
+        if is_drawing(prompt.workflow):
+            drawing = prompt.workflow
+            workflow = await asyncio.to_thread(read_drawing, drawing, definitions)
+            prompt = replace(prompt, workflow=workflow, extra={"workflow": drawing, **prompt.extra})
         if prompt.targets == ():
             raise self._refused([Problem("no_outputs", "no target is given")], Workflow({}), definitions)
         client = self._hub.client(prompt.client_id)
         message = Submit(
             prompt.job_id,
             prompt.workflow,
+            frame=self._hub.pictures.frame_for(prompt.workflow),
             extra=prompt.extra,
             wants_preview=client.takes_metadata if prompt.wants_preview is None else prompt.wants_preview,
             targets=prompt.targets or (),

@@ -11,6 +11,7 @@ from bridge.graph.definition import (
     OutputDefinition,
     connects,
 )
+from bridge.graph.editor import is_drawing, read_drawing
 from bridge.graph.nearest import Suggestions
 from bridge.graph.node import (
     ALWAYS,
@@ -78,10 +79,12 @@ __all__ = [
     "ancestors",
     "connects",
     "descendants",
+    "is_drawing",
     "links_of",
     "node",
     "parents_of",
     "parse_workflow",
+    "read_drawing",
     "read_input",
     "read_settings",
     "set_values",

@@ -11,7 +11,9 @@ from bridge.graph import (
     Question,
     Validation,
     Workflow,
+    is_drawing,
     parse_workflow,
+    read_drawing,
     set_values,
     validate,
 )
@@ -126,7 +128,9 @@ def _workflow(
 ) -> Workflow:
     if message.preset:
         return parse_workflow(expand(message.preset, values))
-    return set_values(parse_workflow(message.workflow), values, definitions)
+    given = message.workflow
+    workflow = read_drawing(given, definitions) if is_drawing(given) else given
+    return set_values(parse_workflow(workflow), values, definitions)
 
 
 def _resolved(message: Submit | SetStream, workflow: Workflow, resolve: ResolvePrompt) -> dict[str, str]:
