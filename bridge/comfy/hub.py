@@ -15,9 +15,10 @@ from functools import partial
 from typing import Any
 
 from bridge.comfy.outlet import Outlet, size_of
+from bridge.comfy.pictures import PictureStore
 from bridge.comfy.story import Event, Picture, Story
 from bridge.jobs import JobRecord, JobService
-from bridge.protocol import Finished, Message, Started, State
+from bridge.protocol import Finished, Message, Result, Started, State
 
 PREFIX = "comfy:"
 """How the names of sessions of this API begin."""
@@ -62,9 +63,13 @@ class Hub:
 
     Args:
         service: Runs their jobs.
+
+    Attributes:
+        pictures: Which clients and nodes hand each other in memory.
     """
 
     def __init__(self, service: JobService) -> None:
+        self.pictures = PictureStore()
         self._service = service
         self._clients: dict[str, Client] = {}
         self._absent: OrderedDict[str, None] = OrderedDict()
@@ -133,6 +138,8 @@ class Hub:
         if isinstance(message, State):
             if not client.id and message.queue_remaining != self._told_remaining:
                 self._tell_status()
+            return
+        if isinstance(message, Result) and self.pictures.take_in(message):
             return
         job_id: str = getattr(message, "job", "")
         if isinstance(message, Started):

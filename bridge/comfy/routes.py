@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
+from bridge.comfy.etn import etn_routes
 from bridge.comfy.history import HistoryDesk
 from bridge.comfy.hub import Hub
 from bridge.comfy.jobs import JobsDesk
@@ -14,11 +15,13 @@ from bridge.comfy.socket import ComfySocket
 from bridge.comfy.webhook import Webhooks
 from bridge.graph import ChoicesOf
 from bridge.jobs import JobService
+from bridge.models import Catalogue
 
 
 def comfy_routes(
     service: JobService,
     choices: ChoicesOf,
+    catalogue: Catalogue,
     more: Iterable[Route | WebSocketRoute] = (),
     webhook_hosts: Collection[str] = (),
 ) -> list[BaseRoute]:
@@ -27,13 +30,16 @@ def comfy_routes(
     Args:
         service: Runs the jobs.
         choices: Lists the names in a folder, for what is said about faults.
+        catalogue: The models.
         more: Routes beside those about prompts, without ``/api``.
         webhook_hosts: Where results may be sent, besides this machine.
     """
     hub = Hub(service)
     prompts = PromptDesk(service, hub, choices)
     run = RunDesk(service, hub, prompts, Webhooks(webhook_hosts))
-    return twice([*_prompt_routes(hub, prompts, run), *_job_routes(service, hub), *more])
+    return twice(
+        [*_prompt_routes(hub, prompts, run), *_job_routes(service, hub), *etn_routes(hub, catalogue), *more]
+    )
 
 
 def _prompt_routes(hub: Hub, prompts: PromptDesk, run: RunDesk) -> list[Route | WebSocketRoute]:

@@ -211,7 +211,7 @@ class Daemon:
         standing = standing_routes(self._service, choices, house, self._clerk)
         editor = editor_folder()
         return [
-            *comfy_routes(self._service, choices, standing, self._settings.webhook_hosts),
+            *comfy_routes(self._service, choices, self._catalogue, standing, self._settings.webhook_hosts),
             *(editor_routes(editor) if editor else ()),
         ]
 

@@ -5,6 +5,7 @@ from bridge.engine.call import ExecutionBlocker, Expansion
 from bridge.engine.executor import Outcome, execute
 from bridge.engine.job import Folders, Job, current_job, current_node, current_place, running
 from bridge.engine.judging import JUDGE_S, VALIDATOR_TIMEOUT
+from bridge.engine.kept import GIVEN, KEPT
 from bridge.engine.library import NodeLibrary
 from bridge.engine.log import SESSION_CHARACTERS, IdsFilter, JsonFormatter, log_ids, record_of
 from bridge.engine.outbox import Outbox
@@ -39,6 +40,8 @@ from bridge.engine.plan import DynamicPrompt
 from bridge.engine.turns import Turns
 
 __all__ = [
+    "GIVEN",
+    "KEPT",
     "JUDGE_S",
     "PHASES",
     "SESSION_CHARACTERS",

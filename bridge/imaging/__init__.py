@@ -39,7 +39,7 @@ from bridge.imaging.morphology import MorphologyOperation, morphology
 from bridge.imaging.normals import normals_from_depth, normals_to_control, unpack_normals
 from bridge.imaging.numbering import save_numbered, take_number
 from bridge.imaging.output_file import output_entry, output_stem, workflow_texts, writing_to
-from bridge.imaging.picture import Picture, open_picture, read_picture, read_pictures
+from bridge.imaging.picture import Picture, decode_picture, open_picture, read_picture, read_pictures
 from bridge.imaging.plane_files import packed
 from bridge.imaging.planes import decode_plane, to_plane
 from bridge.imaging.png import encode_png
@@ -83,6 +83,7 @@ __all__ = [
     "combine_masks",
     "contact_sheet",
     "coverage",
+    "decode_picture",
     "decode_plane",
     "depth_to_control",
     "encode_animated_png",

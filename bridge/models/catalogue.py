@@ -41,6 +41,8 @@ FOLDERS: Mapping[str, tuple[str, ...]] = {
     "ipadapter-flux": ("ipadapter-flux", "ipadapter"),
     "xlabs_ipadapters": ("xlabs/ipadapters", "ipadapter"),
     "photomaker": ("photomaker",),
+    "inpaint": ("inpaint",),
+    "depth": ("depth", "depth_anything", "depthanything"),
 }
 """A kind of model, by ComfyUI's name → the folders of ComfyUI and A1111 where it lies."""
 
