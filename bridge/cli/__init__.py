@@ -136,6 +136,10 @@ def serve(
         bool,
         typer.Option("--comfy-compatible", help="Let ComfyUI's clients on this machine in without a token."),
     ] = False,
+    webhook_host: Annotated[
+        list[str] | None,
+        typer.Option(help="A host, besides this machine, that POST /run may send results to; repeatable."),
+    ] = None,
 ) -> None:
     """Run the daemon that owns the GPU; Blender, Unreal and scripts connect to it."""
     _run(
@@ -149,6 +153,7 @@ def serve(
         dtype.value,
         idle_minutes,
         comfy_compatible,
+        webhook_host or [],
     )
 
 
@@ -162,6 +167,16 @@ def stop() -> None:
 def status(as_json: AsJson = False) -> None:
     """Say whether a daemon runs, on what, and what it is doing."""
     _run("service", "status", as_json)
+
+
+@app.command("open")
+def open_page(
+    only_print: Annotated[
+        bool, typer.Option("--print", help="Print an address that opens the page once, and open nothing.")
+    ] = False,
+) -> None:
+    """Show the daemon's page in the browser: what runs, what waits, and the pictures so far."""
+    _run("page", "open_page", only_print)
 
 
 @app.command()

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bridge.client import Runtime, find_daemon, state_folder
+from bridge.client import PROOF_PATH, Runtime, find_daemon, is_proof, new_nonce, state_folder
 from bridge.daemon import Settings, wait_until_gone
 from bridge.daemon import serve as run_daemon
 from bridge.errors import BridgeError, ConnectionLost
@@ -27,6 +27,7 @@ def serve(
     dtype: str,
     idle_minutes: float,
     comfy_compatible: bool,
+    webhook_hosts: list[str],
 ) -> None:
     """Run the daemon in this process until it is told to leave."""
     settings = Settings(
@@ -38,6 +39,7 @@ def serve(
         dtype=dtype,
         idle_timeout_s=idle_minutes * 60,
         comfy_compatible=comfy_compatible,
+        webhook_hosts=webhook_hosts,
     )
     run_daemon(settings)
 
@@ -54,8 +56,8 @@ def stop_daemon() -> None:
     Raises:
         BridgeError: ``no_daemon``, or ``stop_timeout`` if it does not leave.
     """
-    runtime = _daemon()
-    _ask(runtime, "POST", "/stop")
+    runtime = running_daemon()
+    ask(runtime, "POST", "/stop")
     if not wait_until_gone(state_folder(), STOP_S):
         raise BridgeError(
             f"the daemon (process {runtime.pid}) has not left after {STOP_S:g} s",
@@ -70,8 +72,8 @@ def status(as_json: bool) -> None:
     Raises:
         BridgeError: ``no_daemon``.
     """
-    runtime = _daemon()
-    answer = {"url": runtime.url, "pid": runtime.pid, **_ask(runtime, "GET", "/status")}
+    runtime = running_daemon()
+    answer = {"url": runtime.url, "pid": runtime.pid, **ask(runtime, "GET", "/status")}
     if as_json:
         print(json.dumps(answer, indent=2))
         return
@@ -86,21 +88,27 @@ def status(as_json: bool) -> None:
         console.print(f"not loaded: {module}: {reason}", style="yellow", markup=False)
 
 
-def _daemon() -> Runtime:
+def running_daemon() -> Runtime:
+    """Return where the user's daemon is.
+
+    Raises:
+        BridgeError: ``no_daemon``.
+    """
     runtime = find_daemon()
     if runtime is None:
         raise BridgeError("no daemon is running", code="no_daemon", hint="Start it: framebridge serve")
     return runtime
 
 
-def _ask(runtime: Runtime, method: str, path: str) -> dict[str, Any]:
+def ask(runtime: Runtime, method: str, path: str) -> dict[str, Any]:
     """Ask the daemon over plain HTTP, past any proxy.
 
     Raises:
         ConnectionLost: If it does not answer.
     """
-    connection = HTTPConnection("127.0.0.1", runtime.port, timeout=ANSWER_S)
+    connection = HTTPConnection(runtime.host.strip("[]"), runtime.port, timeout=ANSWER_S)
     try:
+        _meet(connection, runtime)
         connection.request(method, path, headers={"Authorization": f"Bearer {runtime.token}"})
         response = connection.getresponse()
         body: dict[str, Any] = json.loads(response.read())
@@ -116,3 +124,19 @@ def _ask(runtime: Runtime, method: str, path: str) -> dict[str, Any]:
             body.get("message", response.reason), code=body.get("code", ""), hint=body.get("hint", "")
         )
     return body
+
+
+def _meet(connection: HTTPConnection, runtime: Runtime) -> None:
+    """Make sure that it is our daemon before the token goes there.
+
+    Raises:
+        ConnectionLost: If it is not.
+    """
+    nonce = new_nonce()
+    connection.request("GET", f"{PROOF_PATH}?nonce={nonce}")
+    if not is_proof(connection.getresponse().read(), runtime.token, f"{runtime.host}:{runtime.port}", nonce):
+        raise ConnectionLost(
+            f"another program answers on port {runtime.port}; it was told nothing",
+            code="not_framebridge",
+            hint="End it, then start the daemon again: framebridge serve",
+        )

@@ -1,7 +1,7 @@
 """The application: which routes there are, who may reach them, and how faults are told.
 
-Everything but ``/health``, ``/ready`` and the page's one-time address needs the token, or what else ``Kind``
-says. Whatever is added later, here or by a benchmark, is behind the same guard: it stands in front of the routing.
+Every route says what it asks of whoever wants in (``Kind``). Whatever is added later, here or by a benchmark,
+is behind the same guard: it stands in front of the routing.
 """
 
 import logging
@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from bridge import __version__
+from bridge.client import PROOF_PATH
 from bridge.errors import BridgeError, Problem, problem_of
 from bridge.jobs import JobService
 from bridge.server.access import Access, AccessMiddleware, Kind
@@ -65,6 +66,7 @@ def create_app(
     open_to_all = [
         Route("/health", health.health),
         Route("/ready", health.ready),
+        Route(PROOF_PATH, entrance.prove),
         Route(ENTRANCE_PATH, entrance.enter),
     ]
     native = [

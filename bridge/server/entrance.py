@@ -3,13 +3,16 @@
 from http import HTTPStatus
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
+from bridge.client import proof
+from bridge.errors import BridgeError
 from bridge.server.access import Access
 from bridge.server.refusal import refusal
 from bridge.server.visitors import KEY_S, set_cookie
 
 ENTRANCE_PATH = "/framebridge/open"
+MAX_NONCE = 128
 
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Framebridge</title>
@@ -34,6 +37,16 @@ class Entrance:
 
     def __init__(self, access: Access) -> None:
         self._access = access
+
+    async def prove(self, request: Request) -> Response:
+        """Show a client that this is the daemon whose token it has; see ``bridge.client.proof``."""
+        nonce = request.query_params.get("nonce", "")
+        if not 16 <= len(nonce) <= MAX_NONCE or not nonce.isascii():
+            raise BridgeError(
+                "there is nothing to prove", code="bad_request", hint="Give 16 letters or more."
+            )
+        answer = proof(self._access.token, request.headers["host"], nonce)
+        return PlainTextResponse(answer, headers={"cache-control": "no-store"})
 
     async def new_key(self, request: Request) -> Response:
         """Return the path that lets one browser in, and for how many seconds it is good."""

@@ -3,6 +3,7 @@ from typing import Any
 import httpx
 import pytest
 
+from bridge.client import proof
 from bridge.server import visitors
 
 BROWSER = {"Accept": "text/html", "Sec-Fetch-Site": "none"}
@@ -69,6 +70,22 @@ async def test_key_that_is_too_old_shows_how_to_get_in(site: Any, monkeypatch: p
     assert refused.status_code == 401
     assert "framebridge open" in refused.text
     assert "set-cookie" not in refused.headers
+
+
+async def test_daemon_shows_that_it_knows_the_token_and_does_not_show_the_token(site: Any) -> None:
+    async with browser(site) as http:
+        answer = await http.get("/framebridge/proof?nonce=abcdefghijklmnop")
+        assert answer.text == proof("the-secret-token-of-this-run", site.host, "abcdefghijklmnop")
+        named = await http.get(
+            "/framebridge/proof?nonce=abcdefghijklmnop", headers={"Host": f"localhost:{site.port}"}
+        )
+        assert named.text != answer.text, "it is for the address that was asked"
+
+
+@pytest.mark.parametrize("query", ["", "?nonce=short", f"?nonce={'x' * 200}", f"?nonce={'ä' * 20}"])
+async def test_there_is_nothing_to_prove_without_letters(site: Any, query: str) -> None:
+    async with browser(site) as http:
+        assert (await http.get(f"/framebridge/proof{query}")).status_code == 400
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}])
