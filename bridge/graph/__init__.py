@@ -11,6 +11,7 @@ from bridge.graph.definition import (
     OutputDefinition,
     connects,
 )
+from bridge.graph.drawing import draw_workflow
 from bridge.graph.editor import is_drawing, read_drawing
 from bridge.graph.nearest import Suggestions
 from bridge.graph.node import (
@@ -79,6 +80,7 @@ __all__ = [
     "ancestors",
     "connects",
     "descendants",
+    "draw_workflow",
     "is_drawing",
     "links_of",
     "node",
