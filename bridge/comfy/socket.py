@@ -17,15 +17,13 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from bridge.comfy.hub import Hub
 from bridge.comfy.outlet import Outlet
 from bridge.comfy.story import Event
+from bridge.comfy.system import FEATURES
 
 MAX_CLIENT_ID = 100
 """Characters; a session's name is at most 128."""
 
 TOO_SLOW = 1013
 """WebSocket's word for: try again later."""
-
-FEATURES = {"supports_preview_metadata": True, "max_upload_size": 100 * 1024**2}
-"""What this server can, as ``/features`` says it too."""
 
 
 class ComfySocket:
@@ -64,12 +62,12 @@ class ComfySocket:
                 self._learn_flags(text, client_id, outlet)
 
     def _learn_flags(self, text: str, client_id: str, outlet: Outlet) -> None:
-        with contextlib.suppress(ValueError, RecursionError, AttributeError, TypeError):
-            said = json.loads(text)
-            if said["type"] == "feature_flags":
-                outlet.takes_metadata = bool(said["data"].get("supports_preview_metadata"))
-                self._hub.client(client_id).takes_metadata = outlet.takes_metadata
-                outlet.put(Event("feature_flags", FEATURES))
+        said = _object(text)
+        flags = said.get("data")
+        if said.get("type") == "feature_flags" and isinstance(flags, dict):
+            outlet.takes_metadata = bool(flags.get("supports_preview_metadata"))
+            self._hub.client(client_id).takes_metadata = outlet.takes_metadata
+            outlet.put(Event("feature_flags", FEATURES))
 
     async def _write(self, websocket: WebSocket, outlet: Outlet) -> None:
         while True:
@@ -81,6 +79,15 @@ class ComfySocket:
             if outlet.is_hopeless:
                 await websocket.close(TOO_SLOW, "too_slow")
                 return
+
+
+def _object(text: str) -> dict[str, Any]:
+    """Return the JSON object that a text is; an empty one if it is none."""
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 async def _until_one_ends(*activities: Coroutine[Any, Any, Any]) -> None:
