@@ -30,6 +30,7 @@ from bridge.engine.pipe import (
     Ready,
     Run,
     Stop,
+    Told,
     WorkerFailed,
     enlarge_pipe,
     framed,
@@ -41,8 +42,8 @@ from bridge.engine.turns import Turns
 
 __all__ = [
     "GIVEN",
-    "KEPT",
     "JUDGE_S",
+    "KEPT",
     "PHASES",
     "SESSION_CHARACTERS",
     "TO_DAEMON",
@@ -78,6 +79,7 @@ __all__ = [
     "Run",
     "Statistics",
     "Stop",
+    "Told",
     "Turns",
     "WorkerFailed",
     "current_job",

@@ -231,6 +231,22 @@ class Executed(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class Told(Message):
+    """What a node of a pack tells its client in words of its own.
+
+    Args:
+        job: The run.
+        event: What it is.
+        data: The rest.
+    """
+
+    type: ClassVar[str] = "told"
+    job: str
+    event: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class NodeFailed(Message):
     """What a run fails with, in more detail than its last word has.
 
@@ -259,7 +275,7 @@ TO_DAEMON: Mapping[str, type[Message]] = {
     kind.type: kind
     for kind in (
         *(Ready, Freed, Judged, Measured, WorkerFailed, Started, Progress, Preview, Result, Finished),
-        *(Cached, Executing, Executed, NodeFailed),
+        *(Cached, Executing, Executed, NodeFailed, Told),
     )
 }
 """What a daemon understands from a worker."""

@@ -37,7 +37,7 @@ from bridge.imaging.host_picture import host_picture
 from bridge.imaging.masks import MaskOperation, combine_masks, feather_mask, grow_mask, outpaint_mask
 from bridge.imaging.morphology import MorphologyOperation, morphology
 from bridge.imaging.normals import normals_from_depth, normals_to_control, unpack_normals
-from bridge.imaging.numbering import save_numbered, take_number
+from bridge.imaging.numbering import expand_prefix, save_numbered, take_number
 from bridge.imaging.output_file import output_entry, output_stem, workflow_texts, writing_to
 from bridge.imaging.picture import Picture, decode_picture, open_picture, read_picture, read_pictures
 from bridge.imaging.plane_files import packed
@@ -89,6 +89,7 @@ __all__ = [
     "encode_animated_png",
     "encode_animated_webp",
     "encode_png",
+    "expand_prefix",
     "feather_mask",
     "find_range",
     "gaussian_blur",
