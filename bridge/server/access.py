@@ -93,24 +93,27 @@ class Access:
     is_compatible_open: bool = False
     visitors: Visitors = field(default_factory=Visitors, repr=False)
 
-    def refusal(self, scope: Scope, kind: Kind) -> tuple[int, str] | None:
-        """Return the HTTP status and the code to refuse with, or ``None`` to let the request in."""
+    def refusal(self, scope: Scope, kind_of: Callable[[Scope], Kind]) -> tuple[int, str] | None:
+        """Return the HTTP status and the code to refuse with, or ``None`` to let the request in.
+
+        Args:
+            scope: The request.
+            kind_of: Says what the route asks that it would reach; called only where that matters.
+        """
         address = self.outside if scope.get("scheme") in ("https", "wss") else Address(self.port)
         headers = list(scope["headers"])
         if address is None or not host_is_ours(headers, address):
             return 403, "foreign_host"
         if not origin_is_ours(headers, address.scheme):
             return 403, "foreign_origin"
-        is_let_in = kind is Kind.OPEN or self.is_trusted(scope, kind, address)
+        is_let_in = token_is_right(headers, self.token) or self._is_enough(scope, kind_of(scope), address)
         return None if is_let_in else (401, "unauthorized")
 
-    def is_trusted(self, scope: Scope, kind: Kind, address: Address) -> bool:
-        """Tell whether the request shows what a route of this kind asks; Host and Origin are right."""
+    def _is_enough(self, scope: Scope, kind: Kind, address: Address) -> bool:
+        """Tell whether a request without the token in its header shows what a route of this kind asks."""
         headers = list(scope["headers"])
-        if token_is_right(headers, self.token):
-            return True
-        if kind is Kind.NATIVE:
-            return False
+        if kind in (Kind.OPEN, Kind.NATIVE):
+            return kind is Kind.OPEN
         if kind is Kind.COMPATIBLE and query_token_is_right(scope["query_string"], self.token):
             return True
         if not _is_by_our_page(headers):
@@ -210,7 +213,7 @@ class AccessMiddleware:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        reason = self._access.refusal(scope, self._kind_of(scope))
+        reason = self._access.refusal(scope, self._kind_of)
         if reason is not None:
             self._on_refusal()
             await refusal(*reason, scope)(scope, receive, send)

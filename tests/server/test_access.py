@@ -141,7 +141,7 @@ def asked(*headers: Header, method: str = "GET", query: bytes = b"", kind: str =
 
 
 def is_let_in(kind: Kind, scope: dict[str, Any], access: Access = ACCESS) -> bool:
-    refusal = access.refusal(scope, kind)
+    refusal = access.refusal(scope, lambda _: kind)
     assert refusal in (None, (401, "unauthorized"))
     return refusal is None
 
@@ -161,8 +161,8 @@ def test_token_opens_every_kind_of_route_and_nothing_else_does_by_itself(kind: K
 def test_host_and_origin_count_on_every_kind_of_route(kind: Kind) -> None:
     access = Access("s3cret-token", 8189, is_compatible_open=True)
     evil = (b"host", b"evil.example")
-    assert access.refusal(asked(evil, GOOD[1]), kind) == (403, "foreign_host")
-    assert access.refusal(asked(*GOOD, (b"origin", b"null")), kind) == (403, "foreign_origin")
+    assert access.refusal(asked(evil, GOOD[1]), lambda _: kind) == (403, "foreign_host")
+    assert access.refusal(asked(*GOOD, (b"origin", b"null")), lambda _: kind) == (403, "foreign_origin")
 
 
 @pytest.mark.parametrize("kind", ALL_KINDS)
@@ -248,10 +248,13 @@ def test_open_compatible_routes_are_open_for_this_machine_only() -> None:
     outside = Address(8443, ("render.studio",), is_encrypted=True)
     access = Access("s3cret-token", 8189, outside, is_compatible_open=True)
     host = (b"host", b"render.studio:8443")
-    assert access.refusal(asked(host) | {"scheme": "https"}, Kind.COMPATIBLE) == (401, "unauthorized")
-    assert access.refusal(asked(host, GOOD[1]) | {"scheme": "https"}, Kind.NATIVE) is None
-    assert access.refusal(asked(host, GOOD[1]), Kind.NATIVE) == (403, "foreign_host")
-    assert access.refusal(asked(*GOOD) | {"scheme": "wss"}, Kind.NATIVE) == (403, "foreign_host")
+    assert access.refusal(asked(host) | {"scheme": "https"}, lambda _: Kind.COMPATIBLE) == (
+        401,
+        "unauthorized",
+    )
+    assert access.refusal(asked(host, GOOD[1]) | {"scheme": "https"}, lambda _: Kind.NATIVE) is None
+    assert access.refusal(asked(host, GOOD[1]), lambda _: Kind.NATIVE) == (403, "foreign_host")
+    assert access.refusal(asked(*GOOD) | {"scheme": "wss"}, lambda _: Kind.NATIVE) == (403, "foreign_host")
 
 
 def test_encrypted_pages_have_an_encrypted_origin() -> None:
@@ -259,13 +262,13 @@ def test_encrypted_pages_have_an_encrypted_origin() -> None:
     access = Access("s3cret-token", 8189, outside)
     for name in (b"render.studio", b"render.studio:443"):
         scope = asked((b"host", name), GOOD[1], (b"origin", b"https://" + name)) | {"scheme": "https"}
-        assert access.refusal(scope, Kind.NATIVE) is None
+        assert access.refusal(scope, lambda _: Kind.NATIVE) is None
         scope["headers"][2] = (b"origin", b"http://" + name)
-        assert access.refusal(scope, Kind.NATIVE) == (403, "foreign_origin")
+        assert access.refusal(scope, lambda _: Kind.NATIVE) == (403, "foreign_origin")
 
 
 def test_nobody_reaches_us_encrypted_unless_we_listen_so() -> None:
-    assert ACCESS.refusal(asked(*GOOD) | {"scheme": "https"}, Kind.OPEN) == (403, "foreign_host")
+    assert ACCESS.refusal(asked(*GOOD) | {"scheme": "https"}, lambda _: Kind.OPEN) == (403, "foreign_host")
 
 
 def test_token_does_not_show_in_the_representation() -> None:
