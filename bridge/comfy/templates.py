@@ -1,24 +1,106 @@
-"""What the editor's template browser shows."""
+"""What the editor's template browser shows: examples to begin with, and the presets of Blender and Unreal.
 
-from collections.abc import Sequence
+1. A template is made when it is asked for, of the preset or example as it is now; so a preset that the user
+   has just saved is there too.
+2. A preset that looks at a viewport runs from the host; in the editor it is to be read, changed and saved.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from bridge.builtin import Example, all_presets, examples
 from bridge.comfy.bodies import as_json
+from bridge.comfy.view import file_answer
+from bridge.graph import draw_workflow, parse_workflow
 from bridge.jobs import JobService
+
+GROUPS = ("Examples", "Blender and Unreal")
 
 
 def template_routes(service: JobService, presets: Sequence[Path]) -> list[Route]:
-    """Return the routes of templates and translations."""
+    """Return the routes of templates, and of what packs of nodes would bring besides.
 
-    async def none(request: Request) -> Response:
-        return as_json({})
-
+    Args:
+        service: Knows the nodes.
+        presets: Folders of the user's own presets.
+    """
+    browser = TemplateBrowser(service, presets)
     return [
-        Route("/i18n", none),
-        Route("/workflow_templates", none),
-        Route("/global_subgraphs", none),
+        Route("/templates/{file}", browser.file),
+        Route("/workflow_templates", nothing_more),
+        Route("/i18n", nothing_more),
+        Route("/global_subgraphs", nothing_more),
     ]
+
+
+async def nothing_more(request: Request) -> Response:
+    """Say that no pack brings templates, translations or subgraphs."""
+    return as_json({})
+
+
+class TemplateBrowser:
+    """Answers the template browser."""
+
+    def __init__(self, service: JobService, presets: Sequence[Path]) -> None:
+        self._service = service
+        self._presets = presets
+
+    async def file(self, request: Request) -> Response:
+        """Answer with the list, a workflow or a picture."""
+        name: str = request.path_params["file"]
+        templates = await asyncio.to_thread(self._templates)
+        stem, _, suffix = name.rpartition(".")
+        if name == "index.json":
+            return as_json(_listed(templates))
+        if stem.startswith("index"):  # translations, logos of companies
+            raise HTTPException(HTTPStatus.NOT_FOUND, "there is one list")
+        found = templates.get(stem.removesuffix("-1"))
+        if found is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no template {stem}")
+        if suffix == "json":
+            definitions = await self._service.definitions()
+            return as_json(draw_workflow(parse_workflow(found.workflow), definitions))
+        if found.icon is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND, f"{stem} has no picture")
+        return await file_answer(found.icon)
+
+    def _templates(self) -> dict[str, Example]:
+        """Return templates by name; those of the second group begin with ``preset-``."""
+        found = {f"example-{each.name}": each for each in examples()}
+        presets, _ = all_presets(self._presets)
+        for name, preset in presets.items():
+            icon = preset.icon or presets[preset.base].icon
+            found[f"preset-{name}"] = Example(name, preset.title, preset.description, preset.workflow, icon)
+        return found
+
+
+def _listed(templates: Mapping[str, Example]) -> list[Mapping[str, Any]]:
+    entries = {name: _entry(name, template) for name, template in templates.items()}
+    return [
+        {
+            "moduleName": "default",
+            "title": title,
+            "type": "image",
+            "templates": [entry for name, entry in entries.items() if name.startswith(prefix)],
+        }
+        for title, prefix in zip(GROUPS, ("example-", "preset-"), strict=True)
+    ]
+
+
+def _entry(name: str, template: Example) -> Mapping[str, Any]:
+    return {
+        "name": name,
+        "title": template.title,
+        "description": template.description,
+        "mediaType": "image",
+        "mediaSubtype": template.icon.suffix.removeprefix(".") if template.icon else "webp",
+        "openSource": True,
+    }

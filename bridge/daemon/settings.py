@@ -8,7 +8,7 @@ from typing import Any
 
 import platformdirs
 
-from bridge.builtin import model_folder
+from bridge.builtin import model_folder, place_example_picture
 from bridge.client import DEFAULT_PORT, state_folder
 from bridge.errors import BridgeError
 from bridge.jobs import WorkerSettings
@@ -107,13 +107,15 @@ class Settings:
 
 
 def make_folders(folders: Mapping[str, Path]) -> None:
-    """Make what is missing.
+    """Make what is missing; an input folder that is new gets the picture that the examples load.
 
     Raises:
         BridgeError: ``bad_folder``.
     """
     for name, folder in folders.items():
         try:
+            if name == "input":
+                place_example_picture(folder)
             folder.mkdir(parents=True, exist_ok=True)
             if name in ("frames", "temp"):  # captured views and previews are nobody else's business
                 folder.chmod(0o700)
