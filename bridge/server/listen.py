@@ -48,7 +48,8 @@ def bind(host: str, port: int) -> socket.socket:
             hint="Listen on 127.0.0.1; reach it from elsewhere through an SSH tunnel.",
         )
     family, address = _LOOPBACK[host]
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # Named, because asyncio sends small answers at once (TCP_NODELAY) on sockets only that say they are TCP.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         _own_the_port(listener)
         listener.bind((address, port))
