@@ -113,6 +113,8 @@ class Judgement:
         definition = self._definitions.get(node.class_type)
         entry = definition.input(problem.input_name) if definition else None
         value = node.to_json()["inputs"].get(problem.input_name)
+        if isinstance(value, Mapping) and "__value__" in value:
+            value = value["__value__"]
         faulty = Faulty(problem, entry, value, self._workflow, self._definitions, self._choices)
         told = _OF_NODE.get(problem.code, _custom)(faulty)
         told["extra_info"] |= {"code": problem.code} | ({"hint": problem.hint} if problem.hint else {})

@@ -68,15 +68,11 @@ class JobsDesk:
                 "there is no such job", code="job_not_found", hint="GET /jobs lists what is known."
             )
         _, _, prompt, extra, _ = item(record)
-        return JSONResponse(
-            {
-                **self.summary(record),
-                "outputs": record.shown,
-                "execution_status": {"messages": list(self._hub.milestones(record))},
-                "execution_meta": meta(record),
-                "workflow": {"prompt": prompt, "extra_data": extra},
-            }
-        )
+        told = {**self.summary(record), "workflow": {"prompt": prompt, "extra_data": extra}}
+        if record.ended_at:
+            told |= {"outputs": record.shown, "execution_meta": meta(record)}
+            told["execution_status"] = {"messages": list(self._hub.milestones(record))}
+        return JSONResponse(told)
 
     async def cancel_one(self, request: Request) -> Response:
         """Cancel a job; tell whether it was not too late."""

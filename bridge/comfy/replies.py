@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import wraps
 from http import HTTPStatus
 from typing import Any
 
@@ -14,6 +15,9 @@ from bridge.protocol import MAX_JSON_BYTES
 
 SMALL_BYTES = 64 * 1024
 """JSON up to this size is read on the event loop."""
+
+Handler = Callable[[Request], Awaitable[Response]]
+"""Answers a request."""
 
 STATUSES: Mapping[str, HTTPStatus] = {
     "queue_full": HTTPStatus.TOO_MANY_REQUESTS,
@@ -37,6 +41,19 @@ def refusal(error: BridgeError) -> Response:
     problem = error.problem
     told = {"code": problem.code, "message": problem.message, "hint": problem.hint}
     return JSONResponse(told, status_of(error))
+
+
+def telling_faults(handler: Handler) -> Handler:
+    """Return a handler that answers errors as ``refusal`` does."""
+
+    @wraps(handler)
+    async def answer(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except BridgeError as error:
+            return refusal(error)
+
+    return answer
 
 
 async def read_object(request: Request) -> dict[str, Any]:

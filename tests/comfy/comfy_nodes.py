@@ -99,6 +99,11 @@ def load_checkpoint(ckpt_name: Annotated[str, ChoicesFrom("checkpoints")]) -> Mo
     raise AssertionError
 
 
+@node("PreviewAny", category="fake", is_output=True)
+def preview_any(source: Annotated[Any, Socket("*")]) -> None:
+    """Show anything."""
+
+
 @node("VAEDecode", category="latent")
 def vae_decode(samples: Latent, vae: Vae) -> Image:
     """Decode."""
@@ -122,7 +127,7 @@ def sampler(
 def registry() -> Registry:
     functions = (
         *(empty_image, preview_image, save_image_websocket, steps, forever, fail, block, expand),
-        *(load_image, load_checkpoint, vae_decode, load_vae, sampler),
+        *(load_image, load_checkpoint, vae_decode, load_vae, sampler, preview_any),
     )
     return Registry([function.node for function in functions])  # type: ignore[attr-defined]
 
