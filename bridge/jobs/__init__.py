@@ -4,6 +4,16 @@ from bridge.jobs.metrics import Metrics, resident_bytes
 from bridge.jobs.notes import RUN_NOTES
 from bridge.jobs.record import JobRecord
 from bridge.jobs.service import JobService
+from bridge.jobs.store import IN_MEMORY, StoreSettings
 from bridge.jobs.supervisor import WorkerSettings
 
-__all__ = ["RUN_NOTES", "JobRecord", "JobService", "Metrics", "WorkerSettings", "resident_bytes"]
+__all__ = [
+    "IN_MEMORY",
+    "RUN_NOTES",
+    "JobRecord",
+    "JobService",
+    "Metrics",
+    "StoreSettings",
+    "WorkerSettings",
+    "resident_bytes",
+]

@@ -6,7 +6,7 @@
 2. Its version is in ``user_version``. An older file is brought up to date, step by step, in one transaction.
 3. The file of a newer Framebridge is refused, and left as it is byte for byte.
 4. A damaged file is moved aside, and a new one begun.
-5. Only its user may read it: prompts lie in it.
+5. Only its user may read it: prompts lie in it. What is removed from it is overwritten.
 """
 
 import logging
@@ -103,6 +103,7 @@ def _opened(file: Path, survives_power_cuts: bool) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # counts for a new file only
         connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA secure_delete=ON")
         connection.execute(f"PRAGMA synchronous={'FULL' if survives_power_cuts else 'NORMAL'}")
         [[verdict]] = connection.execute("PRAGMA quick_check(1)")
         if verdict != "ok":

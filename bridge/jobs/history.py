@@ -1,87 +1,109 @@
-"""What finished jobs left behind, so that a client that was away can fetch it; in memory, bounded."""
+"""Reading what the queue's file says: jobs in any state, by id or by page, on any thread."""
 
-from collections import OrderedDict
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from itertools import islice
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+from bridge.engine import TO_DAEMON
+from bridge.errors import BridgeError, Problem
+from bridge.jobs.blobs import RESULTS, Blobs
 from bridge.jobs.record import JobRecord
-from bridge.protocol import Message, picture_bytes
+from bridge.protocol import Message, decode
 
-KEPT_JOBS = 256
-"""How many finished jobs are remembered."""
-
-KEPT_BYTES = 512 * 1024 * 1024
-"""How many bytes of their pictures are."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A job that has ended, and everything its client must see (results, last word)."""
-
-    record: JobRecord
-    messages: tuple[Message, ...]
-
-    @property
-    def picture_bytes(self) -> int:
-        """Size of the pictures it keeps alive."""
-        return sum(picture_bytes(message) for message in self.messages)
+_AFTER_EVERY_PREFIX = "\U0010ffff"
 
 
 class History:
-    """The last finished jobs; the oldest make room.
+    """The jobs in a database.
 
     Args:
-        kept_jobs: How many jobs are remembered.
-        kept_bytes: How many bytes of pictures are; the newest job stays whatever its size.
+        connection: Only ever reads.
+        blobs: Where their results are.
     """
 
-    def __init__(self, kept_jobs: int = KEPT_JOBS, kept_bytes: int = KEPT_BYTES) -> None:
-        self._kept_jobs = kept_jobs
-        self._kept_bytes = kept_bytes
-        self._ended: OrderedDict[str, Ended] = OrderedDict()
-        self._bytes = 0
+    def __init__(self, connection: sqlite3.Connection, blobs: Blobs) -> None:
+        self._connection = connection
+        self._blobs = blobs
 
-    def __len__(self) -> int:
-        return len(self._ended)
+    def find(self, job_id: str) -> JobRecord | None:
+        """Return a job in any state; ``None`` if it is not known, or forgotten."""
+        row = self._connection.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone()
+        return _record_of(row) if row else None
 
-    def add(self, record: JobRecord, messages: Sequence[Message]) -> None:
-        """Remember a job that has come to its end."""
-        ended = Ended(record, tuple(messages))
-        self._ended[record.id] = ended
-        self._bytes += ended.picture_bytes
-        while len(self._ended) > 1 and self._is_over_budget:
-            self._drop(next(iter(self._ended)))
+    def messages(self, job_id: str) -> list[Message]:
+        """Return everything the client of a job that has ended must see: results, then its last word.
 
-    def find(self, job: str) -> Ended | None:
-        """Return the job if it is still remembered."""
-        return self._ended.get(job)
+        Raises:
+            BridgeError: ``results_lost`` if a file is missing or damaged.
+        """
+        query = "SELECT seq, results, finished FROM jobs WHERE id = ? AND ending IS NOT NULL"
+        row = self._connection.execute(query, (job_id,)).fetchone()
+        if row is None:
+            return []
+        results = self._blobs.load(row["seq"], RESULTS, TO_DAEMON) if row["results"] else []
+        if len(results) != row["results"]:
+            raise BridgeError(
+                f'the pictures of job "{job_id[:80]}" are lost: their file is missing or damaged',
+                code="results_lost",
+                hint="Run it again.",
+            )
+        return [*results, decode(row["finished"], TO_DAEMON)]
 
     def page(
         self, limit: int, offset: int = 0, *, newest_first: bool = False, session_prefix: str = ""
     ) -> Sequence[JobRecord]:
-        """Return some records in the order of their ends."""
-        ended = list(self._ended.values())
-        records = (
-            entry.record
-            for entry in (reversed(ended) if newest_first else ended)
-            if entry.record.session.startswith(session_prefix)
+        """Return some of the jobs that have ended, in the order of their ends."""
+        query = (
+            f"SELECT * FROM jobs WHERE ending IS NOT NULL AND session BETWEEN ? AND ? "  # noqa: S608
+            f"ORDER BY ending {'DESC' if newest_first else 'ASC'} LIMIT ? OFFSET ?"
         )
-        return list(islice(records, offset, offset + limit))
+        rows = self._connection.execute(query, (*_range(session_prefix), limit, offset)).fetchall()
+        return [_record_of(row) for row in rows]
 
     def size(self, session_prefix: str = "") -> int:
-        """Return how many records there are of such sessions."""
-        return sum(entry.record.session.startswith(session_prefix) for entry in self._ended.values())
+        """Return how many jobs have ended."""
+        query = "SELECT count(*) FROM jobs WHERE ending IS NOT NULL AND session BETWEEN ? AND ?"
+        [[count]] = self._connection.execute(query, _range(session_prefix))
+        return int(count)
 
-    def forget(self, job_ids: Collection[str] | None, session_prefix: str = "") -> None:
-        """Drop records of such sessions: those named, or all."""
-        for job, entry in list(self._ended.items()):
-            if entry.record.session.startswith(session_prefix) and (job_ids is None or job in job_ids):
-                self._drop(job)
+    def owns_any(self, session: str) -> bool:
+        """Return whether a job of this session is known."""
+        query = "SELECT EXISTS (SELECT 1 FROM jobs WHERE session = ?)"
+        [[known]] = self._connection.execute(query, (session,))
+        return bool(known)
 
-    def _drop(self, job: str) -> None:
-        self._bytes -= self._ended.pop(job).picture_bytes
+    def shown(self) -> Iterator[Mapping[str, Mapping[str, Any]]]:
+        """Give what the nodes of each job show that shows previews."""
+        query = "SELECT finished FROM jobs WHERE ending IS NOT NULL AND instr(finished, '\"temp\"')"
+        for [finished] in self._connection.execute(query):
+            yield json.loads(finished).get("outputs", {})
 
-    @property
-    def _is_over_budget(self) -> bool:
-        return len(self._ended) > self._kept_jobs or self._bytes > self._kept_bytes
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+def _record_of(row: sqlite3.Row) -> JobRecord:
+    """Read a row; what lies in it, we wrote."""
+    run, finished = json.loads(row["run"]), json.loads(row["finished"])
+    return JobRecord(
+        row["id"],
+        row["session"],
+        row["number"],
+        run.get("prompt") or run["workflow"],
+        run.get("extra", {}),
+        tuple(run["outputs"]),
+        row["state"],
+        row["queued_at"],
+        row["began_at"],
+        row["ended_at"],
+        row["attempts"],
+        finished.get("outputs", {}),
+        tuple(map(Problem.from_json, finished.get("problems", ()))),
+        finished.get("timings", {}),
+    )
+
+
+def _range(prefix: str) -> tuple[str, str]:
+    return prefix, prefix + _AFTER_EVERY_PREFIX

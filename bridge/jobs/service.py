@@ -5,16 +5,18 @@
 2. Nothing new starts while memory is being given back, nor while the worker is not ready.
 3. When the worker has failed for good, what waits fails with its reason; the next request tries to
    start it again.
+4. Where the store is lasting, jobs outlive the daemon; see ``queue`` and ``store``.
 """
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from bridge.engine import Freed, FreeMemory, Judged, Measured, Ready, Run
-from bridge.errors import BridgeError, Problem
+from bridge.errors import BridgeError
 from bridge.graph import ChoicesOf, Definitions
 from bridge.jobs.definitions import load_definitions, read_definitions, save_definitions
 from bridge.jobs.dispatch import Dispatcher
@@ -22,9 +24,11 @@ from bridge.jobs.figures import WorkerFigures
 from bridge.jobs.judgements import Judgements
 from bridge.jobs.metrics import Metrics
 from bridge.jobs.prepare import ExpandPreset, Prepared, ResolvePrompt, draft
+from bridge.jobs.previews import sweep_previews
 from bridge.jobs.queue import JobQueue
 from bridge.jobs.record import JobRecord
 from bridge.jobs.sessions import Sessions
+from bridge.jobs.store import IN_MEMORY, JobStore, StoreSettings
 from bridge.jobs.streams import Streams
 from bridge.jobs.supervisor import Supervisor, WorkerSettings
 from bridge.prompts import TEMPLATE_TEXT
@@ -40,6 +44,7 @@ class JobService:
         choices: Lists the names in a folder (``checkpoints``, ``input`` …).
         presets: From a preset's name and its controls' values to a workflow.
         prompts: From a dynamic prompt and a seed to a text.
+        store: Where queue and history are.
 
     Attributes:
         metrics: What is counted.
@@ -52,6 +57,7 @@ class JobService:
         choices: ChoicesOf,
         presets: ExpandPreset,
         prompts: ResolvePrompt,
+        store: StoreSettings = IN_MEMORY,
     ) -> None:
         self._definitions_file = definitions_file
         self._choices = choices
@@ -71,25 +77,48 @@ class JobService:
             self.metrics,
         )
         self._sessions = Sessions()
-        self._queue = JobQueue(self._dispatcher, self._sessions, self._look_round_soon)
+        self._store = JobStore(store)
+        self._queue = JobQueue(self._dispatcher, self._sessions, self._store, self._look_round_soon)
         self._streams = Streams(self._dispatcher, self._sessions, self._look_round_soon)
         self._freed: asyncio.Future[None] | None = None
+        self._previews = Path(worker.settings["temp"]) if "temp" in worker.settings else None
+        self._is_open = False
         self._is_closing = False
         self._will_look_round = False
         self._announced: State | None = None
 
+    def open(self) -> None:
+        """Take up the jobs of an earlier daemon; nothing runs yet.
+
+        Raises:
+            BridgeError: ``newer_database`` or ``bad_folder``.
+        """
+        self._queue.open()
+        self._is_open = True
+
     async def start(self) -> None:
         """Start the worker; requests may come at once."""
+        if not self._is_open:
+            self.open()
         self._definitions = await asyncio.to_thread(load_definitions, self._definitions_file)
+        if self._previews and self._store.is_lasting:
+            await asyncio.to_thread(sweep_previews, self._previews, self._queue.history.shown())
         self._supervisor.start()
 
     async def close(self) -> None:
-        """Cancel everything, and end the worker within a few seconds."""
+        """Stop everything, and end the worker within a few seconds; jobs wait for the next start, or end."""
         self._is_closing = True
-        self._queue.end_waiting("cancelled", Problem("daemon_stopped", "the daemon was stopped"))
-        self._queue.cancel_running()
+        if not self._is_open:
+            return
+        self._is_open = False
+        kept = self._queue.leave()
+        if kept:
+            jobs = "1 job waits" if kept == 1 else f"{kept} jobs wait"
+            detail = f"the daemon is leaving; {jobs} for its next start"
+            self._sessions.broadcast(replace(self.state, detail=detail))
         self._streams.close_all()
         await self._supervisor.close()
+        await self._queue.close()
 
     # ---- sessions ----------------------------------------------------------------------------
 
@@ -100,6 +129,10 @@ class JobService:
     def connect(self, session: str, deliver: Callable[[Message], None]) -> None:
         """Deliver a session's messages from now on, after those kept while it was away."""
         self._sessions.connect(session, deliver)
+
+    def owns_jobs(self, session: str) -> bool:
+        """Return whether a session has jobs, of this daemon or an earlier one."""
+        return self._queue.history.owns_any(session)
 
     def disconnect(self, session: str) -> None:
         """Note that a client is away: its streams end, its jobs go on."""
@@ -121,7 +154,8 @@ class JobService:
 
         Raises:
             WorkflowError: With every fault of the workflow.
-            BridgeError: ``queue_full``, ``job_exists``, ``worker_failed``, or a preset's or value's fault.
+            BridgeError: ``queue_full``, ``queue_unavailable``, ``job_exists``, ``worker_failed``, or a
+                preset's or value's fault.
         """
         self._queue.raise_if_full(session)
         prepared = await self._prepare(message)
@@ -137,7 +171,7 @@ class JobService:
             wants_preview=message.wants_preview,
             wants_nodes=wants_nodes,
         )
-        position = self._queue.add(session, run, message.number, front=message.front)
+        position = await self._queue.add(session, run, message.number, front=message.front)
         return Accepted(message.request, run.job, position, prepared.warnings, prepared.texts)
 
     def jobs(self) -> Sequence[JobRecord]:
@@ -165,7 +199,7 @@ class JobService:
 
     async def forget(self, job_ids: Collection[str] | None, session_prefix: str = "") -> None:
         """Drop jobs of such sessions from the history: those named, or all; with their results."""
-        self._queue.history.forget(job_ids, session_prefix)
+        await self._queue.forget(job_ids, session_prefix)
 
     async def cancel(self, session: str, job: str) -> bool:
         """Have a job's last word be ``cancelled``; return whether it is not too late.
@@ -177,7 +211,7 @@ class JobService:
         Raises:
             BridgeError: ``job_not_found``.
         """
-        return self._queue.cancel(session, job)
+        return await self._queue.cancel(session, job)
 
     async def attach(self, session: str, job: str) -> None:
         """Send the results of a job again, and its last word if it has ended.
@@ -185,7 +219,7 @@ class JobService:
         Raises:
             BridgeError: ``job_not_found``.
         """
-        self._queue.attach(session, job)
+        await self._queue.attach(session, job)
 
     # ---- streams -----------------------------------------------------------------------------
 
@@ -260,6 +294,8 @@ class JobService:
             "detail": state.detail,
             "device": state.device,
             "queue_remaining": state.queue_remaining,
+            "queue_problem": self._queue.problem,
+            "history": self._queue.history.size(),
             "streams": len(self._streams),
             "worker_pid": self._supervisor.pid,
             "environment": dict(self._environment),

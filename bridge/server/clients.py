@@ -1,15 +1,18 @@
 """Who is connected, and which sessions there are.
 
-1. A session's name is a secret of its client: it is random, and only names made here are taken up again.
-   Whoever asks for another name gets a new session.
+1. A session's name is a secret of its client: it is random, and only names made here are taken up again,
+   by this daemon or, where the session has jobs, by an earlier one. Whoever asks for another name gets a
+   new session.
 2. A session has one connection. A second one that names it is the same client back again, which may know
    before we do that the first connection is dead; so the first is ended.
 3. Sessions that have no connection make room for newer ones; their clients then get a new session.
 """
 
+import re
 import secrets
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Protocol
 
 from bridge.errors import BridgeError
@@ -18,6 +21,9 @@ MAX_CLIENTS = 256
 """Connections at a time."""
 
 ABSENT_SESSIONS = 1000
+
+_MADE_HERE = re.compile(r"[A-Za-z0-9_-]{22}")
+"""What ``token_urlsafe(16)`` gives; sessions of other kinds of clients have other names."""
 
 
 class Connection(Protocol):
@@ -28,9 +34,14 @@ class Connection(Protocol):
 
 
 class Clients:
-    """The sessions of one daemon."""
+    """The sessions of one daemon.
 
-    def __init__(self) -> None:
+    Args:
+        owns_jobs: Whether a session has jobs, of this daemon or an earlier one.
+    """
+
+    def __init__(self, owns_jobs: Callable[[str], bool] = lambda session: False) -> None:
+        self._owns_jobs = owns_jobs
         self._connections: dict[str, Connection] = {}
         self._absent: OrderedDict[str, None] = OrderedDict()
         self._free_since = time.monotonic()
@@ -59,7 +70,9 @@ class Clients:
     def name(self, wanted: str) -> str:
         """Return the session that a client gets: the one it wants if that is known, else a new one."""
         is_known = wanted in self._connections or wanted in self._absent
-        return wanted if is_known else secrets.token_urlsafe(16)
+        if is_known or (_MADE_HERE.fullmatch(wanted) and self._owns_jobs(wanted)):
+            return wanted
+        return secrets.token_urlsafe(16)
 
     def connection(self, session: str) -> Connection | None:
         """Return the connection that a session has now."""

@@ -35,6 +35,14 @@ def test_session_that_nobody_was_given_is_not_given() -> None:
     assert Clients().name("wanted") != "wanted"
 
 
+def test_session_with_jobs_of_an_earlier_daemon_is_given_back() -> None:
+    session = Clients().name("")
+    clients = Clients(lambda name: name in (session, "comfy:client"))
+    assert clients.name(session) == session
+    assert clients.name("comfy:client") != "comfy:client", "that is not a native client's"
+    assert clients.name(session[::-1]) != session[::-1]
+
+
 def test_newer_connection_ends_the_older_one() -> None:
     clients, older, newer = Clients(), Line(), Line()
     assert not clients.enter("a", older)
