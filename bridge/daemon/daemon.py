@@ -15,7 +15,6 @@ import logging
 import math
 import os
 import secrets
-import shutil
 import signal
 import sys
 import time
@@ -75,8 +74,8 @@ def serve(settings: Settings) -> None:
     """Run a daemon until it is told to leave.
 
     Raises:
-        BridgeError: ``already_running``, ``port_in_use``, ``port_refused``, ``unsafe_host`` or
-            ``bad_folder``.
+        BridgeError: ``already_running``, ``newer_database``, ``port_in_use``, ``port_refused``,
+            ``unsafe_host`` or ``bad_folder``.
     """
     if sys.stderr is not None:  # Windows without a console has none
         faulthandler.enable()
@@ -112,9 +111,9 @@ class Daemon:
         RUN_NOTES.keep_secret(self.token)
         self._settings = settings
         self._is_stopping = asyncio.Event()
-        self._clients = Clients()
         self._catalogue = settings.catalogue
-        self._service = create_service(settings, state_folder() / "definitions.json")
+        self._service = create_service(settings, state_folder() / "definitions.json", settings.store)
+        self._clients = Clients(self._service.owns_jobs)
         self._clerk = PictureClerk()
         self._models_desk = ModelDesk(settings, self._service, network or Network())
         self._presets_desk = PresetDesk(settings, self._service)
@@ -122,10 +121,10 @@ class Daemon:
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(being_the_only_one(state_folder()))
-            shutil.rmtree(self._settings.folders["temp"], ignore_errors=True)
             make_folders(self._settings.folders)
             listener = stack.enter_context(bind(self._settings.host, self._settings.port))
             self.port = listener.getsockname()[1]
+            self._service.open()
             await stack.enter_async_context(WebServer(self._app(), grace_s=1).serving(listener))
             stack.push_async_callback(self._close_service)  # while clients can still be told
             stack.callback(self._models_desk.close)

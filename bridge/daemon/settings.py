@@ -11,7 +11,7 @@ import platformdirs
 from bridge.builtin import model_folder, place_example_picture
 from bridge.client import DEFAULT_PORT, state_folder
 from bridge.errors import BridgeError
-from bridge.jobs import WorkerSettings
+from bridge.jobs import StoreSettings, WorkerSettings
 from bridge.models import Catalogue, registry_file
 
 
@@ -43,6 +43,10 @@ class Settings:
         idle_timeout_s: The daemon leaves after so long without a client or a job; 0 means never.
         comfy_compatible: ComfyUI's routes need no token from this machine.
         webhook_hosts: Where results of ``POST /run`` may be sent, besides this machine.
+        history_jobs: How many jobs the history remembers.
+        history_bytes: How large they and their results may be, together.
+        history_days: How old they may be.
+        survives_power_cuts: Queue and history wait for the disk at every step.
         bootstrap: ``package.module:callable`` that brings the nodes into the worker.
     """
 
@@ -57,6 +61,10 @@ class Settings:
     idle_timeout_s: float = 30 * 60.0
     comfy_compatible: bool = False
     webhook_hosts: Sequence[str] = ()
+    history_jobs: int = 10_000
+    history_bytes: int = 2 * 1024**3
+    history_days: float = 30.0
+    survives_power_cuts: bool = False
     bootstrap: str = "bridge.nodes:load"
 
     @property
@@ -91,6 +99,17 @@ class Settings:
             "temp": data / "temp",
             "frames": state_folder() / "frames",
         }
+
+    @property
+    def store(self) -> StoreSettings:
+        """Where a daemon keeps queue and history, and how much of it."""
+        return StoreSettings(
+            state_folder() / "jobs",
+            self.history_jobs,
+            self.history_bytes,
+            self.history_days,
+            self.survives_power_cuts,
+        )
 
     @property
     def worker(self) -> WorkerSettings:
