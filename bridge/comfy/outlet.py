@@ -77,7 +77,7 @@ def written(message: Event | Picture, *, takes_metadata: bool) -> str | bytes:
     """Return a message as it goes over the wire."""
     if isinstance(message, Event):
         return json.dumps({"type": message.type, "data": message.data})
-    if not takes_metadata:
+    if not takes_metadata and not message.is_described:
         return struct.pack(">II", PREVIEW_IMAGE, _FORMATS[message.media_type]) + message.data
     about = json.dumps({**message.about, "image_type": message.media_type}).encode()
     return struct.pack(">II", PREVIEW_IMAGE_WITH_METADATA, len(about)) + about + message.data

@@ -45,7 +45,7 @@ def comfy_routes(
 
 def _prompt_routes(hub: Hub, prompts: PromptDesk, run: RunDesk) -> list[Route | WebSocketRoute]:
     return [
-        WebSocketRoute("/ws", ComfySocket(hub).serve),
+        WebSocketRoute("/ws", ComfySocket(hub, prompts).serve),
         _get("/prompt", prompts.remaining),
         _post("/prompt", prompts.post),
         _post("/run", run.post),

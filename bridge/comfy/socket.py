@@ -1,13 +1,12 @@
 """The WebSocket at ``/ws``: what ComfyUI's clients listen to.
 
 1. A client names itself with ``?clientId=``; who does not is given a name, in the first ``status``.
-2. The first text that a client sends may be its ``feature_flags``; it gets ours.
-3. A client that sends nonsense is not answered, and nothing ends; one that reads too slowly is sent away.
+2. What it says is read in order, one message after the other; ``Speech`` has the rules.
+3. A client that reads too slowly is sent away; what it had not been sent waits for it.
 """
 
 import asyncio
 import contextlib
-import json
 from collections.abc import Coroutine
 from typing import Any
 from uuid import uuid4
@@ -16,8 +15,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from bridge.comfy.hub import Hub
 from bridge.comfy.outlet import Outlet
-from bridge.comfy.story import Event
-from bridge.comfy.system import FEATURES
+from bridge.comfy.prompt import PromptDesk
+from bridge.comfy.speech import Speech
 
 MAX_CLIENT_ID = 100
 """Characters; a session's name is at most 128."""
@@ -31,43 +30,33 @@ class ComfySocket:
 
     Args:
         hub: Where clients are known.
+        prompts: Takes the prompts that come this way.
     """
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, prompts: PromptDesk) -> None:
         self._hub = hub
+        self._prompts = prompts
 
     async def serve(self, websocket: WebSocket) -> None:
         """Talk with one client until it leaves."""
         client_id = websocket.query_params.get("clientId", "")[:MAX_CLIENT_ID] or uuid4().hex
         await websocket.accept()
         outlet = Outlet()
+        speech = Speech(self._hub, self._prompts, client_id, outlet)
         self._hub.enter(client_id, outlet)
         try:
             with contextlib.suppress(WebSocketDisconnect):
-                await _until_one_ends(
-                    self._read(websocket, client_id, outlet), self._write(websocket, outlet)
-                )
+                await _until_one_ends(self._read(websocket, speech), self._write(websocket, outlet))
         finally:
             self._hub.leave(client_id, outlet)
 
-    async def _read(self, websocket: WebSocket, client_id: str, outlet: Outlet) -> None:
-        is_first = True
+    async def _read(self, websocket: WebSocket, speech: Speech) -> None:
         while True:
             message = await websocket.receive()
             if message["type"] == "websocket.disconnect":
                 return
             text = message.get("text")
-            if is_first and text is not None:
-                is_first = False
-                self._learn_flags(text, client_id, outlet)
-
-    def _learn_flags(self, text: str, client_id: str, outlet: Outlet) -> None:
-        said = _object(text)
-        flags = said.get("data")
-        if said.get("type") == "feature_flags" and isinstance(flags, dict):
-            outlet.takes_metadata = bool(flags.get("supports_preview_metadata"))
-            self._hub.client(client_id).takes_metadata = outlet.takes_metadata
-            outlet.put(Event("feature_flags", FEATURES))
+            await speech.hear(message["bytes"] if text is None else text)
 
     async def _write(self, websocket: WebSocket, outlet: Outlet) -> None:
         while True:
@@ -79,15 +68,6 @@ class ComfySocket:
             if outlet.is_hopeless:
                 await websocket.close(TOO_SLOW, "too_slow")
                 return
-
-
-def _object(text: str) -> dict[str, Any]:
-    """Return the JSON object that a text is; an empty one if it is none."""
-    try:
-        said = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return said if isinstance(said, dict) else {}
 
 
 async def _until_one_ends(*activities: Coroutine[Any, Any, Any]) -> None:

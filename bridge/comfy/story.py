@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridge.engine import Cached, Executed, Executing, NodeFailed
+from bridge.engine import Cached, Executed, Executing, NodeFailed, Told
 from bridge.errors import Problem
 from bridge.protocol import Buffer, Finished, Message, Preview, Progress, Result, Started
 
@@ -50,12 +50,14 @@ class Picture:
         data: The file.
         about: Which node of which job it comes from.
         is_passing: Whether it is worthless to a client that was away.
+        is_described: Whether the description is sent even to a client that has not asked for such.
     """
 
     media_type: str
     data: Buffer = field(repr=False)
     about: Mapping[str, Any]
     is_passing: bool
+    is_described: bool = False
 
 
 @dataclass(slots=True)
@@ -102,6 +104,8 @@ class Story:
                     yield self._picture(message.node, plane.codec, plane.data, is_passing=True)
             case Result():
                 yield from self._result(message)
+            case Told():
+                yield Event(message.event, message.data)
             case NodeFailed():
                 self._failed = message
             case Finished():
