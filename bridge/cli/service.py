@@ -2,15 +2,16 @@
 
 import json
 from http.client import HTTPConnection, HTTPException
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from bridge.cli.request import Serving
 from bridge.client import PROOF_PATH, Runtime, find_daemon, is_proof, new_nonce, state_folder
 from bridge.daemon import Settings, wait_until_gone
 from bridge.daemon import serve as run_daemon
 from bridge.errors import BridgeError, ConnectionLost
+from bridge.server import Outside, checked_outside, read_token
 
 STOP_S = 15.0
 """How long a daemon may take to leave."""
@@ -18,30 +19,32 @@ STOP_S = 15.0
 ANSWER_S = 5.0
 
 
-def serve(
-    host: str,
-    port: int,
-    models: list[Path],
-    out: Path | None,
-    device: str,
-    dtype: str,
-    idle_minutes: float,
-    comfy_compatible: bool,
-    webhook_hosts: list[str],
-) -> None:
-    """Run the daemon in this process until it is told to leave."""
+def serve(serving: Serving) -> None:
+    """Run the daemon in this process until it is told to leave.
+
+    Raises:
+        BridgeError: ``unsafe_host``, ``bad_certificate`` or ``bad_token_file``, and what the daemon raises.
+    """
     settings = Settings(
-        host=host,
-        port=port,
-        models=models,
-        output=out,
-        device=device,
-        dtype=dtype,
-        idle_timeout_s=idle_minutes * 60,
-        comfy_compatible=comfy_compatible,
-        webhook_hosts=webhook_hosts,
+        host=serving.host,
+        port=serving.port,
+        models=serving.models,
+        output=serving.out,
+        device=serving.device,
+        dtype=serving.dtype,
+        idle_timeout_s=serving.idle_minutes * 60,
+        comfy_compatible=serving.comfy_compatible,
+        webhook_hosts=serving.webhook_hosts,
+        custom_nodes=serving.custom_nodes,
+        outside=_outside(serving) if serving.listen else None,
+        token=read_token(serving.token_file) if serving.token_file else "",
     )
     run_daemon(settings)
+
+
+def _outside(serving: Serving) -> Outside:
+    files = serving.certificate, serving.key, serving.token_file
+    return checked_outside(serving.listen, serving.listen_port, *files, tuple(serving.names))
 
 
 def stop() -> None:

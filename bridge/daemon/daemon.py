@@ -46,7 +46,16 @@ from bridge.downloads import Network
 from bridge.jobs import RUN_NOTES
 from bridge.models import FOLDERS
 from bridge.prompts import Wildcards, negative_presets
-from bridge.server import SOCKET_PATH, Access, Clients, WebServer, bind, create_app, room_in
+from bridge.server import (
+    SOCKET_PATH,
+    Access,
+    Clients,
+    WebServer,
+    bind,
+    bind_outside,
+    create_app,
+    room_in,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -87,9 +96,7 @@ async def _serve(settings: Settings) -> None:
     daemon = Daemon(settings)
     with daemon.heeding_signals(), dumping_on_request(daemon.worker_pid):
         async with daemon:
-            print(f"framebridge listens on port {daemon.port}; framebridge stop ends it", flush=True)
-            if settings.comfy_compatible:
-                print(OPEN_NOTE, flush=True)
+            print("\n".join(daemon.greeting()), flush=True)
             await daemon.until_stopped()
 
 
@@ -102,17 +109,19 @@ class Daemon:
 
     Attributes:
         port: Where it listens.
+        outside_port: Where it listens to other machines; 0 if it does not.
         token: What a request must show.
     """
 
     def __init__(self, settings: Settings, network: Network | None = None) -> None:
         self.port = 0
-        self.token = secrets.token_urlsafe(32)
+        self.outside_port = 0
+        self.token = settings.token or secrets.token_urlsafe(32)
         RUN_NOTES.keep_secret(self.token)
         self._settings = settings
         self._is_stopping = asyncio.Event()
         self._catalogue = settings.catalogue
-        self._service = create_service(settings, state_folder() / "definitions.json", settings.store)
+        self._service = create_service(settings, settings.definitions_file, settings.store)
         self._clients = Clients(self._service.owns_jobs)
         self._clerk = PictureClerk()
         self._models_desk = ModelDesk(settings, self._service, network or Network())
@@ -125,7 +134,14 @@ class Daemon:
             listener = stack.enter_context(bind(self._settings.host, self._settings.port))
             self.port = listener.getsockname()[1]
             self._service.open()
-            await stack.enter_async_context(WebServer(self._app(), grace_s=1).serving(listener))
+            where = self._settings.outside
+            door = stack.enter_context(bind_outside(where)) if where else None
+            self.outside_port = door.getsockname()[1] if door else 0
+            app = self._app()
+            await stack.enter_async_context(WebServer(app, grace_s=1).serving(listener))
+            if where and door:
+                files = where.certificate, where.key
+                await stack.enter_async_context(WebServer(app, grace_s=1, certificate=files).serving(door))
             stack.push_async_callback(self._close_service)  # while clients can still be told
             stack.callback(self._models_desk.close)
             stack.push_async_callback(self._clerk.close)
@@ -145,6 +161,15 @@ class Daemon:
     def worker_pid(self) -> int:
         """Return the worker's process id; 0 while there is none."""
         return int(self._service.status()["worker_pid"])
+
+    def greeting(self) -> Iterator[str]:
+        """Say how to reach it, and who may."""
+        yield f"framebridge listens on port {self.port}; framebridge stop ends it"
+        if self._settings.comfy_compatible:
+            yield OPEN_NOTE
+        if self._settings.outside:
+            names = " or ".join(self._settings.outside.address(self.outside_port).names)
+            yield f"other machines reach it at port {self.outside_port} of {names}, by TLS and with the token"
 
     def stop(self) -> None:
         """Make ``until_stopped`` return."""
@@ -188,7 +213,7 @@ class Daemon:
         }
         return create_app(
             self._service,
-            Access(self.token, self.port, is_compatible_open=self._settings.comfy_compatible),
+            self._access(),
             answers=answers,
             handlers={**self._models_desk.handlers, **self._presets_desk.handlers},
             clients=self._clients,
@@ -213,6 +238,15 @@ class Daemon:
             *comfy_routes(self._service, choices, self._catalogue, standing, self._settings.webhook_hosts),
             *(editor_routes(editor) if editor else ()),
         ]
+
+    def _access(self) -> Access:
+        where = self._settings.outside
+        return Access(
+            self.token,
+            self.port,
+            outside=where.address(self.outside_port) if where else None,
+            is_compatible_open=self._settings.comfy_compatible,
+        )
 
     @contextlib.contextmanager
     def _announced(self) -> Iterator[None]:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,11 @@ import platformdirs
 
 from bridge.builtin import model_folder, place_example_picture
 from bridge.client import DEFAULT_PORT, state_folder
+from bridge.daemon.packs import installed_packs, packs_switched_off
 from bridge.errors import BridgeError
 from bridge.jobs import StoreSettings, WorkerSettings
 from bridge.models import Catalogue, registry_file
+from bridge.server import Outside
 
 
 def data_folder() -> Path:
@@ -43,6 +45,9 @@ class Settings:
         idle_timeout_s: The daemon leaves after so long without a client or a job; 0 means never.
         comfy_compatible: ComfyUI's routes need no token from this machine.
         webhook_hosts: Where results of ``POST /run`` may be sent, besides this machine.
+        outside: How to listen to other machines; ``None`` to listen to none.
+        token: What to ask for; a new one at every start if empty.
+        custom_nodes: Packs of nodes in ComfyUI's form, or folders of them.
         history_jobs: How many jobs the history remembers.
         history_bytes: How large they and their results may be, together.
         history_days: How old they may be.
@@ -61,6 +66,9 @@ class Settings:
     idle_timeout_s: float = 30 * 60.0
     comfy_compatible: bool = False
     webhook_hosts: Sequence[str] = ()
+    outside: Outside | None = None
+    token: str = field(default="", repr=False)
+    custom_nodes: Sequence[Path] = ()
     history_jobs: int = 10_000
     history_bytes: int = 2 * 1024**3
     history_days: float = 30.0
@@ -101,6 +109,12 @@ class Settings:
         }
 
     @property
+    def definitions_file(self) -> Path | None:
+        """Where node definitions are kept between starts; ``None`` if packs bring some, which may change."""
+        has_packs = self.custom_nodes or any(not pack.is_off for pack in installed_packs())
+        return None if has_packs else state_folder() / "definitions.json"
+
+    @property
     def store(self) -> StoreSettings:
         """Where a daemon keeps queue and history, and how much of it."""
         return StoreSettings(
@@ -121,6 +135,8 @@ class Settings:
             "dtype": self.dtype,
             "threads": self.threads,
             "cache_bytes": self.cache_bytes,
+            "custom_nodes": [str(Path(folder).expanduser().absolute()) for folder in self.custom_nodes],
+            "without_packs": list(packs_switched_off()),
         }
         return WorkerSettings(settings, self.bootstrap)
 

@@ -5,6 +5,7 @@ from bridge.server.app import SOCKET_PATH, create_app
 from bridge.server.clients import Clients
 from bridge.server.health import Checks, room_in
 from bridge.server.listen import WebServer, bind
+from bridge.server.outside import Outside, bind_outside, checked_outside, read_token
 from bridge.server.pictures import PictureNames
 
 __all__ = [
@@ -12,9 +13,13 @@ __all__ = [
     "Access",
     "Checks",
     "Clients",
+    "Outside",
     "PictureNames",
     "WebServer",
     "bind",
+    "bind_outside",
+    "checked_outside",
     "create_app",
+    "read_token",
     "room_in",
 ]

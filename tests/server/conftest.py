@@ -195,6 +195,11 @@ def serve() -> Callable[..., contextlib.AbstractAsyncContextManager[Site]]:
 
 
 @pytest.fixture
+def service() -> FakeService:
+    return FakeService()
+
+
+@pytest.fixture
 async def site() -> AsyncIterator[Site]:
     async with serving(answers={"models": lambda: {"models": {"checkpoints": ["demo"]}}}) as running:
         yield running
