@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bridge.engine import ByteSource, framed, read_message, write_pieces
+from bridge.errors import RemoteProtocolError
 from bridge.protocol import Buffer, Message
 
 FRAME, RESULTS = "frame", "results"
@@ -129,8 +130,9 @@ def _size(pieces: Sequence[Buffer]) -> int:
 
 def _read_all(source: ByteSource, vocabulary: Mapping[str, type[Message]]) -> list[Message]:
     messages: list[Message] = []
-    while message := read_message(source, vocabulary):
-        messages.append(message)
+    with suppress(RemoteProtocolError):
+        while message := read_message(source, vocabulary):
+            messages.append(message)
     return messages
 
 
