@@ -67,8 +67,12 @@ def editor_routes(folder: Path) -> list[BaseRoute]:
     async def extensions(request: Request) -> Response:
         return as_json(names)
 
+    async def style(request: Request) -> Response:
+        return Response(media_type="text/css")  # the editor asks for it; nobody's style is changed here
+
     return [
         Route("/", page),
+        Route("/user.css", style),
         Route("/extensions", extensions),
         Route("/api/extensions", extensions),
         *(_served(path) for path in sorted(folder.iterdir()) if path.name != "index.html"),

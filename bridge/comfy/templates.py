@@ -19,7 +19,7 @@ from starlette.routing import Route
 from bridge.builtin import Example, all_presets, examples
 from bridge.comfy.bodies import as_json
 from bridge.comfy.view import file_answer
-from bridge.graph import draw_workflow, parse_workflow
+from bridge.graph import Definitions, draw_workflow, parse_workflow
 from bridge.jobs import JobService
 
 GROUPS = ("Examples", "Blender and Unreal")
@@ -60,14 +60,13 @@ class TemplateBrowser:
         stem, _, suffix = name.rpartition(".")
         if name == "index.json":
             return as_json(_listed(templates))
-        if stem.startswith("index"):  # translations, logos of companies
-            raise HTTPException(HTTPStatus.NOT_FOUND, "there is one list")
+        if name == "index_logo.json":
+            return as_json({})  # companies' logos; none of ours has one
         found = templates.get(stem.removesuffix("-1"))
         if found is None:
             raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no template {stem}")
         if suffix == "json":
-            definitions = await self._service.definitions()
-            return as_json(draw_workflow(parse_workflow(found.workflow), definitions))
+            return as_json(_drawn(found, await self._service.definitions()))
         if found.icon is None:
             raise HTTPException(HTTPStatus.NOT_FOUND, f"{stem} has no picture")
         return await file_answer(found.icon)
@@ -80,6 +79,14 @@ class TemplateBrowser:
             icon = preset.icon or presets[preset.base].icon
             found[f"preset-{name}"] = Example(name, preset.title, preset.description, preset.workflow, icon)
         return found
+
+
+def _drawn(template: Example, definitions: Definitions) -> Mapping[str, Any]:
+    workflow = parse_workflow(template.workflow)
+    lacking = {node.class_type for node in workflow.nodes.values()} - set(definitions)
+    if lacking:
+        raise HTTPException(HTTPStatus.NOT_FOUND, f"its nodes are not here: {', '.join(sorted(lacking))}")
+    return draw_workflow(workflow, definitions)
 
 
 def _listed(templates: Mapping[str, Example]) -> list[Mapping[str, Any]]:

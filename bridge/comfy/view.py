@@ -32,7 +32,6 @@ CHUNK_BYTES = 1024 * 1024
 SHOWN_HEADERS = {
     "cache-control": "private, no-cache",
     "content-security-policy": "default-src 'none'",
-    "x-content-type-options": "nosniff",
 }
 """Of every file that is not ours."""
 

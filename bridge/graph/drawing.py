@@ -20,8 +20,8 @@ WIDTH, WIDE = 270, 400
 GAP_X, GAP_Y = 60, 70
 """Between nodes; the heading of a node is in the lower."""
 
-ROW, BOX = 26, 120
-"""Heights of a line, and of a box of text."""
+ROW, BOX, PICTURE = 26, 120, 270
+"""Heights of a line, of a box of text, and of what a node shows."""
 
 
 def draw_workflow(workflow: Workflow, definitions: Definitions) -> dict[str, Any]:
@@ -173,4 +173,8 @@ def _size(node: WorkflowNode, definition: NodeDefinition) -> tuple[int, int]:
     boxes = sum(entry.is_multiline for entry in widgets)
     controls = sum(bool(entry.options.get("control_after_generate")) for entry in widgets)
     lines = max(len(_slots(node, definition)), len(definition.outputs)) + len(widgets) - boxes + controls
-    return WIDE if boxes else WIDTH, lines * ROW + boxes * BOX + ROW
+    takes_pictures = any(entry.type == "IMAGE" for entry in definition.inputs)
+    shows = any("image_upload" in entry.options for entry in widgets) or (
+        definition.is_output and takes_pictures
+    )
+    return WIDE if boxes else WIDTH, (lines + 1) * ROW + boxes * BOX + shows * PICTURE
