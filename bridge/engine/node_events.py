@@ -6,7 +6,7 @@
 3. What a node of an expansion shows is told by that node; the node that expanded tells only its own.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -34,11 +34,11 @@ class NodeEvents:
         self._plan = plan
         self._found: list[tuple[Step, Entry]] | None = []  # in the cache, until the run begins
 
-    def begin(self) -> None:
-        """Tell what the cache knew when the run began (rule 1)."""
+    def begin(self, cached: Iterable[str]) -> None:
+        """Tell what the cache knew when the run began (rule 1): all of it, lazy inputs included."""
         found, self._found = self._found or [], None
         if self._job.wants_nodes:
-            self._job.emit(Cached(self._job.id, tuple(step.node.id for step, _ in found)))
+            self._job.emit(Cached(self._job.id, tuple(cached)))
             for step, entry in found:
                 self.finish(step, entry)
 

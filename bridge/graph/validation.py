@@ -40,7 +40,7 @@ class Question:
     node_id: str
     class_type: str
     inputs: Mapping[str, Any]
-    link_types: Mapping[str, str]
+    link_types: Mapping[str, Any]
 
     def to_json(self) -> dict[str, Any]:
         """Return the question as JSON data."""

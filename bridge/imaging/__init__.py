@@ -11,6 +11,7 @@ from bridge.imaging.clip_picture import Position, Resampling, squared_for_clip
 from bridge.imaging.colour import (
     GREY,
     channels_of,
+    cut_to_bytes,
     linear_to_srgb,
     over,
     rgb_to_ycbcr,
@@ -83,6 +84,7 @@ __all__ = [
     "combine_masks",
     "contact_sheet",
     "coverage",
+    "cut_to_bytes",
     "decode_picture",
     "decode_plane",
     "depth_to_control",

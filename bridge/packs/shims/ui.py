@@ -8,11 +8,11 @@ from torch import Tensor
 
 from bridge.engine import current_job
 from bridge.imaging import (
+    cut_to_bytes,
     encode_png,
     output_entry,
     output_stem,
     save_numbered,
-    to_bytes,
     workflow_texts,
     writing_to,
 )
@@ -112,6 +112,6 @@ def _saved(images: Tensor, prefix: str, home: str, cls: Any) -> list[SavedResult
     saved = []
     with writing_to(root):
         for image in images.cpu().numpy():
-            data = encode_png(to_bytes(image[..., :3]), texts)
+            data = encode_png(cut_to_bytes(image[..., :3]), texts)
             saved.append(output_entry(save_numbered(stem.parent, stem.name, data), root, home))
     return [SavedResult(**entry) for entry in saved]
