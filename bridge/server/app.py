@@ -21,6 +21,7 @@ from bridge.client import PROOF_PATH
 from bridge.errors import BridgeError, Problem, problem_of
 from bridge.jobs import JobService
 from bridge.server.access import Access, AccessMiddleware, Kind
+from bridge.server.bodies import BodyMiddleware
 from bridge.server.clients import Clients
 from bridge.server.entrance import ENTRANCE_PATH, Entrance
 from bridge.server.health import Checks, Health
@@ -93,7 +94,8 @@ def create_app(
                 access=access,
                 kind_of=kinds.kind_of,
                 on_refusal=service.metrics.refused,
-            )
+            ),
+            Middleware(BodyMiddleware),
         ],
         exception_handlers={
             HTTPException: _tell_http_error,
@@ -134,11 +136,16 @@ _PHRASES = {
     HTTPStatus.NOT_FOUND: Problem("no_such_route", "there is nothing at this path"),
     HTTPStatus.METHOD_NOT_ALLOWED: Problem("wrong_method", "this path is not asked like that"),
 }
+_CODES = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "body_too_large",
+    HTTPStatus.REQUEST_TIMEOUT: "request_timeout",
+}
 
 
 async def _tell_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    problem = _PHRASES.get(HTTPStatus(error.status_code), Problem("bad_request", str(error.detail)))
+    code = _CODES.get(HTTPStatus(error.status_code), "bad_request")
+    problem = _PHRASES.get(HTTPStatus(error.status_code), Problem(code, str(error.detail)))
     return _json(_told(problem), error.status_code)
 
 
