@@ -1,14 +1,19 @@
 """Messages on their way into a pipe, written by a thread of their own.
 
-1. Whoever puts never waits: the event loop has better to do than to watch a pipe drain.
+1. Whoever puts never waits: the event loop has better to do than to watch a pipe drain. What is small and
+   finds the pipe empty enough is written on the spot, because waking a thread takes longer than that.
 2. What is droppable (previews, progress) is dropped while more than ``FULL_BYTES`` wait. Everything
    else is kept; the protocol bounds it, as each run ends before the next begins.
 3. Once the other end is gone, whatever is put disappears; the reading side notices the end.
 """
 
+import io
 import logging
+import select
+import sys
 import threading
 from collections import deque
+from contextlib import suppress
 
 from bridge.engine.pipe import ByteSink, framed, write_pieces
 from bridge.protocol import Buffer, Message, Preview, Progress
@@ -18,6 +23,9 @@ log = logging.getLogger(__name__)
 FULL_BYTES = 8 * 1024 * 1024
 """How much may wait before droppable messages are dropped."""
 
+SMALL_BYTES = 4096
+"""What a pipe takes without waiting once it says that it can be written: PIPE_BUF of Linux."""
+
 MESSAGE_BYTES = 1024
 """What a message counts for beyond its size."""
 
@@ -26,7 +34,7 @@ class Outbox:
     """A queue of messages and the thread that writes them.
 
     Args:
-        sink: Where they go; belongs to the thread until ``close`` has returned.
+        sink: Where they go; nobody else writes to it until ``close`` has returned.
         name: Of the thread.
     """
 
@@ -35,6 +43,8 @@ class Outbox:
         self._waiting: deque[tuple[list[Buffer], int]] = deque()
         self._bytes = 0
         self._is_closed = False
+        self._is_writing = False  # the thread is
+        self._poll = _poll_of(sink)
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._write, name=name, daemon=True)
         self._thread.start()
@@ -51,6 +61,8 @@ class Outbox:
             is_full = self._bytes + size > FULL_BYTES
             if self._is_closed or (is_full and isinstance(message, (Preview, Progress))):
                 return
+            if self._has_room_now(size) and self._write_now(pieces):
+                return
             self._waiting.append((pieces, size))
             self._bytes += size
             self._changed.notify()
@@ -62,6 +74,21 @@ class Outbox:
             self._changed.notify()
         self._thread.join(timeout_s)
 
+    def _has_room_now(self, size: int) -> bool:
+        return (
+            self._poll is not None
+            and size <= SMALL_BYTES
+            and not (self._waiting or self._is_writing)
+            and bool(self._poll.poll(0))
+        )
+
+    def _write_now(self, pieces: list[Buffer]) -> bool:
+        """Write something small as a whole; return whether that was possible."""
+        with suppress(OSError, ValueError):  # the thread will see it too, and say so
+            write_pieces(self._sink, [b"".join(pieces)])
+            return True
+        return False
+
     def _write(self) -> None:
         while (pieces := self._next()) is not None:
             try:
@@ -72,15 +99,29 @@ class Outbox:
 
     def _next(self) -> list[Buffer] | None:
         with self._changed:
+            self._is_writing = False
             while not self._waiting:
                 if self._is_closed:
                     return None
                 self._changed.wait()
             pieces, size = self._waiting.popleft()
             self._bytes -= size
+            self._is_writing = True
             return pieces
 
     def _give_up(self) -> None:
         with self._changed:
             self._is_closed = True
             self._waiting.clear()
+
+
+def _poll_of(sink: ByteSink) -> "select.poll | None":
+    """Return what tells whether a pipe takes anything now; ``None`` where nothing can."""
+    fileno = getattr(sink, "fileno", None)
+    if fileno is None or not sys.platform.startswith("linux"):
+        return None
+    poll = select.poll()
+    with suppress(io.UnsupportedOperation):
+        poll.register(fileno(), select.POLLOUT)
+        return poll
+    return None
