@@ -56,7 +56,7 @@ class TemplateBrowser:
     async def file(self, request: Request) -> Response:
         """Answer with the list, a workflow or a picture."""
         name: str = request.path_params["file"]
-        templates = await asyncio.to_thread(self._templates)
+        templates = await asyncio.to_thread(all_templates, self._presets)
         stem, _, suffix = name.rpartition(".")
         if name == "index.json":
             return as_json(_listed(templates))
@@ -66,22 +66,32 @@ class TemplateBrowser:
         if found is None:
             raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no template {stem}")
         if suffix == "json":
-            return as_json(_drawn(found, await self._service.definitions()))
+            return as_json(draw_template(found, await self._service.definitions()))
         if found.icon is None:
             raise HTTPException(HTTPStatus.NOT_FOUND, f"{stem} has no picture")
         return await file_answer(found.icon)
 
-    def _templates(self) -> dict[str, Example]:
-        """Return templates by name; those of the second group begin with ``preset-``."""
-        found = {f"example-{each.name}": each for each in examples()}
-        presets, _ = all_presets(self._presets)
-        for name, preset in presets.items():
-            icon = preset.icon or presets[preset.base].icon
-            found[f"preset-{name}"] = Example(name, preset.title, preset.description, preset.workflow, icon)
-        return found
+
+def all_templates(presets: Sequence[Path]) -> dict[str, Example]:
+    """Return templates by name: ``example-…``, then ``preset-…``.
+
+    Args:
+        presets: Folders of the user's own presets.
+    """
+    found = {f"example-{each.name}": each for each in examples()}
+    known, _ = all_presets(presets)
+    for name, preset in known.items():
+        icon = preset.icon or known[preset.base].icon
+        found[f"preset-{name}"] = Example(name, preset.title, preset.description, preset.workflow, icon)
+    return found
 
 
-def _drawn(template: Example, definitions: Definitions) -> Mapping[str, Any]:
+def draw_template(template: Example, definitions: Definitions) -> Mapping[str, Any]:
+    """Return the editor's JSON of a template.
+
+    Raises:
+        HTTPException: 404 if a pack of nodes that it needs is not here.
+    """
     workflow = parse_workflow(template.workflow)
     lacking = {node.class_type for node in workflow.nodes.values()} - set(definitions)
     if lacking:
