@@ -8,6 +8,7 @@
 5. Nothing but what a job needs is written: no token, no key.
 """
 
+import os
 import sqlite3
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -18,11 +19,14 @@ from pathlib import Path
 from bridge.engine import TO_WORKER, Run
 from bridge.errors import BridgeError, ProtocolError
 from bridge.jobs.blobs import FRAME, RESULTS, Blobs, FileBlobs, MemoryBlobs
-from bridge.jobs.database import open_database, open_to_read
+from bridge.jobs.database import open_database, open_to_checkpoint, open_to_read
 from bridge.jobs.history import History
 from bridge.protocol import Finished, Message, decode, encode
 
 DATABASE = "queue.sqlite3"
+
+FORGOTTEN_AT_ONCE = 50
+"""Rows that one commit removes."""
 
 DAY_S = 24 * 3600.0
 
@@ -77,7 +81,10 @@ class Unfinished:
 
 
 class JobStore:
-    """The jobs of a daemon on its disk; all but ``history`` is for one thread at a time.
+    """The jobs of a daemon on its disk.
+
+    Rows are written on one thread, each step in a commit of some microseconds. What may take milliseconds is
+    for another thread: ``keep_frame``, ``keep_results``, ``settle`` and ``close``, which come one at a time.
 
     Args:
         settings: Where, and how much.
@@ -94,6 +101,11 @@ class JobStore:
         self.warning = ""
 
     @property
+    def survives_power_cuts(self) -> bool:
+        """Whether each step has to wait for the disk."""
+        return self._settings.survives_power_cuts
+
+    @property
     def is_lasting(self) -> bool:
         """Whether jobs outlive the process."""
         return self._settings.folder is not None
@@ -108,8 +120,9 @@ class JobStore:
         file = folder / DATABASE if folder else None
         if folder:
             _make(folder)
-        self._database, self.warning = open_database(file, survives_power_cuts=is_synced)
+        self._database, self.warning = open_database(file)
         self._blobs: Blobs = FileBlobs(folder, survives_power_cuts=is_synced) if folder else MemoryBlobs()
+        self._checkpoints = open_to_checkpoint(file) if file else None
         self.history = History(open_to_read(file) if file else self._database, self._blobs)
         self._blobs.sweep(self._known_blobs())
         totals = "SELECT count(*), coalesce(sum(bytes), 0) FROM jobs WHERE ending IS NOT NULL"
@@ -120,7 +133,29 @@ class JobStore:
     def close(self) -> None:
         """Close the database; its ``-wal`` goes into it."""
         self.history.close()
+        if self._checkpoints:
+            self._checkpoints.close()
         self._database.close()
+
+    def settle(self) -> None:
+        """Bring what was written to where it stays: into the database's file, and onto the disk.
+
+        Raises:
+            BridgeError: ``queue_unavailable``.
+        """
+        if self._checkpoints:
+            with _writing():
+                self._checkpoints.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def sync(self) -> None:
+        """Wait until what was written is on the disk, whatever happens to the machine.
+
+        Raises:
+            BridgeError: ``queue_unavailable``.
+        """
+        if self._settings.folder:
+            with _writing(), (self._settings.folder / f"{DATABASE}-wal").open("rb+") as log:
+                os.fsync(log.fileno())
 
     @property
     def last_seq(self) -> int:
@@ -133,8 +168,21 @@ class JobStore:
         rows = self._database.execute("SELECT * FROM jobs WHERE ending IS NULL ORDER BY seq").fetchall()
         return [self._unfinished(row) for row in rows]
 
+    def keep_frame(self, seq: int, run: Run) -> None:
+        """Keep what a job looks at, before it is accepted.
+
+        Raises:
+            BridgeError: ``queue_unavailable``.
+        """
+        with _writing():
+            self._blobs.keep(seq, FRAME, [Run(run.job, {}, (), frame=run.frame)])
+
+    def drop_frame(self, seq: int) -> None:
+        """Remove what a job would have looked at."""
+        self._blobs.remove(seq, FRAME)
+
     def accept(self, seq: int, session: str, number: float, run: Run, queued_at: float) -> None:
-        """Write down a job that waits.
+        """Write down a job that waits; its frame is kept already.
 
         Raises:
             LocalProtocolError: If it is larger than a message to the worker may be.
@@ -142,17 +190,11 @@ class JobStore:
         """
         text = encode(replace(run, frame=None))
         with _writing():
-            if run.frame:
-                self._blobs.keep(seq, FRAME, [Run(run.job, {}, (), frame=run.frame)])
-            try:
-                self._database.execute(
-                    "INSERT INTO jobs (seq, id, session, number, state, run, has_frame, queued_at, bytes) "
-                    "VALUES (?, ?, ?, ?, 'waiting', ?, ?, ?, ?)",
-                    (seq, run.job, session, number, text, run.frame is not None, queued_at, len(text)),
-                )
-            except sqlite3.Error:
-                self._blobs.remove(seq, FRAME)
-                raise
+            self._database.execute(
+                "INSERT INTO jobs (seq, id, session, number, state, run, has_frame, queued_at, bytes) "
+                "VALUES (?, ?, ?, ?, 'waiting', ?, ?, ?, ?)",
+                (seq, run.job, session, number, text, run.frame is not None, queued_at, len(text)),
+            )
 
     def begin(self, seq: int, began_at: float, attempts: int) -> None:
         """Write down that a job runs.
@@ -212,8 +254,10 @@ class JobStore:
             self._blobs.remove(seq, FRAME)
             self._prune()
 
-    def forget(self, job_ids: Collection[str] | None, session_prefix: str = "") -> None:
+    def forget(self, job_ids: Collection[str] | None, session_prefix: str = "") -> Iterator[None]:
         """Remove jobs that have ended from the history: those named, or all; and their results.
+
+        It is done in steps, of a few jobs each.
 
         Raises:
             BridgeError: ``queue_unavailable``.
@@ -226,8 +270,10 @@ class JobStore:
             for row in rows
             if row["session"].startswith(session_prefix) and (job_ids is None or row["id"] in job_ids)
         ]
-        with _writing():
-            self._drop(chosen)
+        for start in range(0, len(chosen), FORGOTTEN_AT_ONCE):
+            with _writing():
+                self._drop(chosen[start : start + FORGOTTEN_AT_ONCE])
+            yield
 
     def _prune(self) -> None:
         """Drop the oldest jobs while there are too many, or too large ones, or too old ones (rule 3)."""

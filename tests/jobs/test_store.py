@@ -40,7 +40,10 @@ def stores(tmp_path):
 def accept(store, *names, session="session", **run):
     for name in names:
         seq = store.last_seq + 1
-        store.accept(seq, session, seq, Run(name, WORKFLOW, ("1",), **run), 100.0 + seq)
+        job = Run(name, WORKFLOW, ("1",), **run)
+        if job.frame:
+            store.keep_frame(seq, job)
+        store.accept(seq, session, seq, job, 100.0 + seq)
 
 
 def end(store, *names, state="done", ended_at=None, results=(), **fields):
@@ -79,7 +82,7 @@ def test_numbers_go_on_even_if_all_jobs_are_forgotten(stores):
     store = stores.open()
     accept(store, "a", "b")
     end(store, "a", "b")
-    store.forget(None)
+    list(store.forget(None))
     assert stores.open().last_seq == 2
 
 
@@ -186,10 +189,10 @@ def test_jobs_are_forgotten_with_their_results(stores):
     accept(store, *"ab", session="comfy:x")
     accept(store, *"cde")
     end(store, *"abcd", results=[PICTURE])
-    store.forget({"a", "c", "e"}, "comfy:")
+    list(store.forget({"a", "c", "e"}, "comfy:"))
     assert listed(store) == [*"bcd"]
-    store.forget(None, "comfy:")
-    store.forget({"d", "e"})
+    list(store.forget(None, "comfy:"))
+    list(store.forget({"d", "e"}))
     assert listed(store) == ["c"]
     assert [path.name for path in stores.settings.folder.glob("*.results")] == ["3.results"]
     assert [left.run.job for left in store.unfinished()] == ["e"], "a job that waits is no history"
@@ -253,3 +256,14 @@ def test_a_damaged_database_is_told_of(stores):
     store = stores.open()
     assert "damaged" in store.warning
     accept(store, "a")
+
+
+@pytest.mark.parametrize("folder", [None, "jobs"])
+def test_what_was_written_can_be_settled_and_synced(tmp_path, folder):
+    store = JobStore(StoreSettings(folder and tmp_path / folder, survives_power_cuts=True))
+    store.open()
+    accept(store, "a")
+    store.sync()
+    store.settle()
+    store.close()
+    assert store.survives_power_cuts
