@@ -10,8 +10,9 @@ import contextlib
 import json
 import subprocess
 import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,9 @@ class PictureClerk:
         self._program = program
         self._deadline_s = deadline_s
         self._idle_s = idle_s
-        self._turn = asyncio.Lock()
-        self._process: Process | None = None
-        self._leaving: asyncio.TimerHandle | None = None
+        self._thread = ThreadPoolExecutor(1, "pictures")
+        self._process: subprocess.Popen[bytes] | None = None  # the thread's alone, as is the rest
+        self._leaving: threading.Timer | None = None
 
     async def view(self, path: Path, preview: str, channel: str) -> Viewed:
         """Return a picture as ``bridge.imaging.viewing.view`` does.
@@ -61,7 +62,7 @@ class PictureClerk:
             InputError: As there.
             BridgeError: ``picture_process_died`` or ``picture_too_slow``.
         """
-        return await self._ask("view", path=str(path), preview=preview, channel=channel)
+        return await self._have("view", path=str(path), preview=preview, channel=channel)
 
     async def with_alpha(self, original: Path, mask: Path) -> Viewed:
         """Return a picture as ``bridge.imaging.viewing.with_alpha`` does.
@@ -69,60 +70,92 @@ class PictureClerk:
         Raises:
             InputError: As there; otherwise as ``view``.
         """
-        return await self._ask("with_alpha", original=str(original), mask=str(mask))
+        return await self._have("with_alpha", original=str(original), mask=str(mask))
 
     async def close(self) -> None:
-        """End the process, and wait until it is gone."""
+        """End the process; requests that wait are dropped."""
         process = self._process
-        self._end()
         if process is not None:
-            await process.wait()
+            process.kill()
+        await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)
+        self._end()
+
+    async def _have(self, what: str, **arguments: str) -> Viewed:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._ask, {"do": what, "with": arguments})
+
+    def _ask(self, request: Mapping[str, Any]) -> Viewed:
+        if self._leaving is not None:
+            self._leaving.cancel()
+        process = self._running()
+        is_late = threading.Event()
+
+        def give_up() -> None:
+            is_late.set()
+            process.kill()
+
+        deadline = threading.Timer(self._deadline_s, give_up)
+        deadline.start()
+        try:
+            head, data = _exchange(process, request)
+        except (OSError, ValueError) as error:
+            self._end()
+            raise _too_slow(self._deadline_s) if is_late.is_set() else _died() from error
+        finally:
+            deadline.cancel()
+        self._leave_later()
+        if "problem" in head:
+            raise _told(Problem.from_json(head["problem"]))
+        return head["type"], data
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is not None and self._process.poll() is not None:
+            self._end()  # somebody ended it between two requests
+        if self._process is None:
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                self._program,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                creationflags=NO_WINDOW,
+            )
+        return self._process
+
+    def _leave_later(self) -> None:
+        def leave() -> None:
+            with contextlib.suppress(RuntimeError):  # the daemon leaves too
+                self._thread.submit(self._end)
+
+        self._leaving = threading.Timer(self._idle_s, leave)
+        self._leaving.daemon = True
+        self._leaving.start()
 
     def _end(self) -> None:
         if self._leaving is not None:
             self._leaving.cancel()
         process, self._process = self._process, None
-        if process is not None and process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-
-    async def _ask(self, what: str, **arguments: str) -> Viewed:
-        async with self._turn:
-            if self._leaving is not None:
-                self._leaving.cancel()
-            process = await self._running()
-            is_answered = False
-            try:
-                async with asyncio.timeout(self._deadline_s):
-                    head, data = await _exchange(process, {"do": what, "with": arguments})
-                is_answered = True
-            except TimeoutError as error:
-                raise _too_slow(self._deadline_s) from error
-            except (OSError, ValueError, asyncio.IncompleteReadError) as error:
-                raise _died() from error
-            finally:
-                if not is_answered:  # also when whoever asked is gone: its answer would be taken for the next
-                    self._end()
-            self._leaving = asyncio.get_running_loop().call_later(self._idle_s, self._end)
-        if "problem" in head:
-            raise _told(Problem.from_json(head["problem"]))
-        return head["type"], data
-
-    async def _running(self) -> Process:
-        if self._process is None or self._process.returncode is not None:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._program, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, creationflags=NO_WINDOW
-            )
-        return self._process
+        if process is not None:
+            process.kill()
+            with contextlib.suppress(OSError), process:  # closes its pipes, and waits until it is gone
+                pass
 
 
-async def _exchange(process: Process, request: Any) -> tuple[dict[str, Any], bytes]:
+def _exchange(process: subprocess.Popen[bytes], request: Any) -> tuple[dict[str, Any], bytes]:
+    """Send a request and read the answer.
+
+    Raises:
+        OSError: If the process is gone.
+        ValueError: If it says what makes no sense, or stops in the middle.
+    """
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(json.dumps(request).encode() + b"\n")
-    await process.stdin.drain()
-    head: dict[str, Any] = json.loads(await process.stdout.readline())
-    return head, await process.stdout.readexactly(head["bytes"])
+    process.stdin.flush()
+    head: dict[str, Any] = json.loads(process.stdout.readline())
+    data = process.stdout.read(head["bytes"])
+    if len(data) < head["bytes"]:
+        raise ValueError("the picture ends early")
+    return head, data
 
 
 def _told(problem: Problem) -> BridgeError:

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,9 @@ async def test_it_leaves_when_nobody_asks_and_comes_back(picture):
     clerk = PictureClerk(idle_s=0.05)
     try:
         await clerk.view(picture, "webp", "rgb")
-        await asyncio.sleep(0.3)
+        deadline = time.monotonic() + 10
+        while clerk._process is not None and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
         assert clerk._process is None
         assert (await clerk.view(picture, "webp", "rgb"))[0] == "image/webp"
     finally:
@@ -71,5 +74,16 @@ async def test_an_answer_nobody_waited_for_is_not_given_to_the_next(picture, tmp
         asked.cancel()
         await asyncio.gather(asked, return_exceptions=True)
         assert (await clerk.view(picture, "jpeg", "rgb"))[0] == "image/jpeg"
+    finally:
+        await clerk.close()
+
+
+async def test_a_process_that_somebody_ended_meanwhile_is_started_again(picture):
+    clerk = PictureClerk()
+    try:
+        await clerk.view(picture, "webp", "rgb")
+        clerk._process.kill()
+        clerk._process.wait()
+        assert (await clerk.view(picture, "webp", "rgb"))[0] == "image/webp"
     finally:
         await clerk.close()
