@@ -1,0 +1,90 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))  # so that tests find ``fake_nodes``
+
+import fake_nodes
+
+from bridge.engine import Cache, Folders, Job, execute
+from bridge.graph import Registry, parse_workflow, validate
+from bridge.packs import load_packs
+from bridge.packs.installing import ROOTS
+
+
+@pytest.fixture(scope="session")
+def temp(tmp_path_factory):
+    return tmp_path_factory.mktemp("temp")
+
+
+def forget_modules():
+    for name in [name for name in sys.modules if name.split(".")[0] in ROOTS]:
+        del sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def packs(temp):
+    """All packs of the folder."""
+    before = {name: sys.modules[name] for name in sys.modules if name.split(".")[0] in ROOTS}
+    forget_modules()
+    settings = {
+        "custom_nodes": [str(Path(__file__).parent / "folder")],
+        "temp": str(temp),
+        "models": [str(temp / "models")],
+    }
+    yield load_packs(settings, fake_nodes.registry())
+    forget_modules()
+    sys.modules.update(before)
+
+
+@pytest.fixture(scope="session")
+def registry(packs):
+    return Registry([*fake_nodes.registry().values(), *packs.functions])
+
+
+@pytest.fixture
+def messages():
+    return []
+
+
+@pytest.fixture
+def job(messages, temp):
+    folders = Folders(temp, temp, temp, temp)
+    return Job("job", folders, emit=messages.append, workflow={"1": {}}, extra={"workflow": 5})
+
+
+@pytest.fixture
+def cache():
+    return Cache(2**20)
+
+
+@pytest.fixture
+def workflow():
+    """Make a workflow of nodes given as ``{"1": ("PackTotal", {"first": ["2", 0]})}``."""
+    return lambda nodes: parse_workflow(
+        {key: {"class_type": kind, "inputs": inputs} for key, (kind, inputs) in nodes.items()}
+    )
+
+
+@pytest.fixture
+def run(registry, cache, job, workflow):
+    """Validate nodes, and run their outputs."""
+
+    async def run_nodes(nodes):
+        found = validate(workflow(nodes), registry.definitions, lambda folder: [])
+        found.raise_if_nothing_runs()
+        return await execute(found.workflow, found.outputs, registry, cache, job)
+
+    return run_nodes
+
+
+@pytest.fixture
+def value(run):
+    """Run nodes and return what the one called ``1`` gives at its first output."""
+
+    async def run_nodes(nodes):
+        shown = {**nodes, "show": ("Show", {"value": ["1", 0]})}
+        return (await run(shown)).shown["show"]["values"]
+
+    return run_nodes
