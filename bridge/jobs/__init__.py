@@ -5,6 +5,7 @@ from bridge.jobs.notes import RUN_NOTES
 from bridge.jobs.record import JobRecord
 from bridge.jobs.service import JobService
 from bridge.jobs.store import IN_MEMORY, StoreSettings
+from bridge.jobs.streams import LiveStream
 from bridge.jobs.supervisor import WorkerSettings
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "RUN_NOTES",
     "JobRecord",
     "JobService",
+    "LiveStream",
     "Metrics",
     "StoreSettings",
     "WorkerSettings",

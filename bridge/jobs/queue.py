@@ -185,10 +185,17 @@ class JobQueue:
         Raises:
             BridgeError: ``job_not_found``, or ``results_lost``.
         """
-        job = self._find(session, job_id)
-        messages = job.results if job else await asyncio.to_thread(self.history.messages, job_id)
-        for message in list(messages):
+        for message in await self.messages(session, job_id):
             self._sessions.deliver(session, message)
+
+    async def messages(self, session: str, job_id: str) -> list[Message]:
+        """Return the results of a job so far, and its last word if it has ended.
+
+        Raises:
+            BridgeError: As ``attach``.
+        """
+        job = self._find(session, job_id)
+        return list(job.results) if job else await asyncio.to_thread(self.history.messages, job_id)
 
     async def forget(self, job_ids: Collection[str] | None, session_prefix: str = "") -> None:
         """Remove jobs from the history.

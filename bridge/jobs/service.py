@@ -29,10 +29,10 @@ from bridge.jobs.queue import JobQueue
 from bridge.jobs.record import JobRecord
 from bridge.jobs.sessions import Sessions
 from bridge.jobs.store import IN_MEMORY, JobStore, StoreSettings
-from bridge.jobs.streams import Streams
+from bridge.jobs.streams import LiveStream, Streams
 from bridge.jobs.supervisor import Supervisor, WorkerSettings
 from bridge.prompts import TEMPLATE_TEXT
-from bridge.protocol import Accepted, Message, SetStream, State, StreamFrame, Submit
+from bridge.protocol import Accepted, Message, Result, SetStream, State, StreamFrame, Submit
 
 
 class JobService:
@@ -125,6 +125,11 @@ class JobService:
     def tell_all(self, message: Message) -> None:
         """Hand a message to every client that is here."""
         self._sessions.broadcast(message)
+
+    @property
+    def sessions(self) -> Sequence[str]:
+        """The sessions whose clients are here."""
+        return self._sessions.here
 
     def connect(self, session: str, deliver: Callable[[Message], None]) -> None:
         """Deliver a session's messages from now on, after those kept while it was away."""
@@ -221,6 +226,19 @@ class JobService:
         """
         await self._queue.attach(session, job)
 
+    async def results(self, session: str, job: str) -> Sequence[Result]:
+        """Return what a job has handed back so far.
+
+        Args:
+            session: Whose it is; "" for whoever's.
+            job: Its id.
+
+        Raises:
+            BridgeError: ``job_not_found``, or ``results_lost``.
+        """
+        messages = await self._queue.messages(session, job)
+        return [message for message in messages if isinstance(message, Result)]
+
     # ---- streams -----------------------------------------------------------------------------
 
     async def set_stream(self, session: str, message: SetStream) -> Accepted:
@@ -242,6 +260,11 @@ class JobService:
         """
         self._raise_if_failed()
         self._streams.push(session, message)
+
+    @property
+    def live_streams(self) -> Sequence[LiveStream]:
+        """The live streams of all clients, to look at."""
+        return tuple(self._streams)
 
     def close_stream(self, session: str, stream: str) -> None:
         """End a live stream; its running frame is cancelled."""

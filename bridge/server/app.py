@@ -26,6 +26,7 @@ from bridge.server.clients import Clients
 from bridge.server.entrance import ENTRANCE_PATH, Entrance
 from bridge.server.health import Checks, Health
 from bridge.server.kinds import RouteKinds
+from bridge.server.page import Page
 from bridge.server.requests import Answers, Handlers
 from bridge.server.socket import BridgeSocket
 
@@ -64,6 +65,7 @@ def create_app(
     socket = BridgeSocket(service, clients, answers or {}, handlers)
     entrance = Entrance(access)
     health = Health(service, clients, checks or {})
+    page = Page(service, clients, (answers or {}).get("models", dict))
     open_to_all = [
         Route("/health", health.health),
         Route("/ready", health.ready),
@@ -82,8 +84,9 @@ def create_app(
         [
             (Kind.OPEN, open_to_all),
             (Kind.NATIVE, native),
+            (Kind.PAGE, page.routes),
             (Kind.COMPATIBLE, compatible),
-            (Kind.PAGE, [Route("/", pages.root)]),
+            (Kind.PAGE, [page.root]),
         ]
     )
     return Starlette(
@@ -112,10 +115,6 @@ class Pages:
         self._service = service
         self._clients = clients
         self._stop = stop
-
-    async def root(self, request: Request) -> Response:
-        """Say what this is."""
-        return _json({"name": "framebridge", "version": __version__, "socket": SOCKET_PATH})
 
     async def status(self, request: Request) -> Response:
         """Say what the daemon is doing."""

@@ -27,7 +27,13 @@ _MADE_HERE = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
 class Connection(Protocol):
-    """What a session must be able to do to its connection."""
+    """What a session must be able to do to its connection.
+
+    Attributes:
+        program: What the client calls itself.
+    """
+
+    program: str
 
     def take_over(self) -> None:
         """End, because the client has a newer connection."""
@@ -77,6 +83,11 @@ class Clients:
     def connection(self, session: str) -> Connection | None:
         """Return the connection that a session has now."""
         return self._connections.get(session)
+
+    def program(self, session: str) -> str:
+        """Return what the program calls itself that has a session; empty if it is not here."""
+        connection = self._connections.get(session)
+        return connection.program if connection else ""
 
     def enter(self, session: str, connection: Connection) -> bool:
         """Give a session to a connection; returns whether an older one had it, which now ends."""

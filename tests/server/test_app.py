@@ -106,11 +106,6 @@ async def test_status_tells_what_the_service_does_and_who_is_there(site: Any) ->
     assert "version" in status
 
 
-async def test_root_points_to_the_socket(site: Any) -> None:
-    async with site.http() as http:
-        assert (await http.get("/")).json()["socket"] == "/bridge"
-
-
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [

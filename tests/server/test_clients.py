@@ -9,6 +9,7 @@ from bridge.server import Clients
 class Line:
     """A connection."""
 
+    program = "blender"
     is_over = False
 
     def take_over(self) -> None:
@@ -86,3 +87,13 @@ def test_idle_time_counts_from_the_last_client(monkeypatch: pytest.MonkeyPatch) 
     clients.leave("a", line)
     now = 112.0
     assert clients.idle_s == 2.0
+
+
+def test_program_is_known_while_it_is_here() -> None:
+    clients, line = Clients(), Line()
+    session = clients.name("")
+    assert clients.program(session) == ""
+    clients.enter(session, line)
+    assert clients.program(session) == "blender"
+    clients.leave(session, line)
+    assert clients.program(session) == ""
