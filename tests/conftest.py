@@ -6,6 +6,7 @@ is marked ``gpu``, and so does a tier of which nothing ran, when the whole suite
 
 import os
 from collections import Counter, defaultdict
+from collections.abc import Generator
 
 import hypothesis
 import pytest
@@ -91,6 +92,14 @@ class TierReport:
             terminalreporter.line(f"{tier:8}{counts} {self.seconds[tier]:8.1f} s   {meaning}")
         for fault in self.faults(terminalreporter.config):
             terminalreporter.line(f"FAILED {fault}", red=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    # A test that logs half a character must not end the process that runs it, when it tells the first one.
+    report.sections = [(title, text.encode(errors="replace").decode()) for title, text in report.sections]
+    return report
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
