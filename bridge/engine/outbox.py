@@ -13,6 +13,7 @@ import select
 import sys
 import threading
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 
 from bridge.engine.pipe import ByteSink, framed, write_pieces
@@ -44,7 +45,7 @@ class Outbox:
         self._bytes = 0
         self._is_closed = False
         self._is_writing = False  # the thread is
-        self._poll = _poll_of(sink)
+        self._takes_now = _takes_now(sink)
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._write, name=name, daemon=True)
         self._thread.start()
@@ -75,12 +76,7 @@ class Outbox:
         self._thread.join(timeout_s)
 
     def _has_room_now(self, size: int) -> bool:
-        return (
-            self._poll is not None
-            and size <= SMALL_BYTES
-            and not (self._waiting or self._is_writing)
-            and bool(self._poll.poll(0))
-        )
+        return size <= SMALL_BYTES and not (self._waiting or self._is_writing) and self._takes_now()
 
     def _write_now(self, pieces: list[Buffer]) -> bool:
         """Write something small as a whole; return whether that was possible."""
@@ -115,13 +111,11 @@ class Outbox:
             self._waiting.clear()
 
 
-def _poll_of(sink: ByteSink) -> "select.poll | None":
-    """Return what tells whether a pipe takes anything now; ``None`` where nothing can."""
-    fileno = getattr(sink, "fileno", None)
-    if fileno is None or not sys.platform.startswith("linux"):
-        return None
-    poll = select.poll()
-    with suppress(io.UnsupportedOperation):
-        poll.register(fileno(), select.POLLOUT)
-        return poll
-    return None
+def _takes_now(sink: ByteSink) -> Callable[[], bool]:
+    """Return what tells whether a pipe takes something now; where none can tell, it never does."""
+    if sys.platform == "linux":
+        with suppress(AttributeError, io.UnsupportedOperation):  # no file at all
+            poll = select.poll()
+            poll.register(sink.fileno(), select.POLLOUT)  # type: ignore[attr-defined]
+            return lambda: bool(poll.poll(0))
+    return lambda: False

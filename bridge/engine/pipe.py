@@ -35,6 +35,9 @@ if sys.platform == "linux":
 
 LENGTH = struct.Struct("<Q")
 
+CHUNK_BYTES = 64 * 1024
+"""How much of short messages is read at once."""
+
 PIPE_BYTES = 1024 * 1024
 """How much a pipe should hold; Linux lets everyone have 1 MiB and gives 64 KiB unasked."""
 
@@ -333,11 +336,69 @@ def read_message(source: ByteSource, vocabulary: Mapping[str, type[Message]]) ->
     prefix = _read_exactly(source, LENGTH.size)
     if prefix is None:
         return None
-    (count,) = LENGTH.unpack(prefix)
-    if count > MAX_MESSAGE_BYTES:
-        raise RemoteProtocolError(f"a message of {count} B was announced", code="message_too_large")
-    body = _read_exactly(source, count)
+    body = _read_exactly(source, _length(prefix))
     return None if body is None else decode(body, vocabulary)
+
+
+class MessageReader:
+    """Puts messages together from a pipe that never makes its reader wait (``O_NONBLOCK``).
+
+    Args:
+        source: The pipe.
+        vocabulary: What may come through it.
+
+    Attributes:
+        is_at_end: Whether the other end is gone, even in mid-message.
+    """
+
+    def __init__(self, source: ByteSource, vocabulary: Mapping[str, type[Message]]) -> None:
+        self._source = source
+        self._vocabulary = vocabulary
+        self._chunk = memoryview(bytearray(CHUNK_BYTES))
+        self._unread = b""  # the beginning of a message
+        self._body = memoryview(b"")  # of a long message that has begun to come
+        self._filled = 0
+        self.is_at_end = False
+
+    def read(self) -> list[Message]:
+        """Return the messages that are complete with what the pipe has now, or with a part of that.
+
+        Raises:
+            RemoteProtocolError: If what came is no message.
+        """
+        if self._body:
+            return self._read_body()
+        got = self._got(self._chunk)
+        data = self._unread + bytes(self._chunk[:got])
+        messages, at = [], 0
+        while len(data) - at >= LENGTH.size:
+            end = at + LENGTH.size + _length(data[at : at + LENGTH.size])
+            if end > len(data):
+                break
+            messages.append(decode(memoryview(data)[at + LENGTH.size : end], self._vocabulary))
+            at = end
+        self._unread = data[at:]
+        if len(self._unread) >= LENGTH.size:
+            self._begin_body()
+        return messages
+
+    def _begin_body(self) -> None:
+        self._body = memoryview(bytearray(_length(self._unread[: LENGTH.size])))
+        self._filled = len(self._unread) - LENGTH.size
+        self._body[: self._filled] = self._unread[LENGTH.size :]
+        self._unread = b""
+
+    def _read_body(self) -> list[Message]:
+        self._filled += self._got(self._body[self._filled :])
+        if self._filled < len(self._body):
+            return []
+        body, self._body = self._body, memoryview(b"")
+        return [decode(body, self._vocabulary)]
+
+    def _got(self, buffer: memoryview) -> int:
+        got = self._source.readinto(buffer)
+        self.is_at_end = got == 0
+        return got or 0
 
 
 def enlarge_pipe(descriptor: int) -> None:
@@ -345,6 +406,13 @@ def enlarge_pipe(descriptor: int) -> None:
     if sys.platform == "linux":
         with suppress(OSError):  # the user's pipes may have used up what the system grants
             fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
+
+def _length(prefix: Buffer) -> int:
+    count: int = LENGTH.unpack(prefix)[0]
+    if count > MAX_MESSAGE_BYTES:
+        raise RemoteProtocolError(f"a message of {count} B was announced", code="message_too_large")
+    return count
 
 
 def _read_exactly(source: ByteSource, count: int) -> memoryview | None:
