@@ -12,6 +12,7 @@
 import importlib.metadata
 import importlib.util
 import logging
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -159,12 +160,14 @@ def _reason(error: BaseException) -> str:
 class _Marker:
     """A file that names the pack being imported, so that one which ends the process is known (rule 3).
 
+    It belongs to the worker's parent, the daemon: another daemon tries again.
+
     Args:
-        folder: Emptied when a daemon starts, and kept when only its worker does.
+        folder: Where it lies.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._file = folder / "importing-pack"
+        self._file = folder / f"importing-pack.{os.getppid()}"
         try:
             self._blamed = self._file.read_text(encoding="utf-8").splitlines()
         except OSError:
@@ -185,6 +188,9 @@ class _Marker:
 
     def _write(self, names: list[str]) -> None:
         try:
+            if not names:
+                self._file.unlink(missing_ok=True)
+                return
             self._file.parent.mkdir(parents=True, exist_ok=True)
             self._file.write_text("\n".join(names), encoding="utf-8")
         except OSError as error:  # then a pack that ends the process does so again
