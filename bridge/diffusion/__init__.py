@@ -75,7 +75,9 @@ from bridge.diffusion.object_prompts import (
 )
 from bridge.diffusion.pictures import (
     composite,
+    each_masked,
     each_picture,
+    fit_mask,
     join_images,
     match_channels,
     scale_image,
@@ -253,6 +255,7 @@ __all__ = [
     "dpmpp_2s_ancestral",
     "dpmpp_3m_sde",
     "dpmpp_sde",
+    "each_masked",
     "each_picture",
     "embedding_stamps",
     "encode_bindings",
@@ -268,6 +271,7 @@ __all__ = [
     "extended",
     "extract",
     "find_model",
+    "fit_mask",
     "flipped",
     "flow_schedule",
     "flux_mu",

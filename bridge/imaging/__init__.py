@@ -47,6 +47,16 @@ from bridge.imaging.png import encode_png
 from bridge.imaging.png_text import insert_texts, read_texts, read_workflow
 from bridge.imaging.quantize import Dither, quantize
 from bridge.imaging.resize import Method, center_crop, check_size, latent_size, resize, resize_lines
+from bridge.imaging.selections import (
+    Filling,
+    Softness,
+    fill_blurred,
+    fill_hole,
+    match_colours,
+    narrow,
+    soften,
+    widen,
+)
 from bridge.imaging.sheet import contact_sheet
 from bridge.imaging.stitch import Direction, stitch
 from bridge.paths import resolve_in, split_annotation
@@ -63,6 +73,7 @@ __all__ = [
     "Direction",
     "Dither",
     "EdgeLimits",
+    "Filling",
     "FrameStore",
     "ImageBytes",
     "LineSource",
@@ -72,6 +83,7 @@ __all__ = [
     "Picture",
     "Position",
     "Resampling",
+    "Softness",
     "blend",
     "canny",
     "canny_of_photo",
@@ -93,6 +105,8 @@ __all__ = [
     "encode_png",
     "expand_prefix",
     "feather_mask",
+    "fill_blurred",
+    "fill_hole",
     "find_range",
     "gaussian_blur",
     "geometric_edges",
@@ -106,8 +120,10 @@ __all__ = [
     "load_frame",
     "make_controls",
     "make_edges",
+    "match_colours",
     "morphology",
     "names_in",
+    "narrow",
     "normals_from_depth",
     "normals_to_control",
     "one_after_another",
@@ -137,6 +153,7 @@ __all__ = [
     "scribble",
     "shaped",
     "sharpen",
+    "soften",
     "split_annotation",
     "squared_for_clip",
     "srgb_to_linear",
@@ -148,6 +165,7 @@ __all__ = [
     "to_resolution",
     "unpack_frame",
     "unpack_normals",
+    "widen",
     "workflow_texts",
     "writing_to",
     "ycbcr_to_rgb",
