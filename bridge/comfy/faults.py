@@ -254,11 +254,11 @@ def _exception(faulty: Faulty) -> dict[str, Any]:
 
 
 def _custom(faulty: Faulty) -> dict[str, Any]:
-    name = f"{faulty.name} - " if faulty.name else ""
+    reason = faulty.problem.message.partition("refuses its inputs")[2].removeprefix(": ")
     return error(
         "custom_validation_failed",
         "Custom validation failed for node",
-        f"{name}{faulty.problem.message}",
+        f"{faulty.name} - {reason}" if reason else faulty.name,
         input_name=faulty.name,
     )
 
