@@ -59,6 +59,9 @@ InpaintModel = Annotated[InpaintNetwork, Socket("INPAINT_MODEL")]
 class Norm(nn.Module):
     """Normalisation by what was measured in training."""
 
+    running_mean: Tensor
+    running_var: Tensor
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.weight, self.bias = nn.Parameter(torch.empty(channels)), nn.Parameter(torch.empty(channels))
