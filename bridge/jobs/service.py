@@ -23,7 +23,7 @@ from bridge.jobs.dispatch import Dispatcher
 from bridge.jobs.figures import WorkerFigures
 from bridge.jobs.judgements import Judgements
 from bridge.jobs.metrics import Metrics
-from bridge.jobs.prepare import ExpandPreset, Prepared, ResolvePrompt, draft
+from bridge.jobs.prepare import ExpandPreset, Prepared, ResolvePrompt, draft, is_light_work
 from bridge.jobs.previews import sweep_previews
 from bridge.jobs.queue import JobQueue
 from bridge.jobs.record import JobRecord
@@ -336,9 +336,9 @@ class JobService:
 
     async def _prepare(self, message: Submit | SetStream) -> Prepared:
         definitions = await self.definitions()
-        found = await asyncio.to_thread(
-            draft, message, definitions, self._choices, self._presets, self._prompts
-        )
+        asked = message, definitions, self._choices, self._presets, self._prompts
+        is_light = is_light_work(message, definitions)
+        found = draft(*asked) if is_light else await asyncio.to_thread(draft, *asked)
         return found.prepared(await self._judgements.ask(found.questions))
 
     def _raise_if_failed(self) -> None:
