@@ -109,6 +109,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="VERSION",
         help="test the add-on in this version of Blender, such as 4.5, instead of the usual ones; repeatable",
     )
+    parser.addoption(
+        "--full-drills",
+        action="store_true",
+        help="run the drills (kills, floods, soaks) at full size: minutes instead of seconds",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
