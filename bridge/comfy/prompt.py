@@ -24,6 +24,10 @@ from bridge.jobs import JobService
 from bridge.protocol import Submit
 
 MAX_CLIENT_ID = 100
+"""Characters; a session's name is at most 128."""
+
+MAX_NUMBER = 1e18
+"""Beyond it, numbers that follow each other are the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,17 +174,26 @@ def read_prompt(data: Mapping[str, Any]) -> Prompt:
         raise _refuse("invalid_prompt", "The prompt is no object of nodes.", "")
     extra_data = _mapping(data.get("extra_data"))
     client_id, targets = data.get("client_id"), data.get("partial_execution_targets")
-    number = data.get("number")
     preview = extra_data.get("preview_method")
     return Prompt(
         workflow,
         client_id[:MAX_CLIENT_ID] if isinstance(client_id, str) else "",
         _job_id(data.get("prompt_id")),
-        float(number) if isinstance(number, int | float) else None,
+        _number(data.get("number")),
         bool(data.get("front")),
         _mapping(extra_data.get("extra_pnginfo")),
         tuple(str(target) for target in targets) if isinstance(targets, list) else None,
         preview not in ("none", "") if isinstance(preview, str) and preview != "default" else None,
+    )
+
+
+def _number(given: Any) -> float | None:
+    if given is None:
+        return None
+    if isinstance(given, int | float) and abs(given) < MAX_NUMBER:
+        return float(given)
+    raise _refuse(
+        "invalid_prompt", "The number is none that a place in the queue can have.", str(given)[:100]
     )
 
 

@@ -21,6 +21,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 STATUSES: Mapping[str, HTTPStatus] = {
     "queue_full": HTTPStatus.TOO_MANY_REQUESTS,
+    "too_many_clients": HTTPStatus.SERVICE_UNAVAILABLE,
     "queue_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "worker_failed": HTTPStatus.SERVICE_UNAVAILABLE,
     "worker_crashed": HTTPStatus.SERVICE_UNAVAILABLE,

@@ -148,6 +148,9 @@ class Story:
     def _finish(self, message: Finished) -> Iterator[Event]:
         self.running = ""
         if message.state == "done":
+            if not self.milestones:  # its client was away, or the daemon began anew
+                for node, output in message.outputs.items():
+                    yield self._event("executed", node=node, display_node=node, output=output)
             for problem in message.problems:
                 if problem.code == BLOCKED:
                     yield self._milestone("execution_error", **self._blocked(problem))
