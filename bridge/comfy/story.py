@@ -84,6 +84,7 @@ class Story:
         self._prompt = prompt
         self._states: dict[str, _NodeState] = {}
         self._state_told_at = 0.0
+        self._is_state_due = False
         self._failed: NodeFailed | None = None
 
     def tell(self, message: Message) -> Iterator[Event | Picture]:
@@ -147,6 +148,8 @@ class Story:
 
     def _finish(self, message: Finished) -> Iterator[Event]:
         self.running = ""
+        if self._is_state_due:
+            yield from self._state_event(is_last=True)
         if message.state == "done":
             if not self.milestones:  # its client was away, or the daemon began anew
                 for node, output in message.outputs.items():
@@ -190,9 +193,10 @@ class Story:
         self.milestones.append((kind, event.data))
         return event
 
-    def _state_event(self) -> Iterator[Event]:
+    def _state_event(self, *, is_last: bool = False) -> Iterator[Event]:
         now = time.monotonic()
-        if len(self._states) >= MANY_NODES and now - self._state_told_at < STATE_EVERY_S:
+        self._is_state_due = len(self._states) >= MANY_NODES and now - self._state_told_at < STATE_EVERY_S
+        if self._is_state_due and not is_last:
             return
         self._state_told_at = now
         nodes = {
