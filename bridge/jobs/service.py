@@ -126,11 +126,6 @@ class JobService:
         """Hand a message to every client that is here."""
         self._sessions.broadcast(message)
 
-    @property
-    def sessions(self) -> Sequence[str]:
-        """The sessions whose clients are here."""
-        return self._sessions.here
-
     def connect(self, session: str, deliver: Callable[[Message], None]) -> None:
         """Deliver a session's messages from now on, after those kept while it was away."""
         self._sessions.connect(session, deliver)

@@ -7,7 +7,7 @@
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bridge.protocol import Finished, Message, Result, picture_bytes
@@ -38,11 +38,6 @@ class Sessions:
     def __init__(self) -> None:
         self._sinks: dict[str, Callable[[Message], None]] = {}
         self._boxes: OrderedDict[str, Box] = OrderedDict()
-
-    @property
-    def here(self) -> Sequence[str]:
-        """The sessions whose clients are here."""
-        return tuple(self._sinks)
 
     def connect(self, session: str, deliver: Callable[[Message], None]) -> None:
         """Deliver a session's messages from now on, after those kept while it was away."""

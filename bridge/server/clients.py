@@ -6,13 +6,15 @@
 2. A session has one connection. A second one that names it is the same client back again, which may know
    before we do that the first connection is dead; so the first is ended.
 3. Sessions that have no connection make room for newer ones; their clients then get a new session.
+4. Guests have connections of another kind (ComfyUI's), and name their sessions as they like.
 """
 
+import contextlib
 import re
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from bridge.errors import BridgeError
@@ -49,16 +51,17 @@ class Clients:
     def __init__(self, owns_jobs: Callable[[str], bool] = lambda session: False) -> None:
         self._owns_jobs = owns_jobs
         self._connections: dict[str, Connection] = {}
+        self._guests: dict[object, tuple[str, str]] = {}
         self._absent: OrderedDict[str, None] = OrderedDict()
         self._free_since = time.monotonic()
 
     def __len__(self) -> int:
-        return len(self._connections)
+        return len(self._connections) + len(self._guests)
 
     @property
     def idle_s(self) -> float:
         """Seconds since the last client left; 0 while there is one."""
-        return 0.0 if self._connections else time.monotonic() - self._free_since
+        return 0.0 if len(self) else time.monotonic() - self._free_since
 
     def raise_if_full(self) -> None:
         """Refuse one more connection.
@@ -66,7 +69,7 @@ class Clients:
         Raises:
             BridgeError: With code ``too_many_clients``.
         """
-        if len(self._connections) >= MAX_CLIENTS:
+        if len(self) >= MAX_CLIENTS:
             raise BridgeError(
                 f"{MAX_CLIENTS} clients are connected already",
                 code="too_many_clients",
@@ -84,10 +87,27 @@ class Clients:
         """Return the connection that a session has now."""
         return self._connections.get(session)
 
-    def program(self, session: str) -> str:
-        """Return what the program calls itself that has a session; empty if it is not here."""
-        connection = self._connections.get(session)
-        return connection.program if connection else ""
+    @property
+    def programs(self) -> Mapping[str, str]:
+        """Session → what the program calls itself that has it, of all that are here."""
+        own = {session: connection.program for session, connection in self._connections.items()}
+        return own | dict(self._guests.values())
+
+    @contextlib.contextmanager
+    def guest(self, session: str, program: str) -> Iterator[None]:
+        """Count a guest while the block runs.
+
+        Raises:
+            BridgeError: With code ``too_many_clients``.
+        """
+        self.raise_if_full()
+        seat = object()
+        self._guests[seat] = session, program
+        try:
+            yield
+        finally:
+            del self._guests[seat]
+            self._free_since = time.monotonic()
 
     def enter(self, session: str, connection: Connection) -> bool:
         """Give a session to a connection; returns whether an older one had it, which now ends."""

@@ -7,7 +7,7 @@
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from hashlib import sha256
 from http import HTTPStatus
 from importlib.resources import files
@@ -96,7 +96,15 @@ class Page:
                 "memory": await self._service.measure(),
                 "jobs": [_live_job(job) for job in jobs],
                 "streams": [_live_stream(stream) for stream in streams],
-                "sessions": [self._session(name, jobs, streams) for name in self._service.sessions],
+                "sessions": [
+                    {
+                        "id": _short(session),
+                        "program": program,
+                        "jobs": sum(job.session == session for job in jobs),
+                        "streams": sum(stream.session == session for stream in streams),
+                    }
+                    for session, program in self._clients.programs.items()
+                ],
                 "newest": newest[0].id if newest else "",
                 "history": self._service.history_size(),
             }
@@ -132,14 +140,6 @@ class Page:
     async def cancel(self, request: Request) -> Response:
         """Cancel anybody's job."""
         return _json({"cancelled": await self._service.cancel("", request.path_params["job"])})
-
-    def _session(self, name: str, jobs: Iterable[JobRecord], streams: Iterable[LiveStream]) -> dict[str, Any]:
-        return {
-            "id": _short(name),
-            "program": self._clients.program(name) or _kind_of(name),
-            "jobs": sum(job.session == name for job in jobs),
-            "streams": sum(stream.session == name for stream in streams),
-        }
 
 
 def title_of(prompt: Mapping[str, Any]) -> str:
@@ -231,10 +231,6 @@ def _key(stream: LiveStream) -> str:
 
 def _short(secret: str) -> str:
     return sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-
-
-def _kind_of(session: str) -> str:
-    return "ComfyUI client" if session.startswith("comfy:") else "client"
 
 
 def _json(data: Mapping[str, Any]) -> Response:

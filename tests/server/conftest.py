@@ -88,10 +88,6 @@ class FakeService:
     async def free(self) -> None:
         self.calls.append(("free",))
 
-    @property
-    def sessions(self) -> list[str]:
-        return list(self.sinks)
-
     def jobs(self) -> list[JobRecord]:
         return [job for job in self.records if job.state in LIVE]
 

@@ -92,8 +92,21 @@ def test_idle_time_counts_from_the_last_client(monkeypatch: pytest.MonkeyPatch) 
 def test_program_is_known_while_it_is_here() -> None:
     clients, line = Clients(), Line()
     session = clients.name("")
-    assert clients.program(session) == ""
     clients.enter(session, line)
-    assert clients.program(session) == "blender"
+    with clients.guest("comfy:x", "editor"), clients.guest("comfy:x", "editor"):
+        assert clients.programs == {session: "blender", "comfy:x": "editor"}
     clients.leave(session, line)
-    assert clients.program(session) == ""
+    assert clients.programs == {}
+
+
+def test_guests_keep_the_daemon_from_being_idle_and_count_as_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    clients = Clients()
+    monkeypatch.setattr("bridge.server.clients.MAX_CLIENTS", 1)
+    with clients.guest("comfy:x", "editor"):
+        assert len(clients) == 1
+        assert clients.idle_s == 0
+        with pytest.raises(BridgeError) as caught, clients.guest("comfy:y", "editor"):
+            pass
+        assert caught.value.code == "too_many_clients"
+    assert len(clients) == 0
+    assert clients.idle_s >= 0

@@ -71,16 +71,16 @@ async def test_it_says_who_is_here_what_runs_and_what_waits(site: Any, browser: 
             job("j2", "waiting", "comfy:x"),
             job("j3"),
         ]
-        site.service.sinks["comfy:x"] = print
         site.service.measured = {"vram_total_bytes": 24e9}
-        now = (await browser.get("/framebridge/now")).json()
+        with site.clients.guest("comfy:x", "editor"):
+            now = (await browser.get("/framebridge/now")).json()
     assert [(each["id"], each["state"], each["title"]) for each in now["jobs"]] == [
         ("j1", "running", "a clay castle"),
         ("j2", "waiting", "a clay castle"),
     ]
     assert [(each["program"], each["jobs"]) for each in now["sessions"]] == [
         ("test", 1),
-        ("ComfyUI client", 1),
+        ("editor", 1),
     ]
     assert (now["worker"], now["device"], now["history"], now["newest"]) == ("ready", "cpu", 1, "j3")
     assert now["memory"]["vram_total_bytes"] == 24e9
