@@ -1,5 +1,6 @@
 """Judging the inputs of one node: what is missing, where links lead, which values fit."""
 
+import functools
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -37,8 +38,11 @@ class InputChecker:
         self._definitions = definitions
         self._suggestions = suggestions
         self._widgets = WidgetReader(choices, suggestions)
-        self._socket_types = {output.type for node in definitions.values() for output in node.outputs}
         self._sources = self._group_by_output()
+
+    @functools.cached_property
+    def _socket_types(self) -> set[str]:
+        return {output.type for node in self._definitions.values() for output in node.outputs}
 
     def check(self, node: WorkflowNode, definition: NodeDefinition) -> tuple[WorkflowNode, list[Problem]]:
         """Return a node with converted values and the inputs that it takes, and what is wrong with it."""
