@@ -143,3 +143,11 @@ MODEL = NodeDefinition(
 def test_work_is_light_where_nodes_are_few_and_known_and_no_folder_is_listed(workflow, fields, is_light):
     message = Submit("r", workflow, **fields)
     assert is_light_work(message, {**DEFINITIONS, "Model": MODEL}) is is_light
+
+
+def test_drawings_of_the_editor_run():
+    nodes = [
+        {"id": 1, "type": "Constant", "widgets_values": [3]},
+        {"id": 2, "type": "Show", "inputs": [{"name": "value", "link": 5}]},
+    ]
+    assert prepared({"nodes": nodes, "links": [[5, 1, 0, 2, 0, "NUMBER"]]}).workflow == CLEAN
