@@ -4,9 +4,12 @@
 2. The page may load and ask nothing but this daemon: it reaches no other server, whatever it tries.
 """
 
+import asyncio
 import importlib.util
+from http import HTTPStatus
 from pathlib import Path
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -14,6 +17,9 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from bridge.comfy.bodies import as_json
+from bridge.comfy.pack_files import pack_scripts
+from bridge.comfy.places import below
+from bridge.jobs import JobService
 
 PACKAGE = "comfyui_frontend_package"
 
@@ -52,20 +58,29 @@ def editor_folder() -> Path | None:
     return folder if (folder / "index.html").is_file() else None
 
 
-def editor_routes(folder: Path) -> list[BaseRoute]:
+def editor_routes(folder: Path, service: JobService) -> list[BaseRoute]:
     """Return the routes of the editor's own files; its page is ``/``.
 
     Args:
         folder: See ``editor_folder``.
+        service: Knows the packs of nodes, which may bring scripts.
     """
-    names = sorted(f"/{path.relative_to(folder).as_posix()}" for path in folder.glob("extensions/**/*.js"))
+    own = sorted(f"/{path.relative_to(folder).as_posix()}" for path in folder.glob("extensions/**/*.js"))
 
     async def page(request: Request) -> Response:
         headers = {"cache-control": "no-cache", "content-security-policy": POLICY}
         return FileResponse(folder / "index.html", media_type="text/html", headers=headers)
 
     async def extensions(request: Request) -> Response:
-        return as_json(names)
+        return as_json([*own, *await asyncio.to_thread(pack_scripts, service.packs)])
+
+    async def extension(request: Request) -> Response:
+        pack = service.packs.get(request.path_params["pack"], {})
+        root = Path(pack["web"]) if "web" in pack else folder / "extensions" / request.path_params["pack"]
+        path = below(root, request.path_params["name"])
+        if not path.is_file():
+            raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no {path.name}")
+        return FileResponse(path, media_type=_TYPES.get(path.suffix))
 
     async def style(request: Request) -> Response:
         return Response(media_type="text/css")  # the editor asks for it; nobody's style is changed here
@@ -75,7 +90,12 @@ def editor_routes(folder: Path) -> list[BaseRoute]:
         Route("/user.css", style),
         Route("/extensions", extensions),
         Route("/api/extensions", extensions),
-        *(_served(path) for path in sorted(folder.iterdir()) if path.name != "index.html"),
+        Route("/extensions/{pack}/{name:path}", extension),
+        *(
+            _served(path)
+            for path in sorted(folder.iterdir())
+            if path.name not in ("index.html", "extensions")
+        ),
     ]
 
 

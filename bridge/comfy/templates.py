@@ -18,6 +18,8 @@ from starlette.routing import Route
 
 from bridge.builtin import Example, all_presets, examples
 from bridge.comfy.bodies import as_json
+from bridge.comfy.pack_files import pack_examples, pack_translations
+from bridge.comfy.places import below
 from bridge.comfy.view import file_answer
 from bridge.graph import Definitions, draw_workflow, parse_workflow
 from bridge.jobs import JobService
@@ -26,7 +28,7 @@ GROUPS = ("Examples", "Blender and Unreal")
 
 
 def template_routes(service: JobService, presets: Sequence[Path]) -> list[Route]:
-    """Return the routes of templates, and of what packs of nodes would bring besides.
+    """Return the routes of templates, and of what packs of nodes bring.
 
     Args:
         service: Knows the nodes.
@@ -35,15 +37,11 @@ def template_routes(service: JobService, presets: Sequence[Path]) -> list[Route]
     browser = TemplateBrowser(service, presets)
     return [
         Route("/templates/{file}", browser.file),
-        Route("/workflow_templates", nothing_more),
-        Route("/i18n", nothing_more),
-        Route("/global_subgraphs", nothing_more),
+        Route("/workflow_templates", browser.of_packs),
+        Route("/workflow_templates/{pack}/{file}", browser.of_pack),
+        Route("/i18n", browser.translations),
+        Route("/global_subgraphs", browser.subgraphs),
     ]
-
-
-async def nothing_more(request: Request) -> Response:
-    """Say that no pack brings templates, translations or subgraphs."""
-    return as_json({})
 
 
 class TemplateBrowser:
@@ -70,6 +68,25 @@ class TemplateBrowser:
         if found.icon is None:
             raise HTTPException(HTTPStatus.NOT_FOUND, f"{stem} has no picture")
         return await file_answer(found.icon)
+
+    async def of_packs(self, request: Request) -> Response:
+        """Answer with the examples that packs of nodes bring."""
+        return as_json(await asyncio.to_thread(pack_examples, self._service.packs))
+
+    async def of_pack(self, request: Request) -> Response:
+        """Answer with an example of a pack, or with its picture."""
+        folder = self._service.packs.get(request.path_params["pack"], {}).get("examples")
+        if folder is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND, "there is no such pack")
+        return await file_answer(below(Path(folder), request.path_params["file"]))
+
+    async def translations(self, request: Request) -> Response:
+        """Answer with the translations that packs bring."""
+        return as_json(await asyncio.to_thread(pack_translations, self._service.packs))
+
+    async def subgraphs(self, request: Request) -> Response:
+        """Answer that there are no subgraphs beside those of the user."""
+        return as_json({})
 
 
 def all_templates(presets: Sequence[Path]) -> dict[str, Example]:

@@ -235,8 +235,10 @@ class Daemon:
         standing = standing_routes(self._service, choices, house, self._clerk)
         editor = editor_folder()
         return [
-            *comfy_routes(self._service, choices, self._catalogue, standing, self._settings.webhook_hosts),
-            *(editor_routes(editor) if editor else ()),
+            *comfy_routes(
+                self._service, self._clients, choices, self._catalogue, standing, self._settings.webhook_hosts
+            ),
+            *(editor_routes(editor, self._service) if editor else ()),
         ]
 
     def _access(self) -> Access:
