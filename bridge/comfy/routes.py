@@ -17,10 +17,12 @@ from bridge.comfy.webhook import Webhooks
 from bridge.graph import ChoicesOf
 from bridge.jobs import JobService
 from bridge.models import Catalogue
+from bridge.server import Clients
 
 
 def comfy_routes(
     service: JobService,
+    clients: Clients,
     choices: ChoicesOf,
     catalogue: Catalogue,
     more: Iterable[Route | WebSocketRoute] = (),
@@ -30,6 +32,7 @@ def comfy_routes(
 
     Args:
         service: Runs the jobs.
+        clients: Who is connected to the daemon.
         choices: Lists the names in a folder, for what is said about faults.
         catalogue: The models.
         more: Routes beside those about prompts, without ``/api``.
@@ -39,13 +42,20 @@ def comfy_routes(
     prompts = PromptDesk(service, hub, choices)
     run = RunDesk(service, hub, prompts, Webhooks(webhook_hosts))
     return twice(
-        [*_prompt_routes(hub, prompts, run), *_job_routes(service, hub), *etn_routes(hub, catalogue), *more]
+        [
+            *_prompt_routes(hub, prompts, run, clients),
+            *_job_routes(service, hub),
+            *etn_routes(hub, catalogue),
+            *more,
+        ]
     )
 
 
-def _prompt_routes(hub: Hub, prompts: PromptDesk, run: RunDesk) -> list[Route | WebSocketRoute]:
+def _prompt_routes(
+    hub: Hub, prompts: PromptDesk, run: RunDesk, clients: Clients
+) -> list[Route | WebSocketRoute]:
     return [
-        WebSocketRoute("/ws", ComfySocket(hub, prompts).serve),
+        WebSocketRoute("/ws", ComfySocket(hub, prompts, clients).serve),
         _get("/prompt", prompts.remaining),
         _post("/prompt", prompts.post),
         _post("/run", run.post),

@@ -13,13 +13,13 @@ from uuid import uuid4
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from bridge.comfy.hub import Hub
+from bridge.comfy.hub import PREFIX, Hub
 from bridge.comfy.outlet import Outlet
-from bridge.comfy.prompt import PromptDesk
+from bridge.comfy.prompt import MAX_CLIENT_ID, PromptDesk
+from bridge.comfy.replies import refusal
 from bridge.comfy.speech import Speech
-
-MAX_CLIENT_ID = 100
-"""Characters; a session's name is at most 128."""
+from bridge.errors import BridgeError
+from bridge.server import Clients
 
 TOO_SLOW = 1013
 """WebSocket's word for: try again later."""
@@ -31,15 +31,25 @@ class ComfySocket:
     Args:
         hub: Where clients are known.
         prompts: Takes the prompts that come this way.
+        clients: Who is connected to the daemon.
     """
 
-    def __init__(self, hub: Hub, prompts: PromptDesk) -> None:
+    def __init__(self, hub: Hub, prompts: PromptDesk, clients: Clients) -> None:
         self._hub = hub
         self._prompts = prompts
+        self._clients = clients
 
     async def serve(self, websocket: WebSocket) -> None:
         """Talk with one client until it leaves."""
         client_id = websocket.query_params.get("clientId", "")[:MAX_CLIENT_ID] or uuid4().hex
+        is_page = websocket.headers.get("user-agent", "").startswith("Mozilla/")
+        try:
+            with self._clients.guest(PREFIX + client_id, "editor" if is_page else "ComfyUI client"):
+                await self._serve(websocket, client_id)
+        except BridgeError as error:
+            await websocket.send_denial_response(refusal(error))
+
+    async def _serve(self, websocket: WebSocket, client_id: str) -> None:
         await websocket.accept()
         outlet = Outlet()
         speech = Speech(self._hub, self._prompts, client_id, outlet)
