@@ -13,6 +13,7 @@ import importlib.metadata
 import importlib.util
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -147,11 +148,13 @@ def _imported(pack: _Found) -> ModuleType:
 
 def _reason(error: BaseException) -> str:
     """Say in one line why a pack is missing."""
-    name = getattr(error, "name", None)
-    if isinstance(error, ModuleNotFoundError) and name:
-        if name.split(".")[0] in ROOTS:
-            return f"it needs {name} of ComfyUI, which Framebridge does not have"
-        return f"it needs the Python package {name}, which is not installed"
+    if isinstance(error, ImportError) and error.name:
+        part = re.search(r"cannot import name '(\w+)'", str(error))
+        if error.name.split(".")[0] in ROOTS:
+            needed = f"{error.name}.{part[1]}" if part else error.name
+            return f"it needs {needed} of ComfyUI, which Framebridge does not have"
+        if isinstance(error, ModuleNotFoundError):
+            return f"it needs the Python package {error.name}, which is not installed"
     text = next(iter(str(error).strip().splitlines()), "")[:300]
     text = text.encode(errors="replace").decode()
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -26,6 +26,12 @@ def test_a_pack_that_leaves_the_process_does_not(reasons):
 
 def test_what_a_pack_needs_and_we_lack_is_named(reasons):
     assert reasons["needs_more"] == "it needs comfy.sd of ComfyUI, which Framebridge does not have"
+    assert (
+        reasons["needs_part"] == "it needs comfy.model_detection of ComfyUI, which Framebridge does not have"
+    )
+    assert (
+        reasons["needs_package"] == "it needs the Python package a_package_of_nobody, which is not installed"
+    )
 
 
 def test_names_are_not_taken_over(packs, reasons):
