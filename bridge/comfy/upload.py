@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bridge.comfy.bodies import as_json, bounded
+from bridge.comfy.bodies import as_json
 from bridge.comfy.clerk import PictureClerk
 from bridge.comfy.picture_head import MAX_PIXELS, MAX_SIDE, MIN_SIDE, picture_size, picture_type
 from bridge.comfy.places import Folders, file_at
@@ -56,16 +56,12 @@ class Taker:
 
     async def image(self, request: Request) -> Response:
         """Keep the file ``image`` of a form."""
-        async with bounded(request).form(
-            max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES
-        ) as form:
+        async with request.form(max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES) as form:
             return await self._keep(form, await _file_of(form).read())
 
     async def mask(self, request: Request) -> Response:
         """Keep the picture that ``original_ref`` names, with the alpha of the file ``image``."""
-        async with bounded(request).form(
-            max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES
-        ) as form:
+        async with request.form(max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES) as form:
             original = self._original(form)
             data = await _file_of(form).read()
             _check_picture("the mask", data)

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bridge.comfy.bodies import as_json, bounded, nothing
+from bridge.comfy.bodies import as_json, nothing
 from bridge.comfy.places import below, is_set
 from bridge.comfy.view import file_answer
 from bridge.errors import InputError
@@ -97,7 +97,7 @@ class UserFiles:
         path = below(self._root, request.path_params["file"])
         if not is_set(request, "overwrite", "true") and path.exists():
             return Response("File already exists", HTTPStatus.CONFLICT)
-        data = await bounded(request).body()
+        data = await request.body()
         await asyncio.to_thread(_doing, replace_file, path, data)
         return as_json(self._described(request, path))
 

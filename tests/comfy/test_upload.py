@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from bridge.comfy.bodies import MAX_UPLOAD_BYTES
+from bridge.server.bodies import MAX_BODY_BYTES
 
 
 def png(colour=(1, 2, 3), size=(32, 24), **texts) -> bytes:
@@ -102,7 +102,7 @@ def test_a_bomb_is_refused_by_its_header(site):
 def test_too_large_a_body_is_refused_before_it_is_read(site):
     announced = (
         f"POST /upload/image HTTP/1.1\r\nHost: 127.0.0.1:{site.daemon.port}\r\n"
-        f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {MAX_UPLOAD_BYTES + 1}\r\n\r\n"
+        f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {MAX_BODY_BYTES + 1}\r\n\r\n"
     )
     with socket.create_connection(("127.0.0.1", site.daemon.port), timeout=10) as connection:
         connection.sendall(announced.encode())
