@@ -11,8 +11,10 @@ from starlette.responses import JSONResponse, Response
 MAX_UPLOAD_BYTES = 100 * 1024 * 1024
 """Of a file, as clients are told in ``/features``; ``bridge.server.bodies`` sees to it."""
 
+MAX_JSON_BYTES = 16 * 1024 * 1024
 
-async def read_json(request: Request, most: int) -> Any:
+
+async def read_json(request: Request, most: int = MAX_JSON_BYTES) -> Any:
     """Return the JSON of a body.
 
     Args:

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bridge.comfy.bodies import as_json, bounded, read_json
+from bridge.comfy.bodies import as_json, read_json
 from bridge.comfy.etn_models import ModelInfo
 from bridge.comfy.hub import Hub
 from bridge.comfy.pictures import PictureStore
@@ -76,7 +76,7 @@ class ImageDesk:
         if self._pictures.get(name):
             return as_json({"status": "cached"})
         try:
-            self._pictures.put(name, await bounded(request).body())
+            self._pictures.put(name, await request.body())
         except BridgeError as error:
             return refusal(error)
         return as_json({"status": "success"}, HTTPStatus.CREATED)
