@@ -23,7 +23,7 @@ from bridge.comfy.etn_models import ModelInfo
 from bridge.comfy.hub import Hub
 from bridge.comfy.pictures import PictureStore
 from bridge.comfy.replies import refusal
-from bridge.comfy.story import Event
+from bridge.comfy.told import Event
 from bridge.errors import BridgeError
 from bridge.models import Catalogue
 

@@ -16,7 +16,8 @@ from typing import Any
 
 from bridge.comfy.outlet import Outlet, size_of
 from bridge.comfy.pictures import PictureStore
-from bridge.comfy.story import Event, Picture, Story
+from bridge.comfy.story import Story
+from bridge.comfy.told import Event, Told
 from bridge.jobs import JobRecord, JobService
 from bridge.protocol import Finished, Message, Result, Started, State
 
@@ -38,10 +39,10 @@ class Client:
         self.outlets: list[Outlet] = []
         self.takes_metadata = False
         self.story: Story | None = None
-        self._missed: deque[Event | Picture] = deque()
+        self._missed: deque[Told] = deque()
         self._missed_bytes = 0
 
-    def tell(self, message: Event | Picture) -> None:
+    def tell(self, message: Told) -> None:
         """Send a message, or keep it (rules 2 and 3)."""
         if self.outlets:
             self.outlets[-1].put(message)

@@ -20,8 +20,8 @@ from typing import Any
 from bridge.comfy.hub import Hub
 from bridge.comfy.outlet import Outlet
 from bridge.comfy.prompt import PromptDesk, PromptRefused
-from bridge.comfy.story import Event, Picture
 from bridge.comfy.system import FEATURES
+from bridge.comfy.told import Event, Picture
 from bridge.errors import BridgeError
 from bridge.protocol import MAX_JSON_BYTES
 

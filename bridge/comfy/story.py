@@ -10,10 +10,12 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from bridge.engine import Cached, Executed, Executing, NodeFailed, Told
+from bridge.comfy.told import Event, Picture, Told, Words
+from bridge.engine import Cached, Executed, Executing, NodeFailed
+from bridge.engine import Told as PackTold
 from bridge.errors import Problem
 from bridge.protocol import Buffer, Finished, Message, Preview, Progress, Result, Started
 
@@ -26,38 +28,8 @@ BLOCKED = "blocked"
 """Code of the warning that something has kept a node from running."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A message in JSON.
-
-    Args:
-        type: As ComfyUI calls it.
-        data: Its content.
-        is_passing: Whether it is worthless to a client that was away.
-    """
-
-    type: str
-    data: Mapping[str, Any]
-    is_passing: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A binary message.
-
-    Args:
-        media_type: ``image/jpeg`` or ``image/png``.
-        data: The file.
-        about: Which node of which job it comes from.
-        is_passing: Whether it is worthless to a client that was away.
-        is_described: Whether the description is sent even to a client that has not asked for such.
-    """
-
-    media_type: str
-    data: Buffer = field(repr=False)
-    about: Mapping[str, Any]
-    is_passing: bool
-    is_described: bool = False
+TEXT_EVENT = "progress_text"
+"""The event by which packs tell what is sent as ``Words``."""
 
 
 @dataclass(slots=True)
@@ -87,7 +59,7 @@ class Story:
         self._is_state_due = False
         self._failed: NodeFailed | None = None
 
-    def tell(self, message: Message) -> Iterator[Event | Picture]:
+    def tell(self, message: Message) -> Iterator[Told]:
         """Yield what the client hears about a message."""
         match message:
             case Started():
@@ -98,6 +70,7 @@ class Story:
                 yield from self._begin(message)
             case Progress():
                 yield from self._progress(message.node, message.value, message.maximum)
+                yield from _words(message.node, message.detail)
             case Executed():
                 yield from self._end(message)
             case Preview():
@@ -105,8 +78,8 @@ class Story:
                     yield self._picture(message.node, plane.codec, plane.data, is_passing=True)
             case Result():
                 yield from self._result(message)
-            case Told():
-                yield Event(message.event, message.data)
+            case PackTold():
+                yield from _of_pack(message)
             case NodeFailed():
                 self._failed = message
             case Finished():
@@ -222,3 +195,16 @@ class Story:
 
     def _event(self, kind: str, *, is_passing: bool = False, **data: Any) -> Event:
         return Event(kind, {**data, "prompt_id": self.job_id}, is_passing)
+
+
+def _of_pack(message: PackTold) -> Iterator[Told]:
+    """Yield what a pack tells in words of its own."""
+    if message.event == TEXT_EVENT:
+        yield from _words(str(message.data.get("node", "")), str(message.data.get("text", "")))
+    else:
+        yield Event(message.event, message.data)
+
+
+def _words(node: str, text: str) -> Iterator[Words]:
+    if text:
+        yield Words(node, text)

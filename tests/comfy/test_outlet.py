@@ -5,7 +5,7 @@ import struct
 
 from bridge.comfy import outlet as outlet_module
 from bridge.comfy.outlet import Outlet, written
-from bridge.comfy.story import Event, Picture
+from bridge.comfy.told import Event, Picture, Words
 
 
 def picture(size=10, **more):
@@ -49,3 +49,13 @@ def test_picture_is_described_only_to_those_that_can_read_it():
     about = json.dumps({"node_id": "1", "image_type": "image/png"}).encode()
     assert described == struct.pack(">II", 4, len(about)) + about + b"xx"
     assert written(picture(2, is_described=True), takes_metadata=False) == described
+
+
+def test_words_are_sent_only_to_those_that_can_read_them():
+    outlet = Outlet()
+    outlet.put(Words("12", "loading"))
+    assert outlet.take() == []
+    outlet.takes_metadata = True
+    outlet.put(Words("12", "loading"))
+    [words] = outlet.take()
+    assert written(words, takes_metadata=True) == struct.pack(">II", 3, 2) + b"12loading"
