@@ -33,7 +33,9 @@ NegativeScale = Annotated[
 @node("PerturbedAttentionGuidance", category="model_patches/unet")
 def perturbed_attention_guidance(
     model: Model,
-    scale: Annotated[float, Range(0.0, 100.0, 0.01), Tooltip("How far; 0 is not at all.")] = 3.0,
+    scale: Annotated[
+        float, Range(0.0, 100.0, 0.01), EditorOption("round", 0.01), Tooltip("How far; 0 is not at all.")
+    ] = 3.0,
 ) -> Model:
     """Get sounder structure: away from what is seen with less attention. Takes half as long again."""
     return add_perturbed_attention_guidance(model, scale)
