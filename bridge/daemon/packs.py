@@ -76,6 +76,7 @@ def switch_pack(name: str, *, on: bool) -> None:
         fresh.write_text(json.dumps({"off": sorted(off)}), encoding="utf-8")
         fresh.replace(_file())
     except OSError as error:
+        fresh.unlink(missing_ok=True)
         hint = "Choose another folder with FRAMEBRIDGE_HOME."
         raise BridgeError(f"cannot write {_file()}: {error}", code="bad_folder", hint=hint) from error
 
