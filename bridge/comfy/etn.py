@@ -67,7 +67,7 @@ class ImageDesk:
         picture = self._pictures.get(request.path_params["picture"])
         if picture is None:
             return as_json({"error": "Image not found"}, HTTPStatus.NOT_FOUND)
-        headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+        headers = {"cache-control": "no-store"}
         return Response(picture.data, media_type=picture.media_type, headers=headers)
 
     async def put(self, request: Request) -> Response:

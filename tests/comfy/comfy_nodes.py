@@ -3,9 +3,10 @@
 import asyncio
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
-from bridge.engine import ExecutionBlocker, Expansion, NodeLibrary, current_job
+from bridge.engine import GIVEN, KEPT, ExecutionBlocker, Expansion, NodeLibrary, current_job
 from bridge.graph import ALWAYS, ChoicesFrom, Link, Range, Registry, Socket, WorkflowNode, node
 from bridge.protocol import Plane
 
@@ -124,10 +125,26 @@ def sampler(
     return image
 
 
+@node("ETN_LoadImageCache", category="fake")
+def load_image_cache(id: str) -> Image:
+    """Take a picture that came with the job, as a file."""
+    frame = current_job().frame
+    assert frame
+    return frame.planes[GIVEN + id]
+
+
+@node("ETN_SaveImageCache", category="fake", is_output=True, fingerprint=lambda: ALWAYS)
+def save_image_cache(images: Image) -> None:
+    """Have a file kept."""
+    current_job().send((replace(images, name=f"{KEPT}made"),))
+    current_job().show({"images": [{"source": "http", "id": "made"}]})
+
+
 def registry() -> Registry:
     functions = (
         *(empty_image, preview_image, save_image_websocket, steps, forever, fail, block, expand),
         *(load_image, load_checkpoint, vae_decode, load_vae, sampler, preview_any),
+        *(load_image_cache, save_image_cache),
     )
     return Registry([function.node for function in functions])  # type: ignore[attr-defined]
 
