@@ -8,7 +8,7 @@ from bridge.host.preset import Preset
 from bridge.host.recipe import Recipe
 from bridge.host.settings import ACTIONS, SETTINGS
 from bridge.host.tasks import Task
-from bridge.host.words import MOST_LETTERS, counted, oddity, progress_of, sentence, summary_of
+from bridge.host.words import MOST_LETTERS, counted, oddity, progress_of, sentence, spent, summary_of
 
 PRESET = Preset("p", "P", "", (), titles={"3": "Sampler"})
 
@@ -70,3 +70,16 @@ def test_map_workflows_ask_for_every_map():
     assert set(maps.MAPS) <= set(maps.workflow())
     assert set(maps.TITLES) == set(maps.MAPS)
     assert maps.range_in({"frame": {"depth_range": [0.5, 20]}}) == (0.5, 20.0)
+
+
+@pytest.mark.parametrize(
+    ("timings", "said"),
+    [
+        ({}, ""),
+        ({"queue": 3.0}, ""),
+        ({"run": 12.34, "sample": 7.2, "load": 4.06, "save": 0.1}, "12.3 s (load 4.1, sample 7.2)"),
+        ({"run": 0.02, "other": 0.02}, "0.0 s"),
+    ],
+)
+def test_what_a_job_took_is_told_by_phase_unless_it_is_nothing(timings, said):
+    assert spent(timings) == said
