@@ -161,8 +161,11 @@ class Hub:
             self._end(client, story)
 
     def _story(self, job_id: str) -> Story:
-        record = self._service.record(job_id)
-        return Story(job_id, record.prompt if record else {})
+        def prompt() -> Mapping[str, Any]:
+            record = self._service.record(job_id)
+            return record.prompt if record else {}
+
+        return Story(job_id, prompt)
 
     def _end(self, client: Client, story: Story) -> None:
         client.story = None
@@ -186,7 +189,7 @@ class Hub:
 def outline(record: JobRecord) -> list[tuple[str, Mapping[str, Any]]]:
     """Return the milestones of a job as its record tells them."""
     began, ended = int(record.began_at * 1000), int(record.ended_at * 1000)
-    story = Story(record.id, record.prompt)
+    story = Story(record.id, lambda: record.prompt)
     list(story.tell(Started(job=record.id)))
     state = record.state
     list(story.tell(Finished(state, job=record.id, problems=record.problems)))

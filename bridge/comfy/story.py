@@ -9,7 +9,7 @@
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,10 +46,10 @@ class Story:
 
     Args:
         job_id: The job.
-        prompt: Its workflow; for the classes of nodes that fail.
+        prompt: Returns its workflow; for the classes of nodes that fail.
     """
 
-    def __init__(self, job_id: str, prompt: Mapping[str, Any]) -> None:
+    def __init__(self, job_id: str, prompt: Callable[[], Mapping[str, Any]]) -> None:
         self.job_id = job_id
         self.milestones: list[tuple[str, Mapping[str, Any]]] = []
         self.running = ""
@@ -158,7 +158,7 @@ class Story:
 
     def _blamed(self, node: str) -> dict[str, Any]:
         executed = [name for name, state in self._states.items() if state.state == "finished"]
-        node_type = self._prompt.get(node, {}).get("class_type", "")
+        node_type = self._prompt().get(node, {}).get("class_type", "")
         return {"node_id": node, "node_type": node_type, "executed": executed}
 
     def _milestone(self, kind: str, **data: Any) -> Event:

@@ -24,7 +24,7 @@ def kinds(events):
 
 @pytest.fixture
 def story():
-    return Story("j", PROMPT)
+    return Story("j", lambda: PROMPT)
 
 
 def begun(story):
