@@ -190,8 +190,11 @@ def read_prompt(data: Mapping[str, Any]) -> Prompt:
 def _number(given: Any) -> float | None:
     if given is None:
         return None
-    if isinstance(given, int | float) and abs(given) < MAX_NUMBER:
-        return float(given)
+    try:
+        if abs(number := float(given)) < MAX_NUMBER:
+            return number
+    except (TypeError, ValueError, OverflowError):
+        pass
     raise _refuse(
         "invalid_prompt", "The number is none that a place in the queue can have.", str(given)[:100]
     )

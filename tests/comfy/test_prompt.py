@@ -289,3 +289,21 @@ def test_remaining_jobs_are_counted(site, listener):
     assert site.http.get("/prompt").json() == {"exec_info": {"queue_remaining": 0}}
     site.prompt(through("Forever"))
     assert site.http.get("/api/prompt").json() == {"exec_info": {"queue_remaining": 1}}
+
+
+@pytest.mark.parametrize("number", ["[]", '"x"', "1e999", "-1e999", "NaN", "1" + "0" * 400, "{}"])
+def test_number_that_is_no_place_in_the_queue_is_refused(site, number):
+    body = f'{{"prompt": {json.dumps(picture())}, "number": {number}}}'
+    told = site.http.post("/prompt", content=body.encode())
+    assert told.status_code == 400
+    assert told.json()["error"]["type"] == "invalid_prompt"
+
+
+def test_numbers_that_are_none_are_named_in_workflow_and_refused_beside_it(site):
+    body = f'{{"prompt": {json.dumps(changed(width=0)).replace(": 0", ": NaN", 1)}}}'
+    assert site.http.post("/prompt", content=body.encode()).status_code == 400
+    beside = f'{{"prompt": {json.dumps(picture())}, "extra_data": {{"extra_pnginfo": {{"x": Infinity}}}}}}'
+    told = site.http.post("/prompt", content=beside.encode())
+    assert told.status_code == 400
+    assert told.json()["code"]
+    assert told.json()["message"]

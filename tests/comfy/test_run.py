@@ -92,3 +92,19 @@ def test_webhook_elsewhere_is_refused_before_anything_runs(site):
     told = site.post("/run", {"prompt": picture(), "webhook": "http://example.org/"})
     assert (told.status_code, told.json()["code"]) == (400, "webhook_refused")
     assert site.http.get("/prompt").json()["exec_info"]["queue_remaining"] == 0
+
+
+def test_webhook_that_answers_nothing_is_given_up_and_the_job_is_done(site, hook, caplog, monkeypatch):
+    hook.statuses = [500]
+    monkeypatch.setattr("bridge.comfy.webhook.PAUSES_S", ())
+    job = site.post("/run", {"prompt": picture(), "webhook": hook.url, "timeout_s": 30}).json()["prompt_id"]
+    assert site.finished(job)["status"]["completed"]
+    hook.got.get(timeout=10)
+
+
+def test_job_that_does_not_end_in_time_calls_nobody(site, hook, caplog):
+    caplog.set_level("WARNING")
+    body = {"prompt": through("Forever"), "webhook": hook.url, "timeout_s": 0.05}
+    assert site.post("/run", body).status_code == 202
+    site.eventually(lambda: "was not called" in caplog.text)
+    assert hook.got.empty()

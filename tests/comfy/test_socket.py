@@ -4,6 +4,7 @@ import json
 import struct
 
 import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from workflows import changed, picture, through
 
 
@@ -214,3 +215,32 @@ def test_nonsense_ends_nothing(site, listener, said):
 
 def test_the_api_prefix_leads_to_the_same_socket(site):
     assert site.listen("prefixed", "/api/ws").next()["data"]["sid"] == "prefixed"
+
+
+def test_reader_that_is_too_slow_is_sent_away_and_hears_the_rest_when_it_is_back(site, monkeypatch):
+    monkeypatch.setattr("bridge.comfy.outlet.MAX_MESSAGES", -1)
+    client = site.listen("slow")
+    client.next()
+    with pytest.raises(ConnectionClosed) as caught:
+        client.next()
+    assert caught.value.rcvd.code == 1013
+    monkeypatch.undo()
+    job = site.prompt(picture(), client_id="slow")["prompt_id"]
+    assert site.listen("slow").until_over(job)
+
+
+def test_one_client_too_many_is_told_so(site, monkeypatch):
+    monkeypatch.setattr("bridge.server.clients.MAX_CLIENTS", 0)
+    with pytest.raises(InvalidStatus) as caught:
+        site.listen()
+    assert caught.value.response.status_code == 503
+    assert json.loads(caught.value.response.body)["code"] == "too_many_clients"
+
+
+def test_cancelled_while_it_waited_leaves_the_client_alone(site, listener):
+    site.prompt(through("Forever"))
+    job = site.prompt(picture(), client_id=listener.client_id)["prompt_id"]
+    site.post("/queue", {"delete": [job]})
+    other = site.prompt(picture(), client_id=listener.client_id)["prompt_id"]
+    site.post("/interrupt")
+    assert {entry["data"].get("prompt_id", other) for entry in listener.until_over(other)} == {other}
