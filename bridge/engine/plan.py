@@ -62,13 +62,14 @@ class Plan:
         self._registry = registry
         self._job = job
         self._parents: dict[str, str] = {}
+        self._speakers: dict[str, str] = {}  # of nodes for which their parents do not speak
         self._children: dict[str, list[str]] = {}
         self._places: dict[str, str] = {}  # node of an expansion → the call that made it
 
     def display(self, node_id: str) -> str:
         """Return the node of the workflow that speaks for a node: itself, unless it was expanded to."""
         while node_id in self._parents:
-            node_id = self._parents[node_id]
+            node_id = self._speakers.get(node_id, self._parents[node_id])
         return node_id
 
     def parent(self, node_id: str) -> str | None:
@@ -118,6 +119,7 @@ class Plan:
             ExecutionError: ``duplicate_node``, ``bad_expansion``, ``unknown_node`` or ``cycle``.
         """
         place = f"{node_id}.{call}."
+        known = {name: node for name, node in expansion.speakers.items() if node in self.nodes}
         names = {name: name if name.startswith(f"{node_id}.") else place + name for name in expansion.nodes}
         for name, full in names.items():
             if full in self.nodes:
@@ -125,6 +127,8 @@ class Plan:
                 raise ExecutionError(message, code="duplicate_node", hint=_NODE_FAULT)
             self.nodes[full] = _renamed(expansion.nodes[name], full, names)
             self._parents[full] = node_id
+            if name in known:  # a node that was there before, so that nobody speaks for himself
+                self._speakers[full] = known[name]
             self._places[full] = f"{self.keys[node_id]}.{call}.{name}"
             self._children.setdefault(node_id, []).append(full)
         results = tuple(_renamed_value(value, names) for value in expansion.results)

@@ -37,7 +37,8 @@ def read_result(definition: NodeDefinition, returned: Any) -> Any:
         return returned
     values = _values(definition, returned)
     if graph is not None:
-        return Expansion(tuple(_read_link(value) for value in values), _nodes(graph))
+        speakers = {name: node["override_display_id"] for name, node in graph.items() if _has_speaker(node)}
+        return Expansion(tuple(_read_link(value) for value in values), _nodes(graph), speakers)
     return values[0] if len(values) == 1 else values or None
 
 
@@ -66,6 +67,10 @@ def _nodes(graph: Mapping[str, Any]) -> dict[str, WorkflowNode]:
         )
         for node_id, node in graph.items()
     }
+
+
+def _has_speaker(node: Mapping[str, Any]) -> bool:
+    return isinstance(node.get("override_display_id"), str)
 
 
 def _read_link(value: Any) -> Any:

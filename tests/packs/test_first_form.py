@@ -6,7 +6,7 @@ import pytest
 
 from bridge.engine import Told
 from bridge.engine.judging import judge
-from bridge.errors import WorkflowError
+from bridge.errors import ExecutionError, WorkflowError
 from bridge.graph import validate
 from bridge.packs import calling
 from bridge.protocol import Progress
@@ -102,6 +102,15 @@ async def test_a_node_expands_and_names_do_not_collide(run):
     outcome = await run({**nodes, "a": ("Show", {"value": ["1", 0]}), "b": ("Show", {"value": ["1", 1]})})
     assert outcome.shown["a"]["values"] == [8]
     assert outcome.shown["b"]["values"] == ["1,2,a,b"]
+
+
+async def test_a_node_of_an_expansion_may_have_another_speak_for_it(value, job):
+    nodes = {"1": ("PackEcho", {"value": ["2", 0], "kind": "PackConstant"}), "2": C}
+    assert await value(nodes) == [4]
+    failing = {**nodes, "1": ("PackEcho", {"value": ["2", 0], "kind": "PackFail"})}
+    with pytest.raises(ExecutionError) as raised:
+        await value(failing)
+    assert raised.value.node_id == "2"
 
 
 async def test_a_blocker_stops_what_follows(run):

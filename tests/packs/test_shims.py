@@ -301,7 +301,11 @@ def test_words_of_a_pack_need_somebody_who_listens(running_job, messages):
     assert messages == []
     running_job.wants_nodes = True
     send("word", {"a": 1, "tensor": torch.ones(1)})
-    assert messages == [Told("job", "word", {"a": 1, "tensor": None})]
+    shim("server").PromptServer.instance.send_progress_text(b"half way", "7")
+    assert messages == [
+        Told("job", "word", {"a": 1, "tensor": None}),
+        Told("job", "progress_text", {"node": "7", "text": "half way"}),
+    ]
 
 
 # ---- comfy_api.latest.ui ---------------------------------------------------------------------

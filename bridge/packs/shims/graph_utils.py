@@ -43,7 +43,7 @@ class Node:
         return self.inputs.get(name)
 
     def set_override_display_id(self, node_id: str | None) -> None:
-        """Have another node speak for it; kept, though with us it is always the one that expands."""
+        """Have another node speak for it, instead of the one that expands."""
         self.override_display_id = node_id
 
     def serialize(self) -> dict[str, Any]:

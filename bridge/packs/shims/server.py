@@ -61,6 +61,11 @@ class PromptServer:
         if job.wants_nodes and isinstance(data, dict):
             job.emit(Told(job.id, event, plain(data)))
 
+    def send_progress_text(self, text: str | bytes, node_id: str, sid: str | None = None) -> None:
+        """Show a line of text at a node (rule 2)."""
+        said = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
+        self.send_sync("progress_text", {"node": node_id, "text": said})
+
     def add_on_prompt_handler(self, handler: Callable[..., Any]) -> None:
         """Keep nothing: jobs are accepted in another process, where packs do not run."""
         self._ignored(handler)

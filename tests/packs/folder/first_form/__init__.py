@@ -165,6 +165,31 @@ class Twice:
         return {"result": (added.out(0), known), "expand": graph.finalize()}
 
 
+class Echo:
+    """Runs a copy of the node before it, in that node's name."""
+
+    RETURN_TYPES = ("INT",)
+    FUNCTION = "expand"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        hidden = {"prompt": "DYNPROMPT", "node": "UNIQUE_ID"}
+        return {"required": {"value": ("INT", {"rawLink": True}), "kind": ("STRING",)}, "hidden": hidden}
+
+    def expand(self, value, kind, prompt, node):
+        assert prompt.has_node(node)
+        assert prompt.get_parent_node_id(node) is None
+        assert prompt.get_display_node_id(node) == prompt.get_real_node_id(node) == node
+        assert list(prompt.get_original_prompt()) == ["1"]
+        inputs = prompt.get_node(value[0])["inputs"]
+        graph = GraphBuilder()
+        copy = graph.node(kind, "copy", **inputs)
+        copy.set_override_display_id(value[0])
+        stranger = graph.node("PackConstant", value=1)
+        stranger.set_override_display_id("nobody")
+        return {"result": (copy.out(0),), "expand": graph.finalize()}
+
+
 class Block:
     RETURN_TYPES = (Wild("*"),)
     FUNCTION = "block"
@@ -324,7 +349,21 @@ WEB_DIRECTORY = "./web"
 NODE_CLASS_MAPPINGS = {
     f"Pack{kind.__name__}": kind
     for kind in (
-        *(Constant, Show, Total, Counter, Numbers, Sum, Pick, PickLater, Source, Twice, Block, Changing),
+        *(
+            Constant,
+            Show,
+            Total,
+            Counter,
+            Numbers,
+            Sum,
+            Pick,
+            PickLater,
+            Source,
+            Twice,
+            Echo,
+            Block,
+            Changing,
+        ),
         *(Checked, CheckedLinks, Slow, Short, NoTuple, Fail, Old, Unreadable),
     )
 }
