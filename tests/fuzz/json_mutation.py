@@ -1,5 +1,6 @@
 """Changes to JSON that leave it JSON, so that fuzzing gets past the parser."""
 
+import copy
 import json
 import random
 from collections.abc import Callable, Iterator
@@ -34,8 +35,9 @@ def mutator(fallback: Callable[[bytes, int], bytes]) -> Callable[[bytes, int, in
 def changed(tree: Any, chance: random.Random) -> Any:
     """Change one place of a tree."""
     places = list(_places(tree))
+    value = copy.deepcopy(chance.choice(VALUES))
     if not places:
-        return chance.choice(VALUES)
+        return value
     holder, key = chance.choice(places)
     match chance.randrange(5):
         case 0:
@@ -48,7 +50,7 @@ def changed(tree: Any, chance: random.Random) -> Any:
         case 3 if isinstance(holder, dict):
             holder[chance.choice(KEYS)] = holder[key]
         case _:
-            holder[key] = chance.choice(VALUES)
+            holder[key] = value
     return json.loads(json.dumps(tree))
 
 
