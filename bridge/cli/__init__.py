@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from bridge import __version__
+from bridge.cli.jobs import history_app, queue_app
 from bridge.cli.models import models_app
 from bridge.cli.options import AsJson, Device, DType, InDType, Models, OnDevice
 from bridge.cli.packs import packs_app
@@ -336,6 +337,8 @@ def exit_code(error: BridgeError) -> int:
 add_daemon_commands(app, _run)
 app.add_typer(models_app(_run), name="models")
 app.add_typer(packs_app(_run), name="packs")
+app.add_typer(queue_app(_run), name="queue")
+app.add_typer(history_app(_run), name="history")
 
 
 def main() -> None:

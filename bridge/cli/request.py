@@ -74,6 +74,9 @@ class Serving:
         key: For TLS.
         token_file: Holds the token; ``None`` for a new one.
         names: What other machines call this one.
+        history_days: How long jobs that have ended are remembered.
+        history_gb: How large they and their results may be, together.
+        survives_power_cuts: Whether queue and history wait for the disk at every step.
     """
 
     host: str
@@ -92,3 +95,6 @@ class Serving:
     key: Path | None
     token_file: Path | None
     names: Sequence[str]
+    history_days: float
+    history_gb: float
+    survives_power_cuts: bool

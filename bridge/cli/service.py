@@ -38,6 +38,9 @@ def serve(serving: Serving) -> None:
         custom_nodes=serving.custom_nodes,
         outside=_outside(serving) if serving.listen else None,
         token=read_token(serving.token_file) if serving.token_file else "",
+        history_days=serving.history_days,
+        history_bytes=int(serving.history_gb * 1024**3),
+        survives_power_cuts=serving.survives_power_cuts,
     )
     run_daemon(settings)
 
@@ -49,24 +52,26 @@ def _outside(serving: Serving) -> Outside:
 
 def stop() -> None:
     """Stop the daemon and say so."""
-    stop_daemon()
-    Console().print("stopped")
+    jobs = stop_daemon()
+    rest = f"; {jobs} {'job goes' if jobs == 1 else 'jobs go'} on when it starts again" if jobs else ""
+    print(f"stopped{rest}")
 
 
-def stop_daemon() -> None:
-    """Ask the daemon to leave, and wait until it has.
+def stop_daemon() -> int:
+    """Ask the daemon to leave, and wait until it has; return how many jobs had not ended.
 
     Raises:
         BridgeError: ``no_daemon``, or ``stop_timeout`` if it does not leave.
     """
     runtime = running_daemon()
-    ask(runtime, "POST", "/stop")
+    answer = ask(runtime, "POST", "/stop")
     if not wait_until_gone(state_folder(), STOP_S):
         raise BridgeError(
             f"the daemon (process {runtime.pid}) has not left after {STOP_S:g} s",
             code="stop_timeout",
             hint="It may be in the middle of a long model call; try again, or end the process.",
         )
+    return int(answer.get("jobs", 0))
 
 
 def status(as_json: bool) -> None:
@@ -87,6 +92,8 @@ def status(as_json: bool) -> None:
     console.print(
         f"{answer['queue_remaining']} jobs, {answer['streams']} live streams, {answer['clients']} clients"
     )
+    if answer.get("queue_problem"):
+        console.print(answer["queue_problem"], style="yellow", markup=False)
     for module, reason in answer.get("failures", {}).items():
         console.print(f"not loaded: {module}: {reason}", style="yellow", markup=False)
 

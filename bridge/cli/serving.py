@@ -80,6 +80,15 @@ def add_daemon_commands(app: typer.Typer, run: Callable[..., None]) -> None:
         tls_key: Key = None,
         token_file: TokenFile = None,
         name: Name = None,
+        history_days: Annotated[
+            float, typer.Option(min=0, help="Jobs that ended longer ago are forgotten.")
+        ] = 30,
+        history_gb: Annotated[
+            float, typer.Option(min=0, help="The oldest are forgotten when they and their results take more.")
+        ] = 2,
+        survive_power_cuts: Annotated[
+            bool, typer.Option(help="Wait for the disk whenever a job comes or ends; some milliseconds each.")
+        ] = False,
     ) -> None:
         """Run the daemon that owns the GPU; Blender, Unreal and scripts connect to it."""
         serving = Serving(
@@ -99,6 +108,9 @@ def add_daemon_commands(app: typer.Typer, run: Callable[..., None]) -> None:
             key=tls_key,
             token_file=token_file,
             names=name or [],
+            history_days=history_days,
+            history_gb=history_gb,
+            survives_power_cuts=survive_power_cuts,
         )
         run("service", "serve", serving)
 

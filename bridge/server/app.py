@@ -124,7 +124,8 @@ class Pages:
         """Leave, once this is answered."""
         logger.info("asked to stop")
         self._stop()
-        return _json({"status": "stopping"}, HTTPStatus.ACCEPTED)
+        jobs = self._service.state.queue_remaining
+        return _json({"status": "stopping", "jobs": jobs}, HTTPStatus.ACCEPTED)
 
 
 def _json(data: Any, status: int = HTTPStatus.OK) -> Response:

@@ -76,6 +76,8 @@ class Page:
             Route(f"{PAGE_PATH}/result/{{job}}", self.result),
             Route(f"{PAGE_PATH}/stream/{{stream}}", self.stream),
             Route(f"{PAGE_PATH}/cancel/{{job}}", self.cancel, methods=["POST"]),
+            Route(f"{PAGE_PATH}/forget", self.forget, methods=["POST"]),
+            Route(f"{PAGE_PATH}/forget/{{job}}", self.forget, methods=["POST"]),
         ]
 
     @property
@@ -140,6 +142,13 @@ class Page:
     async def cancel(self, request: Request) -> Response:
         """Cancel anybody's job."""
         return _json({"cancelled": await self._service.cancel("", request.path_params["job"])})
+
+    async def forget(self, request: Request) -> Response:
+        """Remove a job from the history, or all that have ended."""
+        job = request.path_params.get("job")
+        before = self._service.history_size()
+        await self._service.forget(None if job is None else [job])
+        return _json({"forgotten": before - self._service.history_size()})
 
 
 def title_of(prompt: Mapping[str, Any]) -> str:

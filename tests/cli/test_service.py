@@ -34,6 +34,9 @@ def test_serve_status_second_daemon_and_stop(framebridge: Command, home: Path) -
         assert address.startswith(
             f"http://127.0.0.1:{report['url'].split(':')[2].split('/')[0]}/framebridge/open?key="
         )
+        assert framebridge("queue").stdout.strip() == "nothing runs or waits"
+        assert framebridge("history", "forget", "--all").stdout.strip() == "0 jobs are forgotten"
+        assert framebridge("queue", "cancel").returncode == EXIT_USAGE
         second = framebridge("serve", "--port", "0")
         assert second.returncode == EXIT_TAKEN
         assert str(daemon.pid) in second.stderr

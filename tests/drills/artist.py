@@ -95,7 +95,8 @@ class Artist:
                     self.has_enough = True
                 continue
             with contextlib.suppress(TimeoutError):
-                self._hear(decode(await asyncio.wait_for(line.recv(), 0.5)))
+                async with asyncio.timeout(0.5):
+                    self._hear(decode(await line.recv()))
 
     def _submit(self) -> Submit:
         self._submitted += 1

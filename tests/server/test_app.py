@@ -24,7 +24,7 @@ async def test_refused_stop_stops_nothing(serve: Any) -> None:
         assert (await http.post("/stop", headers=site.headers(Host="evil.example"))).status_code == 403
         assert (await http.get("/stop", headers=site.headers())).status_code == 405
         assert site.stopped == []
-        assert (await http.post("/stop", headers=site.headers())).json() == {"status": "stopping"}
+        assert (await http.post("/stop", headers=site.headers())).json() == {"status": "stopping", "jobs": 0}
         assert site.stopped == [True]
 
 

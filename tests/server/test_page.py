@@ -131,6 +131,14 @@ async def test_jobs_of_anybody_can_be_cancelled_by_our_page_only(
     assert (await browser.get("/framebridge/cancel/running")).status_code == 405
 
 
+async def test_jobs_that_have_ended_can_be_forgotten(site: Any, browser: httpx.AsyncClient) -> None:
+    site.service.records = [job("j1", "running"), job("j2"), job("j3"), job("j4")]
+    own = {"Origin": f"http://{site.host}"}
+    for path, forgotten in (("forget/j2", 1), ("forget/j1", 0), ("forget", 2)):
+        assert (await browser.post(f"/framebridge/{path}", headers=own)).json() == {"forgotten": forgotten}
+    assert [record.id for record in site.service.records] == ["j1"]
+
+
 async def test_result_of_a_job_for_a_host_is_given_as_it_is(site: Any, browser: httpx.AsyncClient) -> None:
     site.service.records = [job("j1"), job("j2"), job("j3"), job("j4")]
     packed = Plane("image", (2, 3, 3), "u8", b"webp bytes", codec="webp")
