@@ -65,6 +65,7 @@ class Serving:
         device: Where the models run.
         dtype: The number format that they run in.
         idle_minutes: It leaves after so long alone; 0 means never.
+        hang_minutes: A job that says nothing for so long is ended.
         comfy_compatible: Whether ComfyUI's clients on this machine need no token.
         webhook_hosts: Where results of ``POST /run`` may be sent.
         custom_nodes: Packs of nodes, or folders of them.
@@ -86,6 +87,7 @@ class Serving:
     device: str
     dtype: str
     idle_minutes: float
+    hang_minutes: float
     comfy_compatible: bool
     webhook_hosts: Sequence[str]
     custom_nodes: Sequence[Path]

@@ -33,6 +33,7 @@ def serve(serving: Serving) -> None:
         device=serving.device,
         dtype=serving.dtype,
         idle_timeout_s=serving.idle_minutes * 60,
+        hang_timeout_s=serving.hang_minutes * 60,
         comfy_compatible=serving.comfy_compatible,
         webhook_hosts=serving.webhook_hosts,
         custom_nodes=serving.custom_nodes,

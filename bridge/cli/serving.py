@@ -65,6 +65,10 @@ def add_daemon_commands(app: typer.Typer, run: Callable[..., None]) -> None:
             float,
             typer.Option(min=0, help="Leave after so long without a client or a job; 0 stays."),
         ] = 30,
+        hang_minutes: Annotated[
+            float,
+            typer.Option(min=0.1, help="End a job that says nothing for so long: it has hung."),
+        ] = 10,
         comfy_compatible: Annotated[
             bool,
             typer.Option("--comfy-compatible", help="Let local ComfyUI clients in without a token."),
@@ -99,6 +103,7 @@ def add_daemon_commands(app: typer.Typer, run: Callable[..., None]) -> None:
             device=device.value,
             dtype=dtype.value,
             idle_minutes=idle_minutes,
+            hang_minutes=hang_minutes,
             comfy_compatible=comfy_compatible,
             webhook_hosts=webhook_host or [],
             custom_nodes=custom_nodes or [],

@@ -43,6 +43,7 @@ class Settings:
         threads: CPU threads for models; ``None`` leaves it to torch.
         cache_bytes: What cached results may hold.
         idle_timeout_s: The daemon leaves after so long without a client or a job; 0 means never.
+        hang_timeout_s: A job that says nothing for so long is taken for hung, and ended.
         comfy_compatible: ComfyUI's routes need no token from this machine.
         webhook_hosts: Where results of ``POST /run`` may be sent, besides this machine.
         outside: How to listen to other machines; ``None`` to listen to none.
@@ -64,6 +65,7 @@ class Settings:
     threads: int | None = None
     cache_bytes: int = 2 * 1024**3
     idle_timeout_s: float = 30 * 60.0
+    hang_timeout_s: float = 600.0
     comfy_compatible: bool = False
     webhook_hosts: Sequence[str] = ()
     outside: Outside | None = None
@@ -138,7 +140,7 @@ class Settings:
             "custom_nodes": [str(Path(folder).expanduser().absolute()) for folder in self.custom_nodes],
             "without_packs": list(packs_switched_off()),
         }
-        return WorkerSettings(settings, self.bootstrap)
+        return WorkerSettings(settings, self.bootstrap, self.hang_timeout_s)
 
 
 def make_folders(folders: Mapping[str, Path]) -> None:

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any, cast
 
 from bridge.engine import (
@@ -172,12 +173,32 @@ if sys.platform != "win32":
                 return None
 
 
-def describe_exit(status: int) -> str:
-    """Say how a process ended: ``was killed by SIGKILL``."""
+EXPLANATIONS = {"SIGBUS": "a model file was cut short while it was in use, or a disk failed"}
+
+
+def describe_exit(status: int, *, ran_out_of_memory: bool = False) -> str:
+    """Say how a process ended, and why where that is known: ``was killed by SIGKILL``.
+
+    Args:
+        status: Of the process; negative for a signal.
+        ran_out_of_memory: Whether the system has ended some process since for want of memory.
+    """
     if status >= 0:
         return f"ended with status {status}"
     try:
         name = signal.Signals(-status).name
     except ValueError:
         name = f"signal {-status}"
-    return f"was killed by {name}"
+    why = EXPLANATIONS.get(name, "")
+    if ran_out_of_memory and name == "SIGKILL":
+        why = "the system had no memory left"
+    return f"was killed by {name}" + (f" ({why})" if why else "")
+
+
+def count_memory_kills(file: Path = Path("/proc/vmstat")) -> int:
+    """Return how often Linux has ended a process for want of memory; 0 where that is not told."""
+    try:
+        counts = dict(line.split() for line in file.read_text().splitlines())
+        return int(counts["oom_kill"])
+    except (OSError, ValueError, KeyError):
+        return 0

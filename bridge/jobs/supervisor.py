@@ -17,7 +17,7 @@ from typing import Any
 
 from bridge.engine import Configure, Ready, Stop, WorkerFailed
 from bridge.errors import Problem
-from bridge.jobs.process import WorkerProcess, describe_exit
+from bridge.jobs.process import WorkerProcess, count_memory_kills, describe_exit
 from bridge.protocol import Finished, Message
 
 log = logging.getLogger(__name__)
@@ -76,6 +76,7 @@ class Supervisor:
         self._pauses = 0  # since a run succeeded
         self._starts = 0  # since a worker was ready
         self._kill_reason = ""
+        self._memory_kills = 0  # of the whole system, when the process was started
         self._is_closing = False
         self._is_settled = asyncio.Event()
         self._is_gone = asyncio.Event()
@@ -140,6 +141,7 @@ class Supervisor:
     def _spawn(self, state: str, detail: str) -> None:
         self.problem = None
         self._kill_reason = ""
+        self._memory_kills = count_memory_kills()
         self._is_settled.clear()
         command = [sys.executable, "-m", "bridge.engine", "--bootstrap", self._worker.bootstrap]
         try:
@@ -167,7 +169,7 @@ class Supervisor:
     def _exited(self, status: int) -> None:
         was_ready, self.ready = self.ready is not None, None
         self._process = None
-        reason = self._kill_reason or f"the worker process {describe_exit(status)}"
+        reason = self._kill_reason or f"the worker process {self._described(status)}"
         if self._is_closing:
             self._is_gone.set()
         else:
@@ -175,6 +177,9 @@ class Supervisor:
             self._recover(reason)
         if was_ready:
             self._on_lost(reason)
+
+    def _described(self, status: int) -> str:
+        return describe_exit(status, ran_out_of_memory=count_memory_kills() > self._memory_kills)
 
     def _recover(self, reason: str) -> None:
         if self.problem:
