@@ -33,7 +33,8 @@ class InputDefinition:
         minimum: Least value, inclusive, for numbers.
         maximum: Greatest value, inclusive, for numbers.
         step: What a spin button adds.
-        choices: The values of a ``COMBO``; ``None`` where they come from ``choices_from``.
+        choices: The values of a ``COMBO``, in packs not only texts; ``None`` where they come from
+            ``choices_from``.
         choices_from: The folder that lists the values: ``checkpoints``, ``loras``, ``input`` …
         is_multiline: Whether a text deserves a box of several lines.
         is_lazy: Whether the node decides at run time if it needs the input.
@@ -49,7 +50,7 @@ class InputDefinition:
     minimum: float | int | None = None
     maximum: float | int | None = None
     step: float | int | None = None
-    choices: tuple[str, ...] | None = None
+    choices: tuple[Any, ...] | None = None
     choices_from: str = ""
     is_multiline: bool = False
     is_lazy: bool = False

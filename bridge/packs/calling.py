@@ -15,13 +15,14 @@ from typing import Any
 
 import torch
 
-from bridge.engine import DynamicPrompt, current_job, current_place
+from bridge.engine import DynamicPrompt, ExecutionBlocker, current_job
 from bridge.errors import Problem
 from bridge.graph import ALWAYS, Link, NodeFunction
 from bridge.packs.deadline import answer, answer_within
 from bridge.packs.foreign import ForeignNode
 from bridge.packs.results import read_result
 from bridge.packs.shims.dynamic_prompt import PackPrompt
+from bridge.packs.shims.place import own_id
 
 FINGERPRINT_S = 10.0
 """How long a node may look at the world; one that takes longer runs again."""
@@ -69,22 +70,22 @@ class _Caller:
 
     def needs(self, **values: Any) -> list[str]:
         function, arguments = self._prepared(self._node.needs, {**values, **self._hidden()})
-        return list(_call_accepted(function, arguments) or ())
+        return list(function(**_accepted(function, arguments)) or ())
 
     async def needs_async(self, **values: Any) -> list[str]:
         function, arguments = self._prepared(self._node.needs, {**values, **self._hidden()})
-        return list(await _call_accepted(function, arguments) or ())
+        return list(await function(**_accepted(function, arguments)) or ())
 
     async def fingerprint(self, **values: Any) -> Any:
-        given = {**values, **self._hidden()}
+        owner: Any = self._node.kind
         if self._node.is_schema:
-            function, arguments = self._prepared(_name_of(self._node.fingerprint), given)
+            owner = owner.given(self._hidden())
         else:
-            assert self._node.fingerprint is not None
-            function, arguments = self._node.fingerprint, given
+            values |= self._hidden()
         if self._definition.takes_lists:
-            arguments = {name: _listed(value) for name, value in arguments.items()}
-        result = await answer_within(FINGERPRINT_S, function, _accepted(function, arguments))
+            values = {name: [value] for name, value in values.items()}
+        function = getattr(owner, self._node.fingerprint)
+        result = await answer_within(FINGERPRINT_S, function, _accepted(function, values))
         return result if isinstance(result, _PLAIN) or result is None else ALWAYS
 
     def _prepared(self, method: str, values: Mapping[str, Any]) -> tuple[Callable[..., Any], dict[str, Any]]:
@@ -104,7 +105,7 @@ class _Caller:
         return getattr(self._object(), method), {**inputs, **hidden}
 
     def _object(self) -> Any:
-        node_id = current_place().rstrip(".").rpartition(".")[0]
+        node_id = own_id()
         if node_id not in self._objects:
             self._objects[node_id] = self._node.kind()
         self._objects.move_to_end(node_id)
@@ -118,7 +119,7 @@ class _Caller:
         known: dict[str, Any] = {
             "PROMPT": job.workflow,
             "EXTRA_PNGINFO": job.extra,
-            "UNIQUE_ID": current_place().rstrip(".").rpartition(".")[0],
+            "UNIQUE_ID": own_id(),
         }
         return {name: known.get(kind) for name, kind in self._definition.hidden.items()}
 
@@ -140,23 +141,15 @@ def _judge(
         if definition.judges_value(name):
             given[name] = node_id if kind == "UNIQUE_ID" else None
     if definition.takes_lists:
-        given = {name: _listed(value) for name, value in given.items()}
+        given = {name: [value] for name, value in given.items()}
     if "input_types" in definition.judges:
         given["input_types"] = dict(link_types)
     verdict = answer(validate, given)
-    if verdict is True:
+    if verdict is True or isinstance(verdict, ExecutionBlocker):
         return ()
     reason = "" if verdict is False else f": {verdict}"[:1000]
     message = f"{definition.name} refuses its inputs{reason}".encode(errors="replace").decode()
     return [Problem(REFUSED, message, "The node's own code says so.", node_id, judged)]
-
-
-def _listed(value: Any) -> list[Any]:
-    return [value]
-
-
-def _name_of(function: Any) -> str:
-    return str(function.__name__)
 
 
 def _foreign(value: Any) -> Any:
@@ -176,7 +169,3 @@ def _accepted(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[s
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return dict(values)
     return {name: value for name, value in values.items() if name in parameters}
-
-
-def _call_accepted(function: Callable[..., Any], values: Mapping[str, Any]) -> Any:
-    return function(**_accepted(function, values))

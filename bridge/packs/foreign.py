@@ -32,7 +32,7 @@ class ForeignNode:
         method: The name of what runs.
         is_schema: Whether it is of the second form: its methods belong to the class, and what is hidden is
             an attribute of it.
-        fingerprint: ``IS_CHANGED`` and its like; ``None`` without.
+        fingerprint: The name of ``IS_CHANGED`` or its like; empty without.
         validate: ``VALIDATE_INPUTS`` and its like; ``None`` without.
         needs: The name of what says which lazy inputs it wants; empty without.
     """
@@ -41,7 +41,7 @@ class ForeignNode:
     kind: type
     method: str
     is_schema: bool
-    fingerprint: Callable[..., Any] | None
+    fingerprint: str
     validate: Callable[..., Any] | None
     needs: str
 
@@ -90,7 +90,8 @@ def read_class(name: str, kind: type, display_name: str, module: str) -> Foreign
         judges=_judged(validate),
     )
     needs = "check_lazy_status" if hasattr(kind, "check_lazy_status") else ""
-    return ForeignNode(definition, kind, method, False, getattr(kind, "IS_CHANGED", None), validate, needs)
+    fingerprint = "IS_CHANGED" if hasattr(kind, "IS_CHANGED") else ""
+    return ForeignNode(definition, kind, method, False, fingerprint, validate, needs)
 
 
 def _of_schema(name: str, kind: type[ComfyNode], display_name: str, module: str) -> ForeignNode:
@@ -133,7 +134,7 @@ def _of_schema(name: str, kind: type[ComfyNode], display_name: str, module: str)
         takes_undeclared=_takes_any(kind.execute),
         judges=_judged(validate),
     )
-    fingerprint = kind.fingerprint_inputs if kind.overrides("fingerprint_inputs") else None
+    fingerprint = "fingerprint_inputs" if kind.overrides("fingerprint_inputs") else ""
     needs = "check_lazy_status" if kind.overrides("check_lazy_status") else ""
     return ForeignNode(definition, kind, "execute", True, fingerprint, validate, needs)
 

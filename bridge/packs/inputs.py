@@ -59,11 +59,11 @@ def read_input(name: str, declared: Any, *, is_required: bool) -> InputDefinitio
         name=name,
         type=f"{socket}_LIST" if is_many else socket,
         is_required=is_required,
-        default=_plain(options.get("default")),
+        default=plain(options.get("default")),
         minimum=_number(options.get("min")),
         maximum=_number(options.get("max")),
         step=_number(options.get("step")),
-        choices=None if choices is None or folder or is_many else tuple(_plain(each) for each in choices),
+        choices=None if choices is None or folder or is_many else tuple(plain(each) for each in choices),
         choices_from=folder,
         is_multiline=bool(options.get("multiline", False)),
         is_lazy=bool(options.get("lazy", False)),
@@ -88,7 +88,21 @@ def socket_type(kind: Any) -> str:
 
 def plain(value: Any, depth: int = 0) -> Any:
     """Return a value as JSON data that a message can hold; ``None`` for what is none (rule 3)."""
-    return _plain(value, depth)
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int):
+        return int(value) if abs(value) <= MAX_INTEGER else None
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, str):
+        return str(getattr(value, "value", value)).encode(errors="replace").decode()
+    if depth > 20:
+        return None
+    if isinstance(value, Mapping):
+        return {str(name): plain(entry, depth + 1) for name, entry in value.items()}
+    if isinstance(value, Sequence):
+        return [plain(entry, depth + 1) for entry in value]
+    return None
 
 
 def _parts(name: str, declared: Any) -> tuple[Any, Mapping[str, Any]]:
@@ -108,30 +122,12 @@ def _choices(kind: Any, options: Mapping[str, Any]) -> Sequence[Any] | None:
 
 
 def _others(options: Mapping[str, Any], choices: Sequence[Any] | None) -> dict[str, Any]:
-    others = {str(name): _plain(value) for name, value in options.items() if name not in _OURS}
+    others = {str(name): plain(value) for name, value in options.items() if name not in _OURS}
     if choices is not None:
-        others |= {"options": _plain(choices), "multiselect": True}
+        others |= {"options": plain(choices), "multiselect": True}
     return {name: value for name, value in others.items() if value is not None}
 
 
 def _number(value: Any) -> float | int | None:
-    plain = _plain(value)
-    return plain if isinstance(plain, int | float) and not isinstance(plain, bool) else None
-
-
-def _plain(value: Any, depth: int = 0) -> Any:
-    if isinstance(value, bool) or value is None:
-        return value
-    if isinstance(value, int):
-        return int(value) if abs(value) <= MAX_INTEGER else None
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, str):
-        return str(getattr(value, "value", value)).encode(errors="replace").decode()
-    if depth > 20:
-        return None
-    if isinstance(value, Mapping):
-        return {str(name): _plain(entry, depth + 1) for name, entry in value.items()}
-    if isinstance(value, Sequence):
-        return [_plain(entry, depth + 1) for entry in value]
-    return None
+    number = plain(value)
+    return number if isinstance(number, int | float) and not isinstance(number, bool) else None

@@ -1,5 +1,8 @@
+import importlib
+
 import pytest
 
+from bridge.engine import ExecutionBlocker
 from bridge.engine.judging import judge
 from bridge.graph import validate
 
@@ -50,3 +53,64 @@ def test_a_validator_is_asked_by_the_names_of_its_inputs(registry, workflow):
     found = validate(workflow(nodes), registry.definitions, lambda folder: [])
     (problem,) = judge(registry, found.questions(registry.definitions), 5.0)
     assert problem.message == "SchemaAdd refuses its inputs: it was told to"
+
+
+# ---- io --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def io(packs):
+    return importlib.import_module("comfy_api.latest").io
+
+
+def test_choices_know_uploads_folders_enumerations_and_routes(io):
+    picture = io.Combo.Input(
+        "a", options=["x.png"], upload=io.UploadType.image, image_folder=io.FolderType.temp
+    )
+    assert picture.declared() == (
+        "COMBO",
+        {"image_upload": True, "image_folder": "temp", "options": ["x.png"]},
+    )
+    assert io.Combo.Input("a", options=io.NumberDisplay).declared()[1] == {"options": ["number", "slider"]}
+    remote = io.Combo.Input("a", remote=io.RemoteOptions("/names", refresh_button=True))
+    assert remote.declared()[1] == {"remote": {"route": "/names", "refresh_button": True}}
+
+
+def test_an_input_of_several_types_may_be_shown_as_one(io):
+    shown = io.Float.Input("a", default=0.5, tooltip="How much.", optional=True)
+    entry = io.MultiType.Input(shown, types=[io.Image, io.Float])
+    assert entry.declared() == ("FLOAT,IMAGE", {"default": 0.5, "tooltip": "How much."})
+    assert (entry.id, entry.optional) == ("a", True)
+
+
+def test_a_pack_makes_types_of_its_own(io):
+    @io.comfytype(io_type="TICKET")
+    class Ticket:
+        pass
+
+    assert Ticket.Input("a").declared() == ("TICKET", {})
+    assert Ticket.Output().io_type == "TICKET"
+
+
+def test_a_node_that_is_unfinished_says_so(io):
+    with pytest.raises(NotImplementedError, match="define_schema"):
+        io.ComfyNode.GET_SCHEMA()
+    with pytest.raises(NotImplementedError, match="execute"):
+        io.ComfyNode.execute()
+    with pytest.raises(ValueError, match="two inputs"):
+        io.Schema("Twice", inputs=[io.Int.Input("a"), io.Int.Input("a")])
+
+
+def test_what_a_pack_does_not_write_is_harmless(io):
+    assert io.ComfyNode.validate_inputs(a=1) is True
+    assert io.ComfyNode.fingerprint_inputs(a=1) is None
+    assert io.ComfyNode.check_lazy_status(a=1, b=None) == ["b"]
+    assert not io.ComfyNode.overrides("execute")
+
+
+def test_results_of_the_first_form_are_read(io):
+    output = io.NodeOutput.from_dict({"result": (1, 2), "ui": {"text": ["a"]}})
+    assert (output.result, output[1], output.as_dict()["ui"]) == ((1, 2), 2, {"text": ["a"]})
+    blocked = io.NodeOutput.from_dict({"result": ExecutionBlocker("no")})
+    assert blocked.block_execution == "no"
+    assert io.NodeOutput().result is None

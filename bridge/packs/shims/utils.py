@@ -10,9 +10,10 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from bridge.diffusion import repeat_to, scale, scale_image
-from bridge.engine import Job, current_job, current_node, current_place
+from bridge.engine import Job, current_job, current_node
 from bridge.errors import UnsupportedModel
 from bridge.packs.shims.pictures import preview_plane
+from bridge.packs.shims.place import own_id
 
 __all__ = [
     "PROGRESS_BAR_ENABLED",
@@ -46,8 +47,7 @@ class ProgressBar:
             self._job = current_job()
         except LookupError:  # outside of a run: nobody wants to know
             return
-        own_id = current_place().rstrip(".").rpartition(".")[0]
-        if node_id is None or node_id == own_id:
+        if node_id is None or node_id == own_id():
             self._node = current_node()
 
     def update_absolute(self, value: float, total: float | None = None, preview: Any = None) -> None:
