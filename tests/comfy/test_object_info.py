@@ -50,7 +50,13 @@ def test_a_node_is_described_as_comfyui_describes_it(name):
     assert told["output_name"] == [output[0] for output in said["outputs"]]
     assert told["output_node"] is said.get("is_output", False)
     described = {**told["input"]["required"], **told["input"].get("optional", {})}
-    assert list(described) == sorted(described, key=list(said["inputs"]).index)
+    for section in ("required", "optional"):
+        order = [
+            key
+            for key, entry in said["inputs"].items()
+            if bool(entry.get("is_optional")) == (section == "optional")
+        ]
+        assert told["input_order"].get(section, []) == list(told["input"].get(section, {})) == order
     for key, entry in said["inputs"].items():
         kind, options = described[key]
         assert (key in told["input"].get("optional", {})) is bool(entry.get("is_optional"))
