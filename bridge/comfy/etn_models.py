@@ -23,6 +23,7 @@ from bridge.models import (
     file_name,
     read_header,
 )
+from bridge.server import take_large_body
 
 FAMILIES: Mapping[Family, str] = {
     Family.SD1: "sd15",
@@ -89,6 +90,7 @@ class ModelInfo:
 
     async def _receive(self, request: Request, root: Path, name: str) -> Response:
         """Write the body beside where it belongs; it gets its name when it is whole and judged."""
+        take_large_body(request, self._max_bytes)
         root.mkdir(parents=True, exist_ok=True)
         waiting = root / f".upload-{id(request):x}"
         waiting.mkdir()

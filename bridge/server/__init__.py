@@ -2,6 +2,7 @@
 
 from bridge.server.access import Access
 from bridge.server.app import SOCKET_PATH, create_app
+from bridge.server.bodies import take_large_body
 from bridge.server.clients import Clients
 from bridge.server.health import Checks, room_in
 from bridge.server.listen import WebServer, bind
@@ -22,4 +23,5 @@ __all__ = [
     "create_app",
     "read_token",
     "room_in",
+    "take_large_body",
 ]

@@ -100,3 +100,19 @@ async def test_what_comes_after_the_body_may_take_its_time(
             await asyncio.sleep(0.5)
             assert not left.is_set()
         await asyncio.wait_for(left.wait(), 10)
+
+
+async def test_route_for_files_of_any_size_takes_more(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "MAX_BODY_BYTES", 10)
+    monkeypatch.setattr(bodies, "WHOLE_S", 0.0)
+
+    async def large(request: Request) -> PlainTextResponse:
+        bodies.take_large_body(request, 1000)
+        return await size(request)
+
+    async with serve(routes=[Route("/size", large, methods=["POST"])]) as site, site.raw() as peer:
+        begin(peer, "Content-Length: 1000")
+        peer.writer.write(bytes(1000))
+        assert await answer(peer) == (200, "1000")
+        begin(peer, "Content-Length: 1001")
+        assert await answer(peer) == (413, "body_too_large")
