@@ -26,7 +26,17 @@ _CORE = "nodes"
 
 _OUR_MODULES = frozenset(
     f"bridge.nodes.{name}"
-    for name in ("flux_ip_adapter", "host_picture", "ip_adapter", "objects", "preprocessors", "viewport")
+    for name in (
+        "depth",
+        "flux_ip_adapter",
+        "host_picture",
+        "inpaint_tools",
+        "ip_adapter",
+        "objects",
+        "preprocessors",
+        "tooling",
+        "viewport",
+    )
 )
 
 _GAP = re.compile(rb'\["\\u0000([^"]*)"\]')
