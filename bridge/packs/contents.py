@@ -48,8 +48,11 @@ def functions_of(module: ModuleType, pack: str) -> tuple[list[NodeFunction], lis
 
 
 def folders_of(module: ModuleType) -> dict[str, str]:
-    """Return where a pack keeps scripts (``web``), ``locales`` and ``examples``, as far as it does."""
-    home = Path(inspect.getfile(module)).parent
+    """Return where a pack keeps scripts (``web``), ``locales`` and ``examples``, as far as it does.
+
+    What lies outside of the pack's own folder is left out: the editor's page may read all of it.
+    """
+    home = Path(inspect.getfile(module)).resolve().parent
     web = getattr(module, "WEB_DIRECTORY", None)
     folders = {"locales": home / "locales"}
     if isinstance(web, str) and web:
@@ -57,7 +60,8 @@ def folders_of(module: ModuleType) -> dict[str, str]:
     examples = [home / name for name in _EXAMPLES if (home / name).is_dir()]
     if examples and hasattr(module, "__path__"):
         folders["examples"] = examples[0]
-    return {name: str(path.resolve()) for name, path in folders.items() if path.is_dir()}
+    resolved = {name: path.resolve() for name, path in folders.items()}
+    return {name: str(path) for name, path in resolved.items() if path.is_dir() and path.is_relative_to(home)}
 
 
 def _of_extension(entrypoint: Any) -> dict[str, type]:

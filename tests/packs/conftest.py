@@ -13,32 +13,28 @@ from bridge.packs import load_packs
 from bridge.packs.installing import ROOTS
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def temp(tmp_path_factory):
     return tmp_path_factory.mktemp("temp")
 
 
-def forget_modules():
+@pytest.fixture(scope="package", autouse=True)
+def modules_of_packs():
+    """Take away what packs import once all tests here are done."""
+    yield
     for name in [name for name in sys.modules if name.split(".")[0] in ROOTS]:
         del sys.modules[name]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def packs(temp):
     """All packs of the folder."""
-    before = {name: sys.modules[name] for name in sys.modules if name.split(".")[0] in ROOTS}
-    forget_modules()
-    settings = {
-        "custom_nodes": [str(Path(__file__).parent / "folder")],
-        "temp": str(temp),
-        "models": [str(temp / "models")],
-    }
-    yield load_packs(settings, fake_nodes.registry())
-    forget_modules()
-    sys.modules.update(before)
+    folder = str(Path(__file__).parent / "folder")
+    settings = {"custom_nodes": [folder], "temp": str(temp), "models": [str(temp / "models")]}
+    return load_packs(settings, fake_nodes.registry())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def registry(packs):
     return Registry([*fake_nodes.registry().values(), *packs.functions])
 

@@ -67,6 +67,14 @@ def test_folders_for_the_editor_are_told(packs):
     }
 
 
+def test_folders_outside_of_a_pack_are_not_told(tmp_path):
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack/__init__.py").write_text("NODE_CLASS_MAPPINGS, WEB_DIRECTORY = {}, '../secret'")
+    settings = {"custom_nodes": [str(tmp_path / "pack")], "temp": str(tmp_path)}
+    assert load_packs(settings, fake_nodes.registry()).folders == {"pack": {}}
+
+
 def test_nothing_is_imported_unless_it_is_named(monkeypatch):
     monkeypatch.delitem(sys.modules, "folder_paths", raising=False)
     assert load_packs({}, fake_nodes.registry()).functions == []
