@@ -17,6 +17,7 @@ from bridge.errors import BridgeError
 from bridge.jobs import JobRecord, JobService
 
 MAX_ITEMS = 10_000
+MAX_OFFSET = 2**62
 
 LIVE = ("waiting", "running")
 
@@ -36,7 +37,7 @@ class HistoryDesk:
     async def get(self, request: Request) -> Response:
         """List jobs: the last ``max_items``, or as many from ``offset`` on."""
         limit, offset = _number(request, "max_items", MAX_ITEMS), _number(request, "offset", -1)
-        records = await asyncio.to_thread(self._page, min(limit, MAX_ITEMS), offset)
+        records = await asyncio.to_thread(self._page, max(0, min(limit, MAX_ITEMS)), min(offset, MAX_OFFSET))
         return JSONResponse({record.id: self._entry(record) for record in records if record.began_at})
 
     async def one(self, request: Request) -> Response:

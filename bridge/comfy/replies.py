@@ -67,8 +67,8 @@ async def read_object(request: Request) -> dict[str, Any]:
     if not body.strip():
         return {}
     if len(body) > SMALL_BYTES:
-        return await asyncio.to_thread(_object, body)
-    return _object(body)
+        return await asyncio.to_thread(parse_object, body)
+    return parse_object(body)
 
 
 async def _read(request: Request) -> bytes:
@@ -86,13 +86,22 @@ async def _read(request: Request) -> bytes:
     return b"".join(chunks)
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def parse_object(body: bytes) -> dict[str, Any]:
+    """Read a JSON object; ``null`` is an empty one.
+
+    Raises:
+        BridgeError: ``bad_json``; also where a text holds half of a surrogate pair, which nothing can store.
+    """
     try:
         data = json.loads(body)
+        if b"\\ud" in body or b"\\uD" in body:
+            json.dumps(data, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         raise _bad_json(f"line {error.lineno}, column {error.colno}: {error.msg}") from None
     except UnicodeDecodeError as error:
         raise _bad_json(f"byte {error.start} is not UTF-8") from None
+    except UnicodeEncodeError:
+        raise _bad_json("a text holds half of a surrogate pair") from None
     except (RecursionError, ValueError):
         raise _bad_json("it is nested too deeply, or holds a number too long") from None
     if data is None:

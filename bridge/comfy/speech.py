@@ -12,7 +12,6 @@ So a client needs one connection and no file: it sends pictures, names them in i
 5. What makes no sense is not answered, and ends nothing; why something cannot be done is told.
 """
 
-import json
 import struct
 from collections.abc import Mapping
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 from bridge.comfy.hub import Hub
 from bridge.comfy.outlet import Outlet
 from bridge.comfy.prompt import PromptDesk, PromptRefused
+from bridge.comfy.replies import parse_object
 from bridge.comfy.system import FEATURES
 from bridge.comfy.told import Event, Picture
 from bridge.errors import BridgeError
@@ -115,7 +115,6 @@ class Speech:
 def _object(text: str | bytes) -> dict[str, Any]:
     """Return the JSON object that a text is; an empty one if it is none."""
     try:
-        said = json.loads(text)
-    except (ValueError, RecursionError):
+        return parse_object(text.encode() if isinstance(text, str) else text)
+    except BridgeError:
         return {}
-    return said if isinstance(said, dict) else {}
