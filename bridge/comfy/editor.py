@@ -75,9 +75,9 @@ def editor_routes(folder: Path, service: JobService) -> list[BaseRoute]:
         return as_json([*own, *await asyncio.to_thread(pack_scripts, service.packs)])
 
     async def extension(request: Request) -> Response:
-        pack = service.packs.get(request.path_params["pack"], {})
-        root = Path(pack["web"]) if "web" in pack else folder / "extensions" / request.path_params["pack"]
-        path = below(root, request.path_params["name"])
+        pack, name = request.path_params["pack"], request.path_params["name"]
+        web = service.packs.get(pack, {}).get("web")
+        path = below(Path(web), name) if web else below(folder / "extensions", f"{pack}/{name}")
         if not path.is_file():
             raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no {path.name}")
         return FileResponse(path, media_type=_TYPES.get(path.suffix))

@@ -86,6 +86,7 @@ def test_scripts_of_the_editor_and_of_packs_are_listed_and_served(site):
     assert site.get("/extensions/first/look.css").status_code == 200
     assert site.get("/extensions/first/none.js").status_code == 404
     assert site.get("/extensions/first/..%2Fexamples%2Ftry.json").status_code == 403
+    assert site.get("/extensions/%2e%2e/index.html").status_code == 403
 
 
 def test_examples_of_packs_are_listed_and_served(site):
