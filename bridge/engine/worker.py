@@ -24,6 +24,7 @@ from bridge.engine.executor import execute
 from bridge.engine.job import Folders, Job
 from bridge.engine.judging import JUDGE_S, judge
 from bridge.engine.library import NodeLibrary
+from bridge.engine.log import log_ids
 from bridge.engine.outbox import Outbox
 from bridge.engine.phases import PhaseBook
 from bridge.engine.pipe import (
@@ -194,7 +195,8 @@ class Worker:
         self._begun.add(job.id)
         self._outbox.put(Started(job=job.id))
         try:
-            finished = await self._finished(job, run)
+            with log_ids(job=job.id):
+                finished = await self._finished(job, run)
         except (Interrupted, asyncio.CancelledError):
             finished = Finished("cancelled", job=job.id)
         except BridgeError as error:

@@ -47,7 +47,7 @@ class MortalDaemon:
     def start(self) -> Runtime:
         """Start it, and wait until it listens."""
         root = str(Path(bridge.__file__).parents[1])
-        paths = os.pathsep.join([root, str(DAEMON_TESTS)])
+        paths = os.pathsep.join([root, str(DAEMON_TESTS), str(Path(__file__).parent)])
         log = (self.home.parent / "daemon.out").open("ab")
         with log:
             self._process = subprocess.Popen(
