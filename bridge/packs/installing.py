@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -66,18 +67,28 @@ def install(settings: Mapping[str, Any], ours: Registry) -> None:
     contents: dict[str, dict[str, Any]] = {name: {} for name in PACKAGES}
     for name, module in MODULES.items():
         contents[name] = {public: getattr(module, public) for public in module.__all__}
-    contents["folder_paths"] = FolderPaths(settings).names()
+    paths = FolderPaths(settings)
+    contents["folder_paths"] = paths.names()
     contents["nodes"] = OwnNodes(ours).names()
     for name, content in contents.items():
         if name not in sys.modules:
-            _put(name, content)
+            _put(name, content, Path(paths.base_path))
 
 
-def _put(name: str, content: Mapping[str, Any]) -> None:
+def _put(name: str, content: Mapping[str, Any], home: Path) -> None:
+    """Make one module importable.
+
+    Packs look for ComfyUI's folder beside its modules, and write there; so the modules claim to lie in the
+    user's own folder.
+    """
     module = ModuleType(name, f"What packs need of ComfyUI's {name}.")
     vars(module).update(content)
+    place = home.joinpath(*name.split("."))
     if name in PACKAGES:
         module.__path__ = []
+        module.__file__ = str(place / "__init__.py")
+    else:
+        module.__file__ = f"{place}.py"
     sys.modules[name] = module
     parent, _, child = name.rpartition(".")
     if parent:

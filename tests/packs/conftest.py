@@ -30,7 +30,8 @@ def modules_of_packs():
 def packs(temp):
     """All packs of the folder."""
     folder = str(Path(__file__).parent / "folder")
-    settings = {"custom_nodes": [folder], "temp": str(temp), "models": [str(temp / "models")]}
+    homes = {name: str(temp / name) for name in ("input", "output", "temp")}
+    settings = {"custom_nodes": [folder], **homes, "models": [str(temp / "models")]}
     return load_packs(settings, fake_nodes.registry())
 
 

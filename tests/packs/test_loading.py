@@ -104,4 +104,4 @@ def test_a_pack_under_which_a_worker_died_is_left_out_by_the_next(tmp_path):
 
 
 def test_a_pack_that_was_survived_is_not_blamed(packs, temp):
-    assert list(temp.glob("importing-pack*")) == []
+    assert list(temp.glob("temp/importing-pack*")) == []

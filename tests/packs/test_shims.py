@@ -1,7 +1,9 @@
 """The modules of ComfyUI that packs import: what they promise is what packs get."""
 
 import importlib
+import inspect
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+import bridge
 from bridge.engine import Folders, Job, Told, running
 from bridge.errors import InputError, Interrupted, ModelNotFound, UnsupportedModel
 from bridge.packs.inputs import read_input
@@ -64,6 +67,16 @@ def test_what_a_module_lacks_can_be_asked_for():
 
 def test_versions_of_the_api_are_one():
     assert shim("comfy_api.latest").io is shim("comfy_api.v0_0_2").io
+
+
+def test_packs_that_look_for_comfyuis_folder_find_the_users_own(temp):
+    server, paths = shim("server"), shim("folder_paths")
+    assert (
+        Path(inspect.getfile(server.PromptServer)).parent
+        == Path(paths.base_path)
+        == Path(paths.__file__).parent
+    )
+    assert not Path(paths.base_path).is_relative_to(Path(bridge.__file__).parent)
 
 
 # ---- folder_paths ----------------------------------------------------------------------------

@@ -41,7 +41,7 @@ class FolderPaths:
         self._added: dict[str, list[Path]] = {}
         first = next((root for root in self._roots if root.is_dir()), self._homes["input"].parent / "models")
         self.models_dir = str(first)
-        self.base_path = str(self._homes["output"].parent)
+        self.base_path = str(self._homes["input"].parent)
         self.supported_pt_extensions = set(SUFFIXES)
         self.folder_names_and_paths = {kind: (self.get_folder_paths(kind), set(SUFFIXES)) for kind in FOLDERS}
 

@@ -49,7 +49,7 @@ class PromptServer:
         self.client_id: str | None = None
         self.last_node_id: str | None = None
         self.last_prompt_id: str | None = None
-        self.supports: list[str] = []
+        self.supports = ["custom_nodes_from_web"]
         self.app = SimpleNamespace(add_routes=self._ignored, router=SimpleNamespace(add_static=self._ignored))
 
     def send_sync(self, event: str, data: Any, sid: str | None = None) -> None:
@@ -74,4 +74,5 @@ class PromptServer:
         log.warning("a pack wants to change the web server; packs cannot")
 
 
+PromptServer.__module__ = "server"  # so that a pack which asks where it lies is led to the user's folder
 PromptServer.instance = PromptServer()
