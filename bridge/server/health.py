@@ -35,7 +35,7 @@ class Health:
     Args:
         service: Runs the jobs.
         clients: Who is connected.
-        checks: What must be in order besides the worker.
+        checks: What must be in order besides the worker and the queue's file.
     """
 
     def __init__(self, service: JobService, clients: Clients, checks: Checks) -> None:
@@ -51,6 +51,8 @@ class Health:
         """Say whether jobs can be run; with the token also what keeps them from it, and how many wait."""
         problems = {name: problem for name, check in self._checks.items() if (problem := await check())}
         state = self._service.state
+        if queue_problem := self._service.status()["queue_problem"]:
+            problems["queue"] = queue_problem
         if state.worker not in ("ready", "busy"):
             problems["worker"] = f"{state.worker}: {state.detail}" if state.detail else state.worker
         answer: dict[str, Any] = {"status": "not_ready" if problems else "ready"}

@@ -48,6 +48,7 @@ class FakeService:
         self.live_streams: list[Any] = []
         self.metrics = Metrics()
         self.measured: Mapping[str, float] = {}
+        self.queue_problem = ""
 
     def connect(self, session: str, deliver: Callable[[Message], None]) -> None:
         self.calls.append(("connect", session))
@@ -111,7 +112,7 @@ class FakeService:
         return self.pictures.get(job, [])
 
     def status(self) -> dict[str, Any]:
-        return {"worker": "ready", "worker_pid": 0}
+        return {"worker": "ready", "worker_pid": 0, "queue_problem": self.queue_problem}
 
     async def measure(self) -> Mapping[str, float]:
         return self.measured

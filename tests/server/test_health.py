@@ -16,18 +16,15 @@ from bridge.server import room_in
 @pytest.fixture
 def problems() -> dict[str, str]:
     """What the checks find."""
-    return {"database": "", "disk": ""}
+    return {"disk": ""}
 
 
 @pytest.fixture
 async def checked(serve: Any, problems: dict[str, str]) -> AsyncIterator[Any]:
-    async def database() -> str:
-        return problems["database"]
-
     async def disk() -> str:
         return problems["disk"]
 
-    async with serve(checks={"database": database, "disk": disk}) as running:
+    async with serve(checks={"disk": disk}) as running:
         yield running
 
 
@@ -53,14 +50,15 @@ async def test_whoever_shows_the_token_learns_why_not(
     checked: Any, problems: dict[str, str], state: State
 ) -> None:
     checked.service.state = state
-    problems["database"] = "it is full"
+    checked.service.queue_problem = "jobs cannot be kept"
+    problems["disk"] = "it is full"
     async with checked.http() as http:
         response = await http.get("/ready")
     worker = f"{state.worker}: {state.detail}" if state.detail else state.worker
     assert response.status_code == 503
     assert response.json() == {
         "status": "not_ready",
-        "problems": {"database": "it is full", "worker": worker},
+        "problems": {"disk": "it is full", "queue": "jobs cannot be kept", "worker": worker},
         "queue_depth": 0,
     }
 

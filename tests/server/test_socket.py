@@ -49,7 +49,7 @@ async def test_hello_is_answered_with_welcome_and_state(site: Any) -> None:
         (Attach("5", "mine"), Accepted("5", job="mine")),
         (Attach("6", "theirs"), Failure((Problem("job_not_found", "no such job"),), "6")),
         (Free("7"), Answer("7", {})),
-        (Query("8", "status"), Answer("8", {"worker": "ready", "worker_pid": 0})),
+        (Query("8", "status"), Answer("8", {"worker": "ready", "worker_pid": 0, "queue_problem": ""})),
         (Query("9", "models"), Answer("9", {"models": {"checkpoints": ["demo"]}})),
     ],
 )
