@@ -102,7 +102,7 @@ def saved(color: int, prefix: str) -> dict[str, Any]:
 
 
 SOCKET_WORKFLOW = {
-    "1": {"class_type": "HostPicture", "inputs": {"name": "color"}},
+    "1": {"class_type": "HostPicture", "inputs": {"name": "color", "width": 0, "height": 0}},
     "2": {"class_type": "ImageInvert", "inputs": {"image": ["1", 0]}},
     "3": {"class_type": "SendToHost", "inputs": {"images": ["2", 0]}},
 }
