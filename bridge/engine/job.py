@@ -9,7 +9,7 @@
 
 import json
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Set
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -55,6 +55,8 @@ class Job:
         frame: What ``ViewportFrame`` sees.
         wants_preview: Whether the client asked for pictures while sampling.
         wants_nodes: Whether the client wants to hear of each node.
+        flush: Sends what ``emit`` has gathered; it goes by itself once the event loop is free.
+        quick: Node classes that took no time when they ran last.
         environment: What pictures depend on besides the workflow; see ``NodeLibrary``.
         definitions: Of the nodes that can run.
     """
@@ -68,6 +70,8 @@ class Job:
     frame: Frame | None = None
     wants_preview: bool = False
     wants_nodes: bool = False
+    flush: Callable[[], None] = lambda: None
+    quick: Set[str] = frozenset()
     environment: Mapping[str, Any] = field(default_factory=dict)
     definitions: Definitions = field(default_factory=dict)
     _cancelled: threading.Event = field(default_factory=threading.Event)

@@ -43,9 +43,11 @@ class NodeEvents:
                 self.finish(step, entry)
 
     def start(self, step: Step) -> None:
-        """Tell that a node begins."""
+        """Tell that a node begins; at once, if it may keep the event loop for a while."""
         if self._job.wants_nodes:
             self._job.emit(Executing(self._job.id, *self._place(step)))
+            if step.node.class_type not in self._job.quick:
+                self._job.flush()
 
     def finish(self, step: Step, entry: Entry) -> None:
         """Tell that a node has ended, and what it shows (rules 2 and 3)."""

@@ -4,7 +4,9 @@
    finds the pipe empty enough is written on the spot, because waking a thread takes longer than that.
 2. What is droppable (previews, progress) is dropped while more than ``FULL_BYTES`` wait. Everything
    else is kept; the protocol bounds it, as each run ends before the next begins.
-3. Once the other end is gone, whatever is put disappears; the reading side notices the end.
+3. What is held goes along with the next message, or when somebody says so: several small messages in one
+   write cost what one does, at both ends of the pipe.
+4. Once the other end is gone, whatever is put disappears; the reading side notices the end.
 """
 
 import io
@@ -43,6 +45,7 @@ class Outbox:
         self._sink = sink
         self._waiting: deque[tuple[list[Buffer], int]] = deque()
         self._bytes = 0
+        self._held: list[Buffer] = []
         self._is_closed = False
         self._is_writing = False  # the thread is
         self._takes_now = _takes_now(sink)
@@ -57,23 +60,46 @@ class Outbox:
             LocalProtocolError: If it cannot be written.
         """
         pieces = framed(message)
-        size = MESSAGE_BYTES + sum(len(piece) for piece in pieces)
+        size = _size(pieces)
         with self._changed:
             is_full = self._bytes + size > FULL_BYTES
             if self._is_closed or (is_full and isinstance(message, (Preview, Progress))):
                 return
-            if self._has_room_now(size) and self._write_now(pieces):
-                return
-            self._waiting.append((pieces, size))
-            self._bytes += size
-            self._changed.notify()
+            self._held += pieces
+            self._send_held()
+
+    def hold(self, message: Message) -> None:
+        """Send a message later (rule 3).
+
+        Raises:
+            LocalProtocolError: If it cannot be written.
+        """
+        pieces = framed(message)
+        with self._changed:
+            self._held += pieces
+
+    def flush(self) -> None:
+        """Send what is held."""
+        with self._changed:
+            if self._held and not self._is_closed:
+                self._send_held()
 
     def close(self, timeout_s: float) -> None:
         """Write what waits, within a time, and end the thread."""
+        self.flush()
         with self._changed:
             self._is_closed = True
             self._changed.notify()
         self._thread.join(timeout_s)
+
+    def _send_held(self) -> None:
+        pieces, self._held = self._held, []
+        size = _size(pieces)
+        if self._has_room_now(size) and self._write_now(pieces):
+            return
+        self._waiting.append((pieces, size))
+        self._bytes += size
+        self._changed.notify()
 
     def _has_room_now(self, size: int) -> bool:
         return size <= SMALL_BYTES and not (self._waiting or self._is_writing) and self._takes_now()
@@ -109,6 +135,10 @@ class Outbox:
         with self._changed:
             self._is_closed = True
             self._waiting.clear()
+
+
+def _size(pieces: list[Buffer]) -> int:
+    return MESSAGE_BYTES + sum(len(piece) for piece in pieces)
 
 
 def _takes_now(sink: ByteSink) -> Callable[[], bool]:

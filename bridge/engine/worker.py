@@ -31,8 +31,11 @@ from bridge.engine.pipe import (
     TO_WORKER,
     ByteSink,
     ByteSource,
+    Cached,
     CancelRun,
     Configure,
+    Executed,
+    Executing,
     Freed,
     FreeMemory,
     Judge,
@@ -67,6 +70,13 @@ CACHE_BYTES = 1024 * 1024 * 1024
 """What cached results may hold where the settings do not say."""
 
 
+QUICK_S = 0.002
+"""A node that took less may keep what is told of it waiting while it runs."""
+
+GATHERED = (Started, Cached, Executing, Executed)
+"""What is told of nodes; of a run that takes no time, all in one piece."""
+
+
 class Worker:
     """One worker process.
 
@@ -88,6 +98,8 @@ class Worker:
         self._jobs: dict[str, Job] = {}  # also read by the control thread
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._begun: set[str] = set()
+        self._quick: set[str] = set()
+        self._will_flush = False
         self._freeing: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._has_left = threading.Event()
@@ -150,13 +162,15 @@ class Worker:
             job = Job(
                 message.job,
                 self._folders,
-                emit=self._emit_encoded if message.wants_nodes else self._outbox.put,
+                emit=self._emit_gathered if message.wants_nodes else self._outbox.put,
                 turns=self._turns,
                 workflow=message.prompt or message.workflow,
                 extra=message.extra,
                 frame=message.frame,
                 wants_preview=message.wants_preview,
                 wants_nodes=message.wants_nodes,
+                flush=self._outbox.flush,
+                quick=self._quick,
             )
             self._jobs[job.id] = job
             self._loop.call_soon_threadsafe(self._begin, job, message)
@@ -193,7 +207,7 @@ class Worker:
 
     async def _run(self, job: Job, run: Run) -> None:
         self._begun.add(job.id)
-        self._outbox.put(Started(job=job.id))
+        job.emit(Started(job=job.id))
         try:
             with log_ids(job=job.id):
                 finished = await self._finished(job, run)
@@ -210,8 +224,23 @@ class Worker:
         self._begun.discard(job.id)
         self._put_last(finished)
 
-    def _emit_encoded(self, message: Message) -> None:
-        self._outbox.put(with_encoded_pictures(message))
+    def _emit_gathered(self, message: Message) -> None:
+        """Send pictures as files, and what is told of nodes together with what follows at once."""
+        if not isinstance(message, GATHERED):
+            self._outbox.put(with_encoded_pictures(message))
+            return
+        self._outbox.hold(message)
+        if not self._will_flush:
+            self._will_flush = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._will_flush = False
+        self._outbox.flush()
+
+    def _note_speed(self, seconds: Mapping[str, float]) -> None:
+        for class_type, took in seconds.items():
+            (self._quick.add if took < QUICK_S else self._quick.discard)(class_type)
 
     def _put_last(self, finished: Finished) -> None:
         try:
@@ -223,6 +252,7 @@ class Worker:
         began = perf_counter()
         workflow = parse_workflow(run.workflow)
         outcome = await execute(workflow, run.outputs, self._library.registry, self._cache, job)
+        self._note_speed(outcome.seconds)
         classes = (node.class_type for node in workflow.nodes.values())
         timings = {"run": perf_counter() - began, **self._phases.enter(outcome.seconds, classes)}
         return Finished("done", job=job.id, outputs=outcome.shown, timings=timings, problems=outcome.problems)

@@ -72,3 +72,10 @@ async def test_cancelled_run_has_not_failed(run, messages, job):
     with pytest.raises(Interrupted):
         await run(SUM)
     assert told(messages) == []
+
+
+async def test_a_node_that_may_take_long_is_told_of_before_it_runs(run, messages, job):
+    flushed = []
+    noted = replace(job, flush=lambda: flushed.append(messages[-1].node), quick={"Add"})
+    await run(SUM, job=noted)
+    assert flushed == ["1", "2", "4"]

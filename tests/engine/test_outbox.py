@@ -110,3 +110,33 @@ def test_small_messages_go_into_a_pipe_with_room_at_once_and_in_order():
     outbox._thread.join(10)
     assert not outbox._thread.is_alive()
     sink.close()
+
+
+def test_what_is_held_goes_along_with_the_next_message_in_one_write():
+    writes = []
+
+    class Sink(io.BytesIO):
+        def write(self, data):
+            writes.append(bytes(data))
+            return super().write(data)
+
+    sink = Sink()
+    outbox = Outbox(sink, "test")
+    held = [Progress("1", number, 3.0, job="job") for number in (1.0, 2.0)]
+    for message in held:
+        outbox.hold(message)
+    assert writes == []
+    outbox.put(Finished("done", job="job"))
+    outbox.hold(Progress("1", 3.0, 3.0, job="job"))
+    outbox.flush()
+    outbox.flush()
+    outbox.hold(Finished("done", job="last"))
+    outbox.close(10)
+    sink.seek(0)
+    said = list(iter(lambda: read_message(sink, TO_DAEMON), None))
+    assert said == [
+        *held,
+        Finished("done", job="job"),
+        Progress("1", 3.0, 3.0, job="job"),
+        Finished("done", job="last"),
+    ]
