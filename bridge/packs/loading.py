@@ -25,6 +25,7 @@ from typing import Any
 from bridge.graph import Failure, NodeFunction, Registry
 from bridge.packs.contents import folders_of, functions_of
 from bridge.packs.installing import ROOTS, install
+from bridge.packs.offline import without_package_index
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def load_packs(settings: Mapping[str, Any], ours: Registry) -> Packs:
         try:
             if marker.blames(pack.name):
                 raise RuntimeError("the worker died while this pack was imported")
-            with marker.importing(pack.name):
+            with marker.importing(pack.name), without_package_index():
                 module = _imported(pack)
                 functions, broken = functions_of(module, pack.name)
         except (Exception, SystemExit) as error:  # a pack's code

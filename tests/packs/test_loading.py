@@ -1,3 +1,4 @@
+import os
 import sys
 from pathlib import Path
 
@@ -32,6 +33,14 @@ def test_what_a_pack_needs_and_we_lack_is_named(reasons):
     assert (
         reasons["needs_package"] == "it needs the Python package a_package_of_nobody, which is not installed"
     )
+
+
+def test_a_pack_that_calls_pip_finds_no_packages(reasons, monkeypatch, tmp_path):
+    assert reasons["installs"] == "RuntimeError: pip found nothing"
+    assert "PIP_NO_INDEX" not in os.environ
+    monkeypatch.setenv("PIP_NO_INDEX", "0")
+    load_packs({"custom_nodes": [str(FOLDER / "thief")], "temp": str(tmp_path)}, fake_nodes.registry())
+    assert os.environ["PIP_NO_INDEX"] == "0"
 
 
 def test_names_are_not_taken_over(packs, reasons):
