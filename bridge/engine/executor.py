@@ -118,9 +118,8 @@ class _Execution:
         try:
             for node_id in outputs:
                 self._want(node_id)
-            self._events.begin(
-                [node_id for node_id, key in self._plan.keys.items() if self._cache.knows(key)]
-            )
+            known = (node_id for node_id, key in self._plan.keys.items() if self._cache.knows(key))
+            self._events.begin(known)
             while self._ready or self._tasks:
                 await self._advance()
         finally:
