@@ -114,6 +114,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run the drills (kills, floods, soaks) at full size: minutes instead of seconds",
     )
+    parser.addoption(
+        "--every-client",
+        action="store_true",
+        help="drive the daemon with the clients of ComfyUI's API that are large or need Node.js, too",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
