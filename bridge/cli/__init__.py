@@ -208,9 +208,16 @@ def nodes(
 
 
 @app.command()
-def doctor(models: Models = None, as_json: AsJson = False) -> None:
+def doctor(
+    models: Models = None,
+    as_json: AsJson = False,
+    bundle: Annotated[
+        Path | None,
+        typer.Option("--bundle", metavar="FILE.zip", help="Also write a file to send to whoever helps you."),
+    ] = None,
+) -> None:
     """Check this machine link by link, and say what to do about each fault."""
-    _run("diagnosis", "doctor", models or [], as_json)
+    _run("diagnosis", "doctor", models or [], as_json, bundle)
 
 
 @presets_app.command("list")

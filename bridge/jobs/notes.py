@@ -27,7 +27,7 @@ _KEY_NAME = re.compile(r"api_?key|token|secret|password|authorization", re.IGNOR
 _PRIVATE_INPUT = re.compile(rf"text|prompt|wildcard|caption|{_KEY_NAME.pattern}", re.IGNORECASE)
 
 _CREDENTIALS = re.compile(
-    r"(?i:\b(bearer\s+|(?:api[_-]?key[\w-]*|auth[_-]?token[\w-]*|token|secret|password)[\"']?\s*[:=]\s*[\"']?))"
+    r"(?i:(?<![a-z])(bearer\s+|(?:api[_-]?key[\w-]*|auth[_-]?token[\w-]*|token|secret|password)[\"']?\s*[:=]\s*[\"']?))"
     r"[^\s\"',&}]+|\b(?:hf_|sk-|comfyui-)[\w-]{8,}"
 )
 """What looks like a secret, wherever it stands."""
