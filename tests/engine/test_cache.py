@@ -70,6 +70,17 @@ def test_what_was_put_is_found_until_it_is_replaced_or_cleared():
     assert (cache.statistics.hits, cache.statistics.misses) == (2, 1)
 
 
+def test_asking_whether_something_is_known_is_no_use_of_it():
+    cache = Cache(2 * (ENTRY_BYTES + MB))
+    cache.put("a", entry(MB))
+    cache.put("b", entry(MB))
+    assert cache.knows("a")
+    assert not cache.knows("c")
+    cache.put("c", entry(MB))
+    assert not cache.knows("a")
+    assert (cache.statistics.hits, cache.statistics.misses) == (0, 0)
+
+
 def test_the_least_recently_used_makes_room():
     cache = Cache(3 * (MB + ENTRY_BYTES))
     for name in "abc":

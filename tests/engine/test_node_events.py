@@ -79,3 +79,12 @@ async def test_a_node_that_may_take_long_is_told_of_before_it_runs(run, messages
     noted = replace(job, flush=lambda: flushed.append(messages[-1].node), quick={"Add"})
     await run(SUM, job=noted)
     assert flushed == ["1", "2", "4"]
+
+
+async def test_all_that_the_cache_knows_is_told_lazy_inputs_included(run, messages):
+    await run({"1": ("Constant", {"value": 7}), "2": ("Show", {"value": ["1", 0]})})
+    messages.clear()
+    switch = ("Switch", {"on": True, "yes": ["1", 0], "no": ["3", 0]})
+    nodes = {"1": ("Constant", {"value": 7}), "3": ("Constant", {"value": 8}), "4": switch}
+    await run({**nodes, "5": ("Show", {"value": ["4", 0]})})
+    assert messages[0] == Cached("job", ("1",))
