@@ -13,7 +13,7 @@ from typing import Any
 from bridge.cli.finding import Finding
 from bridge.cli.service import ask
 from bridge.client import find_daemon, state_folder
-from bridge.daemon import Settings, installed_packs
+from bridge.daemon import Settings, data_folder, installed_packs
 from bridge.errors import BridgeError
 from bridge.jobs import DATABASE
 from bridge.server import MIN_FREE_BYTES
@@ -38,7 +38,8 @@ def last_log_lines() -> list[str]:
 
 def look_at_folders(settings: Settings) -> Iterator[Finding]:
     """Say where files lie, whether they can be written, and how much room there is."""
-    for name, folder in {"state": state_folder(), **settings.folders}.items():
+    places = {"state": state_folder(), "models, presets, wildcards": data_folder(), **settings.folders}
+    for name, folder in places.items():
         there = next(parent for parent in (folder, *folder.parents) if parent.exists())
         free = shutil.disk_usage(there).free
         text = f"{name}: {folder}, {free / 1e9:.1f} GB free"

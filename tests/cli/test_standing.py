@@ -26,8 +26,10 @@ def states(look: Callable[..., Any], *arguments: Any) -> list[str]:
 
 def test_folders_are_named_with_their_room(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = list(standing.look_at_folders(Settings()))
-    assert [finding.text.split(":")[0] for finding in found] == ["state", "input", "output", "temp", "frames"]
-    assert f"output: {home / 'output'}, " in found[2].text
+    assert [finding.text.split(":")[0] for finding in found] == [
+        "state", "models, presets, wildcards", "input", "output", "temp", "frames",
+    ]  # fmt: skip
+    assert f"output: {home / 'output'}, " in found[3].text
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=10**8))
     assert {finding.state for finding in standing.look_at_folders(Settings())} == {"bad"}
     monkeypatch.setattr(standing.os, "access", lambda folder, mode: False)
