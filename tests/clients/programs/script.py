@@ -24,10 +24,11 @@ with Workflow(wait=True):
     positive, negative = CLIPTextEncode("a chair", clip), CLIPTextEncode("", clip)
     latent = KSampler(model, 7, 1, 1.0, "euler", "normal", positive, negative, EmptyLatentImage(64, 64, 1), 1)
     sampled = SaveImage(VAEDecode(latent, vae), "script")
+functions = vars(sys.modules["comfy_script.runtime.nodes"]).values()
 print(
     json.dumps(
         {
-            "nodes": dir(sys.modules["comfy_script.runtime.nodes"]),
+            "nodes": [each.info["name"] for each in functions if hasattr(each, "info")],
             "pixel": colour.wait()[0].getpixel((1, 1)),
             "size": sampled.wait()[0].size,
         }
