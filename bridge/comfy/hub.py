@@ -26,7 +26,10 @@ PREFIX = "comfy:"
 
 KEPT_MESSAGES = 1000
 KEPT_BYTES = 8 * 1024**2
+
 ABSENT_CLIENTS = 64
+"""Clients without a connection that are remembered, besides those that have jobs."""
+
 KEPT_STORIES = 1000
 """Ended jobs whose milestones are remembered."""
 
@@ -85,7 +88,7 @@ class Hub:
         self._absent.pop(client_id, None)
         is_back = not client.outlets
         client.outlets.append(outlet)
-        outlet.put(Event("status", {**self._status(), "sid": client_id}))
+        outlet.put(Event("status", {**self._status(), "sid": client_id}, is_passing=True))
         if is_back:
             client.catch_up()
         if client.story and client.story.running:
@@ -96,7 +99,7 @@ class Hub:
         client = self._clients[client_id]
         client.outlets.remove(outlet)
         for message in outlet.take():
-            if message.type != "status" if isinstance(message, Event) else True:
+            if not message.is_passing:
                 client.tell(message)
         if not client.outlets:
             self._absent[client_id] = None
@@ -130,9 +133,14 @@ class Hub:
         return client
 
     def _make_room(self) -> None:
-        while len(self._absent) > ABSENT_CLIENTS:
-            client_id, _ = self._absent.popitem(last=False)
-            del self._clients[client_id]
+        """Forget the clients that are away for longest and have no jobs; never the newest."""
+        surplus = len(self._absent) - ABSENT_CLIENTS
+        if surplus <= 0:
+            return
+        busy = {record.session for record in self._service.jobs()}
+        idle = [client_id for client_id in list(self._absent)[:-1] if PREFIX + client_id not in busy]
+        for client_id in idle[:surplus]:
+            del self._absent[client_id], self._clients[client_id]
             self._service.disconnect(PREFIX + client_id)
 
     def _hear(self, client: Client, message: Message) -> None:
@@ -146,15 +154,12 @@ class Hub:
         if isinstance(message, Started):
             self._tell_status()
             client.story = self._story(job_id)
-        if isinstance(message, Finished):
-            for future in self._awaited.pop(job_id, ()):
-                if not future.done():
-                    future.set_result(None)
-        story = client.story if client.story and client.story.job_id == job_id else None
-        if story is None:
+        story = client.story
+        if story is None or story.job_id != job_id:
             if isinstance(message, Finished) and message.state == "cancelled":  # it never began
+                self._wake(job_id)
                 return
-            story = self._story(job_id)
+            story = client.story = self._story(job_id)
         for event in story.tell(message):
             client.tell(event)
         if isinstance(message, Finished):
@@ -174,6 +179,12 @@ class Hub:
             self._ended.popitem(last=False)
         self._tell_status()
         client.tell(Event("executing", {"node": None, "prompt_id": story.job_id}))
+        self._wake(story.job_id)
+
+    def _wake(self, job_id: str) -> None:
+        for future in self._awaited.pop(job_id, ()):
+            if not future.done():
+                future.set_result(None)
 
     def _tell_status(self) -> None:
         self._told_remaining = self._service.state.queue_remaining

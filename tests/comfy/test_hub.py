@@ -8,13 +8,14 @@ from bridge.comfy import hub as hub_module
 from bridge.comfy.hub import Hub
 from bridge.comfy.outlet import Outlet
 from bridge.jobs import JobRecord
-from bridge.protocol import Finished, Plane, Preview, Result, Started, State
+from bridge.protocol import Finished, Plane, Preview, Progress, Result, Started, State
 
 
 class FakeService:
     def __init__(self):
         self.sinks = {}
         self.records = {}
+        self.live = []
         self.state = State("ready")
 
     def connect(self, session, deliver):
@@ -22,6 +23,9 @@ class FakeService:
 
     def disconnect(self, session):
         del self.sinks[session]
+
+    def jobs(self):
+        return self.live
 
     def record(self, job_id):
         return self.records.get(job_id)
@@ -113,6 +117,23 @@ def test_absent_clients_make_room_for_newer_ones(hub, service, monkeypatch):
     assert set(service.sinks) == {"comfy:", "comfy:here", "comfy:b", "comfy:c"}
     hub.leave("here", present)
     assert "comfy:b" not in service.sinks
+
+
+def test_absent_clients_that_have_jobs_are_remembered(hub, service, monkeypatch):
+    monkeypatch.setattr(hub_module, "ABSENT_CLIENTS", 1)
+    service.live = [JobRecord("j", "comfy:a", 1.0, {}, {}, (), "waiting", 1.0)]
+    for name in ("a", "b", "c"):
+        hub.client(name)
+    assert set(service.sinks) == {"comfy:", "comfy:a", "comfy:c"}
+
+
+def test_client_that_comes_in_the_middle_of_a_job_is_told_the_rest(hub, service):
+    outlet = enter(hub, "a")
+    deliver = service.sinks["comfy:a"]
+    deliver(Progress("1", 1, 2, job="j"))
+    deliver(Finished("done", job="j", outputs={"2": {"images": []}}))
+    told = kinds(outlet)
+    assert told == ["status", "progress", "executed", "execution_success", "status", "executing"]
 
 
 def test_milestones_of_the_last_jobs_are_remembered_and_then_their_outline(hub, service, monkeypatch):
