@@ -53,7 +53,9 @@ MODULES: Mapping[str, ModuleType] = {
 }
 """Modules by the names that packs know them by."""
 
-ROOTS = frozenset(name.split(".")[0] for name in (*PACKAGES, *MODULES, "folder_paths", "nodes", "execution"))
+OTHERS = ("folder_paths", "nodes", "execution", "comfy_extras", "comfy_api_nodes", "comfy_config")
+
+ROOTS = frozenset(name.split(".")[0] for name in (*PACKAGES, *MODULES, *OTHERS))
 """What a pack means by ComfyUI."""
 
 
