@@ -303,6 +303,16 @@ async def test_a_finished_job_can_be_fetched_again(client, service):
     assert bytes(again[0].planes[0].data) == bytes([9]) * 48
 
 
+async def test_results_of_anybodys_job_can_be_looked_at_but_not_by_another_session(client, service):
+    job = await client.submit(frame=frame_of(1, value=9), **ECHO)
+    await client.finished(job)
+    (result,) = await service.results("", job)
+    assert bytes(result.planes[0].data) == bytes([9]) * 48
+    with pytest.raises(BridgeError) as caught:
+        await service.results("other", job)
+    assert caught.value.code == "job_not_found"
+
+
 async def test_a_running_job_can_be_attached_to(client, service):
     nodes = {"n1": ("Echo", {}), "n2": ("Wait", {"gate": "never"}), "n3": ("Show", {"value": ["2", 0]})}
     job = await client.submit(frame=frame_of(1), **nodes)
