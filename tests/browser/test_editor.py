@@ -99,27 +99,32 @@ def test_what_is_edited_is_what_runs(served: Served, editor: Page) -> None:
     assert len(job["outputs"]) == 3
 
 
-def test_a_dropped_picture_brings_its_workflow(editor: Page) -> None:
-    editor.js("app.graph.clear()")
-    assert editor.js(COUNT) == 0
-    editor.js("""(async () => {
-        const names = await (await app.api.fetchApi('/internal/files/output')).json();
-        const answer = await app.api.fetchApi('/view?type=output&filename=' + names[names.length - 1]);
-        const held = new DataTransfer();
-        held.items.add(new File([await answer.blob()], 'dropped.png', {type: 'image/png'}));
-        const where = {bubbles: true, cancelable: true, dataTransfer: held, clientX: 600, clientY: 700};
-        document.querySelector('canvas').dispatchEvent(new DragEvent('drop', where));
-    })()""")
+def test_a_dropped_picture_brings_its_workflow(served: Served, editor: Page) -> None:
+    drop(
+        editor, list(served.ask("/history").values())[0]["outputs"][str(OUTPUT_NODE)]["images"][0]["filename"]
+    )
     editor.until(f"{COUNT} === 13")
     assert (
         editor.js("app.graph.nodes.find(each => each.title === 'Prompt').widgets[0].value") == "neon, night"
     )
 
 
+def test_a_picture_that_a_host_had_made_brings_its_workflow_too(served: Served, editor: Page) -> None:
+    blank = {"width": 64, "height": 64, "batch_size": 1, "color": 255}
+    prompt = {
+        "5": {"class_type": "EmptyImage", "inputs": blank},
+        "8": {"class_type": "SaveImage", "inputs": {"images": ["5", 0], "filename_prefix": "host"}},
+    }
+    saved = served.ask("/run", json.dumps({"prompt": prompt}).encode())["outputs"]["8"]["images"][0]
+    drop(editor, saved["filename"])
+    editor.until(f"{COUNT} === 2")
+    assert editor.js("app.graph.nodes.find(each => each.type === 'EmptyImage').widgets[0].value") == 64
+
+
 def test_a_workflow_is_saved_and_there_after_a_reload(served: Served, editor: Page) -> None:
     editor.js("""app.api.storeUserData('workflows/mine.json', JSON.stringify(app.graph.serialize()),
         {overwrite: true, stringify: false, throwOnError: true})""")
-    assert len(json.loads((served.home / "user/default/workflows/mine.json").read_text())["nodes"]) == 13
+    assert len(json.loads((served.home / "user/default/workflows/mine.json").read_text())["nodes"]) == 2
     editor.command("Page.reload")
     editor.until("!!(window.app?.graph && document.querySelector('canvas'))")
     assert editor.until("app.api.listUserDataFullInfo('workflows').then(found => found.length)") == 1
@@ -131,6 +136,21 @@ def test_nothing_failed_and_nothing_went_elsewhere(served: Served, editor: Page)
     failed = {(status, url.path) for status, url in answers if status >= 400 and url.path != "/"}
     assert failed <= {(404, path) for path in NOT_THERE}
     assert editor.faults() == []
+
+
+def drop(editor: Page, filename: str) -> None:
+    """Drop a picture of the output folder on an empty canvas."""
+    editor.js("app.graph.clear()")
+    editor.js(
+        """(async () => {
+        const answer = await app.api.fetchApi('/view?type=output&filename=%s');
+        const held = new DataTransfer();
+        held.items.add(new File([await answer.blob()], 'dropped.png', {type: 'image/png'}));
+        const where = {bubbles: true, cancelable: true, dataTransfer: held, clientX: 600, clientY: 700};
+        document.querySelector('canvas').dispatchEvent(new DragEvent('drop', where));
+    })()"""
+        % filename
+    )
 
 
 def looks_like_something(picture: bytes) -> bool:
