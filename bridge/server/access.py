@@ -32,6 +32,8 @@ LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 IS_TRUSTED = "framebridge.is_trusted"
 """Key of the scope: whether the request showed what it takes; on open routes it need not."""
 
+MAX_QUERY_PARTS = 1000
+
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -164,16 +166,16 @@ def query_token_is_right(query: bytes, token: str) -> bool:
 
 def without_token(query: bytes) -> bytes:
     """Return a query without its token, for whoever comes after the guard."""
-    if b"token" not in query:
-        return query
-    kept = [(name, value) for name, value in _pairs(query) if name != "token"]
-    return urlencode(kept, encoding="latin-1").encode()
+    pairs = _pairs(query)
+    kept = [(name, value) for name, value in pairs if name != "token"]
+    return query if kept == pairs else urlencode(kept, encoding="latin-1").encode()
 
 
 def _pairs(query: bytes) -> list[tuple[str, str]]:
     try:
-        return parse_qsl(query.decode("latin-1"), keep_blank_values=True, encoding="latin-1")
-    except ValueError:  # more parts than anybody sends
+        text = query.decode("latin-1")
+        return parse_qsl(text, keep_blank_values=True, encoding="latin-1", max_num_fields=MAX_QUERY_PARTS)
+    except ValueError:  # more parts than that
         return []
 
 
