@@ -49,6 +49,9 @@ MIGRATIONS = (
 
 VERSION = len(MIGRATIONS)
 
+KEPT_LOG_BYTES = 4 * 1024**2
+"""What a ``-wal`` that begins anew keeps of its size."""
+
 BUSY_TIMEOUT_S = 5.0
 
 _VERSION_OFFSET = 60
@@ -110,6 +113,7 @@ def _opened(file: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA secure_delete=ON")
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA wal_autocheckpoint=0")
+        connection.execute(f"PRAGMA journal_size_limit={KEPT_LOG_BYTES}")
         [[verdict]] = connection.execute("PRAGMA quick_check(1)")
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)

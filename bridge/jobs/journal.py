@@ -30,6 +30,10 @@ RETRY_S = 2.0
 SETTLED_EVERY = 500
 """So many rows are written between two calls of ``JobStore.settle``."""
 
+MAX_LOG_PAGES = 8192
+"""When rows come so fast that the log never begins anew, it is settled on the event loop once it is longer:
+what the thread has left of it, which takes some milliseconds."""
+
 T = TypeVar("T")
 
 
@@ -100,6 +104,8 @@ class Journal:
             finished = _warned(finished, error)
         try:
             self._write(lambda: self._store.end(job.seq, finished, ended_time, kept, size))
+            if job.run.frame:
+                self._store.drop_frame(job.seq)
             await self._sync()
         except BridgeError as error:
             finished = _warned(finished, error)
@@ -134,7 +140,7 @@ class Journal:
         self.problem = ""
         self._written += 1
         if self._written % SETTLED_EVERY == 0:
-            self._in_thread(self._store.settle).add_done_callback(_complain)
+            self._in_thread(self._store.settle).add_done_callback(self._settled)
 
     async def _sync(self) -> None:
         if self._store.survives_power_cuts:
@@ -142,6 +148,13 @@ class Journal:
 
     def _in_thread(self, action: Callable[[], T]) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._thread, action)
+
+    def _settled(self, settled: asyncio.Future[int]) -> None:
+        try:
+            if settled.result() > MAX_LOG_PAGES:
+                self._store.settle()
+        except BridgeError as error:
+            log.error("%s", error)
 
     def _try_again_later(self) -> None:
         if self._retry is None:
@@ -157,11 +170,6 @@ class Journal:
                 self._try_again_later()
                 return
             del self._unsaved[job_id]
-
-
-def _complain(settled: asyncio.Future[None]) -> None:
-    if not settled.cancelled() and (error := settled.exception()):
-        log.error("%s", error)
 
 
 def _warned(finished: Finished, error: BridgeError) -> Finished:

@@ -137,15 +137,20 @@ class JobStore:
             self._checkpoints.close()
         self._database.close()
 
-    def settle(self) -> None:
+    def settle(self) -> int:
         """Bring what was written to where it stays: into the database's file, and onto the disk.
+
+        Returns:
+            How many pages the ``-wal`` has; it begins anew if nothing was written meanwhile.
 
         Raises:
             BridgeError: ``queue_unavailable``.
         """
-        if self._checkpoints:
-            with _writing():
-                self._checkpoints.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        if self._checkpoints is None:
+            return 0
+        with _writing():
+            [[_, pages, _]] = self._checkpoints.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        return int(pages)
 
     def sync(self) -> None:
         """Wait until what was written is on the disk, whatever happens to the machine.
@@ -178,7 +183,7 @@ class JobStore:
             self._blobs.keep(seq, FRAME, [Run(run.job, {}, (), frame=run.frame)])
 
     def drop_frame(self, seq: int) -> None:
-        """Remove what a job would have looked at."""
+        """Remove what a job has looked at, or would have."""
         self._blobs.remove(seq, FRAME)
 
     def accept(self, seq: int, session: str, number: float, run: Run, queued_at: float) -> None:
@@ -245,13 +250,13 @@ class JobStore:
         with _writing():
             sizes = self._database.execute(
                 "UPDATE jobs SET state = ?, finished = ?, ended_at = ?, results = ?, has_frame = 0, "
-                "bytes = bytes + ?, ending = 1 + (SELECT coalesce(max(ending), 0) FROM jobs) "
+                "bytes = bytes + ?, ending = 1 + "
+                "(SELECT coalesce(max(ending), 0) FROM jobs WHERE ending IS NOT NULL) "
                 "WHERE seq = ? AND ending IS NULL RETURNING bytes",
                 (finished.state, text, ended_at, results, len(text) + size, seq),
             ).fetchall()
             self._ended += len(sizes)
             self._bytes += sum(size for [size] in sizes)
-            self._blobs.remove(seq, FRAME)
             self._prune()
 
     def forget(self, job_ids: Collection[str] | None, session_prefix: str = "") -> Iterator[None]:

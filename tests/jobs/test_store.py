@@ -110,6 +110,7 @@ def test_a_frame_is_kept_until_its_job_ends(stores):
     store = stores.open()
     assert [left.run.frame for left in store.unfinished()] == [frame, frame]
     end(store, "a")
+    store.drop_frame(1)
     folder = stores.settings.folder
     assert [path.name for path in folder.glob("*.frame")] == ["2.frame"]
     (folder / "2.frame").write_bytes(b"damaged")
@@ -267,3 +268,23 @@ def test_what_was_written_can_be_settled_and_synced(tmp_path, folder):
     store.settle()
     store.close()
     assert store.survives_power_cuts
+
+
+def test_no_step_of_a_job_looks_at_all_others(stores):
+    store = stores.open(kept_jobs=3)
+    statements = []
+    store._database.set_trace_callback(statements.append)
+    accept(store, *"abcde")
+    store.begin(5, 1.0, 1)
+    for seq, name in enumerate("abcde", 1):
+        store.end(seq, Finished("done", job=name), time.time())
+    store._database.set_trace_callback(None)
+    plans = [
+        (step["detail"], statement)
+        for statement in statements
+        if statement.startswith(("SELECT", "INSERT", "UPDATE", "DELETE"))
+        for step in store._database.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
+    ]
+    assert any("jobs_by_ending" in detail for detail, _ in plans)
+    reads = [entry for entry in plans if entry[0].startswith(("SCAN", "SEARCH"))]
+    assert [entry for entry in reads if " USING " not in entry[0]] == []
