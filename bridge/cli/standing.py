@@ -102,7 +102,11 @@ def look_at_daemon() -> Iterator[Finding]:
     else:
         yield Finding("daemon", "ok", f"{where}; {work}")
     if status["queue_problem"]:
-        yield Finding("daemon", "bad", status["queue_problem"], "Make room on the disk, then start it again.")
+        if status["queue_is_kept"]:
+            yield Finding("daemon", "note", status["queue_problem"])
+        else:
+            hint = "Make room on the disk; it tries again by itself."
+            yield Finding("daemon", "bad", status["queue_problem"], hint)
     for module, reason in status["failures"].items():
         yield Finding("packs", "bad", f"{module} is not loaded: {reason}", "Ask whoever wrote it.")
 

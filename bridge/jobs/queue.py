@@ -107,6 +107,11 @@ class JobQueue:
         """What is wrong with the store; empty if nothing is."""
         return self._journal.problem or self._store.warning
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether jobs can be written down at present."""
+        return not self._journal.problem
+
     def jobs(self) -> Sequence[JobRecord]:
         """Return the jobs that have not ended: what runs, then what waits, in the order of its turns."""
         running = [self._running.record("running")] if self._running else []

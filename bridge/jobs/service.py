@@ -313,6 +313,7 @@ class JobService:
             "device": state.device,
             "queue_remaining": state.queue_remaining,
             "queue_problem": self._queue.problem,
+            "queue_is_kept": self._queue.is_kept,
             "history": self._queue.history.size(),
             "streams": len(self._streams),
             "worker_pid": self._supervisor.pid,

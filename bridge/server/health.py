@@ -51,15 +51,16 @@ class Health:
         """Say whether jobs can be run; with the token also what keeps them from it, and how many wait."""
         problems = {name: problem for name, check in self._checks.items() if (problem := await check())}
         state = self._service.state
-        if queue_problem := self._service.status()["queue_problem"]:
-            problems["queue"] = queue_problem
+        status = self._service.status()
+        if not status["queue_is_kept"]:
+            problems["queue"] = status["queue_problem"]
         if state.worker not in ("ready", "busy"):
             problems["worker"] = f"{state.worker}: {state.detail}" if state.detail else state.worker
         answer: dict[str, Any] = {"status": "not_ready" if problems else "ready"}
         if request.scope.get(IS_TRUSTED):
             answer |= {"problems": problems, "queue_depth": state.queue_remaining}
-        status = HTTPStatus.SERVICE_UNAVAILABLE if problems else HTTPStatus.OK
-        return JSONResponse(answer, status, _HEADERS)
+        code = HTTPStatus.SERVICE_UNAVAILABLE if problems else HTTPStatus.OK
+        return JSONResponse(answer, code, _HEADERS)
 
     async def metrics(self, request: Request) -> Response:
         """Tell everything that is counted, as Prometheus reads it."""

@@ -59,7 +59,7 @@ def test_packs_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 STATUS = {
     "version": "1", "worker": "ready", "detail": "", "queue_remaining": 2, "clients": 1,
-    "queue_problem": "", "failures": {},
+    "queue_problem": "", "queue_is_kept": True, "failures": {},
 }  # fmt: skip
 
 
@@ -68,7 +68,8 @@ STATUS = {
     [
         ({}, ["ok"]),
         ({"worker": "failed", "detail": "no torch"}, ["bad"]),
-        ({"queue_problem": "the disk is full", "failures": {"pack": "no module"}}, ["ok", "bad", "bad"]),
+        ({"queue_problem": "the disk is full", "queue_is_kept": False}, ["ok", "bad"]),
+        ({"queue_problem": "it was moved aside", "failures": {"pack": "no module"}}, ["ok", "note", "bad"]),
     ],
 )
 def test_a_daemon_says_how_it_is(

@@ -112,7 +112,13 @@ class FakeService:
         return self.pictures.get(job, [])
 
     def status(self) -> dict[str, Any]:
-        return {"worker": "ready", "worker_pid": 0, "queue_problem": self.queue_problem}
+        is_kept = not self.queue_problem
+        return {
+            "worker": "ready",
+            "worker_pid": 0,
+            "queue_problem": self.queue_problem,
+            "queue_is_kept": is_kept,
+        }
 
     async def measure(self) -> Mapping[str, float]:
         return self.measured
