@@ -286,5 +286,5 @@ def test_no_step_of_a_job_looks_at_all_others(stores):
         for step in store._database.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
     ]
     assert any("jobs_by_ending" in detail for detail, _ in plans)
-    reads = [entry for entry in plans if entry[0].startswith(("SCAN", "SEARCH"))]
+    reads = [entry for entry in plans if entry[0].startswith(("SCAN jobs", "SEARCH jobs"))]
     assert [entry for entry in reads if " USING " not in entry[0]] == []
