@@ -30,9 +30,11 @@ async def read_json(request: Request, most: int = MAX_JSON_BYTES) -> Any:
         if len(body) > most:
             raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {most} bytes")
     try:
-        return json.loads(body)
+        data = json.loads(body)
+        json.dumps(data, ensure_ascii=False, allow_nan=False).encode()  # no NaN, no half of a surrogate pair
     except (ValueError, RecursionError) as error:
         raise HTTPException(HTTPStatus.BAD_REQUEST, "the body is no JSON") from error
+    return data
 
 
 def as_json(data: Any, status: int = HTTPStatus.OK) -> Response:

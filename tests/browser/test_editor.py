@@ -100,9 +100,8 @@ def test_what_is_edited_is_what_runs(served: Served, editor: Page) -> None:
 
 
 def test_a_dropped_picture_brings_its_workflow(served: Served, editor: Page) -> None:
-    drop(
-        editor, list(served.ask("/history").values())[0]["outputs"][str(OUTPUT_NODE)]["images"][0]["filename"]
-    )
+    first = next(iter(served.ask("/history").values()))
+    drop(editor, first["outputs"][str(OUTPUT_NODE)]["images"][0]["filename"])
     editor.until(f"{COUNT} === 13")
     assert (
         editor.js("app.graph.nodes.find(each => each.title === 'Prompt').widgets[0].value") == "neon, night"
@@ -141,16 +140,13 @@ def test_nothing_failed_and_nothing_went_elsewhere(served: Served, editor: Page)
 def drop(editor: Page, filename: str) -> None:
     """Drop a picture of the output folder on an empty canvas."""
     editor.js("app.graph.clear()")
-    editor.js(
-        """(async () => {
-        const answer = await app.api.fetchApi('/view?type=output&filename=%s');
+    editor.js(f"""(async () => {{
+        const answer = await app.api.fetchApi('/view?type=output&filename={filename}');
         const held = new DataTransfer();
-        held.items.add(new File([await answer.blob()], 'dropped.png', {type: 'image/png'}));
-        const where = {bubbles: true, cancelable: true, dataTransfer: held, clientX: 600, clientY: 700};
+        held.items.add(new File([await answer.blob()], 'dropped.png', {{type: 'image/png'}}));
+        const where = {{bubbles: true, cancelable: true, dataTransfer: held, clientX: 600, clientY: 700}};
         document.querySelector('canvas').dispatchEvent(new DragEvent('drop', where));
-    })()"""
-        % filename
-    )
+    }})()""")
 
 
 def looks_like_something(picture: bytes) -> bool:

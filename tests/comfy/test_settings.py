@@ -41,7 +41,16 @@ def test_a_damaged_file_is_no_settings_and_is_written_anew(site, file, content):
     assert json.loads(file.read_bytes()) == {"a": 1}
 
 
-@pytest.mark.parametrize(("path", "body"), [("/settings", b"[]"), ("/settings", b"{"), ("/settings/a", b"")])
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/settings", b"[]"),
+        ("/settings", b"{"),
+        ("/settings/a", b""),
+        ("/settings/a", b"NaN"),
+        ("/settings/a", b'"\\ud800"'),
+    ],
+)
 def test_what_is_no_setting_is_refused(site, file, path, body):
     assert site.http.post(path, content=body).status_code == 400
 
