@@ -8,16 +8,20 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from bridge.comfy.input_config import input_config
 from bridge.errors import Problem
-from bridge.graph import ChoicesOf, Definitions, InputDefinition, Workflow, ancestors
+from bridge.graph import ChoicesOf, Definitions, InputDefinition, Workflow, descendants
 
 BAD_LINK = "Bad linked input, must be a length-2 list of [node_id, slot_index]"
 
 MANY_CHOICES = 20
 """More choices are counted, not listed."""
+
+MAX_NODES = 100
+"""More nodes at fault are not told."""
 
 _PICTURE_FOLDERS = ("input", "output", "temp")
 
@@ -84,7 +88,7 @@ class Judgement:
         details = [
             f"{told['message']}: {told['details']}"
             for node_id, entry in node_errors.items()
-            if node_id in self._outputs()
+            if node_id in self._outputs
             for told in entry["errors"]
         ]
         failed = error(
@@ -96,16 +100,15 @@ class Judgement:
         """Return why nodes, and outputs that need them, cannot run."""
         told: dict[str, Any] = {}
         for problem in problems:
-            if self._is_of_node(problem) and problem.code not in _HARMLESS:
-                entry = told.setdefault(
-                    problem.node_id,
-                    {
-                        "errors": [],
-                        "dependent_outputs": self._dependent(problem.node_id),
-                        "class_type": self._class_of(problem.node_id),
-                    },
-                )
-                entry["errors"].append(self._node_error(problem))
+            node_id = problem.node_id
+            if not self._is_of_node(problem) or problem.code in _HARMLESS:
+                continue
+            if node_id not in told:
+                if len(told) == MAX_NODES:
+                    break
+                dependent, class_type = self._dependent(node_id), self._class_of(node_id)
+                told[node_id] = {"errors": [], "dependent_outputs": dependent, "class_type": class_type}
+            told[node_id]["errors"].append(self._node_error(problem))
         return told
 
     def _node_error(self, problem: Problem) -> dict[str, Any]:
@@ -127,6 +130,7 @@ class Judgement:
         node = self._workflow.nodes.get(node_id)
         return node.class_type if node else ""
 
+    @cached_property
     def _outputs(self) -> list[str]:
         nodes = self._workflow.nodes
         return [
@@ -136,8 +140,8 @@ class Judgement:
         ]
 
     def _dependent(self, node_id: str) -> list[str]:
-        nodes = self._workflow.nodes
-        return [output for output in self._outputs() if node_id in ancestors(nodes, [output])]
+        below = descendants(self._workflow.nodes, [node_id])
+        return [output for output in self._outputs if output in below]
 
 
 _HARMLESS = frozenset({"extra_input", "bad_target", "unused_node"})
@@ -254,11 +258,12 @@ def _exception(faulty: Faulty) -> dict[str, Any]:
 
 
 def _custom(faulty: Faulty) -> dict[str, Any]:
-    reason = faulty.problem.message.partition("refuses its inputs")[2].removeprefix(": ")
+    _, phrase, after = faulty.problem.message.partition(" refuses its inputs")
+    reason = after.removeprefix(": ") if phrase else faulty.problem.message
     return error(
         "custom_validation_failed",
         "Custom validation failed for node",
-        f"{faulty.name} - {reason}" if reason else faulty.name,
+        " - ".join(part for part in (faulty.name, reason) if part),
         input_name=faulty.name,
     )
 

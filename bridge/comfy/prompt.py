@@ -106,7 +106,8 @@ class PromptDesk:
             workflow = await asyncio.to_thread(read_drawing, drawing, definitions)
             prompt = replace(prompt, workflow=workflow, extra={"workflow": drawing, **prompt.extra})
         if prompt.targets == ():
-            raise self._refused([Problem("no_outputs", "no target is given")], Workflow({}), definitions)
+            problem = Problem("no_outputs", "no target is given", "Name output nodes, or leave it out.")
+            raise PromptRefused(self._refusal([problem], {}, definitions), 400)
         client = self._hub.client(prompt.client_id)
         message = Submit(
             prompt.job_id,
@@ -124,12 +125,13 @@ class PromptDesk:
                 PREFIX + prompt.client_id, message, job_id=prompt.job_id, wants_nodes=True
             )
         except WorkflowError as fault:
-            raise self._refused(fault.problems, _readable(prompt.workflow), definitions) from fault
+            body = await asyncio.to_thread(self._refusal, fault.problems, prompt.workflow, definitions)
+            raise PromptRefused(body, 400) from fault
         record = self._service.record(prompt.job_id)
         node_errors: Mapping[str, Any] = {}
         if any(problem.node_id for problem in accepted.warnings):
             judgement = Judgement(_readable(prompt.workflow), definitions, self._choices)
-            node_errors = judgement.node_errors(accepted.warnings)
+            node_errors = await asyncio.to_thread(judgement.node_errors, accepted.warnings)
         number = record.number if record else 0
         return {"prompt_id": prompt.job_id, "number": number, "node_errors": node_errors}
 
@@ -141,10 +143,10 @@ class PromptDesk:
                 message = f'there is no node class "{class_type[:80]}"'
                 raise WorkflowError([Problem("unknown_node", message, node_id=node_id)])
 
-    def _refused(
-        self, problems: Sequence[Problem], workflow: Workflow, definitions: Definitions
-    ) -> "PromptRefused":
-        return PromptRefused(Judgement(workflow, definitions, self._choices).refusal(problems), 400)
+    def _refusal(
+        self, problems: Sequence[Problem], workflow: Mapping[str, Any], definitions: Definitions
+    ) -> dict[str, Any]:
+        return Judgement(_readable(workflow), definitions, self._choices).refusal(problems)
 
 
 class PromptRefused(Exception):
