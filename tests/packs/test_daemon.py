@@ -27,7 +27,7 @@ class Daemon:
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, headers)
         try:
-            with urllib.request.urlopen(request, timeout=60) as response:
+            with urllib.request.urlopen(request, timeout=180) as response:
                 return response.status, json.loads(response.read() or b"null")
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read())
@@ -40,7 +40,7 @@ class Daemon:
             assert status == 200, answer
             told = []
             while not told or told[-1]["type"] != "executing" or told[-1]["data"]["node"] is not None:
-                message = socket.recv(timeout=60)
+                message = socket.recv(timeout=180)
                 if isinstance(message, str):
                     told.append(json.loads(message))
         return told
