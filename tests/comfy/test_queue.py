@@ -85,3 +85,13 @@ def test_freeing_nothing_drops_nothing(site, listener):
     job = site.prompt(workflow, client_id=listener.client_id)["prompt_id"]
     listener.until_over(job)
     assert len(site.finished(job)["status"]["messages"][1][1]["nodes"]) == 2
+
+
+def test_full_queue_says_so(site, monkeypatch):
+    blocked(site)
+    monkeypatch.setattr("bridge.jobs.queue.MAX_WAITING", 0)
+    told = site.post("/prompt", {"prompt": picture()})
+    assert told.status_code == 429
+    assert told.json()["error"]["type"] == told.json()["code"] == "queue_full"
+    assert told.json()["message"]
+    assert told.json()["hint"]
