@@ -1,13 +1,14 @@
 """What a request says about a file, turned into a path: folder, subfolder, name."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from bridge.errors import InputError
+from bridge.errors import BridgeError, InputError
 from bridge.paths import resolve_in, split_annotation
 
 Folders = Mapping[str, Path]
@@ -51,6 +52,23 @@ def below(root: Path, name: str) -> Path:
         return resolve_in(root, name)
     except InputError as error:
         raise HTTPException(HTTPStatus.FORBIDDEN, error.message) from error
+
+
+@contextmanager
+def keeping(name: str) -> Iterator[None]:
+    """Say it to people when a file cannot be kept.
+
+    Raises:
+        BridgeError: ``output_failed``, for an OSError in the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise BridgeError(
+            f"{name} cannot be kept: {error.strerror or error}",
+            code="output_failed",
+            hint="Is there room on the disk, and is the folder writable?",
+        ) from error
 
 
 def is_set(request: Request, name: str, default: str = "") -> bool:

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bridge.comfy.bodies import as_json, nothing, read_json
+from bridge.comfy.places import keeping
 from bridge.files import replace_file
 
 logger = logging.getLogger(__name__)
@@ -70,7 +71,8 @@ class EditorSettings:
             data = json.dumps({**known, **changes}, indent=4).encode()
             if len(data) > MAX_SETTINGS_BYTES:
                 raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "there are too many settings")
-            await asyncio.to_thread(replace_file, self._file, data)
+            with keeping(FILE):
+                await asyncio.to_thread(replace_file, self._file, data)
         return nothing(HTTPStatus.OK)
 
     def _read(self) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from starlette.routing import Route
 from bridge.comfy.bodies import as_json
 from bridge.comfy.clerk import PictureClerk
 from bridge.comfy.picture_head import MAX_PIXELS, MAX_SIDE, MIN_SIDE, picture_size, picture_type
-from bridge.comfy.places import Folders, file_at
+from bridge.comfy.places import Folders, file_at, keeping
 from bridge.files import take_name, write_temporary
 
 MAX_FIELD_BYTES = 64 * 1024
@@ -65,7 +65,8 @@ class Taker:
             original = self._original(form)
             data = await _file_of(form).read()
             _check_picture("the mask", data)
-            mask = await asyncio.to_thread(write_temporary, self._folders["temp"], data)
+            with keeping("the mask"):
+                mask = await asyncio.to_thread(write_temporary, self._folders["temp"], data)
             try:
                 _, joined = await self._clerk.with_alpha(original, mask)
             finally:
@@ -81,7 +82,8 @@ class Taker:
         folder, subfolder = _text(form, "type") or "input", _text(form, "subfolder")
         path = file_at(self._folders, name, folder, subfolder)
         replaces = _text(form, "overwrite") in ("true", "1")
-        kept = await asyncio.to_thread(_write, path, data, replaces=replaces)
+        with keeping(path.name):
+            kept = await asyncio.to_thread(_write, path, data, replaces=replaces)
         return as_json(
             {"name": str(PurePosixPath(name).with_name(kept.name)), "subfolder": subfolder, "type": folder}
         )

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bridge.comfy.bodies import as_json, nothing
-from bridge.comfy.places import below, is_set
+from bridge.comfy.places import below, is_set, keeping
 from bridge.comfy.view import file_answer
 from bridge.errors import InputError
 from bridge.files import replace_file
@@ -98,13 +98,15 @@ class UserFiles:
         if not is_set(request, "overwrite", "true") and path.exists():
             return Response("File already exists", HTTPStatus.CONFLICT)
         data = await request.body()
-        await asyncio.to_thread(_doing, replace_file, path, data)
+        with keeping(path.name):
+            await asyncio.to_thread(replace_file, path, data)
         return as_json(self._described(request, path))
 
     async def delete(self, request: Request) -> Response:
         """Remove a file."""
         path = self._existing(request.path_params["file"])
-        await asyncio.to_thread(_doing, path.unlink)
+        with keeping(path.name):
+            await asyncio.to_thread(path.unlink)
         return nothing(HTTPStatus.NO_CONTENT)
 
     async def move(self, request: Request) -> Response:
@@ -115,7 +117,8 @@ class UserFiles:
         )
         if not is_set(request, "overwrite", "true") and target.exists():
             return Response("File already exists", HTTPStatus.CONFLICT)
-        await asyncio.to_thread(_doing, _move, path, target)
+        with keeping(target.name):
+            await asyncio.to_thread(_move, path, target)
         return as_json(self._described(request, target))
 
     def _existing(self, name: str) -> Path:
@@ -168,17 +171,3 @@ def _info(path: Path, root: Path) -> dict[str, Any]:
 def _move(path: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     path.replace(target)
-
-
-def _doing(work: Any, *arguments: Any) -> None:
-    """Do something to files.
-
-    Raises:
-        HTTPException: 400 if it cannot be done.
-    """
-    try:
-        work(*arguments)
-    except OSError as error:
-        raise HTTPException(
-            HTTPStatus.BAD_REQUEST, f"it cannot be kept: {error.strerror or error}"
-        ) from error

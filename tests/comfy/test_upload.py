@@ -142,3 +142,15 @@ def test_a_mask_without_its_picture_is_refused(site, reference, status):
 
 def test_a_latent_or_a_table_is_kept_as_it_is(site):
     assert upload(site, b"anything", "noise.latent").json()["name"] == "noise.latent"
+
+
+def test_a_full_disk_is_told_and_leaves_nothing_behind(site, monkeypatch):
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("bridge.comfy.upload.take_name", full)
+        answer = upload(site, png(), "full.png")
+    assert answer.json()["code"] == "output_failed"
+    assert not list((site.home / "input").glob("*full*"))
+    assert not list((site.home / "input").glob(".*"))
