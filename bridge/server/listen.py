@@ -18,6 +18,9 @@ from bridge.server.transport import HttpConnection, SocketConnection
 PING_INTERVAL_S = 20
 """A WebSocket peer is asked this often whether it is there, and has as long to answer."""
 
+KEEP_ALIVE_S = 75
+"""How long an HTTP connection may be idle; ComfyUI's server waits as long, and its clients count on it."""
+
 MAX_CONNECTIONS = 512
 """More get HTTP 503."""
 
@@ -118,6 +121,7 @@ class WebServer(uvicorn.Server):
             headers=[("x-content-type-options", "nosniff")],
             limit_concurrency=MAX_CONNECTIONS,
             backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=grace_s,
             ssl_certfile=certificate_file,
             ssl_keyfile=key_file,
