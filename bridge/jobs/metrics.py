@@ -37,8 +37,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._jobs = self._counter("jobs", "Jobs and frames that have ended.", "state", "kind")
-        self._phases = self._histogram("job_seconds", "What jobs spent their time on.", "phase")
+        jobs = self._counter("jobs", "Jobs and frames that have ended.", "state", "kind")
+        phases = self._histogram("job_seconds", "What jobs spent their time on.", "phase")
         self._steps = self._histogram("step_seconds", "From one step of a node to its next.")
         self._dropped = self._counter("frames_dropped", "Frames that newer ones replaced.")
         self._lost = self._counter("redeliveries", "Runs to do again because the worker died.")
@@ -46,20 +46,20 @@ class Metrics:
         self._gauges = {
             name: Gauge(f"framebridge_{name}", text, registry=self.registry) for name, text in GAUGES.items()
         }
-        for kind in KINDS:  # so that each is seen to be 0 before it happens
-            for state in STATES:
-                self._jobs.labels(state, kind)
+        # Made once: so each is seen to be 0 before it happens, and looking one up takes longer than to count.
+        self._ended = {(state, kind): jobs.labels(state, kind) for state in STATES for kind in KINDS}
+        self._spent = {phase: phases.labels(phase) for phase in TIMED}
 
     def job_ended(self, state: str, timings: Mapping[str, float]) -> None:
         """Count a job that has had its last word."""
-        self._jobs.labels(state, "job").inc()
-        for phase in TIMED:
-            if phase in timings:
-                self._phases.labels(phase).observe(timings[phase])
+        self._ended[state, "job"].inc()
+        for phase, seconds in timings.items():
+            if phase in self._spent:
+                self._spent[phase].observe(seconds)
 
     def frame_ended(self, state: str, dropped: int) -> None:
         """Count a frame of a stream, and those that it stands for."""
-        self._jobs.labels(state, "frame").inc()
+        self._ended[state, "frame"].inc()
         self._dropped.inc(dropped)
 
     def step_took(self, seconds: float) -> None:
