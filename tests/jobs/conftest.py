@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(Path(__file__).parent), str(FAKE_NODES)]
 
 from fake_client import Client  # noqa: E402
+from job_stores import Stores  # noqa: E402
 
 from bridge.errors import BridgeError  # noqa: E402
 from bridge.jobs import JobService, WorkerSettings  # noqa: E402
@@ -53,6 +54,13 @@ async def service(service_of):
 @pytest.fixture
 def client(service):
     return Client(service, "session")
+
+
+@pytest.fixture
+def stores(tmp_path):
+    stores = Stores(tmp_path / "jobs")
+    yield stores
+    stores.close()
 
 
 @pytest.fixture(scope="session", autouse=True)
