@@ -13,7 +13,7 @@ from fake_client import Client  # noqa: E402
 from job_stores import Stores  # noqa: E402
 
 from bridge.errors import BridgeError  # noqa: E402
-from bridge.jobs import JobService, WorkerSettings  # noqa: E402
+from bridge.jobs import IN_MEMORY, JobService, WorkerSettings  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -32,10 +32,12 @@ async def service_of():
     """Make services with real workers; all are closed at the end."""
     services = []
 
-    async def make(bootstrap="fake_nodes:load", definitions_file=None, presets=no_presets, **settings):
+    async def make(
+        bootstrap="fake_nodes:load", definitions_file=None, presets=no_presets, store=IN_MEMORY, **settings
+    ):
         worker = WorkerSettings(settings.pop("settings", {}), bootstrap, **settings)
         service = JobService(
-            worker, definitions_file, lambda folder: [], presets, lambda template, seed: template
+            worker, definitions_file, lambda folder: [], presets, lambda template, seed: template, store
         )
         services.append(service)
         await service.start()

@@ -170,6 +170,20 @@ def test_what_was_written_can_be_settled_and_synced(tmp_path, folder):
     assert store.survives_power_cuts
 
 
+def test_jobs_are_forgotten_whole_or_not_at_all(stores):
+    store = stores.open()
+    accept(store, *"ab")
+    end(store, *"ab")
+    store._database.execute(
+        "CREATE TRIGGER stop BEFORE DELETE ON jobs WHEN old.id = 'b' BEGIN SELECT RAISE(ABORT, 'no'); END"
+    )
+    with pytest.raises(BridgeError) as failure:
+        list(store.forget(None))
+    assert failure.value.code == "queue_unavailable"
+    assert listed(store) == [*"ab"]
+    accept(store, "c")
+
+
 def test_no_step_of_a_job_looks_at_all_others(stores):
     store = stores.open(kept_jobs=3)
     statements = []
