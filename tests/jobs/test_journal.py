@@ -109,6 +109,19 @@ async def test_many_ends_that_the_disk_does_not_take_are_written_in_order(opened
     assert [record.id for record in store.history.page(9)] == ["job 1", "job 2", "job 3"]
 
 
+async def test_a_job_that_shows_more_than_can_be_kept_ends_without_that(opened, monkeypatch):
+    monkeypatch.setattr(journal_module, "RETRY_S", 0.01)
+    journal, store = await opened()
+    await journal.accept(job())
+    shown = {"1": {"text": ["x" * (5 * 2**20)]}}
+    finished = await journal.end(job(), replace(done(job()), outputs=shown))
+    assert [problem.code for problem in finished.problems] == ["output_failed"]
+    async with asyncio.timeout(5):
+        while journal.unsaved("job 1"):
+            await asyncio.sleep(0.01)
+    assert (store.history.find("job 1").state, store.history.find("job 1").shown) == ("done", {})
+
+
 @pytest.mark.parametrize("pages", [1, 10**6], ids=["short log", "long log"])
 async def test_the_log_is_settled_now_and_then_and_on_the_loop_if_it_is_long(opened, monkeypatch, pages):
     monkeypatch.setattr(journal_module, "SETTLED_EVERY", 3)
