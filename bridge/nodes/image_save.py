@@ -12,7 +12,7 @@ import torch
 
 from bridge import __version__
 from bridge.diffusion import Image, Mask, job_catalogue
-from bridge.engine import Job, current_job
+from bridge.engine import GIVEN, Job, current_job
 from bridge.graph import ALWAYS, ExtraJson, Range, WorkflowJson, node
 from bridge.imaging import (
     FrameStore,
@@ -130,10 +130,12 @@ async def save_animated_png(
 
 def _origin(job: Job) -> dict[str, Any]:
     """Say what the pixels depend on besides the workflow, and keep the frame that was seen."""
-    catalogue = job_catalogue()
+    catalogue, frame = job_catalogue(), job.frame
+    # What a client sent by its id is no view, and no file of its own.
+    is_view = frame is not None and not all(name.startswith(GIVEN) for name in frame.planes)
     return {
         "version": __version__,
-        "frame": _frame_store(job.folders.frames).keep(job.frame) if job.frame else None,
+        "frame": _frame_store(job.folders.frames).keep(frame) if frame and is_view else None,
         **job.environment,
         "models": models_used(job.workflow, job.definitions, catalogue),
     }

@@ -85,6 +85,14 @@ async def test_without_a_frame_none_is_named(job):
     assert not job.folders.frames.exists()
 
 
+async def test_pictures_that_a_client_sent_are_no_frame(job):
+    job.frame = Frame({"reference:a": to_plane("reference:a", np.zeros((16, 24), np.uint8))})
+    await save(job, IMAGES[:1])
+    origin = read_workflow_of_nothing(job.folders.output / "ComfyUI_00001_.png")
+    assert origin["frame"] is None
+    assert not job.folders.frames.exists()
+
+
 def read_workflow_of_nothing(path):
     return json.loads(PillowImage.open(path).text["framebridge"])
 
