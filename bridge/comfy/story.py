@@ -27,7 +27,6 @@ STATE_EVERY_S = 0.05
 BLOCKED = "blocked"
 """Code of the warning that something has kept a node from running."""
 
-
 TEXT_EVENT = "progress_text"
 """The event by which packs tell what is sent as ``Words``."""
 

@@ -7,17 +7,20 @@ A client that may run jobs must not be able to make the daemon talk to whatever 
 2. A name that is allowed must lead to public addresses only; an address of a private network has to be
    allowed as such. The connection goes to the very address that was judged.
 3. Redirects are not followed, no proxy is used, and of the answer only the status is read.
-4. ``PAUSES_S`` pass between tries; each has ``TIMEOUT_S``.
+4. ``PAUSES_S`` pass between tries; each has ``DEADLINE_S``.
 """
 
 import asyncio
+import contextlib
 import http.client
 import ipaddress
 import json
 import logging
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -28,6 +31,9 @@ from bridge.errors import BridgeError
 logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 10.0
+DEADLINE_S = 20.0
+"""Of a whole try, however slowly the other end speaks."""
+
 PAUSES_S = (1.0, 5.0)
 MAX_URL = 2000
 LOCALHOST = "localhost"
@@ -51,6 +57,7 @@ class Webhooks:
         self._hosts = frozenset(host.lower() for host in hosts)
         self._look_up = look_up
         self._pauses_s = pauses_s
+        self._threads = ThreadPoolExecutor(2, "webhook")  # of their own, as others may be slow
 
     def check(self, url: Any) -> SplitResult:
         """Return the parts of an address that may be called.
@@ -84,7 +91,7 @@ class Webhooks:
         body = json.dumps(result).encode()
         for pause_s in (*self._pauses_s, None):
             try:
-                await asyncio.to_thread(self._post, parts, body)
+                await asyncio.get_running_loop().run_in_executor(self._threads, self._post, parts, body)
                 return
             except (OSError, http.client.HTTPException) as error:
                 if pause_s is None:
@@ -100,14 +107,18 @@ class Webhooks:
         address = self._address(host)
         raw = socket.create_connection((address, port), TIMEOUT_S)
         connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
+        watch = threading.Timer(DEADLINE_S, _cut, [connection])
+        watch.daemon = True
         try:
             secure = ssl.create_default_context() if parts.scheme == "https" else None
             connection.sock = secure.wrap_socket(raw, server_hostname=host) if secure else raw
+            watch.start()
             path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             headers = {"Content-Type": "application/json", "User-Agent": f"framebridge/{__version__}"}
             connection.request("POST", path, body, headers)
             status = connection.getresponse().status
         finally:
+            watch.cancel()
             raw.close()
             connection.close()
         if not 200 <= status < 300:
@@ -127,6 +138,11 @@ class Webhooks:
                 hint="Allow the address itself: --webhook-host ADDRESS.",
             )
         return addresses[0]
+
+
+def _cut(connection: http.client.HTTPConnection) -> None:
+    with contextlib.suppress(OSError, AttributeError):  # it is over meanwhile
+        connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def is_loopback(host: str) -> bool:

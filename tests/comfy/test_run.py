@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from queue import Queue
@@ -17,6 +18,7 @@ class Hook(HTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.got: Queue = Queue()
         self.statuses = [200]
+        self.slow_s = 0.0
 
     @property
     def url(self) -> str:
@@ -25,6 +27,7 @@ class Hook(HTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
+        time.sleep(self.server.slow_s)
         body = self.rfile.read(int(self.headers["content-length"]))
         self.server.got.put((self.path, self.headers["content-type"], json.loads(body)))
         statuses = self.server.statuses

@@ -80,3 +80,10 @@ async def test_what_is_not_taken_in_the_end_is_told(hook: Hook, status):  # noqa
 async def test_nobody_at_the_address_is_told():
     with pytest.raises(BridgeError, match="did not take the result"):
         await Webhooks(pauses_s=()).call("http://127.0.0.1:1/", {})
+
+
+async def test_address_that_never_comes_to_an_end_is_given_up(hook: Hook, monkeypatch):  # noqa: F811
+    monkeypatch.setattr("bridge.comfy.webhook.DEADLINE_S", 0.05)
+    hook.slow_s = 0.3
+    with pytest.raises(BridgeError, match="did not take the result"):
+        await Webhooks(pauses_s=()).call(hook.url, {})
