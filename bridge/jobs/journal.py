@@ -60,6 +60,11 @@ class Journal:
         entry = self._unsaved.get(job_id)
         return entry[1] if entry else None
 
+    def unsaved_word(self, job_id: str) -> Finished | None:
+        """Return the last word of such a job."""
+        entry = self._unsaved.get(job_id)
+        return entry[2] if entry else None
+
     async def accept(self, job: QueuedJob) -> None:
         """Write down a job that waits.
 

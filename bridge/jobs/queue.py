@@ -200,7 +200,10 @@ class JobQueue:
             BridgeError: As ``attach``.
         """
         job = self._find(session, job_id)
-        return list(job.results) if job else await asyncio.to_thread(self.history.messages, job_id)
+        if job:
+            return list(job.results)
+        last_word = self._journal.unsaved_word(job_id)
+        return [last_word] if last_word else await asyncio.to_thread(self.history.messages, job_id)
 
     async def forget(self, job_ids: Collection[str] | None, session_prefix: str = "") -> None:
         """Remove jobs from the history.

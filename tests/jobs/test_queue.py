@@ -398,6 +398,8 @@ async def test_a_last_word_that_the_disk_does_not_take_is_told_and_written_later
         assert (finished.state, finished.problems[0].code) == ("done", "output_failed")
         assert finished.problems[0].is_warning
         assert bench.queue.record("a").state == "done"
+        await bench.queue.attach("session", "a")
+        assert bench.said[-2:] == [finished, finished]
         bench.start()
         assert bench.runs == ["a", "b"]
         await asyncio.sleep(0.05)
