@@ -29,7 +29,7 @@ def comfy(folder: Path, *arguments: str) -> dict[str, Any]:
     """Run comfy-cli; returns the envelope that it prints last."""
     python = ensure_environment("requirements-cli.txt")
     quiet = {"COMFY_NO_WATCH": "1", "DO_NOT_TRACK": "1", "HOME": str(folder)}
-    done = _run(str(python.with_name("comfy")), "--skip-prompt", *arguments, folder=folder, **quiet)
+    done = _run(str(python), "-m", "comfy_cli", "--skip-prompt", *arguments, folder=folder, **quiet)
     envelope: dict[str, Any] = json.loads(done.strip().splitlines()[-1])
     return envelope
 
