@@ -28,25 +28,25 @@ def dumping_on_request(worker_pid: Callable[[], int]) -> Iterator[None]:
     """
     if sys.platform == "win32":  # pragma: no cover
         yield
-        return
-    loop = asyncio.get_running_loop()
+    else:
+        loop = asyncio.get_running_loop()
 
-    def dump() -> None:
-        logger.warning("asked what goes on\n%s%s", _threads(), _tasks(loop))
-        if pid := worker_pid():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGUSR1)
+        def dump() -> None:
+            logger.warning("asked what goes on\n%s%s", _threads(), _tasks(loop))
+            if pid := worker_pid():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGUSR1)
 
-    def heed(number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(dump)
+        def heed(number: int, frame: FrameType | None) -> None:
+            loop.call_soon_threadsafe(dump)
 
-    before = signal.signal(signal.SIGUSR1, heed)
-    try:
-        faulthandler.register(signal.SIGUSR1, file=sys.__stderr__ or sys.stderr, chain=True)
-        yield
-    finally:
-        faulthandler.unregister(signal.SIGUSR1)
-        signal.signal(signal.SIGUSR1, before)
+        before = signal.signal(signal.SIGUSR1, heed)
+        try:
+            faulthandler.register(signal.SIGUSR1, file=sys.__stderr__ or sys.stderr, chain=True)
+            yield
+        finally:
+            faulthandler.unregister(signal.SIGUSR1)
+            signal.signal(signal.SIGUSR1, before)
 
 
 def _threads() -> str:
