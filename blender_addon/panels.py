@@ -30,9 +30,10 @@ from .controls import (
 )
 from .drawing import draw_progress as _draw_progress
 from .drawing import draw_text as _draw_text
+from .grid_menus import draw_grid
 from .model_words import known
 from .objects import Bound
-from .preferences import may_go_online
+from .preferences import may_go_online, starts_daemon
 from .prompt_menus import draw_batch
 from .prompts import drawn_text
 from .properties import Settings
@@ -124,6 +125,20 @@ class _Prompts(_Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Draw what is done with many prompts, and with dynamic ones."""
         draw_batch(self.layout, context.scene.framebridge)
+
+
+class _Grid(_Panel):
+    bl_label = "Grid"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Need a preset."""
+        return known_preset(context.scene.framebridge) is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw what is compared over which values."""
+        draw_grid(self.layout, context, known_preset(context.scene.framebridge))
 
 
 class _Units(_Panel):
@@ -338,7 +353,9 @@ def _draw_state(layout: bpy.types.UILayout) -> None:
 
 def _draw_trouble(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     problem = studio().trouble
-    if problem is not None:
+    if problem is not None and _is_asleep(problem):
+        _draw_text(layout, context, "A picture or Live starts it.", "INFO")
+    elif problem is not None:
         box = layout.box()
         box.alert = True
         _draw_text(box, context, sentence(Problem(problem.code, problem.message)), "ERROR")
@@ -357,6 +374,17 @@ def _draw_trouble(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
         _draw_text(layout, context, studio().notice, "INFO")
     elif not may_go_online() and studio().link.session is None:
         _draw_text(layout, context, "Online Access is off: a daemon on this machine (loopback) needs none.")
+
+
+def _is_asleep(problem: Problem) -> bool:
+    """Tell whether a problem is only that no daemon has been needed yet."""
+    link = studio().link
+    return (
+        problem.code == "connection_lost"
+        and problem == link.trouble
+        and not link.has_connected
+        and starts_daemon()
+    )
 
 
 CONNECTION_CODES = frozenset(
@@ -499,6 +527,7 @@ def _in_both_editors() -> tuple[type, ...]:
             _Main,
             _Controls,
             _Prompts,
+            _Grid,
             _Units,
             _Objects,
             _Capture,

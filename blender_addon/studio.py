@@ -25,6 +25,7 @@ from ._bridge.errors import BridgeError, Problem
 from ._bridge.host import maps
 from ._bridge.host.diagnosis import Diagnosis
 from ._bridge.host.errand import Errand
+from ._bridge.host.grid import Grid
 from ._bridge.host.link import Link
 from ._bridge.host.negatives import Negatives
 from ._bridge.host.new_preset import NewPreset
@@ -39,6 +40,7 @@ from .batch import Batch
 from .capture import Capturer
 from .controls import offer, preset_named, preset_of
 from .diagnosis import BlenderTrial
+from .grid import GridPicture, planned_grid
 from .live import LiveView
 from .model_words import known
 from .overlay import Overlay
@@ -302,6 +304,16 @@ class Studio:
             lines = lines_of(context.scene.framebridge)
         self._ask(context, lambda viewport: self._begin_batch(viewport, lines))
 
+    def ask_for_grid(self, context: bpy.types.Context) -> None:
+        """Capture once and have it repainted for each pair of values; the sheet comes by itself.
+
+        Raises:
+            BridgeError: Why it cannot be, or what is wrong with the values.
+        """
+        with self._told():
+            grid = planned_grid(context.scene.framebridge)
+        self._ask(context, lambda viewport: self._begin_grid(viewport, grid))
+
     def ask_for_maps(self, context: bpy.types.Context) -> None:
         """Capture the view and have the daemon draw its control maps, which become thumbnails.
 
@@ -400,6 +412,10 @@ class Studio:
 
     def _begin_batch(self, viewport: Viewport, lines: list[Line]) -> None:
         self.picture = Batch(self, viewport, lines)
+        self._tick_picture()
+
+    def _begin_grid(self, viewport: Viewport, grid: Grid) -> None:
+        self.picture = GridPicture(self, viewport, grid)
         self._tick_picture()
 
     def _begin_animation(self, viewport: Viewport, starts_over: bool) -> None:
