@@ -16,11 +16,12 @@ from ._bridge.host.tasks import Task
 from ._bridge.host.words import NO_PICTURE, oddity, progress_of, sentence
 from .controls import preset_of
 from .recipe import advance_seed, current_recipe, draw_seed
+from .references import with_chosen_pictures
 from .report import problem_from
 from .source import Take, wanted_for
 from .viewport import View, Viewport
 from .wire import plane_of
-from .worked_on import Taken, Tile, take_for, taken_of, with_chosen_pictures
+from .worked_on import Taken, Tile, take_for, taken_of
 
 if TYPE_CHECKING:
     from .studio import Studio

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 
 import bpy
 
-from . import display, projection, results
+from . import display, projection, references, results
 from ._bridge import protocol
 from ._bridge.client import error_from
 from ._bridge.errors import BridgeError, Problem
@@ -484,6 +484,7 @@ class Studio:
         self.cancel()
         self.shown_result.hide()
         self.thumbnails.clear()
+        references.forget()
         self.problem, self.notice, self.diagnosis = None, "", None
 
     def close(self) -> None:
