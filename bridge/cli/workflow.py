@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bridge.builtin import save_pictures_too
 from bridge.cli.asked import AskedPreset, read_asked, settings_of
 from bridge.cli.local import local_jobs, saved_files
+from bridge.cli.pictures import with_pictures
 from bridge.cli.request import Request
 from bridge.cli.source import Source
 from bridge.daemon import Settings, make_folders
@@ -37,7 +38,7 @@ def run(request: Request, only: Sequence[str]) -> None:
     source, values = _read(request)
     settings = settings_of(request)
     make_folders({"output": settings.folders["output"]})  # better now than after the work is done
-    frame = source.frame(request.frame, settings.folders["frames"])
+    frame = with_pictures(source.frame(request.frame, settings.folders["frames"]), request.pictures)
     steps = StepBar(source.workflow, is_quiet=request.as_json)
     kept = _keeping_pictures(source.workflow, only)
     targets = (*only, *(kept.keys() - source.workflow.keys())) if only else ()
