@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import artist
 import bpy
 import framebridge
 import numpy as np
-import scenes
-from framebridge import controls, display
+from artist import connect, scene, settings, told, values
+from framebridge import display
 from framebridge.studio import studio
 from harness import REQUEST, report
 
@@ -88,37 +89,10 @@ def place_of(picture: np.ndarray, sheet: np.ndarray) -> list[int]:
     return []
 
 
-def told(action) -> str:
-    try:
-        action()
-    except RuntimeError as error:
-        return str(error)
-    return ""
-
-
 def prepare() -> None:
-    scenes.clear()
-    scenes.solids()
-    scenes.camera("PERSP")
-    for image in display.results():
-        bpy.data.images.remove(image)
-    settings().source, settings().longest_side = "CAMERA", 256
+    artist.prepare(256)
     settings().grid_x = settings().grid_y = ""
-    studio().dismiss()
-    OPS.connect()
-    studio().wait(lambda: studio().link.is_ready)
-
-
-def scene() -> bpy.types.Scene:
-    return bpy.context.scene
-
-
-def settings():
-    return scene().framebridge
-
-
-def values():
-    return controls.values_of(settings(), controls.preset_of(settings()))
+    connect()
 
 
 framebridge.register()
