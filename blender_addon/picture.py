@@ -13,7 +13,7 @@ from ._bridge import protocol
 from ._bridge.errors import BridgeError, Problem
 from ._bridge.host.recipe import Recipe, sized
 from ._bridge.host.tasks import Task
-from ._bridge.host.words import NO_PICTURE, oddity, progress_of, sentence
+from ._bridge.host.words import NO_PICTURE, oddity, of_preset, progress_of, sentence
 from .controls import preset_of
 from .recipe import advance_seed, current_recipe, draw_seed
 from .references import with_chosen_pictures
@@ -125,7 +125,7 @@ class Picture:
         if task.state == "cancelled" or task.wants_cancel or scene is None:
             self._end(notice="Cancelled")
         elif task.problems:
-            self._end(task.problems[0])
+            self._end(of_preset(task.problems[0], self._preset.title))
         elif not task.pictures:
             self._end(NO_PICTURE)
         else:

@@ -18,8 +18,9 @@ from bridge.cli.pictures import with_pictures
 from bridge.cli.request import Request
 from bridge.cli.source import Source
 from bridge.daemon import Settings, make_folders
-from bridge.errors import Problem
+from bridge.errors import Problem, WorkflowError
 from bridge.graph import parse_workflow, read_settings
+from bridge.host.words import of_preset
 from bridge.models import models_used
 from bridge.protocol import Message, Submit
 from bridge.protocol import Progress as StepsDone
@@ -43,8 +44,13 @@ def run(request: Request, only: Sequence[str]) -> None:
     kept = _keeping_pictures(source.workflow, only)
     targets = (*only, *(kept.keys() - source.workflow.keys())) if only else ()
     submit = Submit("run", kept, frame=frame, extra=source.extra, targets=targets)
-    with steps:
-        report = asyncio.run(_run(settings, source, submit, values, steps))
+    try:
+        with steps:
+            report = asyncio.run(_run(settings, source, submit, values, steps))
+    except WorkflowError as error:
+        if not request.preset:
+            raise
+        raise WorkflowError([of_preset(problem, request.preset) for problem in error.problems]) from error
     report.print(request.as_json)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ..errors import Problem
 from .preset import Preset
@@ -35,6 +36,14 @@ def sentence(problem: Problem) -> str:
 def counted(number: int, what: str) -> str:
     """Return a number of things in words: ``1 object``, ``2 objects``."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def of_preset(problem: Problem, title: str) -> Problem:
+    """Return a problem of a preset's workflow with what an artist can do, who has not seen that workflow."""
+    if problem.code != "unknown_node":
+        return problem
+    remedy = f'The preset "{title}" needs it: install what brings that node, or make the preset anew.'
+    return replace(problem, hint=f"{problem.hint} {remedy}".strip())
 
 
 def wrapped(text: str, letters: int) -> list[str]:

@@ -8,7 +8,16 @@ from bridge.host.preset import Preset
 from bridge.host.recipe import Recipe
 from bridge.host.settings import ACTIONS, SETTINGS
 from bridge.host.tasks import Task
-from bridge.host.words import MOST_LETTERS, counted, oddity, progress_of, sentence, summary_of, wrapped
+from bridge.host.words import (
+    MOST_LETTERS,
+    counted,
+    oddity,
+    of_preset,
+    progress_of,
+    sentence,
+    summary_of,
+    wrapped,
+)
 
 PRESET = Preset("p", "P", "", (), titles={"3": "Sampler"})
 
@@ -83,3 +92,11 @@ def test_map_workflows_ask_for_every_map():
 )
 def test_text_is_wrapped_and_long_words_are_broken_after_their_signs(text, lines):
     assert wrapped(text, 10) == lines
+
+
+def test_a_preset_whose_node_is_gone_says_what_to_do():
+    problem = Problem("unknown_node", "there is no node class Old", "Did you mean New?")
+    told = of_preset(problem, "Mine").hint
+    assert told.startswith('Did you mean New? The preset "Mine" needs it: ')
+    other = Problem("no_frame", "there is no frame")
+    assert of_preset(other, "Mine") is other

@@ -10,7 +10,7 @@ from .._bridge.errors import BridgeError, Problem
 from .._bridge.host.objects import bindings_of
 from .._bridge.host.recipe import PROMPT, sized
 from .._bridge.host.tasks import Task
-from .._bridge.host.words import NO_PICTURE, oddity, progress_of, sentence
+from .._bridge.host.words import NO_PICTURE, oddity, of_preset, progress_of, sentence
 from .capture import frame_of
 from .placing import Scenery, keep, passes_for, with_selection
 from .references import with_references
@@ -106,7 +106,7 @@ class Picture:
         if task.state == "cancelled" or task.wants_cancel:
             self._end(notice="Cancelled")
         elif task.problems:
-            self._end(task.problems[0])
+            self._end(of_preset(task.problems[0], self._preset.title))
         elif not task.pictures:
             self._end(NO_PICTURE)
         else:
