@@ -6,8 +6,7 @@ is marked ``gpu``, and so does a tier of which nothing ran, when the whole suite
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Generator
 
 import hypothesis
 import pytest
@@ -15,7 +14,6 @@ import pytest
 hypothesis.settings.register_profile("shared-machine", deadline=None)  # speed is a benchmark's business
 hypothesis.settings.load_profile("shared-machine")
 
-TESTS = Path(__file__).parent
 TIERS = {
     "unit": "protocol, graph, imaging, models, host: no process, no model",
     "model": "small models on the CPU, parity with reference latents",
@@ -34,6 +32,11 @@ FOLDERS = {
     "cli": "process",
     "bad_input": "process",
     "benchmarks": "process",
+    "browser": "process",
+    "clients": "process",
+    "comfy": "process",
+    "drills": "process",
+    "packs": "process",
     "daemon": "process",
     "packaging": "process",
     "training": "model",
@@ -42,8 +45,8 @@ FOLDERS = {
 }
 
 
-def tier_of(path: Path) -> str:
-    return FOLDERS.get(path.relative_to(TESTS).parts[0], "unit")
+def tier_of(node_id: str) -> str:
+    return FOLDERS.get(node_id.removeprefix("tests/").split("/")[0], "unit")
 
 
 class TierReport:
@@ -54,17 +57,14 @@ class TierReport:
         self.seconds: Counter[str] = Counter()
         self.skipped: list[str] = []
 
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item) -> Iterator[None]:
-        outcome = yield
-        report = outcome.get_result()  # type: ignore[attr-defined]
-        tier = tier_of(item.path)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        tier = tier_of(report.nodeid)
         self.seconds[tier] += report.duration
         if report.when == "call" or report.outcome != "passed":
             self.outcomes[tier][report.outcome] += 1
-        if report.skipped and not item.get_closest_marker("gpu"):
+        if report.skipped and "gpu" not in report.keywords:
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else "expected to fail"
-            self.skipped.append(f"{item.nodeid}: {reason}")
+            self.skipped.append(f"{report.nodeid}: {reason}")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.skipped:
@@ -94,6 +94,14 @@ class TierReport:
             terminalreporter.line(f"FAILED {fault}", red=True)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    # A test that logs half a character must not end the process that runs it, when it tells the first one.
+    report.sections = [(title, text.encode(errors="replace").decode()) for title, text in report.sections]
+    return report
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--blender",
@@ -101,7 +109,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="VERSION",
         help="test the add-on in this version of Blender, such as 4.5, instead of the usual ones; repeatable",
     )
+    parser.addoption(
+        "--full-drills",
+        action="store_true",
+        help="run the drills (kills, floods, soaks) at full size: minutes instead of seconds",
+    )
+    parser.addoption(
+        "--every-client",
+        action="store_true",
+        help="drive the daemon with the clients of ComfyUI's API that are large or need Node.js, too",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.pluginmanager.register(TierReport(), "tier-report")
+    if not hasattr(config, "workerinput"):  # with several processes, the first one hears of all tests
+        config.pluginmanager.register(TierReport(), "tier-report")

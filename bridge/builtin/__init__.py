@@ -5,6 +5,7 @@ import lzma
 from pathlib import Path
 
 from bridge.builtin.control import Control
+from bridge.builtin.example import Example, examples, place_example_picture
 from bridge.builtin.library import all_presets, expand_preset, load_preset, remove_preset, save_preset
 from bridge.builtin.making import PLANES, Draft, Offer, Shown, chosen, make_preset, name_of, offer_of
 from bridge.builtin.preset import Picture, Preset, expand, save_pictures_too
@@ -14,6 +15,7 @@ __all__ = [
     "PLANES",
     "Control",
     "Draft",
+    "Example",
     "Offer",
     "Picture",
     "Preset",
@@ -23,6 +25,7 @@ __all__ = [
     "all_presets",
     "chosen",
     "demo_frame_file",
+    "examples",
     "expand",
     "expand_preset",
     "load_preset",
@@ -31,6 +34,7 @@ __all__ = [
     "model_words",
     "name_of",
     "offer_of",
+    "place_example_picture",
     "remove_preset",
     "save_pictures_too",
     "save_preset",

@@ -5,7 +5,6 @@ is imported when the command runs.
 """
 
 import sys
-from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,8 +12,12 @@ from typing import Annotated, Any
 import typer
 
 from bridge import __version__
+from bridge.cli.jobs import history_app, queue_app
 from bridge.cli.models import models_app
+from bridge.cli.options import AsJson, Device, DType, InDType, Models, OnDevice
+from bridge.cli.packs import packs_app
 from bridge.cli.request import Prompts, Request
+from bridge.cli.serving import add_daemon_commands
 from bridge.errors import BridgeError, InputError, WorkflowError
 
 EXIT_FAILED = 1
@@ -29,6 +32,7 @@ EXIT_CODES = {
     "no_daemon": EXIT_NO_DAEMON,
     "connection_lost": EXIT_NO_DAEMON,
     "cancelled": EXIT_INTERRUPTED,
+    "unsafe_host": EXIT_USAGE,
 }
 """Error code → exit code; faults of the input are 2, everything else is 1."""
 
@@ -58,37 +62,6 @@ presets_app = typer.Typer(
 app.add_typer(presets_app, name="presets")
 
 
-class Device(StrEnum):
-    """Where the models run."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
-    MPS = "mps"
-
-
-class DType(StrEnum):
-    """The number format the models run in."""
-
-    AUTO = "auto"
-    FLOAT32 = "float32"
-    FLOAT16 = "float16"
-    BFLOAT16 = "bfloat16"
-
-
-Models = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--models",
-        metavar="DIR",
-        help="A model folder (ComfyUI's or A1111's layout); may be repeated.",
-        exists=True,
-        file_okay=False,
-    ),
-]
-Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where pictures are written.")]
-OnDevice = Annotated[Device, typer.Option("--device", help="Where the models run.")]
-InDType = Annotated[DType, typer.Option("--dtype", help="The number format the models run in.")]
 WorkflowFile = Annotated[
     Path | None,
     typer.Argument(metavar="WORKFLOW.json|PICTURE.png", help="API-format JSON, or a picture that holds one."),
@@ -116,7 +89,6 @@ Pictures = Annotated[
         help="A picture that the preset wants, as a reference; color=FILE is one in place of the view.",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of text.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -125,36 +97,6 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
     if version:
         typer.echo(f"framebridge {__version__}")
         raise typer.Exit
-
-
-@app.command()
-def serve(
-    host: Annotated[
-        str, typer.Option(help="The address to listen on; only loopback is allowed.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8189,
-    models: Models = None,
-    out: Out = None,
-    device: OnDevice = Device.AUTO,
-    dtype: InDType = DType.AUTO,
-    idle_minutes: Annotated[
-        float, typer.Option(min=0, help="Leave after this long without a client or a job; 0 stays for ever.")
-    ] = 30,
-) -> None:
-    """Run the daemon that owns the GPU; Blender, Unreal and scripts connect to it."""
-    _run("service", "serve", host, port, models or [], out, device.value, dtype.value, idle_minutes)
-
-
-@app.command()
-def stop() -> None:
-    """Stop the running daemon."""
-    _run("service", "stop")
-
-
-@app.command()
-def status(as_json: AsJson = False) -> None:
-    """Say whether a daemon runs, on what, and what it is doing."""
-    _run("service", "status", as_json)
 
 
 @app.command()
@@ -294,9 +236,16 @@ def nodes(
 
 
 @app.command()
-def doctor(models: Models = None, as_json: AsJson = False) -> None:
+def doctor(
+    models: Models = None,
+    as_json: AsJson = False,
+    bundle: Annotated[
+        Path | None,
+        typer.Option("--bundle", metavar="FILE.zip", help="Also write a file to send to whoever helps you."),
+    ] = None,
+) -> None:
     """Check this machine link by link, and say what to do about each fault."""
-    _run("diagnosis", "doctor", models or [], as_json)
+    _run("diagnosis", "doctor", models or [], as_json, bundle)
 
 
 @presets_app.command("list")
@@ -420,7 +369,11 @@ def exit_code(error: BridgeError) -> int:
     return EXIT_CODES.get(error.code, EXIT_USAGE if from_input else EXIT_FAILED)
 
 
+add_daemon_commands(app, _run)
 app.add_typer(models_app(_run), name="models")
+app.add_typer(packs_app(_run), name="packs")
+app.add_typer(queue_app(_run), name="queue")
+app.add_typer(history_app(_run), name="history")
 
 
 def main() -> None:

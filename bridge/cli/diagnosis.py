@@ -6,7 +6,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,12 @@ from rich.console import Console
 from bridge import __version__
 from bridge.builtin import demo_frame_file, expand_preset
 from bridge.cli import EXIT_FAILED
+from bridge.cli.bundle import write_bundle
+from bridge.cli.finding import Finding
 from bridge.cli.local import local_jobs
-from bridge.client import find_daemon, state_folder
-from bridge.daemon import Settings, data_folder
+from bridge.cli.standing import look_at_daemon, look_at_folders, look_at_log, look_at_packs, look_at_queue
+from bridge.client import state_folder
+from bridge.daemon import Settings
 from bridge.errors import BridgeError
 from bridge.imaging import load_frame
 from bridge.models import FOLDERS, Catalogue, find_folders
@@ -30,32 +33,25 @@ GPU_HINT = "Install the build of torch for this GPU; the README has the line."
 MARKS = {"ok": "[green]ok[/]  ", "note": "[yellow]note[/]", "bad": "[red]bad[/] "}
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One link of the chain.
+def doctor(folders: list[Path], as_json: bool, bundle: Path | None) -> int:
+    """Print the findings; the exit code is 1 if a link is broken.
 
     Args:
-        link: Which.
-        state: ``ok``, ``note`` or ``bad``.
-        text: What was found.
-        hint: What to do about it.
+        folders: Model folders.
+        as_json: Whether scripts read what is printed.
+        bundle: Where to write a file to send to somebody; ``None`` for nowhere.
     """
-
-    link: str
-    state: str
-    text: str
-    hint: str = ""
-
-
-def doctor(folders: list[Path], as_json: bool) -> int:
-    """Print the findings; the exit code is 1 if a link is broken."""
+    settings = Settings(models=folders)
     findings = []
-    for finding in _examine(Settings(models=folders)):
+    for finding in _examine(settings):
         findings.append(finding)
         if not as_json:
             _print(finding)
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=2))
+    if bundle:
+        write_bundle(bundle, findings, settings)
+        Console(stderr=True, highlight=False).print(f"{bundle} holds all this and the end of the log")
     return EXIT_FAILED if any(finding.state == "bad" for finding in findings) else 0
 
 
@@ -89,8 +85,11 @@ def _examine(settings: Settings) -> Iterator[Finding]:
         "framebridge", "ok", f"{__version__} on Python {platform.python_version()}, {platform.platform()}"
     )
     yield _packages()
-    yield Finding("files", "ok", f"state in {state_folder()}, pictures and models in {data_folder()}")
-    yield _daemon()
+    yield from look_at_folders(settings)
+    yield from look_at_queue(state_folder() / "jobs")
+    yield from look_at_daemon()
+    yield from look_at_log()
+    yield from look_at_packs()
     yield _models(settings)
     yield from find_unused_folders(settings)
     yield from asyncio.run(_worker(settings))
@@ -108,16 +107,6 @@ def _packages() -> Finding:
             "packages", "bad", f"missing: {', '.join(missing)}", "Install framebridge again with pip."
         )
     return Finding("packages", "ok", ", ".join(found))
-
-
-def _daemon() -> Finding:
-    try:
-        runtime = find_daemon()
-    except BridgeError as error:
-        return Finding("daemon", "bad", error.message, error.hint)
-    if runtime is None:
-        return Finding("daemon", "note", "not running", "Hosts start it; or run: framebridge serve")
-    return Finding("daemon", "ok", f"running on port {runtime.port}, process {runtime.pid}")
 
 
 def _models(settings: Settings) -> Finding:

@@ -53,3 +53,52 @@ class Prompts:
     wildcards: Sequence[Path]
     variants: int
     takes_all: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How the daemon is to run.
+
+    Args:
+        host: The loopback address to listen at.
+        port: And the port.
+        models: Model folders.
+        out: Where pictures are written; ``None`` for the user's own folder.
+        device: Where the models run.
+        dtype: The number format that they run in.
+        idle_minutes: It leaves after so long alone; 0 means never.
+        hang_minutes: A job that says nothing for so long is ended.
+        comfy_compatible: Whether ComfyUI's clients on this machine need no token.
+        webhook_hosts: Where results of ``POST /run`` may be sent.
+        custom_nodes: Packs of nodes, or folders of them.
+        listen: The address to listen at for other machines; empty for none.
+        listen_port: And the port.
+        certificate: For TLS.
+        key: For TLS.
+        token_file: Holds the token; ``None`` for a new one.
+        names: What other machines call this one.
+        history_days: How long jobs that have ended are remembered.
+        history_gb: How large they and their results may be, together.
+        survives_power_cuts: Whether queue and history wait for the disk at every step.
+    """
+
+    host: str
+    port: int
+    models: Sequence[Path]
+    out: Path | None
+    device: str
+    dtype: str
+    idle_minutes: float
+    hang_minutes: float
+    comfy_compatible: bool
+    webhook_hosts: Sequence[str]
+    custom_nodes: Sequence[Path]
+    listen: str
+    listen_port: int
+    certificate: Path | None
+    key: Path | None
+    token_file: Path | None
+    names: Sequence[str]
+    history_days: float
+    history_gb: float
+    survives_power_cuts: bool

@@ -20,7 +20,7 @@ from bridge.cli.source import Source
 from bridge.daemon import Settings, make_folders
 from bridge.errors import Problem, WorkflowError
 from bridge.graph import parse_workflow, read_settings
-from bridge.host.words import of_preset
+from bridge.host.words import of_preset, spent
 from bridge.models import models_used
 from bridge.protocol import Message, Submit
 from bridge.protocol import Progress as StepsDone
@@ -63,7 +63,7 @@ class Report:
     timings: Mapping[str, float]
 
     def print(self, as_json: bool) -> None:
-        """Print the files on standard output, warnings on standard error."""
+        """Print the files on standard output, warnings and what it took on standard error."""
         if as_json:
             warnings = [warning.to_json() for warning in self.warnings]
             files = [str(file) for file in self.files]
@@ -73,6 +73,8 @@ class Report:
             Console(stderr=True, highlight=False).print(f"warning: {warning}", style="yellow", markup=False)
         for file in self.files:
             print(file)
+        if took := spent(self.timings):
+            Console(stderr=True, highlight=False).print(took, style="dim")
 
 
 class StepBar:

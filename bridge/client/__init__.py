@@ -6,6 +6,7 @@ from .connection import Status
 from .discovery import default_command, ensure_daemon, find_daemon, launch_daemon, start_daemon
 from .outcome import Outcome, error_from, error_of
 from .processes import is_running
+from .proof import PROOF_PATH, is_proof, new_nonce, proof
 from .runtime import Runtime, read_runtime, remove_runtime, runtime_file, state_folder, write_runtime
 from .stream import Stream
 from .target import Locator, Target
@@ -13,6 +14,7 @@ from .target import Locator, Target
 __all__ = [
     "DEFAULT_PORT",
     "PATH",
+    "PROOF_PATH",
     "Client",
     "Locator",
     "Outcome",
@@ -26,9 +28,12 @@ __all__ = [
     "error_from",
     "error_of",
     "find_daemon",
+    "is_proof",
     "is_running",
     "launch_daemon",
+    "new_nonce",
     "parse_address",
+    "proof",
     "read_runtime",
     "remove_runtime",
     "runtime_file",

@@ -3,7 +3,8 @@
 1. Nothing is sent before ``welcome``; then first what a reconnect owes, then what waits in the outbox.
 2. A message we may not send is reported to the host as an ``error`` that answers it; the rest goes on.
 3. While the inbox is full nothing is read, so that the daemon feels it.
-4. However it ends, it ends with an error: ``ConnectionLost`` where trying again makes sense.
+4. The token is sent to a daemon that has shown that it knows it, and to nobody else.
+5. However it ends, it ends with an error: ``ConnectionLost`` where trying again makes sense.
 """
 
 import asyncio
@@ -30,6 +31,7 @@ from ..protocol import (
 from .inbox import Inbox
 from .ledger import Ledger, request_of
 from .outbox import Outbox
+from .proof import ask_for_proof
 from .target import Target
 
 OPEN_TIMEOUT_S = 5.0
@@ -155,6 +157,7 @@ async def converse(
     """
     headers = {"Authorization": f"Bearer {target.token}"} if target.token else {}
     try:
+        await _meet(target)
         async with connect(
             target.url,
             additional_headers=headers,
@@ -184,8 +187,28 @@ async def converse(
     except OSError as error:
         raise ConnectionLost(f"nothing answers at {_place(target)}: {error}", hint=START_HINT) from None
     except InvalidHandshake as error:
-        message = f"{_place(target)} does not speak WebSocket: {error}"
-        raise ConnectionLost(message, code="not_framebridge", hint="Check the address.") from None
+        raise _not_framebridge(target, str(error)) from None
+
+
+async def _meet(target: Target) -> None:
+    """Make sure that it is our daemon before the token goes there.
+
+    Raises:
+        BridgeError: ``not_allowed`` or ``not_framebridge`` if it is not.
+        OSError: If nothing answers, or not in time.
+    """
+    if target.token:
+        async with asyncio.timeout(OPEN_TIMEOUT_S):
+            status = await ask_for_proof(target.url, target.token)
+        if status == 0:
+            raise _not_framebridge(target)
+        if status != 200:
+            raise _describe_status(status, target)
+
+
+def _not_framebridge(target: Target, reason: str = "") -> ConnectionLost:
+    message = f"{_place(target)} does not speak WebSocket{reason and ': '}{reason}"
+    return ConnectionLost(message, code="not_framebridge", hint="Check the address.")
 
 
 def _describe_status(status: int, target: Target) -> BridgeError:

@@ -41,6 +41,11 @@ class Runtime:
     version: str
     started: float
 
+    @property
+    def host(self) -> str:
+        """The address without the port: ``127.0.0.1``."""
+        return self.url.removeprefix("ws://").rpartition(":")[0]
+
 
 def state_folder() -> Path:
     """Return the folder for what the daemon keeps between runs; it may not exist yet.

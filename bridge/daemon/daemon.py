@@ -10,11 +10,11 @@
 
 import asyncio
 import contextlib
+import faulthandler
 import logging
 import math
 import os
 import secrets
-import shutil
 import signal
 import sys
 import time
@@ -23,19 +23,39 @@ from types import FrameType
 from typing import Any, Self
 
 from starlette.applications import Starlette
+from starlette.routing import BaseRoute
 
 from bridge import __version__
 from bridge.client import Runtime, remove_runtime, state_folder, write_runtime
+from bridge.comfy import (
+    House,
+    PictureClerk,
+    comfy_routes,
+    editor_folder,
+    editor_routes,
+    standing_routes,
+)
+from bridge.daemon.dump import dumping_on_request
 from bridge.daemon.instance import being_the_only_one
 from bridge.daemon.log import keeping_log
 from bridge.daemon.models import ModelDesk
 from bridge.daemon.presets import PresetDesk
-from bridge.daemon.service import create_service
+from bridge.daemon.service import choices_of, create_service
 from bridge.daemon.settings import Settings, bad_folder, make_folders, wildcard_folder
 from bridge.downloads import Network
+from bridge.jobs import RUN_NOTES
 from bridge.models import FOLDERS
 from bridge.prompts import Wildcards, negative_presets
-from bridge.server import SOCKET_PATH, Access, Clients, WebServer, bind, create_app
+from bridge.server import (
+    SOCKET_PATH,
+    Access,
+    Clients,
+    WebServer,
+    bind,
+    bind_outside,
+    create_app,
+    room_in,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +64,11 @@ DRAIN_S = 0.5
 
 CLOSE_S = 3.5
 """How long the worker may take to leave."""
+
+OPEN_NOTE = (
+    "ComfyUI's API needs no token: every program on this machine may run workflows and see their pictures; "
+    "web pages may not"
+)
 
 IDLE_CHECK_S = 10.0
 """How often to look whether anybody is there, at least."""
@@ -58,18 +83,20 @@ def serve(settings: Settings) -> None:
     """Run a daemon until it is told to leave.
 
     Raises:
-        BridgeError: ``already_running``, ``port_in_use``, ``port_refused``, ``unsafe_host`` or
-            ``bad_folder``.
+        BridgeError: ``already_running``, ``newer_database``, ``port_in_use``, ``port_refused``,
+            ``unsafe_host`` or ``bad_folder``.
     """
+    if sys.stderr is not None:  # Windows without a console has none
+        faulthandler.enable()
     with keeping_log(state_folder() / "daemon.log"):
         asyncio.run(_serve(settings))
 
 
 async def _serve(settings: Settings) -> None:
     daemon = Daemon(settings)
-    with daemon.heeding_signals():
+    with daemon.heeding_signals(), dumping_on_request(daemon.worker_pid):
         async with daemon:
-            print(f"framebridge listens on port {daemon.port}; framebridge stop ends it", flush=True)
+            print("\n".join(daemon.greeting()), flush=True)
             await daemon.until_stopped()
 
 
@@ -82,30 +109,42 @@ class Daemon:
 
     Attributes:
         port: Where it listens.
+        outside_port: Where it listens to other machines; 0 if it does not.
         token: What a request must show.
     """
 
     def __init__(self, settings: Settings, network: Network | None = None) -> None:
         self.port = 0
-        self.token = secrets.token_urlsafe(32)
+        self.outside_port = 0
+        self.token = settings.token or secrets.token_urlsafe(32)
+        RUN_NOTES.keep_secret(self.token)
         self._settings = settings
         self._is_stopping = asyncio.Event()
-        self._clients = Clients()
         self._catalogue = settings.catalogue
-        self._service = create_service(settings, state_folder() / "definitions.json")
+        self._service = create_service(settings, settings.definitions_file, settings.store)
+        self._clients = Clients(self._service.owns_jobs)
+        self._clerk = PictureClerk()
         self._models_desk = ModelDesk(settings, self._service, network or Network())
         self._presets_desk = PresetDesk(settings, self._service)
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(being_the_only_one(state_folder()))
-            shutil.rmtree(self._settings.folders["temp"], ignore_errors=True)
             make_folders(self._settings.folders)
             listener = stack.enter_context(bind(self._settings.host, self._settings.port))
             self.port = listener.getsockname()[1]
-            await stack.enter_async_context(WebServer(self._app(), grace_s=1).serving(listener))
+            self._service.open()
+            where = self._settings.outside
+            door = stack.enter_context(bind_outside(where)) if where else None
+            self.outside_port = door.getsockname()[1] if door else 0
+            app = self._app()
+            await stack.enter_async_context(WebServer(app, grace_s=1).serving(listener))
+            if where and door:
+                files = where.certificate, where.key
+                await stack.enter_async_context(WebServer(app, grace_s=1, certificate=files).serving(door))
             stack.push_async_callback(self._close_service)  # while clients can still be told
             stack.callback(self._models_desk.close)
+            stack.push_async_callback(self._clerk.close)
             stack.push_async_callback(self._drain)
             stack.enter_context(self._announced())
             logger.info(
@@ -118,6 +157,19 @@ class Daemon:
     async def __aexit__(self, *reason: object) -> None:
         logger.info("leaving")
         await self._exit.aclose()
+
+    def worker_pid(self) -> int:
+        """Return the worker's process id; 0 while there is none."""
+        return int(self._service.status()["worker_pid"])
+
+    def greeting(self) -> Iterator[str]:
+        """Say how to reach it, and who may."""
+        yield f"framebridge listens on port {self.port}; framebridge stop ends it"
+        if self._settings.comfy_compatible:
+            yield OPEN_NOTE
+        if self._settings.outside:
+            names = " or ".join(self._settings.outside.address(self.outside_port).names)
+            yield f"other machines reach it at port {self.outside_port} of {names}, by TLS and with the token"
 
     def stop(self) -> None:
         """Make ``until_stopped`` return."""
@@ -161,11 +213,41 @@ class Daemon:
         }
         return create_app(
             self._service,
-            Access(self.token, self.port),
+            self._access(),
             answers=answers,
             handlers={**self._models_desk.handlers, **self._presets_desk.handlers},
             clients=self._clients,
+            checks={"disk": room_in(state_folder(), self._settings.folders["output"])},
             stop=self.stop,
+            compatible=self._compatible(),
+        )
+
+    def _compatible(self) -> list[BaseRoute]:
+        """Return ComfyUI's routes, and those of its editor where that is installed."""
+        choices = choices_of(self._settings)
+        house = House(
+            self._catalogue,
+            self._settings.folders,
+            self._settings.user_folder,
+            self._settings.preset_folders,
+            state_folder() / "daemon.log",
+        )
+        standing = standing_routes(self._service, choices, house, self._clerk)
+        editor = editor_folder()
+        return [
+            *comfy_routes(
+                self._service, self._clients, choices, self._catalogue, standing, self._settings.webhook_hosts
+            ),
+            *(editor_routes(editor, self._service) if editor else ()),
+        ]
+
+    def _access(self) -> Access:
+        where = self._settings.outside
+        return Access(
+            self.token,
+            self.port,
+            outside=where.address(self.outside_port) if where else None,
+            is_compatible_open=self._settings.comfy_compatible,
         )
 
     @contextlib.contextmanager

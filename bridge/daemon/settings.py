@@ -2,17 +2,19 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
-from bridge.builtin import model_folder
+from bridge.builtin import model_folder, place_example_picture
 from bridge.client import DEFAULT_PORT, state_folder
+from bridge.daemon.packs import installed_packs, packs_switched_off
 from bridge.errors import BridgeError
-from bridge.jobs import WorkerSettings
+from bridge.jobs import StoreSettings, WorkerSettings
 from bridge.models import Catalogue, registry_file
+from bridge.server import Outside
 
 
 def data_folder() -> Path:
@@ -41,6 +43,16 @@ class Settings:
         threads: CPU threads for models; ``None`` leaves it to torch.
         cache_bytes: What cached results may hold.
         idle_timeout_s: The daemon leaves after so long without a client or a job; 0 means never.
+        hang_timeout_s: A job that says nothing for so long is taken for hung, and ended.
+        comfy_compatible: ComfyUI's routes need no token from this machine.
+        webhook_hosts: Where results of ``POST /run`` may be sent, besides this machine.
+        outside: How to listen to other machines; ``None`` to listen to none.
+        token: What to ask for; a new one at every start if empty.
+        custom_nodes: Packs of nodes in ComfyUI's form, or folders of them.
+        history_jobs: How many jobs the history remembers.
+        history_bytes: How large they and their results may be, together.
+        history_days: How old they may be.
+        survives_power_cuts: Queue and history wait for the disk at every step.
         bootstrap: ``package.module:callable`` that brings the nodes into the worker.
     """
 
@@ -53,6 +65,16 @@ class Settings:
     threads: int | None = None
     cache_bytes: int = 2 * 1024**3
     idle_timeout_s: float = 30 * 60.0
+    hang_timeout_s: float = 600.0
+    comfy_compatible: bool = False
+    webhook_hosts: Sequence[str] = ()
+    outside: Outside | None = None
+    token: str = field(default="", repr=False)
+    custom_nodes: Sequence[Path] = ()
+    history_jobs: int = 10_000
+    history_bytes: int = 2 * 1024**3
+    history_days: float = 30.0
+    survives_power_cuts: bool = False
     bootstrap: str = "bridge.nodes:load"
 
     @property
@@ -72,6 +94,11 @@ class Settings:
         return (data_folder() / "presets",)
 
     @property
+    def user_folder(self) -> Path:
+        """Where the editor keeps the user's files and settings."""
+        return data_folder() / "user" / "default"
+
+    @property
     def folders(self) -> Mapping[str, Path]:
         """``input``, ``output``, ``temp`` and ``frames``."""
         data = data_folder()
@@ -84,6 +111,23 @@ class Settings:
         }
 
     @property
+    def definitions_file(self) -> Path | None:
+        """Where node definitions are kept between starts; ``None`` if packs bring some, which may change."""
+        has_packs = self.custom_nodes or any(not pack.is_off for pack in installed_packs())
+        return None if has_packs else state_folder() / "definitions.json"
+
+    @property
+    def store(self) -> StoreSettings:
+        """Where a daemon keeps queue and history, and how much of it."""
+        return StoreSettings(
+            state_folder() / "jobs",
+            self.history_jobs,
+            self.history_bytes,
+            self.history_days,
+            self.survives_power_cuts,
+        )
+
+    @property
     def worker(self) -> WorkerSettings:
         """The same as the worker wants it."""
         settings: dict[str, Any] = {
@@ -93,18 +137,22 @@ class Settings:
             "dtype": self.dtype,
             "threads": self.threads,
             "cache_bytes": self.cache_bytes,
+            "custom_nodes": [str(Path(folder).expanduser().absolute()) for folder in self.custom_nodes],
+            "without_packs": list(packs_switched_off()),
         }
-        return WorkerSettings(settings, self.bootstrap)
+        return WorkerSettings(settings, self.bootstrap, self.hang_timeout_s)
 
 
 def make_folders(folders: Mapping[str, Path]) -> None:
-    """Make what is missing.
+    """Make what is missing; an input folder that is new gets the picture that the examples load.
 
     Raises:
         BridgeError: ``bad_folder``.
     """
     for name, folder in folders.items():
         try:
+            if name == "input":
+                place_example_picture(folder)
             folder.mkdir(parents=True, exist_ok=True)
             if name in ("frames", "temp"):  # captured views and previews are nobody else's business
                 folder.chmod(0o700)

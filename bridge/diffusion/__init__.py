@@ -53,6 +53,7 @@ from bridge.diffusion.loading import (
 )
 from bridge.diffusion.lora import apply_lora
 from bridge.diffusion.masked_picture import encode_inpainting, encode_masked, with_noise_mask
+from bridge.diffusion.memory import device_figures
 from bridge.diffusion.merging import block_shares, merge_models, merge_text_encoders
 from bridge.diffusion.model_folders import (
     EMBEDDINGS_DIFFER,
@@ -74,7 +75,9 @@ from bridge.diffusion.object_prompts import (
 )
 from bridge.diffusion.pictures import (
     composite,
+    each_masked,
     each_picture,
+    fit_mask,
     join_images,
     match_channels,
     scale_image,
@@ -246,11 +249,13 @@ __all__ = [
     "composite",
     "concatenate",
     "decode_latents",
+    "device_figures",
     "dpm_adaptive",
     "dpmpp_2m_sde",
     "dpmpp_2s_ancestral",
     "dpmpp_3m_sde",
     "dpmpp_sde",
+    "each_masked",
     "each_picture",
     "embedding_stamps",
     "encode_bindings",
@@ -266,6 +271,7 @@ __all__ = [
     "extended",
     "extract",
     "find_model",
+    "fit_mask",
     "flipped",
     "flow_schedule",
     "flux_mu",

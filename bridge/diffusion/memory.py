@@ -61,6 +61,28 @@ def all_memory(device: torch.device) -> float:
     return float(min(psutil.virtual_memory().total, _container_limit()) + psutil.swap_memory().total)
 
 
+def device_figures(device: torch.device) -> dict[str, float]:
+    """Return what memory a device has and what torch holds of it, in bytes; nothing for the CPU.
+
+    May be called on any thread. The names are those of ``NodeLibrary.measure``.
+    """
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        held = torch.cuda.memory_reserved(device)
+        idle = held - torch.cuda.memory_allocated(device)
+    elif device.type == "mps":
+        total, held = torch.mps.recommended_max_memory(), torch.mps.driver_allocated_memory()
+        free, idle = total - held, held - torch.mps.current_allocated_memory()
+    else:
+        return {}
+    return {
+        "vram_total_bytes": total,
+        "vram_free_bytes": free + idle,
+        "torch_vram_total_bytes": held,
+        "torch_vram_free_bytes": idle,
+    }
+
+
 def stored_bytes(tensors: Iterable[Tensor]) -> int:
     """Return what tensors take together; those that share memory count once."""
     storages = {

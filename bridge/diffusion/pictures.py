@@ -26,6 +26,25 @@ def each_picture(image: Tensor, change: Callable[[Array], Array]) -> Tensor:
     return torch.stack([torch.from_numpy(np.ascontiguousarray(change(each))) for each in image.numpy()])
 
 
+def each_masked(image: Tensor, mask: Tensor, change: Callable[[Array, Array], Array]) -> Tensor:
+    """Change the pictures of a batch one by one, each with its mask.
+
+    Args:
+        image: Shape (B, H, W, C), on the CPU; alpha is left away.
+        mask: Shape (B', h, w); see ``fit_mask``.
+        change: Takes a picture (H, W, 3) and a mask (H, W) of numpy.
+    """
+    masks = fit_mask(mask, image).numpy()
+    pairs = zip(image[..., :3].numpy(), masks, strict=True)
+    return torch.stack([torch.from_numpy(change(picture, mask)) for picture, mask in pairs])
+
+
+def fit_mask(mask: Tensor, image: Tensor) -> Tensor:
+    """Stretch masks to the size of pictures, and repeat them to be as many; shape (B, H, W)."""
+    height, width = image.shape[1:3]
+    return repeat_to(scale_mask(mask, width, height), len(image))
+
+
 def scale_image(image: Tensor, width: int, height: int, method: Method, *, crops: bool = False) -> Tensor:
     """Scale pictures of shape (B, H, W, C) to (B, height, width, C).
 

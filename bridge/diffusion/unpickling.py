@@ -32,7 +32,7 @@ def convert_pickle(source: Path, target: Path) -> None:
     """Write the tensors of a file of ``torch.save`` as a safetensors file.
 
     Args:
-        source: ``.pth``, ``.pt``, ``.ckpt`` or ``.bin``.
+        source: ``.pth``, ``.pt``, ``.ckpt``, ``.bin`` or ``.patch``.
         target: Must not exist yet.
 
     Raises:
@@ -51,7 +51,7 @@ def convert_pickle(source: Path, target: Path) -> None:
             code="unsafe_model",
             hint="Look for a .safetensors version of it.",
         ) from error
-    tensors = {name: value for name, value in _unwrapped(content).items() if isinstance(value, Tensor)}
+    tensors = _tensors(_unwrapped(content))
     if not tensors:
         raise ModelError(
             f'"{source.name}" holds no tensors',
@@ -69,6 +69,17 @@ def _unwrapped(content: Any) -> dict[str, Any]:
         if isinstance(content.get(wrapper), dict):
             return _unwrapped(content[wrapper])
     return content
+
+
+def _tensors(content: dict[str, Any]) -> dict[str, Tensor]:
+    """Return the tensors; several under one name, as in Fooocus' patches, are numbered."""
+    found: dict[str, Tensor] = {}
+    for name, value in content.items():
+        if isinstance(value, Tensor):
+            found[name] = value
+        elif isinstance(value, list | tuple):
+            found |= {f"{name}.{index}": each for index, each in enumerate(value) if isinstance(each, Tensor)}
+    return found
 
 
 def main(files: list[str]) -> int:

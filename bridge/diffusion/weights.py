@@ -1,7 +1,7 @@
 """Bringing the tensors of a safetensors file into a network."""
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,13 +60,13 @@ def widths_in_file(header: Header, found: Mapping[str, Place]) -> dict[str, int]
     return {
         name: _NARROW[dtype]
         for name, place in found.items()
-        if (dtype := header.tensors[place.name].dtype) in _NARROW and _scale_of(place) not in header.tensors
+        if (dtype := header.tensors[place.name].dtype) in _NARROW and not _scale_of(place, header.tensors)
     }
 
 
 def scaled_in_file(header: Header, found: Mapping[str, Place]) -> frozenset[str]:
     """Return the parameters that a file holds in eight bits with a number to multiply them by."""
-    scales = {name: header.tensors.get(_scale_of(place)) for name, place in found.items()}
+    scales = {name: header.tensors.get(_scale_of(place, header.tensors)) for name, place in found.items()}
     return frozenset(
         name
         for name, scale in scales.items()
@@ -142,27 +142,28 @@ def _tensors(path: Path, found: Mapping[str, Place]) -> Iterator[tuple[str, Tens
             there = set(file.keys())
             for name, place in found.items():
                 if place.name in there:
-                    scale = _scale_of(place)
-                    yield name, _tensor_at(place, file), file.get_tensor(scale) if scale in there else None
+                    scale = _scale_of(place, there)
+                    yield name, _tensor_at(place, file), file.get_tensor(scale) if scale else None
 
 
-def _scale_of(place: Place) -> str:
-    """Return what a weight is to be multiplied by, where files in eight bits keep each in its own range."""
-    return place.name.removesuffix("weight") + "scale_weight"
+def _scale_of(place: Place, names: Container[str]) -> str:
+    """Return which of a file's tensors a weight is to be multiplied by; empty if none is.
+
+    Files in eight bits keep each weight in its own range; newer ones spell the scale's name the other way.
+    """
+    stem = place.name.removesuffix("weight")
+    return next((name for name in (f"{stem}scale_weight", f"{stem}weight_scale") if name in names), "")
 
 
 def _require_one_scale(header: Header, place: Place, file_name: str) -> None:
-    """Refuse a scale for each row of a weight, and those of files that say otherwise what a scale is of."""
-    stem, scale = place.name.removesuffix("weight"), header.tensors.get(_scale_of(place))
-    if scale and math.prod(scale.shape) != 1:
-        fault = f'"{_scale_of(place)}" has {math.prod(scale.shape)} scales for one weight'
-    elif _NARROW.get(header.tensors[place.name].dtype) == 1 and f"{stem}weight_scale" in header.tensors:
-        fault = f'"{place.name}" has its scale in "{stem}weight_scale"'
-    else:
+    """Refuse a scale for each row of a weight."""
+    name = _scale_of(place, header.tensors)
+    if not name or math.prod(header.tensors[name].shape) == 1:
         return
     raise UnsupportedModel(
-        f'"{file_name}" is in eight bits of a kind that is not supported: {fault}',
-        hint='Get the model in 16 bits, or in eight with one number in "scale_weight" for each weight.',
+        f'"{file_name}" is in eight bits of a kind that is not supported: '
+        f'"{name}" has {math.prod(header.tensors[name].shape)} scales for one weight',
+        hint="Get the model in 16 bits, or in eight with one scale for each weight.",
     )
 
 

@@ -1,5 +1,6 @@
 """Getting models from Hugging Face, Civitai and other places: asked for, checked, and never twice."""
 
+from bridge.downloads.address import is_public, look_up
 from bridge.downloads.credentials import Credentials, Key, credentials
 from bridge.downloads.cut import Cut
 from bridge.downloads.network import Network, Patience
@@ -28,4 +29,6 @@ __all__ = [
     "cancelled",
     "credentials",
     "gigabytes",
+    "is_public",
+    "look_up",
 ]

@@ -3,44 +3,77 @@
 from bridge.engine.cache import Cache, Entry, Statistics, size_of
 from bridge.engine.call import ExecutionBlocker, Expansion
 from bridge.engine.executor import Outcome, execute
-from bridge.engine.job import Folders, Job, current_job, current_node, running
+from bridge.engine.job import Folders, Job, current_job, current_node, current_place, running
+from bridge.engine.judging import JUDGE_S, VALIDATOR_TIMEOUT
+from bridge.engine.kept import GIVEN, KEPT
 from bridge.engine.library import NodeLibrary
+from bridge.engine.log import SESSION_CHARACTERS, IdsFilter, JsonFormatter, log_ids, record_of
 from bridge.engine.outbox import Outbox
+from bridge.engine.phases import PHASES
 from bridge.engine.pipe import (
     TO_DAEMON,
     TO_WORKER,
     ByteSink,
     ByteSource,
+    Cached,
     CancelRun,
     Configure,
+    Executed,
+    Executing,
     Freed,
     FreeMemory,
+    Judge,
+    Judged,
+    Measure,
+    Measured,
+    MessageReader,
+    NodeFailed,
     Ready,
     Run,
     Stop,
+    Told,
     WorkerFailed,
     enlarge_pipe,
+    framed,
     read_message,
+    write_pieces,
 )
 from bridge.engine.plan import DynamicPrompt
 from bridge.engine.turns import Turns
 
 __all__ = [
+    "GIVEN",
+    "JUDGE_S",
+    "KEPT",
+    "PHASES",
+    "SESSION_CHARACTERS",
     "TO_DAEMON",
     "TO_WORKER",
+    "VALIDATOR_TIMEOUT",
     "ByteSink",
     "ByteSource",
     "Cache",
+    "Cached",
     "CancelRun",
     "Configure",
     "DynamicPrompt",
     "Entry",
+    "Executed",
+    "Executing",
     "ExecutionBlocker",
     "Expansion",
     "Folders",
     "FreeMemory",
     "Freed",
+    "IdsFilter",
     "Job",
+    "JsonFormatter",
+    "Judge",
+    "Judged",
+    "Measure",
+    "Measured",
+    "MessageReader",
+    "NodeFailed",
     "NodeLibrary",
     "Outbox",
     "Outcome",
@@ -48,13 +81,19 @@ __all__ = [
     "Run",
     "Statistics",
     "Stop",
+    "Told",
     "Turns",
     "WorkerFailed",
     "current_job",
     "current_node",
+    "current_place",
     "enlarge_pipe",
     "execute",
+    "framed",
+    "log_ids",
     "read_message",
+    "record_of",
     "running",
     "size_of",
+    "write_pieces",
 ]

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 
+from bridge.engine.log import IdsFilter, JsonFormatter
 from bridge.engine.pipe import enlarge_pipe
 from bridge.engine.worker import Worker
 
@@ -29,15 +30,25 @@ def main() -> int:
     parser.add_argument("--bootstrap", required=True, help="package.module:callable that brings the nodes")
     bootstrap = parser.parse_args().bootstrap
     faulthandler.enable()
+    if sys.platform != "win32":
+        faulthandler.register(signal.SIGUSR1)  # says what every thread is doing, even in a call that hangs
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the daemon decides
     sys.setswitchinterval(SWITCH_S)
     source, sink = take_pipes()
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    log_to_daemon()
 
     async def serve() -> int:
         return await Worker(source, sink, bootstrap, abandon=lambda: os._exit(1)).serve()
 
     return asyncio.run(serve())
+
+
+def log_to_daemon() -> None:
+    """Write records to standard error as the daemon reads them."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    handler.addFilter(IdsFilter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
 def take_pipes() -> tuple[io.FileIO, io.FileIO]:

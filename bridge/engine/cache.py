@@ -65,6 +65,10 @@ class Cache:
         self._entries.move_to_end(signature)
         return found[0]
 
+    def knows(self, signature: str) -> bool:
+        """Whether a node of this signature has left something behind; that does not count as a use."""
+        return signature in self._entries
+
     def put(self, signature: str, entry: Entry) -> None:
         """Keep an entry, at the expense of those not used for longest."""
         self._drop(signature)

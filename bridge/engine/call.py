@@ -45,10 +45,13 @@ class Expansion:
         nodes: By names of the node's choice; links among them use these names. The engine puts
             ``<id of the node>.<number of the call>.`` before a name that does not begin with the id.
             Inputs may hold any Python value.
+        speakers: Name of a node below → the node, known before, that speaks for it; without one the node
+            that expands does.
     """
 
     results: Slots
     nodes: Mapping[str, WorkflowNode] = field(default_factory=dict)
+    speakers: Mapping[str, str] = field(default_factory=dict)
 
 
 def arguments(definition: NodeDefinition, inputs: Mapping[str, list[Any]]) -> list[dict[str, Any]]:

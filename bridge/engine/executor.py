@@ -38,6 +38,7 @@ from bridge.engine.call import (
 )
 from bridge.engine.failure import blamed_on
 from bridge.engine.job import Job, merge_shown, running
+from bridge.engine.node_events import NodeEvents
 from bridge.engine.plan import DynamicPrompt, Plan
 from bridge.engine.step import Step
 from bridge.engine.turns import give_way
@@ -109,13 +110,16 @@ class _Execution:
         self._problems: list[Problem] = []
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._slice_began = perf_counter()
+        self._events = NodeEvents(job, self._plan)
 
     async def run(self, outputs: list[str]) -> Outcome:
         self._job.raise_if_cancelled()
-        self._plan.extend(outputs)
+        await self._plan.extend(outputs)
         try:
             for node_id in outputs:
                 self._want(node_id)
+            known = (node_id for node_id, key in self._plan.keys.items() if self._cache.knows(key))
+            self._events.begin(known)
             while self._ready or self._tasks:
                 await self._advance()
         finally:
@@ -178,7 +182,7 @@ class _Execution:
             self._finish(step, self._done(step.twin.node.id))
         elif step.calls is not None:
             self._conclude(step)
-        elif not self._ask_for_lazy_inputs(step):
+        elif not await self._ask_for_lazy_inputs(step):
             await self._start(step)
 
     async def _start(self, step: Step) -> None:
@@ -191,7 +195,7 @@ class _Execution:
             await give_way()
             self._slice_began = perf_counter()
 
-    def _ask_for_lazy_inputs(self, step: Step) -> bool:
+    async def _ask_for_lazy_inputs(self, step: Step) -> bool:
         """Have a node look at what it has; return whether it must wait for more."""
         if step.function.needs is None:
             return False
@@ -202,13 +206,13 @@ class _Execution:
             if name not in step.asked and (entry := definition.input(name)) and entry.is_lazy
         }
         with self._blamed_on(step):
-            wanted = {
-                name
-                for values in arguments(definition, self._inputs(step))
-                if not blocker_among(definition, values)
-                for name in call_accepted(step.function.needs, values)
-                if name in lazy
-            }
+            wanted: set[str] = set()
+            for number, values in enumerate(arguments(definition, self._inputs(step))):
+                if not blocker_among(definition, values):
+                    with self._running(step, number):
+                        names = call_accepted(step.function.needs, values)
+                        wanted.update(await names if is_async(step.function.needs) else names)
+            wanted &= lazy.keys()
         if not wanted:
             return False
         step.asked |= wanted
@@ -221,19 +225,21 @@ class _Execution:
     async def _run(self, step: Step) -> None:
         definition = step.function.definition
         began = perf_counter()
-        with self._blamed_on(step):
+        self._events.start(step)
+        with self._events.failure(step, self._inputs), self._blamed_on(step):
             calls = arguments(definition, self._inputs(step))
             if len(calls) > 1 and is_async(step.function.call):
-                results = await all_of([self._call(step, values) for values in calls])
+                waiting = [self._call(step, number, values) for number, values in enumerate(calls)]
+                results = await all_of(waiting)
             else:
-                results = [await self._call(step, values) for values in calls]
+                results = [await self._call(step, number, values) for number, values in enumerate(calls)]
             self._seconds[definition.name] += perf_counter() - began
             for _, shown in results:
                 merge_shown(step.own_shown, shown)
             step.calls = [slots(definition, result) for result, _ in results]
-            self._expand(step, [result for result, _ in results])
+            await self._expand(step, [result for result, _ in results])
 
-    async def _call(self, step: Step, values: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    async def _call(self, step: Step, number: int, values: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """Call a node once; return its result and what it showed."""
         blocker = blocker_among(step.function.definition, values)
         if blocker:
@@ -241,26 +247,32 @@ class _Execution:
                 step.warnings.append(Problem(BLOCKED, blocker.message, is_warning=True))
             return ExecutionBlocker(), {}
         self._job.raise_if_cancelled()
-        with running(self._job, self._plan.display(step.node.id), step.warnings) as shown:
+        with self._running(step, number) as shown:
             result = step.function.call(**values, **self._hidden(step))
             return (await result if is_async(step.function.call) else result), shown
+
+    def _running(self, step: Step, number: int) -> running:
+        node_id = step.node.id
+        return running(self._job, self._plan.display(node_id), step.warnings, f"{node_id}.{number}.")
 
     def _blamed_on(self, step: Step) -> AbstractContextManager[None]:
         return blamed_on(self._plan.display(step.node.id), step.node.class_type)
 
     def _inputs(self, step: Step) -> dict[str, list[Any]]:
         """Return the list of values of each given input; a lazy one not asked for has one ``None``."""
+        definition, given = step.function.definition, step.node.inputs
         used = {name for name, _ in step.used_links}
+        declared = [entry.name for entry in definition.inputs if entry.name in given]
+        raw = {entry.name for entry in definition.inputs if entry.is_raw_link}
         inputs: dict[str, list[Any]] = {}
-        for entry in step.function.definition.inputs:
-            if entry.name in step.node.inputs:
-                value = step.node.inputs[entry.name]
-                if isinstance(value, Link) and entry.name not in used:
-                    inputs[entry.name] = [None]
-                elif isinstance(value, Link) and not entry.is_raw_link:
-                    inputs[entry.name] = self._done(value.node_id).outputs[value.slot]
-                else:
-                    inputs[entry.name] = [value]
+        for name in dict.fromkeys((*declared, *used)):
+            value = given[name]
+            if isinstance(value, Link) and name not in used:
+                inputs[name] = [None]
+            elif isinstance(value, Link) and name not in raw:
+                inputs[name] = self._done(value.node_id).outputs[value.slot]
+            else:
+                inputs[name] = [value]
         return inputs
 
     def _hidden(self, step: Step) -> dict[str, Any]:
@@ -274,13 +286,13 @@ class _Execution:
 
     # ---- finishing ---------------------------------------------------------------------------
 
-    def _expand(self, step: Step, results: list[Any]) -> None:
+    async def _expand(self, step: Step, results: list[Any]) -> None:
         """Ask for the nodes that a node's calls named; conclude at once if there are none."""
         wanted: list[str] = []
         for number, result in enumerate(results):
             if isinstance(result, Expansion):
                 assert step.calls is not None
-                step.calls[number], needed = self._plan.expand(step.node.id, number, result)
+                step.calls[number], needed = await self._plan.expand(step.node.id, number, result)
                 wanted.extend(needed)
         for node_id in wanted:
             self._want(node_id)
@@ -318,6 +330,7 @@ class _Execution:
     def _finish(self, step: Step, entry: Entry) -> None:
         step.entry = entry
         node_id = step.node.id
+        self._events.finish(step, entry)
         if self._plan.display(node_id) == node_id:
             self._report(step, entry)
         for follower in self._followers.pop(node_id, ()):

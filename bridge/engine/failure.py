@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from bridge.engine.log import log_ids
 from bridge.errors import BridgeError, ExecutionError, OutOfMemory
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def _failure(error: BaseException, node_id: str, class_type: str) -> ExecutionError:
-    log.error("node %s (%s) failed", node_id, class_type, exc_info=error)
+    with log_ids(node=node_id):
+        log.error("node %s (%s) failed", node_id, class_type, exc_info=error)
     if is_out_of_memory(error):
         return OutOfMemory(f"{class_type} ran out of memory", hint=_MEMORY_HINT, node_id=node_id)
     text = next(iter(str(error).strip().splitlines()), "")[:MAX_CHARACTERS]

@@ -9,7 +9,7 @@
 
 import json
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Set
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -54,6 +54,9 @@ class Job:
         extra: Kept with pictures, for ``EXTRA_PNGINFO``.
         frame: What ``ViewportFrame`` sees.
         wants_preview: Whether the client asked for pictures while sampling.
+        wants_nodes: Whether the client wants to hear of each node.
+        flush: Sends what ``emit`` has gathered; it goes by itself once the event loop is free.
+        quick: Node classes that took no time when they ran last.
         environment: What pictures depend on besides the workflow; see ``NodeLibrary``.
         definitions: Of the nodes that can run.
     """
@@ -66,6 +69,9 @@ class Job:
     extra: Mapping[str, Any] = field(default_factory=dict)
     frame: Frame | None = None
     wants_preview: bool = False
+    wants_nodes: bool = False
+    flush: Callable[[], None] = lambda: None
+    quick: Set[str] = frozenset()
     environment: Mapping[str, Any] = field(default_factory=dict)
     definitions: Definitions = field(default_factory=dict)
     _cancelled: threading.Event = field(default_factory=threading.Event)
@@ -158,6 +164,7 @@ def merge_shown(shown: dict[str, Any], more: Mapping[str, Any]) -> None:
 
 _job: ContextVar[Job] = ContextVar("job")
 _node: ContextVar[str] = ContextVar("node", default="")
+_place: ContextVar[str] = ContextVar("place", default="")
 _shown: ContextVar[dict[str, Any]] = ContextVar("shown")
 _warnings: ContextVar[list[Problem]] = ContextVar("warnings")
 
@@ -176,6 +183,11 @@ def current_node() -> str:
     return _node.get()
 
 
+def current_place() -> str:
+    """Return ``<own id>.<number of the call>.`` of the running node: how names that it expands to begin."""
+    return _place.get()
+
+
 class running:  # noqa: N801 - reads as a statement: async with running(job, node_id)
     """Make a job and a node the current ones; gives what the node shows.
 
@@ -186,16 +198,21 @@ class running:  # noqa: N801 - reads as a statement: async with running(job, nod
         job: The job.
         node_id: Names the node in every message.
         warnings: Takes what the node warns of.
+        place: See ``current_place``.
     """
 
-    def __init__(self, job: Job, node_id: str, warnings: list[Problem] | None = None) -> None:
+    def __init__(
+        self, job: Job, node_id: str, warnings: list[Problem] | None = None, place: str = ""
+    ) -> None:
         self._job_and_node = job, node_id
+        self._place = place or f"{node_id}.0."
         self._told = [] if warnings is None else warnings
 
     def __enter__(self) -> dict[str, Any]:
         job, node_id = self._job_and_node
         shown: dict[str, Any] = {}
         self._tokens = _job.set(job), _node.set(node_id), _shown.set(shown), _warnings.set(self._told)
+        self._place_token = _place.set(self._place)
         return shown
 
     def __exit__(self, *error: object) -> None:
@@ -204,6 +221,7 @@ class running:  # noqa: N801 - reads as a statement: async with running(job, nod
         _node.reset(node_id)
         _shown.reset(shown)
         _warnings.reset(warnings)
+        _place.reset(self._place_token)
 
     async def __aenter__(self) -> dict[str, Any]:
         return self.__enter__()

@@ -15,9 +15,16 @@ class NodeLibrary:
         registry: The nodes that can run.
         environment: What a picture depends on besides its workflow, as JSON data: ``device`` (``cpu``,
             ``cuda:0`` …; shown to users), ``dtype``, ``threads``, ``torch``. Told to the daemon once.
+        measure: Tells what memory is taken; called on another thread while nodes run. Figures that the daemon
+            knows: ``vram_total_bytes``, ``vram_free_bytes``, ``torch_vram_total_bytes``,
+            ``torch_vram_free_bytes``.
         free: Gives back device memory between runs (unloads models, empties the allocator's cache).
+        packs: Name of a pack that others wrote → its folders, absolute: ``web`` (scripts for the editor),
+            ``locales``, ``examples`` (workflows); what it lacks is left out.
     """
 
     registry: Registry
     environment: Mapping[str, Any] = field(default_factory=dict)
     free: Callable[[], None] = lambda: None
+    measure: Callable[[], Mapping[str, float]] = dict
+    packs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

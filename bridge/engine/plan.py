@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from bridge.engine.call import Expansion, Slots, call_accepted
+from bridge.engine.call import Expansion, Slots, call_accepted, is_async
 from bridge.engine.job import Job, running
 from bridge.errors import ExecutionError
 from bridge.graph import ALWAYS, Link, NodeFunction, Registry, WorkflowNode, links_of, signature, topological
@@ -62,13 +62,14 @@ class Plan:
         self._registry = registry
         self._job = job
         self._parents: dict[str, str] = {}
+        self._speakers: dict[str, str] = {}  # of nodes for which their parents do not speak
         self._children: dict[str, list[str]] = {}
         self._places: dict[str, str] = {}  # node of an expansion → the call that made it
 
     def display(self, node_id: str) -> str:
         """Return the node of the workflow that speaks for a node: itself, unless it was expanded to."""
         while node_id in self._parents:
-            node_id = self._parents[node_id]
+            node_id = self._speakers.get(node_id, self._parents[node_id])
         return node_id
 
     def parent(self, node_id: str) -> str | None:
@@ -79,7 +80,7 @@ class Plan:
         """Return the nodes that a node expanded to."""
         return self._children.get(node_id, [])
 
-    def extend(self, targets: Iterable[str]) -> None:
+    async def extend(self, targets: Iterable[str]) -> None:
         """Compute the signatures of nodes and of everything upstream of them.
 
         Raises:
@@ -96,12 +97,14 @@ class Plan:
             if function is None:
                 message = f'there is no node class "{node.class_type}"'
                 raise ExecutionError(message, code="unknown_node", node_id=self.display(node_id))
-            fingerprint = self._fingerprint(node, function)
+            fingerprint = await self._fingerprint(node, function)
+            if node_id in self.keys:  # another expansion came here while the node looked at the world
+                continue
             if fingerprint is ALWAYS:
                 self.volatile.add(node_id)
             self.keys[node_id] = signature(self._signed(node), function.definition, self.keys, fingerprint)
 
-    def expand(self, node_id: str, call: int, expansion: Expansion) -> tuple[Slots, list[str]]:
+    async def expand(self, node_id: str, call: int, expansion: Expansion) -> tuple[Slots, list[str]]:
         """Add the nodes of an expansion.
 
         Args:
@@ -116,6 +119,7 @@ class Plan:
             ExecutionError: ``duplicate_node``, ``bad_expansion``, ``unknown_node`` or ``cycle``.
         """
         place = f"{node_id}.{call}."
+        known = {name: node for name, node in expansion.speakers.items() if node in self.nodes}
         names = {name: name if name.startswith(f"{node_id}.") else place + name for name in expansion.nodes}
         for name, full in names.items():
             if full in self.nodes:
@@ -123,13 +127,15 @@ class Plan:
                 raise ExecutionError(message, code="duplicate_node", hint=_NODE_FAULT)
             self.nodes[full] = _renamed(expansion.nodes[name], full, names)
             self._parents[full] = node_id
+            if name in known:  # a node that was there before, so that nobody speaks for himself
+                self._speakers[full] = known[name]
             self._places[full] = f"{self.keys[node_id]}.{call}.{name}"
             self._children.setdefault(node_id, []).append(full)
         results = tuple(_renamed_value(value, names) for value in expansion.results)
         wanted = [value.node_id for value in results if isinstance(value, Link)]
         wanted += [full for full in names.values() if self._is_output(full)]
         self._check_links(names.values(), results)
-        self.extend([*names.values(), *wanted])
+        await self.extend([*names.values(), *wanted])
         return results, wanted
 
     def _is_output(self, node_id: str) -> bool:
@@ -145,7 +151,7 @@ class Plan:
                 message = f'the expansion links to output {link.slot} of "{link.node_id}", which is not there'
                 raise ExecutionError(message, code="bad_expansion", hint=_NODE_FAULT)
 
-    def _fingerprint(self, node: WorkflowNode, function: NodeFunction) -> Any:
+    async def _fingerprint(self, node: WorkflowNode, function: NodeFunction) -> Any:
         """Ask a node about the world; one that cannot tell runs, and fails by itself if it must."""
         if function.fingerprint is None or function.fingerprint is ALWAYS:
             return function.fingerprint
@@ -155,8 +161,10 @@ class Plan:
             if function.definition.input(name)
         }
         try:
-            with running(self._job, self.display(node.id)):
+            with running(self._job, self.display(node.id), place=f"{node.id}.0."):
                 fingerprint = call_accepted(function.fingerprint, literals)
+                if is_async(function.fingerprint):
+                    fingerprint = await fingerprint
         except Exception:  # a node's code: the run goes on as if the world had changed
             log.warning("the fingerprint of node %s (%s) failed", node.id, node.class_type, exc_info=True)
             return ALWAYS

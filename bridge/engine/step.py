@@ -35,5 +35,6 @@ class Step:
         """Its links, without lazy ones that it has not asked for."""
         for name, link in links_of(self.node):
             entry = self.function.definition.input(name)
-            if entry and (not entry.is_lazy or name in self.asked):
+            is_lazy = entry is not None and entry.is_lazy
+            if self.function.definition.takes(name, link) and (not is_lazy or name in self.asked):
                 yield name, link

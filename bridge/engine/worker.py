@@ -2,7 +2,7 @@
 
 1. The main thread has the event loop and all computing. Each run is a task.
 2. The control thread reads the pipe. It applies a cancellation at once, while the main thread may be
-   in a model call; everything else it hands to the event loop.
+   in a model call, and begins a thread for each ``Judge``; everything else it hands to the event loop.
 3. When the daemon's end of the pipe is closed, or it says ``Stop``, everything is cancelled and the
    worker leaves; if the main thread cannot be got out of a call in time, the process is left by force.
 """
@@ -19,18 +19,29 @@ from time import perf_counter
 from typing import Any
 
 from bridge.engine.cache import Cache
+from bridge.engine.encoding import with_encoded_pictures
 from bridge.engine.executor import execute
 from bridge.engine.job import Folders, Job
+from bridge.engine.judging import JUDGE_S, judge
 from bridge.engine.library import NodeLibrary
+from bridge.engine.log import log_ids
 from bridge.engine.outbox import Outbox
+from bridge.engine.phases import PhaseBook
 from bridge.engine.pipe import (
     TO_WORKER,
     ByteSink,
     ByteSource,
+    Cached,
     CancelRun,
     Configure,
+    Executed,
+    Executing,
     Freed,
     FreeMemory,
+    Judge,
+    Judged,
+    Measure,
+    Measured,
     Ready,
     Run,
     Stop,
@@ -59,6 +70,13 @@ CACHE_BYTES = 1024 * 1024 * 1024
 """What cached results may hold where the settings do not say."""
 
 
+QUICK_S = 0.002
+"""A node that took less may keep what is told of it waiting while it runs."""
+
+GATHERED = (Started, Cached, Executing, Executed)
+"""What is told of nodes; of a run that takes no time, all in one piece."""
+
+
 class Worker:
     """One worker process.
 
@@ -80,6 +98,8 @@ class Worker:
         self._jobs: dict[str, Job] = {}  # also read by the control thread
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._begun: set[str] = set()
+        self._quick: set[str] = set()
+        self._will_flush = False
         self._freeing: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._has_left = threading.Event()
@@ -108,6 +128,7 @@ class Worker:
     def _load(self, settings: Mapping[str, Any]) -> bool:
         try:
             self._library: NodeLibrary = pkgutil.resolve_name(self._bootstrap)(settings)
+            self._phases = PhaseBook(self._library.registry.definitions)
             gc.freeze()  # a full collection of all that torch and its friends define takes 300 ms
             self._outbox.put(_ready(self._library))
         except (Exception, SystemExit) as error:  # whatever the imports of all nodes and their needs raise
@@ -141,18 +162,36 @@ class Worker:
             job = Job(
                 message.job,
                 self._folders,
-                emit=self._outbox.put,
+                emit=self._emit_gathered if message.wants_nodes else self._outbox.put,
                 turns=self._turns,
                 workflow=message.prompt or message.workflow,
                 extra=message.extra,
                 frame=message.frame,
                 wants_preview=message.wants_preview,
+                wants_nodes=message.wants_nodes,
+                flush=self._outbox.flush,
+                quick=self._quick,
             )
             self._jobs[job.id] = job
             self._loop.call_soon_threadsafe(self._begin, job, message)
+        elif isinstance(message, Judge):
+            threading.Thread(target=self._judge, args=(message,), name="worker-judges", daemon=True).start()
+        elif isinstance(message, Measure):
+            self._outbox.put(Measured(self._figures()))
         else:
             assert isinstance(message, FreeMemory), f"the daemon does not say {message.type} here"
             self._loop.call_soon_threadsafe(self._begin_freeing)
+
+    def _figures(self) -> Mapping[str, float]:
+        own = {
+            "model_cache_hits": self._phases.model_cache_hits,
+            "cache_bytes": self._cache.statistics.bytes,
+        }
+        return {**own, **self._library.measure()}
+
+    def _judge(self, message: Judge) -> None:
+        problems = judge(self._library.registry, message.questions, JUDGE_S)
+        self._outbox.put(Judged(message.request, problems))
 
     # ---- the event loop ----------------------------------------------------------------------
 
@@ -168,9 +207,10 @@ class Worker:
 
     async def _run(self, job: Job, run: Run) -> None:
         self._begun.add(job.id)
-        self._outbox.put(Started(job=job.id))
+        job.emit(Started(job=job.id))
         try:
-            finished = await self._finished(job, run)
+            with log_ids(job=job.id):
+                finished = await self._finished(job, run)
         except (Interrupted, asyncio.CancelledError):
             finished = Finished("cancelled", job=job.id)
         except BridgeError as error:
@@ -184,6 +224,24 @@ class Worker:
         self._begun.discard(job.id)
         self._put_last(finished)
 
+    def _emit_gathered(self, message: Message) -> None:
+        """Send pictures as files, and what is told of nodes together with what follows at once."""
+        if not isinstance(message, GATHERED):
+            self._outbox.put(with_encoded_pictures(message))
+            return
+        self._outbox.hold(message)
+        if not self._will_flush:
+            self._will_flush = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._will_flush = False
+        self._outbox.flush()
+
+    def _note_speed(self, seconds: Mapping[str, float]) -> None:
+        for class_type, took in seconds.items():
+            (self._quick.add if took < QUICK_S else self._quick.discard)(class_type)
+
     def _put_last(self, finished: Finished) -> None:
         try:
             self._outbox.put(finished)
@@ -194,7 +252,9 @@ class Worker:
         began = perf_counter()
         workflow = parse_workflow(run.workflow)
         outcome = await execute(workflow, run.outputs, self._library.registry, self._cache, job)
-        timings = {"run": perf_counter() - began, **outcome.seconds}
+        self._note_speed(outcome.seconds)
+        classes = (node.class_type for node in workflow.nodes.values())
+        timings = {"run": perf_counter() - began, **self._phases.enter(outcome.seconds, classes)}
         return Finished("done", job=job.id, outputs=outcome.shown, timings=timings, problems=outcome.problems)
 
     def _make_room(self, job: Job) -> None:
@@ -240,6 +300,7 @@ def _ready(library: NodeLibrary) -> Ready:
         {name: definition.to_json() for name, definition in registry.definitions.items()},
         library.environment,
         {failure.module: failure.reason for failure in registry.failures},
+        library.packs,
     )
 
 

@@ -1,7 +1,9 @@
 """Node graphs as plain data: definitions, workflows, validation, signatures. Standard library only."""
 
 from bridge.graph.definition import (
+    ALL_INPUTS,
     ANY_TYPE,
+    LINK_TYPES,
     WIDGET_TYPES,
     Definitions,
     InputDefinition,
@@ -9,11 +11,14 @@ from bridge.graph.definition import (
     OutputDefinition,
     connects,
 )
+from bridge.graph.drawing import draw_workflow
+from bridge.graph.editor import is_drawing, read_drawing
 from bridge.graph.nearest import Suggestions
 from bridge.graph.node import (
     ALWAYS,
     Choices,
     ChoicesFrom,
+    EditorOption,
     ExtraJson,
     Hidden,
     Lazy,
@@ -32,20 +37,23 @@ from bridge.graph.order import ancestors, descendants, parents_of, topological
 from bridge.graph.reader import parse_workflow
 from bridge.graph.registry import Failure, Registry
 from bridge.graph.signature import signature, signatures
-from bridge.graph.validation import Validation, validate
+from bridge.graph.validation import Question, Validation, validate
 from bridge.graph.values import read_settings, set_values
 from bridge.graph.widget import TINY_VAES, ChoicesOf
 from bridge.graph.workflow import Link, Workflow, WorkflowNode, links_of, read_input
 
 __all__ = [
+    "ALL_INPUTS",
     "ALWAYS",
     "ANY_TYPE",
+    "LINK_TYPES",
     "TINY_VAES",
     "WIDGET_TYPES",
     "Choices",
     "ChoicesFrom",
     "ChoicesOf",
     "Definitions",
+    "EditorOption",
     "ExtraJson",
     "Failure",
     "Hidden",
@@ -58,6 +66,7 @@ __all__ = [
     "NodeFunction",
     "Omissible",
     "OutputDefinition",
+    "Question",
     "Range",
     "RawLink",
     "Registry",
@@ -71,10 +80,13 @@ __all__ = [
     "ancestors",
     "connects",
     "descendants",
+    "draw_workflow",
+    "is_drawing",
     "links_of",
     "node",
     "parents_of",
     "parse_workflow",
+    "read_drawing",
     "read_input",
     "read_settings",
     "set_values",

@@ -8,11 +8,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from bridge.graph.workflow import Link
+
 WIDGET_TYPES = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"})
 """Socket types whose values are written into the workflow itself; every other input needs a link."""
 
 ANY_TYPE = "*"
 """The socket type that connects to everything."""
+
+ALL_INPUTS = "*"
+LINK_TYPES = "input_types"
+"""What ``NodeDefinition.judges`` may hold besides names of inputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +33,14 @@ class InputDefinition:
         minimum: Least value, inclusive, for numbers.
         maximum: Greatest value, inclusive, for numbers.
         step: What a spin button adds.
-        choices: The values of a ``COMBO``; ``None`` where they come from ``choices_from``.
+        choices: The values of a ``COMBO``, in packs not only texts; ``None`` where they come from
+            ``choices_from``.
         choices_from: The folder that lists the values: ``checkpoints``, ``loras``, ``input`` …
         is_multiline: Whether a text deserves a box of several lines.
         is_lazy: Whether the node decides at run time if it needs the input.
         is_raw_link: Whether the node receives the link itself instead of what comes through it.
         tooltip: One sentence for a panel.
+        options: What ComfyUI's editor is told besides, in its own words: ``image_upload``, ``round`` …
     """
 
     name: str
@@ -42,12 +50,13 @@ class InputDefinition:
     minimum: float | int | None = None
     maximum: float | int | None = None
     step: float | int | None = None
-    choices: tuple[str, ...] | None = None
+    choices: tuple[Any, ...] | None = None
     choices_from: str = ""
     is_multiline: bool = False
     is_lazy: bool = False
     is_raw_link: bool = False
     tooltip: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_widget(self) -> bool:
@@ -82,6 +91,10 @@ class NodeDefinition:
         is_idempotent: Whether equal inputs give equal results, so that two such nodes may share one run.
         module: Where it comes from.
         differs: One sentence on what a workflow from ComfyUI meets here that is different; mostly empty.
+        details: What ComfyUI's editor is told besides, in its own words: ``deprecated`` …
+        takes_undeclared: Whether links to inputs that it does not declare are passed to it as well.
+        judges: The inputs whose values its own code judges, so that bounds and choices do not; ``*`` is
+            all of them, ``input_types`` means that it judges what links bring as well.
     """
 
     name: str
@@ -96,10 +109,21 @@ class NodeDefinition:
     is_idempotent: bool = True
     module: str = ""
     differs: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    takes_undeclared: bool = False
+    judges: tuple[str, ...] = ()
 
     def input(self, name: str) -> InputDefinition | None:
         """Return the input of that name, or ``None``."""
         return next((entry for entry in self.inputs if entry.name == name), None)
+
+    def takes(self, name: str, value: Any) -> bool:
+        """Whether it gets this value under this name."""
+        return self.input(name) is not None or (self.takes_undeclared and isinstance(value, Link))
+
+    def judges_value(self, name: str) -> bool:
+        """Whether its own code judges what an input holds."""
+        return name in self.judges or ALL_INPUTS in self.judges
 
     def to_json(self) -> dict[str, Any]:
         """Return the definition as JSON data."""
@@ -115,7 +139,8 @@ class NodeDefinition:
         known = _known(cls, data)
         inputs = (InputDefinition(**_known(InputDefinition, entry)) for entry in known.get("inputs", ()))
         outputs = (OutputDefinition(**_known(OutputDefinition, entry)) for entry in known.get("outputs", ()))
-        return cls(**{**known, "inputs": tuple(inputs), "outputs": tuple(outputs)})
+        judges = tuple(known.get("judges", ()))
+        return cls(**{**known, "inputs": tuple(inputs), "outputs": tuple(outputs), "judges": judges})
 
 
 Definitions = Mapping[str, NodeDefinition]

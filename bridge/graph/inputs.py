@@ -1,5 +1,6 @@
 """Judging the inputs of one node: what is missing, where links lead, which values fit."""
 
+import functools
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from bridge.errors import Problem, WorkflowError
 from bridge.graph.definition import (
     ANY_TYPE,
+    LINK_TYPES,
     WIDGET_TYPES,
     Definitions,
     InputDefinition,
@@ -36,18 +38,27 @@ class InputChecker:
         self._definitions = definitions
         self._suggestions = suggestions
         self._widgets = WidgetReader(choices, suggestions)
-        self._socket_types = {output.type for node in definitions.values() for output in node.outputs}
         self._sources = self._group_by_output()
 
+    @functools.cached_property
+    def _socket_types(self) -> set[str]:
+        return {output.type for node in self._definitions.values() for output in node.outputs}
+
     def check(self, node: WorkflowNode, definition: NodeDefinition) -> tuple[WorkflowNode, list[Problem]]:
-        """Return a node with converted values and declared inputs only, and what is wrong with it."""
+        """Return a node with converted values and the inputs that it takes, and what is wrong with it."""
         inputs: dict[str, Any] = {}
         problems: list[Problem] = []
-        for entry in definition.inputs:
+        undeclared = [
+            InputDefinition(name, ANY_TYPE)
+            for name, value in node.inputs.items()
+            if definition.input(name) is None and definition.takes(name, value)
+        ]
+        for entry in (*definition.inputs, *undeclared):
             place = Place(node.id, node.class_type, entry.name)
             try:
                 if entry.name in node.inputs:
-                    inputs[entry.name] = self._read(place, entry, node.inputs[entry.name])
+                    value = node.inputs[entry.name]
+                    inputs[entry.name] = self._read(place, _as_judged(definition, entry, value), value)
                 elif entry.is_required:
                     raise place.error("missing_input", "is missing", self._advice(place, entry))
             except WorkflowError as error:
@@ -55,10 +66,10 @@ class InputChecker:
         return replace(node, inputs=inputs), problems
 
     def undeclared(self, node: WorkflowNode, definition: NodeDefinition) -> Iterator[Problem]:
-        """Yield a warning for every input that the node does not declare."""
+        """Yield a warning for every input that the node does not take."""
         known = dict.fromkeys(entry.name for entry in definition.inputs)
-        for name in node.inputs:
-            if name not in known:
+        for name, value in node.inputs.items():
+            if not definition.takes(name, value):
                 place = Place(node.id, node.class_type, name)
                 hint = self._suggestions.did_you_mean(name, known)
                 yield place.problem("extra_input", "does not exist and is ignored", hint, is_warning=True)
@@ -126,3 +137,12 @@ class InputChecker:
                     name = quote(node.id, marks=False)
                     sources.setdefault(node.id, f"node {name} ({node.class_type}) slot {slot}")
         return groups
+
+
+def _as_judged(definition: NodeDefinition, entry: InputDefinition, value: Any) -> InputDefinition:
+    """Return an input without what its node judges itself: bounds and choices, or what a link brings."""
+    if isinstance(value, Link):
+        return replace(entry, type=ANY_TYPE) if LINK_TYPES in definition.judges else entry
+    if not definition.judges_value(entry.name):
+        return entry
+    return replace(entry, minimum=None, maximum=None, choices=None, choices_from="")

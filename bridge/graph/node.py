@@ -15,10 +15,11 @@ Several results are a tuple. A result may be a union with types that are no sock
 import inspect
 import re
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from bridge.errors import Problem
 from bridge.graph.definition import InputDefinition, NodeDefinition, OutputDefinition
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -103,12 +104,24 @@ class Tooltip:
 
 
 @dataclass(frozen=True, slots=True)
+class EditorOption:
+    """What ComfyUI's editor is told about an input besides, in its own words: ``image_upload``."""
+
+    name: str
+    value: Any = True
+
+
+@dataclass(frozen=True, slots=True)
 class ListOf:
     """An output whose values are handed on one by one."""
 
 
 ALWAYS = object()
 """A fingerprint that never equals another: the node runs every time."""
+
+
+Judge = Callable[[str, Mapping[str, Any], Mapping[str, str]], Iterable[Problem]]
+"""From a node's id, its literals and the types that its links bring, to what is wrong with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +134,17 @@ class NodeFunction:
         fingerprint: From the literal inputs, something that changes when the outside world did
             (a file's date, a frame's number); ``None`` where inputs tell everything.
         needs: From the inputs known so far (lazy ones ``None``), the names of lazy inputs wanted now.
+        judge: From the literal inputs (linked ones ``None``) and the socket types of links, what is wrong
+            with them; called on a thread of its own, and may take long.
+
+    ``fingerprint`` and ``needs`` may be ``async``.
     """
 
     definition: NodeDefinition
     call: Callable[..., Any]
     fingerprint: Callable[..., Any] | None = None
-    needs: Callable[..., list[str]] | None = None
+    needs: Callable[..., Any] | None = None
+    judge: Judge | None = None
 
 
 def node(
@@ -235,6 +253,7 @@ def _input(parameter: inspect.Parameter, base: Any, marks: tuple[Any, ...]) -> I
         is_lazy=_mark(marks, Lazy) is not None,
         is_raw_link=_mark(marks, RawLink) is not None,
         tooltip=tooltip.text if tooltip else "",
+        options={mark.name: mark.value for mark in marks if isinstance(mark, EditorOption)},
     )
     _check_default(entry)
     return entry

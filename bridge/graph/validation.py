@@ -4,23 +4,47 @@
 2. Where targets are given, the other outputs count as not there.
 3. An output runs if neither it nor anything upstream of it is at fault; other outputs do not matter.
 4. Values are converted as ``bridge.graph.widget`` says; the workflow that comes back holds them.
-5. Inputs that a node does not declare are dropped with a warning; their links are not followed.
+5. Inputs that a node does not take are dropped with a warning; their links are not followed.
 6. Problems come in the order of the workflow's nodes, then of the nodes' inputs.
+7. A node that judges inputs by its own code is asked afterwards (``questions``), where nothing else is
+   wrong with it; ``with_verdicts`` adds what it answers.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from bridge.errors import Problem, WorkflowError
 from bridge.graph.cycles import cycles
-from bridge.graph.definition import Definitions
+from bridge.graph.definition import Definitions, NodeDefinition
 from bridge.graph.inputs import InputChecker
 from bridge.graph.nearest import Suggestions
 from bridge.graph.order import ancestors, descendants
 from bridge.graph.place import listing, quote
 from bridge.graph.reader import OUTPUT_HINT
 from bridge.graph.widget import ChoicesOf
-from bridge.graph.workflow import Workflow, WorkflowNode
+from bridge.graph.workflow import Link, Workflow, WorkflowNode, links_of
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a node is to judge by its own code.
+
+    Args:
+        node_id: The node.
+        class_type: Its class.
+        inputs: Its converted literals; ``None`` where a link will bring the value.
+        link_types: Of each link, the socket type that it brings.
+    """
+
+    node_id: str
+    class_type: str
+    inputs: Mapping[str, Any]
+    link_types: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the question as JSON data."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +63,22 @@ class Validation:
     outputs: tuple[str, ...]
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+
+    def questions(self, definitions: Definitions) -> tuple["Question", ...]:
+        """Return what the nodes that outputs need want to be asked about, each once."""
+        wanted = ancestors(self.workflow.nodes, self.outputs)
+        return tuple(
+            _question(node, definition, self.workflow, definitions)
+            for node_id, node in self.workflow.nodes.items()
+            if node_id in wanted and (definition := definitions[node.class_type]).judges
+        )
+
+    def with_verdicts(self, problems: Iterable[Problem]) -> "Validation":
+        """Return the same with what nodes themselves found wrong (rule 3)."""
+        found = tuple(problems)
+        broken = descendants(self.workflow.nodes, {problem.node_id for problem in found})
+        outputs = tuple(node_id for node_id in self.outputs if node_id not in broken)
+        return replace(self, outputs=outputs, problems=(*self.problems, *found))
 
     def raise_if_nothing_runs(self) -> None:
         """Turn the problems into an exception, unless at least one output can run.
@@ -63,6 +103,19 @@ def validate(
             with a warning.
     """
     return _Validator(workflow, definitions, choices).validation(targets)
+
+
+def _question(
+    node: WorkflowNode, definition: NodeDefinition, workflow: Workflow, definitions: Definitions
+) -> Question:
+    declared = {name: value for name, value in node.inputs.items() if definition.input(name)}
+    values = {name: None if isinstance(value, Link) else value for name, value in declared.items()}
+    types = {}
+    for name, link in links_of(node):
+        if name in declared:
+            source = definitions[workflow.nodes[link.node_id].class_type]
+            types[name] = source.outputs[link.slot].type
+    return Question(node.id, node.class_type, values, types)
 
 
 class _Validator:
@@ -112,12 +165,12 @@ class _Validator:
         return definition is not None and definition.is_output
 
     def declared_part(self, node: WorkflowNode) -> WorkflowNode:
-        """Return a node with the inputs its class declares; all of them where the class is unknown."""
+        """Return a node with the inputs that its class takes; all of them where the class is unknown."""
         definition = self.definitions.get(node.class_type)
         if definition is None:
             return node
-        names = {entry.name for entry in definition.inputs}
-        return replace(node, inputs={name: value for name, value in node.inputs.items() if name in names})
+        taken = {name: value for name, value in node.inputs.items() if definition.takes(name, value)}
+        return replace(node, inputs=taken)
 
     def checked(self, node: WorkflowNode) -> WorkflowNode:
         """Report the faults of a node's inputs; return the node with converted values."""

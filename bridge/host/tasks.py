@@ -38,6 +38,7 @@ class Task:
         maximum: How far it has to go; 0 while unknown.
         preview: What the picture looks like so far.
         results: What came back, in order; node ids and planes.
+        timings: What it took by phase, in seconds, once it has ended.
         outputs: What its nodes showed: node id → JSON data.
         problems: Why it failed, or brought nothing.
         warnings: What was odd, and no fault.
@@ -56,6 +57,7 @@ class Task:
     detail: str = ""
     preview: protocol.Plane | None = None
     results: list[protocol.Result] = field(default_factory=list)
+    timings: Mapping[str, float] = field(default_factory=dict)
     outputs: Mapping[str, Any] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
@@ -145,8 +147,8 @@ class Tasks:
                 task.keep(message)
             case protocol.Failure(problems=problems):
                 self._end(task, "failed", problems)
-            case protocol.Finished(state=state, problems=problems, outputs=outputs):
-                task.outputs = outputs
+            case protocol.Finished(state=state, problems=problems, outputs=outputs, timings=timings):
+                task.outputs, task.timings = outputs, timings
                 if state == "done" and task.results:
                     task.warnings, problems = (*task.warnings, *problems), ()
                 self._end(task, state, problems or ((UNEXPLAINED,) if state == "failed" else ()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from ..errors import Problem
@@ -16,6 +16,9 @@ MOST_LETTERS = 600
 
 ASPECT_TOLERANCE = 0.1
 """How far the proportions of a result may be from its capture's before it is worth a word."""
+
+PHASES = ("load", "encode", "sample", "decode", "save", "other")
+"""Of a job, in the order in which they come."""
 
 DISCONNECTED = Problem(
     "disconnected", "the connection was closed before the picture was made", "Generate again."
@@ -86,6 +89,22 @@ def summary_of(recipe: Recipe, width: int, height: int) -> str:
         f"{name} {recipe.values[name]}" for name in ("seed", "steps", "strength") if name in recipe.values
     ]
     return ", ".join([f"{width} × {height}", recipe.preset, *shown])
+
+
+def spent(timings: Mapping[str, float]) -> str:
+    """Say how long a job took, and on what: ``12.3 s (load 4.1, sample 7.2)``; nothing where nobody measured.
+
+    Args:
+        timings: Of ``protocol.Finished``. What took less than a twentieth is not worth a word.
+    """
+    total = timings.get("run", 0.0)
+    parts = [
+        f"{phase} {timings[phase]:.1f}"
+        for phase in PHASES
+        if timings.get(phase, 0.0) >= max(total / 20, 0.05)
+    ]
+    told = f"{total:.1f} s" if total else ""
+    return f"{told} ({', '.join(parts)})" if told and parts else told
 
 
 def oddity(shape: tuple[int, ...], width: int, height: int) -> str:

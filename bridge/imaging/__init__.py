@@ -11,6 +11,7 @@ from bridge.imaging.clip_picture import Position, Resampling, squared_for_clip
 from bridge.imaging.colour import (
     GREY,
     channels_of,
+    cut_to_bytes,
     linear_to_srgb,
     over,
     rgb_to_ycbcr,
@@ -37,17 +38,28 @@ from bridge.imaging.host_picture import host_picture
 from bridge.imaging.masks import MaskOperation, combine_masks, feather_mask, grow_mask, outpaint_mask
 from bridge.imaging.morphology import MorphologyOperation, morphology
 from bridge.imaging.normals import normals_from_depth, normals_to_control, unpack_normals
-from bridge.imaging.numbering import save_numbered, take_number
+from bridge.imaging.numbering import expand_prefix, save_numbered, take_number
 from bridge.imaging.output_file import output_entry, output_stem, workflow_texts, writing_to
-from bridge.imaging.paths import resolve_in, split_annotation
-from bridge.imaging.picture import Picture, open_picture, read_picture, read_pictures
+from bridge.imaging.picture import Picture, decode_picture, open_picture, read_picture, read_pictures
+from bridge.imaging.plane_files import packed
 from bridge.imaging.planes import decode_plane, to_plane
 from bridge.imaging.png import encode_png
 from bridge.imaging.png_text import insert_texts, read_texts, read_workflow
 from bridge.imaging.quantize import Dither, quantize
 from bridge.imaging.resize import Method, center_crop, check_size, latent_size, resize, resize_lines
+from bridge.imaging.selections import (
+    Filling,
+    Softness,
+    fill_blurred,
+    fill_hole,
+    match_colours,
+    narrow,
+    soften,
+    widen,
+)
 from bridge.imaging.sheet import contact_sheet
 from bridge.imaging.stitch import Direction, stitch
+from bridge.paths import resolve_in, split_annotation
 
 __all__ = [
     "GREY",
@@ -61,6 +73,7 @@ __all__ = [
     "Direction",
     "Dither",
     "EdgeLimits",
+    "Filling",
     "FrameStore",
     "ImageBytes",
     "LineSource",
@@ -70,6 +83,7 @@ __all__ = [
     "Picture",
     "Position",
     "Resampling",
+    "Softness",
     "blend",
     "canny",
     "canny_of_photo",
@@ -82,12 +96,17 @@ __all__ = [
     "combine_masks",
     "contact_sheet",
     "coverage",
+    "cut_to_bytes",
+    "decode_picture",
     "decode_plane",
     "depth_to_control",
     "encode_animated_png",
     "encode_animated_webp",
     "encode_png",
+    "expand_prefix",
     "feather_mask",
+    "fill_blurred",
+    "fill_hole",
     "find_range",
     "gaussian_blur",
     "geometric_edges",
@@ -101,8 +120,10 @@ __all__ = [
     "load_frame",
     "make_controls",
     "make_edges",
+    "match_colours",
     "morphology",
     "names_in",
+    "narrow",
     "normals_from_depth",
     "normals_to_control",
     "one_after_another",
@@ -113,6 +134,7 @@ __all__ = [
     "output_stem",
     "over",
     "pack_frame",
+    "packed",
     "padded",
     "porter_duff",
     "quantise_depth",
@@ -131,6 +153,7 @@ __all__ = [
     "scribble",
     "shaped",
     "sharpen",
+    "soften",
     "split_annotation",
     "squared_for_clip",
     "srgb_to_linear",
@@ -142,6 +165,7 @@ __all__ = [
     "to_resolution",
     "unpack_frame",
     "unpack_normals",
+    "widen",
     "workflow_texts",
     "writing_to",
     "ycbcr_to_rgb",

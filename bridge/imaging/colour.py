@@ -23,6 +23,21 @@ def to_bytes(image: Array) -> ImageBytes:
     return scaled.astype(np.uint8)
 
 
+def cut_to_bytes(image: Array) -> ImageBytes:
+    """Turn 0..1 into 0..255, cutting off what lies between two values, as the files of ComfyUI do.
+
+    Args:
+        image: Any shape, float, 0..1; values outside are clipped, NaN becomes 0.
+
+    Returns:
+        Same shape, u8. ``cut_to_bytes(to_floats(x)) == x`` for every u8 array.
+    """
+    scaled = image * np.float32(255)
+    np.fmax(scaled, 0, out=scaled)
+    np.fmin(scaled, 255, out=scaled)
+    return scaled.astype(np.uint8)
+
+
 def to_floats(image: Array) -> Image:
     """Turn u8 or u16 of full range into float32, 0..1; floats pass.
 

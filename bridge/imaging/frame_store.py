@@ -6,8 +6,8 @@ import threading
 from pathlib import Path
 
 from bridge.errors import InputError
+from bridge.files import write_temporary
 from bridge.imaging.frame_file import pack_frame, unpack_frame
-from bridge.imaging.numbering import write_temporary
 from bridge.protocol import Frame
 
 DEFAULT_LIMIT_BYTES = 2 * 1024**3

@@ -6,18 +6,14 @@
 3. Nobody ever sees half a file under its final name.
 """
 
-import errno
 import itertools
 import os
 import re
-import secrets
-import sys
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
-_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
-"""What a file system without hard links (exFAT, some network shares) answers."""
+from bridge.files import take_name, write_temporary
 
 _DATE = re.compile(r"%date:([^%]+)%")
 _DATE_PARTS = {"yyyy": "%Y", "yy": "%y", "MM": "%m", "dd": "%d", "hh": "%H", "mm": "%M", "ss": "%S"}
@@ -90,23 +86,11 @@ def take_number(temporary: Path, stem: Path, suffix: str) -> Path:
     try:
         for count in _numbers(folder, stem.name, suffix):
             path = folder / f"{stem.name}_{count:05}_{suffix}"
-            if _take_name(temporary, path):
+            if take_name(temporary, path):
                 return path
     finally:
         temporary.unlink(missing_ok=True)
     raise AssertionError("numbers never end")
-
-
-def write_temporary(folder: Path, data: bytes) -> Path:
-    """Write bytes into a new hidden file of a folder, to be renamed when it is whole."""
-    path = folder / f".{secrets.token_hex(8)}.part"
-    try:
-        with path.open("xb") as file:
-            file.write(data)
-    except OSError:
-        path.unlink(missing_ok=True)
-        raise
-    return path
 
 
 @lru_cache(maxsize=1024)
@@ -115,29 +99,3 @@ def _numbers(folder: Path, stem: str, suffix: str) -> "itertools.count[int]":
     pattern = re.compile(rf"{re.escape(stem)}_(\d+)_?{re.escape(suffix)}", re.IGNORECASE)
     taken = (pattern.fullmatch(entry.name) for entry in os.scandir(folder))
     return itertools.count(max((int(match[1]) for match in taken if match), default=0) + 1)
-
-
-def _take_name(temporary: Path, path: Path) -> bool:
-    """Give a file its final name unless that exists."""
-    try:
-        if sys.platform == "win32":
-            os.rename(temporary, path)
-        else:
-            os.link(temporary, path)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        return _take_name_without_links(temporary, path)
-    return True
-
-
-def _take_name_without_links(temporary: Path, path: Path) -> bool:
-    """Hold the name with an empty file for the moment between the check and the rename."""
-    try:
-        path.touch(exist_ok=False)
-    except FileExistsError:
-        return False
-    os.replace(temporary, path)
-    return True

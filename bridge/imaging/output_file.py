@@ -9,7 +9,7 @@ from typing import Any
 
 from bridge.errors import ExecutionError
 from bridge.imaging.numbering import expand_prefix
-from bridge.imaging.paths import resolve_in
+from bridge.paths import resolve_in
 
 
 def output_stem(root: Path, prefix: str, width: int = 0, height: int = 0) -> Path:

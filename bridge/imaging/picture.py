@@ -113,6 +113,19 @@ def _read(path: Path, most: int) -> list[Picture]:
     return frames
 
 
+def decode_picture(data: Buffer, what: str) -> Picture:
+    """Read a picture as ``read_picture`` does, from the bytes of a file.
+
+    Raises:
+        InputError: As ``read_picture``.
+    """
+    picture = open_picture(data, FORMATS, what)
+    try:
+        return _convert(ImageOps.exif_transpose(picture), what)
+    except _BROKEN as error:
+        raise _broken(what, error) from error
+
+
 def open_picture(data: Buffer, formats: tuple[str, ...], what: str) -> PillowImage.Image:
     """Decode a picture after its size was found bearable.
 

@@ -4,16 +4,24 @@
 2. When the worker dies, everything that ran is suspect. A suspect runs alone, before anything else
    begins; so the second death tells who is to blame.
 3. From the moment a run is cancelled, nothing it says is passed on, and its last word is ``cancelled``.
-4. A run that says nothing for too long is taken for hung, and the worker killed.
+4. A run that says nothing for too long is taken for hung, and the worker killed. One that ran alone has
+   failed then; of several nobody knows which it was, so rule 2 goes on.
+5. Whatever is done about a run is logged with its ids; what it must not tell is noted before it begins.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from bridge.engine import CancelRun, Run
-from bridge.errors import LocalProtocolError
-from bridge.protocol import Finished, Message
+from bridge.engine import CancelRun, Run, log_ids
+from bridge.errors import LocalProtocolError, Problem
+from bridge.jobs.metrics import Metrics
+from bridge.jobs.notes import RUN_NOTES
+from bridge.protocol import Finished, Message, Progress
+
+log = logging.getLogger(__name__)
 
 CHECK_S = 1.0
 """How often runs are checked for silence, at most."""
@@ -30,6 +38,8 @@ class Candidate:
         on_message: Gets what the run says, but for its last word.
         on_finish: Gets its last word.
         on_lost: Gets the reason when the worker died under it instead.
+        session: Whose it is.
+        attempt: The number of the try, from 1.
     """
 
     run: Run
@@ -38,6 +48,8 @@ class Candidate:
     on_message: Callable[[Message], None]
     on_finish: Callable[[Finished], None]
     on_lost: Callable[[str], None]
+    session: str = ""
+    attempt: int = 1
 
 
 @dataclass(slots=True)
@@ -45,6 +57,13 @@ class _Active:
     candidate: Candidate
     heard_at: float
     is_cancelled: bool = False
+    is_hung: bool = False
+    stepped: tuple[str, float] | None = None  # node and time of the last progress
+
+    def logged(self) -> AbstractContextManager[None]:
+        """Have what is logged in a block carry the ids of the run."""
+        candidate = self.candidate
+        return log_ids(job=candidate.run.job, session=candidate.session, attempt=candidate.attempt)
 
 
 class Dispatcher:
@@ -55,6 +74,7 @@ class Dispatcher:
         kill: Ends the worker, for a reason; ``lose`` follows.
         hang_timeout_s: How long a run may be silent.
         cancel_timeout_s: How long a run may go on after it was cancelled.
+        metrics: Counts steps, and runs that the worker died under; whoever queues runs counts their ends.
     """
 
     def __init__(
@@ -63,7 +83,9 @@ class Dispatcher:
         kill: Callable[[str], None],
         hang_timeout_s: float,
         cancel_timeout_s: float,
+        metrics: Metrics | None = None,
     ) -> None:
+        self.metrics = metrics or Metrics()
         self._send = send
         self._kill = kill
         self._hang_timeout_s = hang_timeout_s
@@ -95,33 +117,49 @@ class Dispatcher:
         active = self._active.get(run_id)
         if active is None:
             return
-        if isinstance(message, Finished):
-            del self._active[run_id]
-            active.candidate.on_finish(_cancelled(run_id) if active.is_cancelled else message)
-        elif not active.is_cancelled:
-            active.heard_at = asyncio.get_running_loop().time()
-            active.candidate.on_message(message)
+        with active.logged():
+            if isinstance(message, Finished):
+                del self._active[run_id]
+                active.candidate.on_finish(_cancelled(run_id) if active.is_cancelled else message)
+            elif not active.is_cancelled:
+                active.heard_at = asyncio.get_running_loop().time()
+                if isinstance(message, Progress):
+                    self._time_step(active, message)
+                active.candidate.on_message(message)
 
     def lose(self, reason: str) -> None:
         """Note that the worker is gone."""
         lost, self._active = self._active, {}
         for run_id, active in lost.items():
-            if active.is_cancelled:
-                active.candidate.on_finish(_cancelled(run_id))
-            else:
-                active.candidate.on_lost(reason)
+            with active.logged():
+                if active.is_cancelled:
+                    active.candidate.on_finish(_cancelled(run_id))
+                elif active.is_hung and len(lost) == 1:
+                    active.candidate.on_finish(_hung(run_id, reason))
+                else:
+                    log.warning("lost: %s", reason)
+                    self.metrics.run_lost()
+                    active.candidate.on_lost(reason)
 
     def _start(self, candidate: Candidate) -> None:
         loop = asyncio.get_running_loop()
-        self._active[candidate.run.job] = _Active(candidate, loop.time())
-        candidate.on_begin()
+        run = candidate.run
+        active = self._active[run.job] = _Active(candidate, loop.time())
+        RUN_NOTES.add(run, candidate.session, candidate.attempt)
+        with active.logged():
+            candidate.on_begin()
         try:
-            self._send(candidate.run)
+            self._send(run)
         except LocalProtocolError as error:  # larger than a message may be
-            self.receive(Finished("failed", job=candidate.run.job, problems=error.problems))
+            self.receive(Finished("failed", job=run.job, problems=error.problems))
             return
         if self._check is None:
             self._check = loop.call_later(self._check_s, self._kill_if_hung)
+
+    def _time_step(self, active: _Active, progress: Progress) -> None:
+        if active.stepped and active.stepped[0] == progress.node and progress.value > 1:
+            self.metrics.step_took(active.heard_at - active.stepped[1])
+        active.stepped = progress.node, active.heard_at
 
     @property
     def _check_s(self) -> float:
@@ -132,10 +170,17 @@ class Dispatcher:
         for active in self._active.values():
             timeout_s = self._cancel_timeout_s if active.is_cancelled else self._hang_timeout_s
             if loop.time() - active.heard_at > timeout_s:
+                active.is_hung = True
                 what = "did not stop when asked to" if active.is_cancelled else "did nothing"
-                self._kill(f"a run {what} for {timeout_s:g} s")
+                with active.logged():
+                    self._kill(f"a run {what} for {timeout_s:g} s")
                 break
         self._check = loop.call_later(self._check_s, self._kill_if_hung) if self._active else None
+
+
+def _hung(run_id: str, reason: str) -> Finished:
+    hint = "The daemon's log shows what it was doing. Give it longer with: framebridge serve --hang-minutes."
+    return Finished("failed", job=run_id, problems=(Problem("job_hung", f"{reason} and was ended", hint),))
 
 
 def _cancelled(run_id: str) -> Finished:

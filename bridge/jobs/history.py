@@ -1,62 +1,109 @@
-"""What finished jobs left behind, so that a client that was away can fetch it; in memory, bounded."""
+"""Reading what the queue's file says: jobs in any state, by id or by page, on any thread."""
 
-from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from bridge.protocol import Message, picture_bytes
+from bridge.engine import TO_DAEMON
+from bridge.errors import BridgeError, Problem
+from bridge.jobs.blobs import RESULTS, Blobs
+from bridge.jobs.record import JobRecord
+from bridge.protocol import Message, decode
 
-KEPT_JOBS = 256
-"""How many finished jobs are remembered."""
-
-KEPT_BYTES = 512 * 1024 * 1024
-"""How many bytes of their pictures are."""
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A finished job: whose it was, and everything its client must see (results, last word)."""
-
-    job: str
-    session: str
-    messages: tuple[Message, ...]
-
-    @property
-    def picture_bytes(self) -> int:
-        """Size of the pictures it keeps alive."""
-        return sum(picture_bytes(message) for message in self.messages)
+_AFTER_EVERY_PREFIX = "\U0010ffff"
 
 
 class History:
-    """The last finished jobs; the oldest make room.
+    """The jobs in a database.
 
     Args:
-        kept_jobs: How many jobs are remembered.
-        kept_bytes: How many bytes of pictures are; the newest job stays whatever its size.
+        connection: Only ever reads.
+        blobs: Where their results are.
     """
 
-    def __init__(self, kept_jobs: int = KEPT_JOBS, kept_bytes: int = KEPT_BYTES) -> None:
-        self._kept_jobs = kept_jobs
-        self._kept_bytes = kept_bytes
-        self._records: OrderedDict[str, Record] = OrderedDict()
-        self._bytes = 0
+    def __init__(self, connection: sqlite3.Connection, blobs: Blobs) -> None:
+        self._connection = connection
+        self._blobs = blobs
 
-    def __len__(self) -> int:
-        return len(self._records)
+    def find(self, job_id: str) -> JobRecord | None:
+        """Return a job in any state; ``None`` if it is not known, or forgotten."""
+        row = self._connection.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone()
+        return _record_of(row) if row else None
 
-    def add(self, job: str, session: str, messages: Sequence[Message]) -> None:
-        """Remember a job that has come to its end."""
-        record = Record(job, session, tuple(messages))
-        self._records[job] = record
-        self._bytes += record.picture_bytes
-        while len(self._records) > 1 and self._is_over_budget:
-            _, oldest = self._records.popitem(last=False)
-            self._bytes -= oldest.picture_bytes
+    def messages(self, job_id: str) -> list[Message]:
+        """Return everything the client of a job that has ended must see: results, then its last word.
 
-    def find(self, job: str) -> Record | None:
-        """Return the job's record if it is still remembered."""
-        return self._records.get(job)
+        Raises:
+            BridgeError: ``results_lost`` if a file is missing or damaged.
+        """
+        query = "SELECT seq, results, finished FROM jobs WHERE id = ? AND ending IS NOT NULL"
+        row = self._connection.execute(query, (job_id,)).fetchone()
+        if row is None:
+            return []
+        results = self._blobs.load(row["seq"], RESULTS, TO_DAEMON) if row["results"] else []
+        if len(results) != row["results"]:
+            raise BridgeError(
+                f'the pictures of job "{job_id[:80]}" are lost: their file is missing or damaged',
+                code="results_lost",
+                hint="Run it again.",
+            )
+        return [*results, decode(row["finished"], TO_DAEMON)]
 
-    @property
-    def _is_over_budget(self) -> bool:
-        return len(self._records) > self._kept_jobs or self._bytes > self._kept_bytes
+    def page(
+        self, limit: int, offset: int = 0, *, newest_first: bool = False, session_prefix: str = ""
+    ) -> Sequence[JobRecord]:
+        """Return some of the jobs that have ended, in the order of their ends."""
+        query = (
+            f"SELECT * FROM jobs WHERE ending IS NOT NULL AND session BETWEEN ? AND ? "  # noqa: S608
+            f"ORDER BY ending {'DESC' if newest_first else 'ASC'} LIMIT ? OFFSET ?"
+        )
+        rows = self._connection.execute(query, (*_range(session_prefix), limit, offset)).fetchall()
+        return [_record_of(row) for row in rows]
+
+    def size(self, session_prefix: str = "") -> int:
+        """Return how many jobs have ended."""
+        query = "SELECT count(*) FROM jobs WHERE ending IS NOT NULL AND session BETWEEN ? AND ?"
+        [[count]] = self._connection.execute(query, _range(session_prefix))
+        return int(count)
+
+    def owns_any(self, session: str) -> bool:
+        """Return whether a job of this session is known."""
+        query = "SELECT EXISTS (SELECT 1 FROM jobs WHERE session = ?)"
+        [[known]] = self._connection.execute(query, (session,))
+        return bool(known)
+
+    def shown(self) -> Iterator[Mapping[str, Mapping[str, Any]]]:
+        """Give what the nodes of each job show that shows previews."""
+        query = "SELECT finished FROM jobs WHERE ending IS NOT NULL AND instr(finished, '\"temp\"')"
+        for [finished] in self._connection.execute(query):
+            yield json.loads(finished).get("outputs", {})
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+def _record_of(row: sqlite3.Row) -> JobRecord:
+    """Read a row; what lies in it, we wrote."""
+    run, finished = json.loads(row["run"]), json.loads(row["finished"])
+    return JobRecord(
+        row["id"],
+        row["session"],
+        row["number"],
+        run.get("prompt") or run["workflow"],
+        run.get("extra", {}),
+        tuple(run["outputs"]),
+        row["state"],
+        row["queued_at"],
+        row["began_at"],
+        row["ended_at"],
+        row["attempts"],
+        finished.get("outputs", {}),
+        tuple(map(Problem.from_json, finished.get("problems", ()))),
+        finished.get("timings", {}),
+    )
+
+
+def _range(prefix: str) -> tuple[str, str]:
+    return prefix, prefix + _AFTER_EVERY_PREFIX

@@ -1,13 +1,27 @@
 """From what a client asks for to what a worker can run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bridge.errors import Problem
-from bridge.graph import ChoicesOf, Definitions, Workflow, parse_workflow, set_values, validate
+from bridge.graph import (
+    ChoicesOf,
+    Definitions,
+    Question,
+    Validation,
+    Workflow,
+    is_drawing,
+    parse_workflow,
+    read_drawing,
+    set_values,
+    validate,
+)
 from bridge.prompts import seed_of
 from bridge.protocol import SetStream, Submit
+
+LIGHT_NODES = 16
+"""How many nodes are validated in half a millisecond."""
 
 ResolvePrompt = Callable[[str, int], str]
 """From a prompt, dynamic or not, and a seed to a text; raises ``BridgeError``."""
@@ -41,13 +55,64 @@ class Prepared:
         return (self.workflow, self.outputs) == (other.workflow, other.outputs)
 
 
-def prepare(
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A workflow that is validated as far as node definitions go.
+
+    Args:
+        workflow: As it was submitted.
+        validation: What of it can run.
+        questions: For nodes that judge their inputs themselves.
+        texts: Name → what a dynamic prompt has become.
+        templates: Name → the dynamic prompt itself.
+    """
+
+    workflow: Workflow
+    validation: Validation
+    questions: tuple[Question, ...]
+    texts: Mapping[str, str]
+    templates: Mapping[str, str]
+
+    def prepared(self, verdicts: Iterable[Problem] = ()) -> Prepared:
+        """Return what a worker can run.
+
+        Args:
+            verdicts: What the nodes that were asked find wrong.
+
+        Raises:
+            WorkflowError: With every fault, if no output node can run.
+        """
+        validation = self.validation.with_verdicts(verdicts)
+        validation.raise_if_nothing_runs()
+        converted, prompt = validation.workflow.to_json(), self.workflow.to_json()
+        faults = (replace(problem, is_warning=True) for problem in validation.problems)
+        return Prepared(
+            converted,
+            {} if converted == prompt else prompt,
+            validation.outputs,
+            (*validation.warnings, *faults),
+            self.texts,
+            self.templates,
+        )
+
+
+def is_light_work(message: Submit | SetStream, definitions: Definitions) -> bool:
+    """Say whether ``draft`` takes less time than handing it to a thread: few nodes, and no folder to list."""
+    nodes = message.workflow
+    if message.preset or message.dynamic or len(nodes) > LIGHT_NODES:
+        return False
+    classes = [node.get("class_type") if isinstance(node, Mapping) else None for node in nodes.values()]
+    found = [definitions.get(name) if isinstance(name, str) else None for name in classes]
+    return all(each and not any(entry.choices_from for entry in each.inputs) for each in found)
+
+
+def draft(
     message: Submit | SetStream,
     definitions: Definitions,
     choices: ChoicesOf,
     expand: ExpandPreset,
     resolve: ResolvePrompt,
-) -> Prepared:
+) -> Draft:
     """Find the workflow a client means, set its values, and validate it.
 
     Args:
@@ -58,7 +123,7 @@ def prepare(
         resolve: Draws from dynamic prompts, with the seed of the workflow.
 
     Raises:
-        WorkflowError: With every fault, if no output node can run.
+        WorkflowError: If it is no workflow.
         BridgeError: What ``expand`` and ``resolve`` raise.
     """
     workflow = _workflow(message, message.values, definitions, expand)
@@ -67,17 +132,8 @@ def prepare(
         workflow = _workflow(message, {**message.values, **texts}, definitions, expand)
     targets = message.targets if isinstance(message, Submit) else ()
     validation = validate(workflow, definitions, choices, targets)
-    validation.raise_if_nothing_runs()
-    converted, prompt = validation.workflow.to_json(), workflow.to_json()
-    faults = (replace(problem, is_warning=True) for problem in validation.problems)
-    return Prepared(
-        converted,
-        {} if converted == prompt else prompt,
-        validation.outputs,
-        (*validation.warnings, *faults),
-        texts,
-        {name: message.values[name] for name in texts},
-    )
+    templates = {name: message.values[name] for name in texts}
+    return Draft(workflow, validation, validation.questions(definitions), texts, templates)
 
 
 def _workflow(
@@ -85,7 +141,9 @@ def _workflow(
 ) -> Workflow:
     if message.preset:
         return parse_workflow(expand(message.preset, values))
-    return set_values(parse_workflow(message.workflow), values, definitions)
+    given = message.workflow
+    workflow = read_drawing(given, definitions) if is_drawing(given) else given
+    return set_values(parse_workflow(workflow), values, definitions)
 
 
 def _resolved(message: Submit | SetStream, workflow: Workflow, resolve: ResolvePrompt) -> dict[str, str]:

@@ -1,22 +1,34 @@
 """A worker process and the threads that talk with it.
 
-1. Nothing here waits: reading, writing and logging each have a thread; what they bring is handed to
-   the event loop.
+1. Nothing here waits: logging, and writing what is long, each have a thread. The event loop reads the pipe
+   when it has something; on Windows, where loops cannot watch pipes, a thread does and hands on what came.
 2. Messages arrive in order; after the last one comes the exit status, once, and nothing more.
 3. A worker that closes its pipe or says what makes no sense is done for; it is killed if it does not go.
 """
 
 import asyncio
 import logging
+import os
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any, cast
 
-from bridge.engine import TO_DAEMON, ByteSink, ByteSource, Outbox, enlarge_pipe, read_message
+from bridge.engine import (
+    TO_DAEMON,
+    ByteSink,
+    ByteSource,
+    MessageReader,
+    Outbox,
+    enlarge_pipe,
+    read_message,
+    record_of,
+)
 from bridge.errors import ProtocolError
 from bridge.protocol import Message
 
@@ -65,8 +77,15 @@ class WorkerProcess:
         for pipe in (self._stdin, stdout):
             enlarge_pipe(pipe.fileno())
         self._outbox = Outbox(cast("ByteSink", self._stdin), "to-worker")
-        for name, target, pipe in (("from-worker", self._read, stdout), ("worker-log", self._log, stderr)):
-            threading.Thread(target=target, args=(pipe,), name=name, daemon=True).start()
+        self._in_thread("worker-log", self._log, stderr)
+        if sys.platform == "win32":  # pragma: no cover
+            self._in_thread("from-worker", self._read, stdout)
+        else:
+            descriptor = os.dup(stdout.fileno())
+            stdout.close()
+            os.set_blocking(descriptor, False)
+            reader = MessageReader(_Descriptor(descriptor), TO_DAEMON)
+            self._loop.add_reader(descriptor, self._readable, descriptor, reader)
 
     @property
     def pid(self) -> int:
@@ -81,19 +100,41 @@ class WorkerProcess:
         """
         self._outbox.put(message)
 
+    def ask_for_stacks(self) -> None:
+        """Have the process write into the log what its threads are doing, even in a call that hangs."""
+        if sys.platform != "win32":
+            self._process.send_signal(signal.SIGUSR1)
+
     def kill(self) -> None:
         """End the process at once; ``on_exit`` follows."""
         self._process.kill()
 
-    def _read(self, stdout: IO[bytes]) -> None:
-        source = cast("ByteSource", stdout)
+    def _readable(self, descriptor: int, reader: MessageReader) -> None:
+        try:
+            for message in reader.read():
+                self._loop.call_soon(self._on_message, message)
+        except ProtocolError:
+            self._misunderstood()
+            reader.is_at_end = True
+        if reader.is_at_end:
+            self._loop.remove_reader(descriptor)
+            os.close(descriptor)
+            self._in_thread("worker-end", self._await_end)
+
+    def _read(self, stdout: IO[bytes]) -> None:  # pragma: no cover
         with stdout:
             try:
-                while message := read_message(source, TO_DAEMON):
+                while message := read_message(cast("ByteSource", stdout), TO_DAEMON):
                     self._post(self._on_message, message)
             except ProtocolError:
-                log.exception("the worker cannot be understood")
-                self._process.kill()
+                self._misunderstood()
+        self._await_end()
+
+    def _misunderstood(self) -> None:
+        log.exception("the worker cannot be understood")
+        self._process.kill()
+
+    def _await_end(self) -> None:
         try:
             status = self._process.wait(EXIT_S)
         except subprocess.TimeoutExpired:
@@ -106,19 +147,58 @@ class WorkerProcess:
     def _log(self, stderr: IO[bytes]) -> None:
         with stderr:
             for line in stderr:
-                worker_log.info("%s", line.decode(errors="replace").rstrip())
+                record = record_of(line.decode(errors="replace").rstrip(), worker_log.name)
+                logging.getLogger(record.name).handle(record)
+
+    def _in_thread(self, name: str, target: Callable[..., None], *arguments: Any) -> None:
+        threading.Thread(target=target, args=arguments, name=name, daemon=True).start()
 
     def _post(self, callback: Callable[[Any], None], value: Any) -> None:
         with suppress(RuntimeError):  # the event loop is closed; nobody wants to know any more
             self._loop.call_soon_threadsafe(callback, value)
 
 
-def describe_exit(status: int) -> str:
-    """Say how a process ended: ``was killed by SIGKILL``."""
+if sys.platform != "win32":
+
+    @dataclass(frozen=True, slots=True)
+    class _Descriptor:
+        """A descriptor that reads what there is; unlike a file it may outlive the event loop unclosed."""
+
+        number: int
+
+        def readinto(self, buffer: memoryview, /) -> int | None:
+            try:
+                return os.readv(self.number, [buffer])
+            except BlockingIOError:
+                return None
+
+
+EXPLANATIONS = {"SIGBUS": "a model file was cut short while it was in use, or a disk failed"}
+
+
+def describe_exit(status: int, *, ran_out_of_memory: bool = False) -> str:
+    """Say how a process ended, and why where that is known: ``was killed by SIGKILL``.
+
+    Args:
+        status: Of the process; negative for a signal.
+        ran_out_of_memory: Whether the system has ended some process since for want of memory.
+    """
     if status >= 0:
         return f"ended with status {status}"
     try:
         name = signal.Signals(-status).name
     except ValueError:
         name = f"signal {-status}"
-    return f"was killed by {name}"
+    why = EXPLANATIONS.get(name, "")
+    if ran_out_of_memory and name == "SIGKILL":
+        why = "the system had no memory left"
+    return f"was killed by {name}" + (f" ({why})" if why else "")
+
+
+def count_memory_kills(file: Path = Path("/proc/vmstat")) -> int:
+    """Return how often Linux has ended a process for want of memory; 0 where that is not told."""
+    try:
+        counts = dict(line.split() for line in file.read_text().splitlines())
+        return int(counts["oom_kill"])
+    except (OSError, ValueError, KeyError):
+        return 0

@@ -2,25 +2,34 @@
 
 1. A job waits, runs, and ends with exactly one ``Finished``, which goes to its client and, with its
    results, into the history.
-2. A job under which the worker died waits again, before all others, ``MAX_RETRIES`` times at most.
-3. A job that waits and is cancelled has ended before ``cancel`` returns.
-4. The lowest number goes first, among equal ones the oldest. A job without one gets the next number,
+2. Each step is on the disk before anybody is told: a job is accepted, and has ended, once that is written.
+   The next one begins after that.
+3. A job under which the worker or the daemon died waits again, before all others; it begins
+   ``MAX_RETRIES`` + 1 times at most.
+4. A job that waits and is cancelled has ended before ``cancel`` returns.
+5. The lowest number goes first, among equal ones the oldest. A job without one gets the next number,
    from 1; one that wants to the front gets minus that. What runs is not interrupted.
-5. A job belongs to the session that submitted it; to others it does not exist.
+6. A job belongs to the session that submitted it; to others it does not exist. Whoever may see all jobs
+   asks in the name of the session "".
+7. When the daemon leaves, what waits or runs waits for its next start, if the store is lasting; else it
+   is cancelled.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from dataclasses import replace
 from functools import partial
-from itertools import count
-from math import inf
+from typing import Any, TypeVar
 
 from bridge.engine import Run
 from bridge.errors import BridgeError, Problem
 from bridge.jobs.dispatch import Candidate, Dispatcher
 from bridge.jobs.history import History
+from bridge.jobs.journal import Journal
+from bridge.jobs.queued import MAX_RESULT_BYTES, QueuedJob
+from bridge.jobs.record import JobRecord
 from bridge.jobs.sessions import Sessions
+from bridge.jobs.store import JobStore, Unfinished
 from bridge.protocol import Finished, Message, Result, picture_bytes
 
 MAX_WAITING = 64
@@ -32,41 +41,10 @@ MAX_WAITING_IN_ALL = 512
 MAX_WAITING_BYTES = 1024**3
 """Size of the frames of all jobs that wait."""
 
-MAX_RESULT_BYTES = 256 * 1024**2
-"""Size of the pictures that one job may hand back."""
-
 MAX_RETRIES = 2
 """How often what the worker died under is tried again."""
 
-
-@dataclass(slots=True, eq=False)
-class QueuedJob:
-    """A job between its submission and its last word.
-
-    Args:
-        session: Whose it is.
-        run: What the worker is asked to do.
-        number: Its place among those that wait.
-        queued_at: The event loop's time of its submission, in seconds.
-        began_at: The same of its (last) beginning.
-        results: What it has handed back so far.
-        result_bytes: Size of their pictures.
-        crashes: How often the worker died under it.
-    """
-
-    session: str
-    run: Run
-    number: float
-    queued_at: float
-    began_at: float = 0.0
-    results: list[Message] = field(default_factory=list)
-    result_bytes: int = 0
-    crashes: int = 0
-
-    @property
-    def has_too_many_results(self) -> bool:
-        """Whether it has handed back more than ``MAX_RESULT_BYTES``."""
-        return self.result_bytes > MAX_RESULT_BYTES
+T = TypeVar("T")
 
 
 class JobQueue:
@@ -75,25 +53,78 @@ class JobQueue:
     Args:
         dispatcher: Where they run.
         sessions: Where their messages go.
+        store: Where they are written down; yet to be opened.
         on_change: Called when a job came, began or ended.
     """
 
-    def __init__(self, dispatcher: Dispatcher, sessions: Sessions, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, dispatcher: Dispatcher, sessions: Sessions, store: JobStore, on_change: Callable[[], None]
+    ) -> None:
         self._dispatcher = dispatcher
         self._sessions = sessions
+        self._store = store
+        self._journal = Journal(store)
         self._on_change = on_change
+        self._arriving: dict[str, QueuedJob] = {}  # not on the disk yet
         self._waiting: dict[str, QueuedJob] = {}
-        self._running: QueuedJob | None = None
-        self._history = History()
-        self._numbers = count(1)
+        self._running: QueuedJob | None = None  # until its end is on the disk
+        self._ending: dict[str, QueuedJob] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._seq = 0
+
+    def open(self) -> None:
+        """Open the store, and take up what an earlier process left behind.
+
+        Raises:
+            BridgeError: ``newer_database`` or ``bad_folder``.
+        """
+        self._store.open()
+        self._seq = self._store.last_seq
+        for left in self._store.unfinished():
+            self._restore(left)
+
+    async def close(self) -> None:
+        """Write down what is still to be written, and close the store; nothing comes after this."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._journal.close()
 
     def __len__(self) -> int:
         return len(self._waiting) + self.is_running
 
     @property
     def is_running(self) -> bool:
-        """Whether a job is in the worker."""
+        """Whether a job is in the worker, or its end not yet on the disk."""
         return self._running is not None
+
+    @property
+    def history(self) -> History:
+        """The jobs that have ended."""
+        return self._store.history
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with the store; empty if nothing is."""
+        return self._journal.problem or self._store.warning
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether jobs can be written down at present."""
+        return not self._journal.problem
+
+    def jobs(self) -> Sequence[JobRecord]:
+        """Return the jobs that have not ended: what runs, then what waits, in the order of its turns."""
+        running = [self._running.record("running")] if self._running else []
+        waiting = sorted(self._waiting.values(), key=lambda job: job.place)
+        return [*running, *(job.record("waiting") for job in waiting)]
+
+    def record(self, job_id: str) -> JobRecord | None:
+        """Return a job in any state."""
+        if job := self._waiting.get(job_id):
+            return job.record("waiting")
+        if self._running and self._running.run.job == job_id:
+            return self._running.record("running")
+        return self._journal.unsaved(job_id) or self.history.find(job_id)
 
     def raise_if_full(self, session: str) -> None:
         """Refuse a job while too many wait, of the session or of all.
@@ -101,7 +132,7 @@ class JobQueue:
         Raises:
             BridgeError: ``queue_full``.
         """
-        waiting = self._waiting.values()
+        waiting = [*self._arriving.values(), *self._waiting.values()]
         hint = "Wait until one has finished, or cancel some."
         if sum(job.session == session for job in waiting) >= MAX_WAITING:
             text = f"{MAX_WAITING} jobs of this client are waiting already"
@@ -112,85 +143,115 @@ class JobQueue:
         ):
             raise BridgeError("too many jobs of all clients are waiting", code="queue_full", hint=hint)
 
-    def add(self, session: str, run: Run, number: float | None = None, *, front: bool = False) -> int:
-        """Queue a job; return how many are ahead of it.
+    async def add(self, session: str, run: Run, number: float | None = None, *, front: bool = False) -> int:
+        """Queue a job; return how many are ahead of it once it is on the disk.
 
         Args:
             session: Whose it is.
             run: What the worker will be asked to do.
-            number: See rule 4.
+            number: See rule 5.
             front: Whether it goes before all that wait; a number overrules it.
 
         Raises:
-            BridgeError: ``queue_full``.
+            BridgeError: ``queue_full``, ``job_exists``, or ``queue_unavailable``.
         """
         self.raise_if_full(session)
-        following = next(self._numbers)
+        if run.job in self._arriving or run.job in self._ending or self.record(run.job):
+            raise BridgeError(
+                f'there is a job "{run.job[:80]}" already',
+                code="job_exists",
+                hint="Choose another id, or let the daemon choose one.",
+            )
+        self._seq += 1
         if number is None:
-            number = -following if front else following
-        ahead = sum(job.number <= number for job in self._waiting.values())
-        self._waiting[run.job] = QueuedJob(session, run, number, _now())
-        self._on_change()
-        return ahead + self.is_running
+            number = -self._seq if front else self._seq
+        job = self._arriving[run.job] = QueuedJob(self._seq, session, run, number, _now())
+        return await asyncio.shield(self._soon(self._accept(job)))
 
-    def cancel(self, session: str, job_id: str) -> bool:
+    async def cancel(self, session: str, job_id: str) -> bool:
         """Have a job's last word be ``cancelled``; return whether it is not too late.
 
         Raises:
             BridgeError: ``job_not_found``.
         """
         job = self._find(session, job_id)
-        if job is None:
+        if job is None or job_id in self._ending:
             return False
         if job is self._running:
+            job.is_cancelled = True
             self._dispatcher.cancel(job_id)
         else:
-            self._end(job, Finished("cancelled", job=job_id))
+            await asyncio.shield(self._end_soon(job, Finished("cancelled", job=job_id)))
         return True
 
-    def attach(self, session: str, job_id: str) -> None:
+    async def attach(self, session: str, job_id: str) -> None:
         """Send the results of a job again, and its last word if it has ended.
 
         Raises:
-            BridgeError: ``job_not_found``.
+            BridgeError: ``job_not_found``, or ``results_lost``.
+        """
+        for message in await self.messages(session, job_id):
+            self._sessions.deliver(session, message)
+
+    async def messages(self, session: str, job_id: str) -> list[Message]:
+        """Return the results of a job so far, and its last word if it has ended.
+
+        Raises:
+            BridgeError: As ``attach``.
         """
         job = self._find(session, job_id)
-        record = self._history.find(job_id)
-        for message in job.results if job else record.messages if record else ():
-            self._sessions.deliver(session, message)
+        return list(job.results) if job else await asyncio.to_thread(self.history.messages, job_id)
+
+    async def forget(self, job_ids: Collection[str] | None, session_prefix: str = "") -> None:
+        """Remove jobs from the history.
+
+        Raises:
+            BridgeError: ``queue_unavailable``.
+        """
+        await self._journal.forget(job_ids, session_prefix)
 
     def candidates(self) -> Sequence[Candidate]:
         """Return the job whose turn it is, unless one is running."""
         if self._running or not self._waiting:
             return ()
-        job = min(self._waiting.values(), key=lambda job: job.number)
+        job = min(self._waiting.values(), key=lambda job: job.place)
         candidate = Candidate(
             job.run,
-            is_suspect=job.crashes > 0,
+            is_suspect=job.is_interrupted,
             on_begin=partial(self._begin, job),
             on_message=partial(self._hear, job),
-            on_finish=partial(self._end, job),
+            on_finish=partial(self._finish, job),
             on_lost=partial(self._lose, job),
+            session=job.session,
+            attempt=job.attempts + 1,
         )
         return (candidate,)
 
     def end_waiting(self, state: str, problem: Problem) -> None:
         """End all jobs that wait."""
         for job in list(self._waiting.values()):
-            self._end(job, Finished(state, job=job.run.job, problems=(problem,)))
+            self._end_soon(job, Finished(state, job=job.run.job, problems=(problem,)))
 
-    def cancel_running(self) -> None:
-        """Cancel the job that runs, if one does."""
-        if self._running:
-            self._dispatcher.cancel(self._running.run.job)
+    def leave(self) -> int:
+        """Begin nothing more, and stop what runs (rule 7); return how many jobs wait for the next start."""
+        running = self._running
+        if running and running.run.job not in self._ending:
+            if self._store.is_lasting and not running.is_cancelled:
+                running.is_put_back = True
+                self._journal.put_back(running)
+            self._dispatcher.cancel(running.run.job)
+        if not self._store.is_lasting:
+            self.end_waiting("cancelled", Problem("daemon_stopped", "the daemon was stopped"))
+            return 0
+        return len(self._waiting) + bool(running and running.is_put_back)
 
     def _find(self, session: str, job_id: str) -> QueuedJob | None:
-        """Return a session's job; ``None`` if it has ended."""
-        job = self._waiting.get(job_id)
+        """Return a session's job; ``None`` if its end is on the disk."""
+        job = self._waiting.get(job_id) or self._ending.get(job_id)
         if job is None and self._running and self._running.run.job == job_id:
             job = self._running
-        owner = job or self._history.find(job_id)
-        if owner is None or owner.session != session:
+        owner = job or self.record(job_id)
+        if owner is None or session not in ("", owner.session):
             raise BridgeError(
                 f'there is no job "{job_id[:80]}"',
                 code="job_not_found",
@@ -198,51 +259,99 @@ class JobQueue:
             )
         return job
 
+    def _restore(self, left: Unfinished) -> None:
+        job = QueuedJob(
+            left.seq,
+            left.session,
+            left.run,
+            left.number,
+            _now(),
+            queued_time=left.queued_at,
+            began_time=left.began_at,
+            attempts=left.attempts,
+            is_interrupted=left.is_begun,
+        )
+        self._waiting[left.run.job] = job
+        problem = LOST if left.is_damaged else crashed("the daemon or its worker died", job.attempts)
+        if left.is_damaged or job.attempts > MAX_RETRIES:
+            self._end_soon(job, Finished("failed", job=left.run.job, problems=(problem,)))
+
+    async def _accept(self, job: QueuedJob) -> int:
+        try:
+            await self._journal.accept(job)
+        finally:
+            del self._arriving[job.run.job]
+        ahead = sum(other.place < job.place for other in self._waiting.values())
+        self._waiting[job.run.job] = job
+        self._on_change()
+        return ahead + self.is_running
+
     def _begin(self, job: QueuedJob) -> None:
         del self._waiting[job.run.job]
         self._running = job
-        job.began_at = _now()
+        job.begin(_now())
+        self._journal.begin(job)
         self._on_change()
 
     def _hear(self, job: QueuedJob, message: Message) -> None:
         if isinstance(message, Result):
-            job.result_bytes += picture_bytes(message)
+            job.take(message)
             if job.has_too_many_results:
                 self._dispatcher.cancel(job.run.job)
                 return
-            job.results.append(message)
         self._sessions.deliver(job.session, message)
 
     def _lose(self, job: QueuedJob, reason: str) -> None:
-        job.crashes += 1
-        if job.crashes > MAX_RETRIES:
-            self._end(job, Finished("failed", job=job.run.job, problems=(crashed(reason, job.crashes),)))
+        if job.attempts > MAX_RETRIES:
+            self._finish(job, Finished("failed", job=job.run.job, problems=(crashed(reason, job.attempts),)))
             return
-        job.results.clear()
-        job.result_bytes = 0
+        job.interrupt()
         self._running = None
-        job.number = -inf
         self._waiting[job.run.job] = job
         self._on_change()
 
-    def _end(self, job: QueuedJob, finished: Finished) -> None:
+    def _finish(self, job: QueuedJob, finished: Finished) -> None:
+        """Take the last word about the job that runs."""
+        if job.is_put_back and finished.state == "cancelled":
+            self._running = None
+            return
+        finished = replace(finished, timings={"queue": job.began_at - job.queued_at, **finished.timings})
+        if job.has_too_many_results:
+            finished = replace(finished, state="failed", problems=(TOO_MUCH_OUTPUT,))
+        self._end_soon(job, finished)
+
+    def _end_soon(self, job: QueuedJob, finished: Finished) -> "asyncio.Task[None]":
+        self._waiting.pop(job.run.job, None)
+        self._ending[job.run.job] = job
+        return self._soon(self._end(job, finished))
+
+    async def _end(self, job: QueuedJob, finished: Finished) -> None:
+        finished = await self._journal.end(job, finished)
+        del self._ending[job.run.job]
         if job is self._running:
             self._running = None
-            timings = {"queued": job.began_at - job.queued_at, **finished.timings}
-            finished = replace(finished, timings=timings)
-            if job.has_too_many_results:
-                finished = replace(finished, state="failed", problems=(TOO_MUCH_OUTPUT,))
-        else:
-            del self._waiting[job.run.job]
-        self._history.add(job.run.job, job.session, [*job.results, finished])
+        self._dispatcher.metrics.job_ended(finished.state, finished.timings)
         self._sessions.deliver(job.session, finished)
         self._on_change()
+
+    def _soon(self, step: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+        """Take a step that goes on even if whoever waits for it goes away."""
+        task = asyncio.ensure_future(step)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
 
 TOO_MUCH_OUTPUT = Problem(
     "too_much_output",
     f"the workflow hands back more than {MAX_RESULT_BYTES // 2**20} MiB of pictures",
     "Save them with SaveImage instead of SendToHost, or make fewer.",
+)
+
+LOST = Problem(
+    "queue_damaged",
+    "the daemon was started again, and what this job looks at is lost: its file is missing or damaged",
+    "Submit it again.",
 )
 
 

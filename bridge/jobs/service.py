@@ -5,26 +5,34 @@
 2. Nothing new starts while memory is being given back, nor while the worker is not ready.
 3. When the worker has failed for good, what waits fails with its reason; the next request tries to
    start it again.
+4. Where the store is lasting, jobs outlive the daemon; see ``queue`` and ``store``.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from bridge.engine import Freed, FreeMemory, Ready, Run
-from bridge.errors import BridgeError, Problem
+from bridge.engine import Freed, FreeMemory, Judged, Measured, Ready, Run
+from bridge.errors import BridgeError
 from bridge.graph import ChoicesOf, Definitions
 from bridge.jobs.definitions import load_definitions, read_definitions, save_definitions
 from bridge.jobs.dispatch import Dispatcher
-from bridge.jobs.prepare import ExpandPreset, Prepared, ResolvePrompt, prepare
+from bridge.jobs.figures import WorkerFigures
+from bridge.jobs.judgements import Judgements
+from bridge.jobs.metrics import Metrics
+from bridge.jobs.prepare import ExpandPreset, Prepared, ResolvePrompt, draft, is_light_work
+from bridge.jobs.previews import sweep_previews
 from bridge.jobs.queue import JobQueue
+from bridge.jobs.record import JobRecord
 from bridge.jobs.sessions import Sessions
-from bridge.jobs.streams import Streams
+from bridge.jobs.store import IN_MEMORY, JobStore, StoreSettings
+from bridge.jobs.streams import LiveStream, Streams
 from bridge.jobs.supervisor import Supervisor, WorkerSettings
 from bridge.prompts import TEMPLATE_TEXT
-from bridge.protocol import Accepted, Message, SetStream, State, StreamFrame, Submit
+from bridge.protocol import Accepted, Message, Result, SetStream, State, StreamFrame, Submit
 
 
 class JobService:
@@ -36,6 +44,10 @@ class JobService:
         choices: Lists the names in a folder (``checkpoints``, ``input`` …).
         presets: From a preset's name and its controls' values to a workflow.
         prompts: From a dynamic prompt and a seed to a text.
+        store: Where queue and history are.
+
+    Attributes:
+        metrics: What is counted.
     """
 
     def __init__(
@@ -45,6 +57,7 @@ class JobService:
         choices: ChoicesOf,
         presets: ExpandPreset,
         prompts: ResolvePrompt,
+        store: StoreSettings = IN_MEMORY,
     ) -> None:
         self._definitions_file = definitions_file
         self._choices = choices
@@ -53,29 +66,59 @@ class JobService:
         self._definitions: Definitions | None = None
         self._told: Ready | None = None  # what the last worker that was ready said
         self._supervisor = Supervisor(worker, self._receive, self._worker_changed, self._worker_lost)
+        self._judgements = Judgements(self._supervisor, self._supervisor.send, self._raise_if_failed)
+        self._figures = WorkerFigures(self._supervisor.send, lambda: self._supervisor.state == "ready")
+        self.metrics = Metrics()
         self._dispatcher = Dispatcher(
-            self._supervisor.send, self._supervisor.kill, worker.hang_timeout_s, worker.cancel_timeout_s
+            self._supervisor.send,
+            self._supervisor.kill,
+            worker.hang_timeout_s,
+            worker.cancel_timeout_s,
+            self.metrics,
         )
         self._sessions = Sessions()
-        self._queue = JobQueue(self._dispatcher, self._sessions, self._look_round_soon)
+        self._store = JobStore(store)
+        self._queue = JobQueue(self._dispatcher, self._sessions, self._store, self._look_round_soon)
         self._streams = Streams(self._dispatcher, self._sessions, self._look_round_soon)
         self._freed: asyncio.Future[None] | None = None
+        self._previews = Path(worker.settings["temp"]) if "temp" in worker.settings else None
+        self._is_open = False
         self._is_closing = False
         self._will_look_round = False
         self._announced: State | None = None
 
+    def open(self) -> None:
+        """Take up the jobs of an earlier daemon; nothing runs yet.
+
+        Raises:
+            BridgeError: ``newer_database`` or ``bad_folder``.
+        """
+        self._queue.open()
+        self._is_open = True
+
     async def start(self) -> None:
         """Start the worker; requests may come at once."""
+        if not self._is_open:
+            self.open()
         self._definitions = await asyncio.to_thread(load_definitions, self._definitions_file)
+        if self._previews and self._store.is_lasting:
+            await asyncio.to_thread(sweep_previews, self._previews, self._queue.history.shown())
         self._supervisor.start()
 
     async def close(self) -> None:
-        """Cancel everything, and end the worker within a few seconds."""
+        """Stop everything, and end the worker within a few seconds; jobs wait for the next start, or end."""
         self._is_closing = True
-        self._queue.end_waiting("cancelled", Problem("daemon_stopped", "the daemon was stopped"))
-        self._queue.cancel_running()
+        if not self._is_open:
+            return
+        self._is_open = False
+        kept = self._queue.leave()
+        if kept:
+            jobs = "1 job waits" if kept == 1 else f"{kept} jobs wait"
+            detail = f"the daemon is leaving; {jobs} for its next start"
+            self._sessions.broadcast(replace(self.state, detail=detail))
         self._streams.close_all()
         await self._supervisor.close()
+        await self._queue.close()
 
     # ---- sessions ----------------------------------------------------------------------------
 
@@ -87,6 +130,10 @@ class JobService:
         """Deliver a session's messages from now on, after those kept while it was away."""
         self._sessions.connect(session, deliver)
 
+    def owns_jobs(self, session: str) -> bool:
+        """Return whether a session has jobs, of this daemon or an earlier one."""
+        return self._queue.history.owns_any(session)
+
     def disconnect(self, session: str) -> None:
         """Note that a client is away: its streams end, its jobs go on."""
         self._sessions.disconnect(session)
@@ -94,17 +141,26 @@ class JobService:
 
     # ---- jobs --------------------------------------------------------------------------------
 
-    async def submit(self, session: str, message: Submit) -> Accepted:
+    async def submit(
+        self, session: str, message: Submit, *, job_id: str = "", wants_nodes: bool = False
+    ) -> Accepted:
         """Queue a job.
+
+        Args:
+            session: Whose it is.
+            message: What to run.
+            job_id: The client's own name for it; by default a random one.
+            wants_nodes: Whether the client hears of each node, and gets pictures as files; see ``Run``.
 
         Raises:
             WorkflowError: With every fault of the workflow.
-            BridgeError: ``queue_full``, ``worker_failed``, or a preset's or value's fault.
+            BridgeError: ``queue_full``, ``queue_unavailable``, ``job_exists``, ``worker_failed``, or a
+                preset's or value's fault.
         """
         self._queue.raise_if_full(session)
         prepared = await self._prepare(message)
         run = Run(
-            uuid4().hex,
+            job_id or uuid4().hex,
             prepared.workflow,
             prepared.outputs,
             prompt=prepared.prompt,
@@ -113,17 +169,49 @@ class JobService:
             else message.extra,
             frame=message.frame,
             wants_preview=message.wants_preview,
+            wants_nodes=wants_nodes,
         )
-        position = self._queue.add(session, run, message.number, front=message.front)
+        position = await self._queue.add(session, run, message.number, front=message.front)
         return Accepted(message.request, run.job, position, prepared.warnings, prepared.texts)
+
+    def jobs(self) -> Sequence[JobRecord]:
+        """Return the jobs that have not ended: what runs, then what waits, in the order of its turns."""
+        return self._queue.jobs()
+
+    def record(self, job_id: str) -> JobRecord | None:
+        """Return a job in any state."""
+        return self._queue.record(job_id)
+
+    def history(
+        self, *, limit: int, offset: int = 0, newest_first: bool = False, session_prefix: str = ""
+    ) -> Sequence[JobRecord]:
+        """Return jobs that have ended, in the order of their ends.
+
+        It reads the disk, and may be called on any thread: best not on the event loop for more than a few.
+        """
+        return self._queue.history.page(
+            limit, offset, newest_first=newest_first, session_prefix=session_prefix
+        )
+
+    def history_size(self, session_prefix: str = "") -> int:
+        """Return how many jobs of such sessions the history has."""
+        return self._queue.history.size(session_prefix)
+
+    async def forget(self, job_ids: Collection[str] | None, session_prefix: str = "") -> None:
+        """Drop jobs of such sessions from the history: those named, or all; with their results."""
+        await self._queue.forget(job_ids, session_prefix)
 
     async def cancel(self, session: str, job: str) -> bool:
         """Have a job's last word be ``cancelled``; return whether it is not too late.
 
+        Args:
+            session: Whose it is; "" for whoever's.
+            job: Its id.
+
         Raises:
             BridgeError: ``job_not_found``.
         """
-        return self._queue.cancel(session, job)
+        return await self._queue.cancel(session, job)
 
     async def attach(self, session: str, job: str) -> None:
         """Send the results of a job again, and its last word if it has ended.
@@ -131,7 +219,20 @@ class JobService:
         Raises:
             BridgeError: ``job_not_found``.
         """
-        self._queue.attach(session, job)
+        await self._queue.attach(session, job)
+
+    async def results(self, session: str, job: str) -> Sequence[Result]:
+        """Return what a job has handed back so far.
+
+        Args:
+            session: Whose it is; "" for whoever's.
+            job: Its id.
+
+        Raises:
+            BridgeError: ``job_not_found``, or ``results_lost``.
+        """
+        messages = await self._queue.messages(session, job)
+        return [message for message in messages if isinstance(message, Result)]
 
     # ---- streams -----------------------------------------------------------------------------
 
@@ -155,6 +256,11 @@ class JobService:
         self._raise_if_failed()
         self._streams.push(session, message)
 
+    @property
+    def live_streams(self) -> Sequence[LiveStream]:
+        """The live streams of all clients, to look at."""
+        return tuple(self._streams)
+
     def close_stream(self, session: str, stream: str) -> None:
         """End a live stream; its running frame is cancelled."""
         self._streams.close(session, stream)
@@ -169,6 +275,10 @@ class JobService:
             self._freed = asyncio.get_running_loop().create_future()
             self._supervisor.send(FreeMemory())
         await asyncio.shield(self._freed)
+
+    async def measure(self) -> Mapping[str, float]:
+        """Return what the worker measures of itself (``bridge.engine.Measured``); nothing while it cannot."""
+        return await self._figures.read()
 
     async def definitions(self) -> Definitions:
         """Return the nodes that exist; waits for the worker the first time ever.
@@ -202,6 +312,9 @@ class JobService:
             "detail": state.detail,
             "device": state.device,
             "queue_remaining": state.queue_remaining,
+            "queue_problem": self._queue.problem,
+            "queue_is_kept": self._queue.is_kept,
+            "history": self._queue.history.size(),
             "streams": len(self._streams),
             "worker_pid": self._supervisor.pid,
             "environment": dict(self._environment),
@@ -209,14 +322,20 @@ class JobService:
         }
 
     @property
+    def packs(self) -> Mapping[str, Mapping[str, str]]:
+        """Return the folders of packs that others wrote: name → ``web``, ``locales``, ``examples``."""
+        return self._told.packs if self._told else {}
+
+    @property
     def _environment(self) -> Mapping[str, Any]:
         return self._told.environment if self._told else {}
 
     async def _prepare(self, message: Submit | SetStream) -> Prepared:
         definitions = await self.definitions()
-        return await asyncio.to_thread(
-            prepare, message, definitions, self._choices, self._presets, self._prompts
-        )
+        asked = message, definitions, self._choices, self._presets, self._prompts
+        is_light = is_light_work(message, definitions)
+        found = draft(*asked) if is_light else await asyncio.to_thread(draft, *asked)
+        return found.prepared(await self._judgements.ask(found.questions))
 
     def _raise_if_failed(self) -> None:
         problem = self._supervisor.problem
@@ -226,6 +345,10 @@ class JobService:
     def _receive(self, message: Message) -> None:
         if isinstance(message, Freed):
             self._end_freeing()
+        elif isinstance(message, Judged):
+            self._judgements.receive(message)
+        elif isinstance(message, Measured):
+            self._figures.take(message)
         else:
             self._dispatcher.receive(message)
 
@@ -244,6 +367,8 @@ class JobService:
 
     def _worker_lost(self, reason: str) -> None:
         self._end_freeing()
+        self._judgements.lose()
+        self._figures.lose()
         self._dispatcher.lose(reason)
 
     def _end_freeing(self) -> None:

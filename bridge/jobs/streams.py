@@ -8,7 +8,7 @@
 4. Streams end with the connection of their session.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
@@ -50,6 +50,8 @@ class LiveStream:
         number: The number of the frame in the worker.
         dropped: Frames replaced since the last ``Finished``.
         crashes: Deaths of the worker under it, in a row.
+        refusal: Why it takes no frames.
+        shown: The last picture that its client got.
     """
 
     session: str
@@ -63,6 +65,7 @@ class LiveStream:
     dropped: int = 0
     crashes: int = 0
     refusal: Problem | None = None
+    shown: Result | None = None
 
 
 class Streams:
@@ -83,6 +86,9 @@ class Streams:
 
     def __len__(self) -> int:
         return len(self._streams)
+
+    def __iter__(self) -> Iterator[LiveStream]:
+        return iter(self._streams.values())
 
     def set(self, session: str, message: SetStream, prepared: Prepared) -> None:
         """Open a stream, or change what it runs (rule 2).
@@ -182,6 +188,8 @@ class Streams:
             on_message=partial(self._hear, stream),
             on_finish=partial(self._end, stream),
             on_lost=partial(self._lose, stream),
+            session=stream.session,
+            attempt=stream.crashes + 1,
         )
 
     def _begin(self, stream: LiveStream, run_id: str, number: int) -> None:
@@ -190,12 +198,14 @@ class Streams:
     def _hear(self, stream: LiveStream, message: Message) -> None:
         if isinstance(message, Started | Progress | Preview | Result):
             addressed = replace(message, job="", stream=stream.name, frame=stream.number)
+            stream.shown = addressed if isinstance(addressed, Result) else stream.shown
             self._sessions.deliver(stream.session, addressed)
 
     def _end(self, stream: LiveStream, finished: Finished) -> None:
         stream.run = ""
         if finished.state == "done":
             stream.crashes = 0
+        self._dispatcher.metrics.frame_ended(finished.state, stream.dropped)
         last_word = replace(finished, job="", stream=stream.name, frame=stream.number, dropped=stream.dropped)
         stream.dropped = 0
         self._sessions.deliver(stream.session, last_word)

@@ -17,7 +17,7 @@ from typing import Any
 
 from bridge.engine import Configure, Ready, Stop, WorkerFailed
 from bridge.errors import Problem
-from bridge.jobs.process import WorkerProcess, describe_exit
+from bridge.jobs.process import WorkerProcess, count_memory_kills, describe_exit
 from bridge.protocol import Finished, Message
 
 log = logging.getLogger(__name__)
@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 10.0
 MAX_STARTS = 3
+STACKS_S = 0.2
+"""How long a worker that is to be killed may take to write down what it was doing."""
+
 STOP_S = 3.0
 """How long a worker may take to leave when it is asked to."""
 
@@ -73,6 +76,7 @@ class Supervisor:
         self._pauses = 0  # since a run succeeded
         self._starts = 0  # since a worker was ready
         self._kill_reason = ""
+        self._memory_kills = 0  # of the whole system, when the process was started
         self._is_closing = False
         self._is_settled = asyncio.Event()
         self._is_gone = asyncio.Event()
@@ -112,9 +116,12 @@ class Supervisor:
     def kill(self, reason: str) -> None:
         """End a worker that is beyond help; a new one follows."""
         assert self._process is not None
+        if self._kill_reason:
+            return
         log.error("killing the worker: %s", reason)
         self._kill_reason = reason
-        self._process.kill()
+        self._process.ask_for_stacks()
+        asyncio.get_running_loop().call_later(STACKS_S, self._process.kill)
 
     async def close(self) -> None:
         """Ask the worker to leave; kill it if it does not."""
@@ -134,6 +141,7 @@ class Supervisor:
     def _spawn(self, state: str, detail: str) -> None:
         self.problem = None
         self._kill_reason = ""
+        self._memory_kills = count_memory_kills()
         self._is_settled.clear()
         command = [sys.executable, "-m", "bridge.engine", "--bootstrap", self._worker.bootstrap]
         try:
@@ -161,7 +169,7 @@ class Supervisor:
     def _exited(self, status: int) -> None:
         was_ready, self.ready = self.ready is not None, None
         self._process = None
-        reason = self._kill_reason or f"the worker process {describe_exit(status)}"
+        reason = self._kill_reason or f"the worker process {self._described(status)}"
         if self._is_closing:
             self._is_gone.set()
         else:
@@ -169,6 +177,9 @@ class Supervisor:
             self._recover(reason)
         if was_ready:
             self._on_lost(reason)
+
+    def _described(self, status: int) -> str:
+        return describe_exit(status, ran_out_of_memory=count_memory_kills() > self._memory_kills)
 
     def _recover(self, reason: str) -> None:
         if self.problem:

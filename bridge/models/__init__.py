@@ -2,7 +2,7 @@
 
 from bridge.models.adding import add_file, file_name, folders_in, place_for
 from bridge.models.card import Card, card, cards
-from bridge.models.catalogue import FOLDERS, Catalogue
+from bridge.models.catalogue import ALIASES, FOLDERS, Catalogue
 from bridge.models.checking import Verdict, verify
 from bridge.models.checkpoint import (
     VAE_PREFIX,
@@ -85,6 +85,7 @@ from bridge.models.weights_file import weights_file
 
 __all__ = [
     "ADAPTER_KINDS",
+    "ALIASES",
     "CHECKPOINT_VISION_PREFIX",
     "CONTEXT_WIDTHS",
     "FOLDERS",

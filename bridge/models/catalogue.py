@@ -15,11 +15,12 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from bridge.errors import ModelError, ModelNotFound
+from bridge.errors import InputError, ModelError, ModelNotFound
 from bridge.graph import TINY_VAES
 from bridge.models.digest import digest_of
 from bridge.models.packaged import package_hint, packaged_models
 from bridge.models.registered import ModelFolder, is_registry, read_registered
+from bridge.paths import parts_of
 
 FOLDERS: Mapping[str, tuple[str, ...]] = {
     "checkpoints": ("checkpoints", "Stable-diffusion"),
@@ -40,6 +41,8 @@ FOLDERS: Mapping[str, tuple[str, ...]] = {
     "ipadapter-flux": ("ipadapter-flux", "ipadapter"),
     "xlabs_ipadapters": ("xlabs/ipadapters", "ipadapter"),
     "photomaker": ("photomaker",),
+    "inpaint": ("inpaint",),
+    "depth": ("depth", "depth_anything", "depthanything"),
 }
 """A kind of model, by ComfyUI's name → the folders of ComfyUI and A1111 where it lies."""
 
@@ -236,11 +239,10 @@ def _is_diffusers(files: Sequence[str]) -> bool:
 
 def _inside(name: str) -> PurePosixPath:
     """Turn a workflow's name into a relative path, or refuse it."""
-    text = name.replace("\\", "/")
-    path = PurePosixPath(text)
-    if not path.parts or path.is_absolute() or ".." in path.parts or ":" in text or "\0" in text:
-        raise _bad_path(name)
-    return path
+    try:
+        return PurePosixPath(*parts_of(name))
+    except InputError as error:
+        raise _bad_path(name) from error
 
 
 def _is_within(path: Path, bounds: Sequence[Path]) -> bool:
@@ -249,7 +251,7 @@ def _is_within(path: Path, bounds: Sequence[Path]) -> bool:
 
 def _bad_path(name: str) -> ModelError:
     return ModelError(
-        f'"{name[:200]}" leads out of the model folders',
+        f'"{name.encode(errors="replace").decode()[:200]}" leads out of the model folders',
         code="bad_path",
         hint="Name a model by its place below its folder.",
     )

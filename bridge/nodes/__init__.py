@@ -6,20 +6,23 @@ A file's presence is its registration. Nodes hold no algorithm and no state; bot
 
 import sys
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
 
-from bridge.diffusion import choose_placement, free, set_placement, set_up_torch
+from bridge.diffusion import choose_placement, device_figures, free, set_placement, set_up_torch
 from bridge.engine import NodeLibrary
 from bridge.graph import Registry
+from bridge.packs import load_packs
 
 
 def load(settings: Mapping[str, Any]) -> NodeLibrary:
     """Set up the device and collect the nodes; the worker's bootstrap.
 
     Args:
-        settings: ``device`` and ``dtype`` (or ``auto``), ``threads`` (or ``None``).
+        settings: ``device`` and ``dtype`` (or ``auto``), ``threads`` (or ``None``); ``custom_nodes`` and
+            ``without_packs`` (see ``load_packs``).
 
     Raises:
         InputError: If the device is not here.
@@ -35,4 +38,8 @@ def load(settings: Mapping[str, Any]) -> NodeLibrary:
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }
-    return NodeLibrary(Registry.of_package(sys.modules[__name__]), environment, free)
+    ours = Registry.of_package(sys.modules[__name__])
+    packs = load_packs(settings, ours)
+    registry = Registry([*ours.values(), *packs.functions], [*ours.failures, *packs.failures])
+    measure = partial(device_figures, placement.device)
+    return NodeLibrary(registry, environment, free, measure, packs=packs.folders)

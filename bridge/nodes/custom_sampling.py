@@ -16,14 +16,24 @@ from bridge.diffusion import (
     add_noise,
     run,
 )
-from bridge.graph import Range, Tooltip, node
+from bridge.graph import EditorOption, Range, Tooltip, node
 
 SAMPLING = "sampling/custom_sampling"
 GUIDING = "sampling/custom_sampling/guiders"
 NOISE = "sampling/custom_sampling/noise"
 OUTPUTS = ("output", "denoised_output")
-Seed = Annotated[int, Range(0, 2**64 - 1), Tooltip("Names the noise; the same seed gives the same picture.")]
-Cfg = Annotated[float, Range(0.0, 100.0, 0.1), Tooltip("Weight of the prompt; 1 is off, and twice as fast.")]
+Seed = Annotated[
+    int,
+    Range(0, 2**64 - 1),
+    EditorOption("control_after_generate"),
+    Tooltip("Names the noise; the same seed gives the same picture."),
+]
+Cfg = Annotated[
+    float,
+    Range(0.0, 100.0, 0.1),
+    EditorOption("round", 0.01),
+    Tooltip("Weight of the prompt; 1 is off, and twice as fast."),
+]
 
 
 @node("RandomNoise", category=NOISE)

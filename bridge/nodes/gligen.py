@@ -14,7 +14,7 @@ from bridge.diffusion import (
 )
 from bridge.diffusion.gligen import add_text_box, load_gligen
 from bridge.diffusion.types import Gligen, TextBox
-from bridge.graph import ChoicesFrom, Multiline, Range, node
+from bridge.graph import ChoicesFrom, EditorOption, Multiline, Range, node
 
 Side = Annotated[int, Range(8, 16_384, 8)]
 Place = Annotated[int, Range(0, 16_384, 8)]
@@ -41,7 +41,7 @@ def gligen_text_box_apply(
     conditioning_to: Conditioning,
     clip: Clip,
     gligen_textbox_model: Gligen,
-    text: Annotated[str, Multiline()],
+    text: Annotated[str, Multiline(), EditorOption("dynamicPrompts")],
     width: Side = 64,
     height: Side = 64,
     x: Place = 0,

@@ -20,7 +20,7 @@ from bridge.diffusion import (
     add_self_attention_guidance,
     with_rule,
 )
-from bridge.graph import Range, Tooltip, node
+from bridge.graph import EditorOption, Range, Tooltip, node
 
 PATCHED = ("patched_model",)
 GUIDANCE = "advanced/guidance"
@@ -33,7 +33,9 @@ NegativeScale = Annotated[
 @node("PerturbedAttentionGuidance", category="model_patches/unet")
 def perturbed_attention_guidance(
     model: Model,
-    scale: Annotated[float, Range(0.0, 100.0, 0.01), Tooltip("How far; 0 is not at all.")] = 3.0,
+    scale: Annotated[
+        float, Range(0.0, 100.0, 0.01), EditorOption("round", 0.01), Tooltip("How far; 0 is not at all.")
+    ] = 3.0,
 ) -> Model:
     """Get sounder structure: away from what is seen with less attention. Takes half as long again."""
     return add_perturbed_attention_guidance(model, scale)
@@ -71,7 +73,9 @@ def perp_neg_guider(
     positive: Conditioning,
     negative: Conditioning,
     empty_conditioning: Conditioning,
-    cfg: Annotated[float, Range(0.0, 100.0, 0.1), Tooltip("Weight of the prompt.")] = 8.0,
+    cfg: Annotated[
+        float, Range(0.0, 100.0, 0.1), EditorOption("round", 0.01), Tooltip("Weight of the prompt.")
+    ] = 8.0,
     neg_scale: NegativeScale = 1.0,
 ) -> Guider:
     """Follow a prompt, and let the negative one take away only what it does not ask for."""

@@ -13,7 +13,7 @@ from bridge.diffusion import (
     match_channels,
     scale_image,
 )
-from bridge.graph import Range, node
+from bridge.graph import EditorOption, Range, node
 from bridge.imaging import GREY, Direction, Method, channels_of, check_size, outpaint_mask, stitch
 
 Side = Annotated[int, Range(0, 16_384, 1)]
@@ -36,7 +36,7 @@ def empty_image(
     width: PositiveSide = 512,
     height: PositiveSide = 512,
     batch_size: Annotated[int, Range(1, 4096, 1)] = 1,
-    color: Annotated[int, Range(0, 0xFFFFFF, 1)] = 0,
+    color: Annotated[int, Range(0, 0xFFFFFF, 1), EditorOption("display", "color")] = 0,
 ) -> Image:
     """Make pictures of one colour, written as 0xRRGGBB."""
     check_size(width, height, batch_size)
@@ -189,7 +189,7 @@ def image_composite_masked(
 @node("ImageAddNoise", category="image")
 def image_add_noise(
     image: Image,
-    seed: Annotated[int, Range(0, 2**64 - 1)] = 0,
+    seed: Annotated[int, Range(0, 2**64 - 1), EditorOption("control_after_generate")] = 0,
     strength: Annotated[float, Range(0.0, 1.0, 0.01)] = 0.5,
 ) -> Image:
     """Add grain to pictures, the same for the same seed."""

@@ -6,13 +6,16 @@ from typing import Annotated, Literal
 import torch
 
 from bridge.diffusion import Image, Mask, job_file, job_file_stamp
-from bridge.graph import ChoicesFrom, node
+from bridge.graph import ChoicesFrom, EditorOption, node
 from bridge.imaging import Picture, read_picture, read_pictures
 
 DIFFERS = (
     "The mask of an opaque picture has the picture's size, not 64×64; grey of 16 bits keeps its precision; "
     "PNG, JPEG and WebP only, of 16 pixels a side or more."
 )
+
+OUTPUT_LIST = {"route": "/internal/files/output", "refresh_button": True, "control_after_refresh": "first"}
+"""Where ComfyUI's editor asks for the saved pictures, the newest first."""
 
 
 def picture_stamp(image: str) -> tuple[int, int] | None:
@@ -26,7 +29,9 @@ def output_stamp(image: str) -> tuple[int, int] | None:
 
 
 @node("LoadImage", category="image", display_name="Load Image", fingerprint=picture_stamp, differs=DIFFERS)
-def load_image(image: Annotated[str, ChoicesFrom("input")]) -> tuple[Image, Mask]:
+def load_image(
+    image: Annotated[str, ChoicesFrom("input"), EditorOption("image_upload")],
+) -> tuple[Image, Mask]:
     """Load a PNG, JPEG or WebP, or all frames of an animation; the mask is white where it is transparent.
 
     ``name [output]`` and ``name [temp]`` look into those folders instead.
@@ -41,7 +46,15 @@ def load_image(image: Annotated[str, ChoicesFrom("input")]) -> tuple[Image, Mask
     fingerprint=output_stamp,
     differs=DIFFERS,
 )
-def load_image_output(image: Annotated[str, ChoicesFrom("output")]) -> tuple[Image, Mask]:
+def load_image_output(
+    image: Annotated[
+        str,
+        ChoicesFrom("output"),
+        EditorOption("image_upload"),
+        EditorOption("image_folder", "output"),
+        EditorOption("remote", OUTPUT_LIST),
+    ],
+) -> tuple[Image, Mask]:
     """Load a picture that a workflow has saved."""
     return _loaded(job_file(image, "output"))
 
@@ -54,7 +67,8 @@ def load_image_output(image: Annotated[str, ChoicesFrom("output")]) -> tuple[Ima
     differs=DIFFERS,
 )
 def load_image_mask(
-    image: Annotated[str, ChoicesFrom("input")], channel: Literal["alpha", "red", "green", "blue"]
+    image: Annotated[str, ChoicesFrom("input"), EditorOption("image_upload")],
+    channel: Literal["alpha", "red", "green", "blue"],
 ) -> Mask:
     """Load one channel of a picture as a mask; of alpha, what is transparent is white."""
     picture = read_picture(job_file(image))

@@ -17,13 +17,13 @@ from bridge.graph import ALWAYS, ExtraJson, Range, WorkflowJson, node
 from bridge.imaging import (
     FrameStore,
     ImageBytes,
+    cut_to_bytes,
     encode_animated_png,
     encode_animated_webp,
     encode_png,
     output_entry,
     output_stem,
     save_numbered,
-    to_bytes,
     to_plane,
     workflow_texts,
     writing_to,
@@ -41,7 +41,7 @@ PREVIEW_PREFIX = f"preview_{secrets.token_hex(4)}"
     category="image",
     display_name="Save Image",
     is_output=True,
-    differs="Values are rounded to 8 bits, not cut off; alpha is left away.",
+    differs="Alpha is left away.",
 )
 async def save_image(
     images: Image,
@@ -82,7 +82,7 @@ async def mask_preview(
 @node("SaveImageWebsocket", category="api/image", is_output=True, fingerprint=lambda: ALWAYS)
 def save_image_websocket(images: Image) -> None:
     """Send pictures to whoever asked, without writing a file."""
-    current_job().send(tuple(to_plane("image", to_bytes(image)) for image in images[..., :3].numpy()))
+    current_job().send(tuple(to_plane("image", cut_to_bytes(image)) for image in images[..., :3].numpy()))
 
 
 @node("SaveAnimatedWEBP", category="image/animation", is_output=True)
@@ -165,10 +165,10 @@ async def _save_animation(
     height, width = images.shape[1:3]
     path = output_stem(root, prefix, width, height)
     with writing_to(root):
-        data = await asyncio.to_thread(encode, [to_bytes(image) for image in images.numpy()])
+        data = await asyncio.to_thread(encode, [cut_to_bytes(image) for image in images.numpy()])
         saved = await asyncio.to_thread(save_numbered, path.parent, path.name, data, suffix)
     current_job().show({"images": [output_entry(saved, root, "output")], "animated": [True]})
 
 
 def _write(image: torch.Tensor, texts: Mapping[str, str], folder: Path, stem: str) -> Path:
-    return save_numbered(folder, stem, encode_png(to_bytes(image[..., :3].numpy()), texts))
+    return save_numbered(folder, stem, encode_png(cut_to_bytes(image[..., :3].numpy()), texts))

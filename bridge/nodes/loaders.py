@@ -16,10 +16,10 @@ from bridge.diffusion import (
     model_stamps,
 )
 from bridge.errors import UnsupportedModel
-from bridge.graph import Choices, ChoicesFrom, Omissible, node
+from bridge.graph import Choices, ChoicesFrom, EditorOption, Omissible, node
 
 ClipName = Annotated[str, ChoicesFrom("text_encoders")]
-ClipDevice = Annotated[Literal["default", "cpu"], Omissible()]
+ClipDevice = Annotated[Literal["default", "cpu"], Omissible(), EditorOption("advanced")]
 
 CLIP_TYPES = (
     "stable_diffusion", "stable_cascade", "sd3", "stable_audio", "mochi", "ltxv", "pixart", "cosmos",

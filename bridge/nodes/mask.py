@@ -6,7 +6,7 @@ import torch
 
 from bridge.diffusion import Image, Mask, each_picture, repeat_to
 from bridge.errors import InputError
-from bridge.graph import Range, node
+from bridge.graph import EditorOption, Range, node
 from bridge.imaging import MaskOperation, channels_of, check_size, combine_masks, feather_mask
 from bridge.imaging import grow_mask as grow
 
@@ -36,7 +36,9 @@ def image_to_mask(image: Image, channel: Channel) -> Mask:
 
 
 @node("ImageColorToMask", category="mask")
-def image_color_to_mask(image: Image, color: Annotated[int, Range(0, 0xFFFFFF, 1)] = 0) -> Mask:
+def image_color_to_mask(
+    image: Image, color: Annotated[int, Range(0, 0xFFFFFF, 1), EditorOption("display", "color")] = 0
+) -> Mask:
     """Select the pixels of exactly one colour, written as 0xRRGGBB."""
     wanted = torch.tensor(channels_of(color))
     return (image[..., :3].clamp(0, 1).mul(255).round() == wanted).all(-1).float()

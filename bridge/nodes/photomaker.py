@@ -14,7 +14,7 @@ from bridge.diffusion import (
     model_stamps,
 )
 from bridge.diffusion.photomaker import PhotoMaker, load_photomaker, with_face
-from bridge.graph import ChoicesFrom, Multiline, node
+from bridge.graph import ChoicesFrom, EditorOption, Multiline, node
 
 CATEGORY = "_for_testing/photomaker"
 
@@ -41,7 +41,7 @@ def photomaker_encode(
     photomaker: PhotoMaker,
     image: Image,
     clip: Clip,
-    text: Annotated[str, Multiline()] = "photograph of photomaker",
+    text: Annotated[str, Multiline(), EditorOption("dynamicPrompts")] = "photograph of photomaker",
 ) -> Conditioning:
     """Turn a prompt into conditioning; the word before "photomaker" gets the face in the picture."""
     return (with_face(encode_prompt(clip, text, job_catalogue()), text, photomaker, image),)

@@ -4,7 +4,7 @@ import json
 from typing import Annotated, Any
 
 from bridge.engine import current_job
-from bridge.graph import Multiline, Range, Socket, node
+from bridge.graph import EditorOption, Multiline, Range, Socket, node
 
 LARGEST = 2**63 - 1
 """Of a primitive number."""
@@ -14,7 +14,9 @@ MAX_SHOWN = 100_000
 
 
 @node("PrimitiveInt", category="utils/primitive", display_name="Int")
-def primitive_int(value: Annotated[int, Range(-LARGEST, LARGEST)]) -> int:
+def primitive_int(
+    value: Annotated[int, Range(-LARGEST, LARGEST), EditorOption("control_after_generate")],
+) -> int:
     """Give a whole number to several inputs."""
     return value
 

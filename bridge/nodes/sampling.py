@@ -3,11 +3,21 @@
 from typing import Annotated, Literal
 
 from bridge.diffusion import SAMPLERS, SCHEDULERS, Conditioning, Latent, Model, Settings, sample
-from bridge.graph import Choices, Range, Tooltip, node
+from bridge.graph import Choices, EditorOption, Range, Tooltip, node
 
-Seed = Annotated[int, Range(0, 2**64 - 1), Tooltip("Names the noise; the same seed gives the same picture.")]
+Seed = Annotated[
+    int,
+    Range(0, 2**64 - 1),
+    EditorOption("control_after_generate"),
+    Tooltip("Names the noise; the same seed gives the same picture."),
+]
 Steps = Annotated[int, Range(1, 10_000)]
-Cfg = Annotated[float, Range(0.0, 100.0, 0.1), Tooltip("Weight of the prompt; 1 is off, and twice as fast.")]
+Cfg = Annotated[
+    float,
+    Range(0.0, 100.0, 0.1),
+    EditorOption("round", 0.01),
+    Tooltip("Weight of the prompt; 1 is off, and twice as fast."),
+]
 SamplerName = Annotated[str, Choices(tuple(SAMPLERS))]
 SchedulerName = Annotated[str, Choices(tuple(SCHEDULERS))]
 Denoise = Annotated[float, Range(0.0, 1.0, 0.01), Tooltip("How much of the latents is made anew.")]

@@ -15,9 +15,9 @@ from bridge.diffusion import (
     set_last_layer,
     set_t5_length,
 )
-from bridge.graph import Multiline, Range, node
+from bridge.graph import EditorOption, Multiline, Range, node
 
-Text = Annotated[str, Multiline()]
+Text = Annotated[str, Multiline(), EditorOption("dynamicPrompts")]
 Side = Annotated[int, Range(0, 16_384)]
 Guidance = Annotated[float, Range(0.0, 100.0, 0.1)]
 Tokens = Annotated[int, Range(0, 10_000, 1)]

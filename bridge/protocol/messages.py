@@ -324,7 +324,8 @@ class Finished(Message):
         frame: The frame's number within the stream.
         dropped: Frames of the stream that newer ones replaced since the last ``finished``.
         outputs: Node id → what it shows, in ComfyUI's form: ``{"images": [{"filename": …}]}``.
-        timings: Phase → seconds.
+        timings: Phase → seconds: ``queue``, ``load``, ``encode``, ``sample``, ``decode``, ``save`` and
+            ``other``; ``run`` is all but the first.
         problems: Why it failed; of one that is done, warnings: what its nodes found odd, and what kept some
             of them from running.
     """

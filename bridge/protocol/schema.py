@@ -25,6 +25,9 @@ MAX_INTEGER = 2**53 - 1
 MAX_VALUE = 2**64 - 1
 """The largest integer inside a workflow: ComfyUI's largest seed."""
 
+_OBJECT = (dict, Mapping)
+"""What an object is: asking for ``dict`` first is ten times faster than asking an abstract class."""
+
 Reader = Callable[[Any, "Place"], Any]
 """Turns JSON data at a place into a value, or raises ``RemoteProtocolError``."""
 
@@ -163,11 +166,13 @@ def read_fields(kind: Callable[..., Any], value: Any, place: Place) -> dict[str,
 
 def to_json(value: Any) -> Any:
     """Return a value of any type that can be read as JSON data, planes as their descriptions."""
+    if value is None or isinstance(value, (str, int, float)):
+        return value
     if hasattr(value, "to_json"):
         return value.to_json()
-    if isinstance(value, tuple | list):
+    if isinstance(value, (tuple, list)):
         return [to_json(item) for item in value]
-    if isinstance(value, Mapping):
+    if isinstance(value, _OBJECT):
         return {name: to_json(item) for name, item in value.items()}
     return value
 
@@ -175,13 +180,21 @@ def to_json(value: Any) -> Any:
 def fields_to_json(value: Any) -> dict[str, Any]:
     """Return the fields of a dataclass that differ from their defaults as JSON data."""
     given = {}
-    for field in fields(value):
-        content = getattr(value, field.name)
-        factory = field.default_factory
-        default = field.default if factory is MISSING else factory()
+    kind: Any = type(value)
+    for name, default in _defaults(kind):
+        content = getattr(value, name)
         if default is MISSING or content != default:
-            given[field.name] = to_json(content)
+            given[name] = to_json(content)
     return given
+
+
+@cache
+def _defaults(kind: Any) -> tuple[tuple[str, Any], ...]:
+    """Return the fields of a dataclass with their defaults, ``MISSING`` where there is none."""
+    return tuple(
+        (field.name, field.default if field.default_factory is MISSING else field.default_factory())
+        for field in fields(kind)
+    )
 
 
 @cache
@@ -275,7 +288,7 @@ def _number(value: Any, place: Place) -> float:
 
 
 def _object(value: Any, place: Place) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
+    if not isinstance(value, _OBJECT):
         raise _unexpected("an object", value, place)
     if fault := _tree_fault(value, MAX_DEPTH):
         raise RemoteProtocolError(place.path + fault)
@@ -294,14 +307,14 @@ def _tree_fault(value: Any, levels: int) -> str:
         return fault and f": {fault}"
     if value is None or isinstance(value, bool):
         return ""
-    if isinstance(value, int | float):
+    if isinstance(value, (int, float)):
         fault = _number_fault(value)
         return fault and f": {fault}"
     if levels == 0:
         return f": nested more than {MAX_DEPTH} levels deep"
-    if isinstance(value, Mapping):
+    if isinstance(value, _OBJECT):
         return _object_fault(value, levels - 1)
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
             if fault := _tree_fault(item, levels - 1):
                 return f"[{index}]{fault}"

@@ -25,13 +25,9 @@ def parse_json(text: str | bytes) -> dict[str, Any]:
     """
     try:
         decoded = text if isinstance(text, str) else text.decode()
-        data = json.loads(
-            decoded,
-            parse_constant=_refuse_constant,
-            parse_float=_finite,
-            parse_int=_bounded,
-            object_pairs_hook=_unique,
-        )
+        if decoded.startswith("\ufeff"):
+            raise _fault("it begins with a byte order mark (BOM)")
+        data = _DECODER.decode(decoded)
     except json.JSONDecodeError as error:
         raise _fault(f"line {error.lineno} column {error.colno}: {error.msg}") from None
     except UnicodeDecodeError as error:
@@ -47,7 +43,7 @@ def parse_json(text: str | bytes) -> dict[str, Any]:
 
 def dump_json(data: Mapping[str, Any]) -> str:
     """Write checked JSON data in its shortest form."""
-    return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _ENCODER.encode(data)
 
 
 def _fault(message: str) -> RemoteProtocolError:
@@ -77,3 +73,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
         raise ValueError(f"{quoted(twice)} is given twice")
     return content
+
+
+# Made once: the functions of ``json`` make new ones for each call, which takes longer than a short message.
+_DECODER = json.JSONDecoder(
+    parse_constant=_refuse_constant,
+    parse_float=_finite,
+    parse_int=_bounded,
+    object_pairs_hook=_unique,
+)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))

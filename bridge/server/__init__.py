@@ -2,8 +2,27 @@
 
 from bridge.server.access import Access
 from bridge.server.app import SOCKET_PATH, create_app
+from bridge.server.bodies import take_large_body
 from bridge.server.clients import Clients
+from bridge.server.health import MIN_FREE_BYTES, Checks, room_in
 from bridge.server.listen import WebServer, bind
+from bridge.server.outside import Outside, bind_outside, checked_outside, read_token
 from bridge.server.pictures import PictureNames
 
-__all__ = ["SOCKET_PATH", "Access", "Clients", "PictureNames", "WebServer", "bind", "create_app"]
+__all__ = [
+    "MIN_FREE_BYTES",
+    "SOCKET_PATH",
+    "Access",
+    "Checks",
+    "Clients",
+    "Outside",
+    "PictureNames",
+    "WebServer",
+    "bind",
+    "bind_outside",
+    "checked_outside",
+    "create_app",
+    "read_token",
+    "room_in",
+    "take_large_body",
+]

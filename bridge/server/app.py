@@ -1,7 +1,7 @@
 """The application: which routes there are, who may reach them, and how faults are told.
 
-Everything but ``/health`` needs the token. Whatever is added later, here or by a benchmark, is behind the
-same guard: it stands in front of the routing.
+Every route says what it asks of whoever wants in (``Kind``). Whatever is added later, here or by a benchmark,
+is behind the same guard: it stands in front of the routing.
 """
 
 import logging
@@ -17,10 +17,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from bridge import __version__
+from bridge.client import PROOF_PATH
 from bridge.errors import BridgeError, Problem, problem_of
 from bridge.jobs import JobService
-from bridge.server.access import Access, AccessMiddleware
+from bridge.server.access import Access, AccessMiddleware, Kind
+from bridge.server.bodies import BodyMiddleware
 from bridge.server.clients import Clients
+from bridge.server.entrance import ENTRANCE_PATH, Entrance
+from bridge.server.health import Checks, Health
+from bridge.server.kinds import RouteKinds
+from bridge.server.page import Page
 from bridge.server.requests import Answers, Handlers
 from bridge.server.socket import BridgeSocket
 
@@ -38,6 +44,8 @@ def create_app(
     clients: Clients | None = None,
     stop: Callable[[], None] = lambda: None,
     routes: Sequence[BaseRoute] = (),
+    compatible: Sequence[BaseRoute] = (),
+    checks: Checks | None = None,
 ) -> Starlette:
     """Build the daemon's web application.
 
@@ -48,21 +56,50 @@ def create_app(
         handlers: What somebody else answers.
         clients: Who is connected; for whoever wants to know.
         stop: Called when a client asks the daemon to leave.
-        routes: More routes, behind the same guard.
+        routes: More routes that need the token.
+        compatible: Routes of ComfyUI's contract; see ``Kind.COMPATIBLE``.
+        checks: What must be in order for ``/ready``, besides the worker.
     """
     clients = clients if clients is not None else Clients()
     pages = Pages(service, clients, stop)
     socket = BridgeSocket(service, clients, answers or {}, handlers)
+    entrance = Entrance(access)
+    health = Health(service, clients, checks or {})
+    page = Page(service, clients, (answers or {}).get("models", dict))
+    open_to_all = [
+        Route("/health", health.health),
+        Route("/ready", health.ready),
+        Route(PROOF_PATH, entrance.prove),
+        Route(ENTRANCE_PATH, entrance.enter),
+    ]
+    native = [
+        Route("/status", pages.status),
+        Route("/metrics", health.metrics),
+        Route("/stop", pages.stop, methods=["POST"]),
+        Route("/framebridge/key", entrance.new_key, methods=["POST"]),
+        WebSocketRoute(SOCKET_PATH, socket.serve),
+        *routes,
+    ]
+    kinds = RouteKinds(
+        [
+            (Kind.OPEN, open_to_all),
+            (Kind.NATIVE, native),
+            (Kind.PAGE, page.routes),
+            (Kind.COMPATIBLE, compatible),
+            (Kind.PAGE, [page.root]),
+        ]
+    )
     return Starlette(
-        routes=[
-            Route("/health", pages.health),
-            Route("/", pages.root),
-            Route("/status", pages.status),
-            Route("/stop", pages.stop, methods=["POST"]),
-            WebSocketRoute(SOCKET_PATH, socket.serve),
-            *routes,
+        routes=kinds.routes,
+        middleware=[
+            Middleware(
+                AccessMiddleware,
+                access=access,
+                kind_of=kinds.kind_of,
+                on_refusal=service.metrics.refused,
+            ),
+            Middleware(BodyMiddleware),
         ],
-        middleware=[Middleware(AccessMiddleware, access=access)],
         exception_handlers={
             HTTPException: _tell_http_error,
             BridgeError: _tell_bridge_error,
@@ -79,14 +116,6 @@ class Pages:
         self._clients = clients
         self._stop = stop
 
-    async def health(self, request: Request) -> Response:
-        """Say that the daemon lives, and nothing else; anybody on this machine may ask."""
-        return _json({"status": "ok"})
-
-    async def root(self, request: Request) -> Response:
-        """Say what this is."""
-        return _json({"name": "framebridge", "version": __version__, "socket": SOCKET_PATH})
-
     async def status(self, request: Request) -> Response:
         """Say what the daemon is doing."""
         return _json({"version": __version__, "clients": len(self._clients), **self._service.status()})
@@ -95,7 +124,8 @@ class Pages:
         """Leave, once this is answered."""
         logger.info("asked to stop")
         self._stop()
-        return _json({"status": "stopping"}, HTTPStatus.ACCEPTED)
+        jobs = self._service.state.queue_remaining
+        return _json({"status": "stopping", "jobs": jobs}, HTTPStatus.ACCEPTED)
 
 
 def _json(data: Any, status: int = HTTPStatus.OK) -> Response:
@@ -106,11 +136,16 @@ _PHRASES = {
     HTTPStatus.NOT_FOUND: Problem("no_such_route", "there is nothing at this path"),
     HTTPStatus.METHOD_NOT_ALLOWED: Problem("wrong_method", "this path is not asked like that"),
 }
+_CODES = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "body_too_large",
+    HTTPStatus.REQUEST_TIMEOUT: "request_timeout",
+}
 
 
 async def _tell_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    problem = _PHRASES.get(HTTPStatus(error.status_code), Problem("bad_request", str(error.detail)))
+    code = _CODES.get(HTTPStatus(error.status_code), "bad_request")
+    problem = _PHRASES.get(HTTPStatus(error.status_code), Problem(code, str(error.detail)))
     return _json(_told(problem), error.status_code)
 
 

@@ -1,4 +1,4 @@
-"""The one port: bound before anything is served on it, loopback only, HTTP and WebSocket together."""
+"""The one port: bound before anything is served on it, at loopback, HTTP and WebSocket together."""
 
 import asyncio
 import contextlib
@@ -6,6 +6,7 @@ import errno
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -16,6 +17,9 @@ from bridge.server.transport import HttpConnection, SocketConnection
 
 PING_INTERVAL_S = 20
 """A WebSocket peer is asked this often whether it is there, and has as long to answer."""
+
+KEEP_ALIVE_S = 75
+"""How long an HTTP connection may be idle; ComfyUI's server waits as long, and its clients count on it."""
 
 MAX_CONNECTIONS = 512
 """More get HTTP 503."""
@@ -45,17 +49,26 @@ def bind(host: str, port: int) -> socket.socket:
         raise BridgeError(
             f"refusing to listen on {host}: other machines could read and steer what is rendered here",
             code="unsafe_host",
-            hint="Listen on 127.0.0.1; reach it from elsewhere through an SSH tunnel.",
+            hint="Listen on 127.0.0.1, and give --listen, with TLS, for other machines.",
         )
-    family, address = _LOOPBACK[host]
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    return listening(*_LOOPBACK[host], port)
+
+
+def listening(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
+    """Return a socket that listens at an address of this machine.
+
+    Raises:
+        BridgeError: ``port_in_use`` or ``port_refused``.
+    """
+    # Named, because asyncio sends small answers at once (TCP_NODELAY) on sockets only that say they are TCP.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         _own_the_port(listener)
         listener.bind((address, port))
         listener.listen(BACKLOG)  # here, because the port may turn out to be taken as late as this
     except (OSError, OverflowError) as error:
         listener.close()
-        raise _why_not(host, port, error) from error
+        raise _why_not(address, port, error) from error
     listener.setblocking(False)
     return listener
 
@@ -83,9 +96,13 @@ class WebServer(uvicorn.Server):
     Args:
         app: What to serve.
         grace_s: Seconds that requests under way have to end when serving ends.
+        certificate: Speak TLS, with these PEM files: certificate and key.
     """
 
-    def __init__(self, app: ASGIApp, *, grace_s: int = 2) -> None:
+    def __init__(
+        self, app: ASGIApp, *, grace_s: int = 2, certificate: tuple[Path, Path] | None = None
+    ) -> None:
+        certificate_file, key_file = certificate or (None, None)
         config = uvicorn.Config(
             app,
             http=HttpConnection,
@@ -104,7 +121,10 @@ class WebServer(uvicorn.Server):
             headers=[("x-content-type-options", "nosniff")],
             limit_concurrency=MAX_CONNECTIONS,
             backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=grace_s,
+            ssl_certfile=certificate_file,
+            ssl_keyfile=key_file,
         )
         super().__init__(config)
         self._has_started = asyncio.Event()

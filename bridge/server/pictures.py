@@ -1,18 +1,18 @@
 """The pictures that a workflow may name: what lies in the input folder, and results by ``name [output]``."""
 
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import overload
 
+from bridge.errors import InputError
+from bridge.paths import resolve_in, split_annotation
+
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".npz", ".exr")
 
 MAX_LISTED = 10_000
 """Names; a folder that holds more is not listed to its end, but each of its files may be named."""
-
-_PLACED = re.compile(r"(?P<name>.+) \[(?P<folder>input|output|temp)\]", re.DOTALL)
 
 
 class PictureNames(Sequence[str]):
@@ -33,12 +33,10 @@ class PictureNames(Sequence[str]):
     def __contains__(self, name: object) -> bool:
         if not isinstance(name, str):
             return False
-        placed = _PLACED.fullmatch(name)
-        folder = self._folders[placed["folder"] if placed else self._home]
+        folder, name = split_annotation(name, self._home)
         try:
-            path = Path(os.path.realpath(folder / (placed["name"] if placed else name)))
-            return path.is_relative_to(os.path.realpath(folder)) and path.is_file()
-        except (OSError, ValueError):  # too long a name, a loop of links; a NUL, a lone surrogate
+            return resolve_in(self._folders[folder], name).is_file()
+        except (InputError, OSError):
             return False
 
     @overload

@@ -63,7 +63,11 @@ class BridgeSocket:
 
 
 class Conversation:
-    """One connection, from ``hello`` to its end."""
+    """One connection, from ``hello`` to its end.
+
+    Attributes:
+        program: What the client calls itself.
+    """
 
     def __init__(
         self,
@@ -79,6 +83,7 @@ class Conversation:
         self._answers = answers
         self._handlers = handlers
         self._session = ServerSession()
+        self.program = ""
         self._name = ""
         self._inbox = Inbox()
         self._outbox = Outbox()
@@ -112,6 +117,7 @@ class Conversation:
         return next((message for message in messages if isinstance(message, Hello)), None)
 
     async def _converse(self, hello: Hello) -> None:
+        self.program = hello.client[:40]
         self._name = self._clients.name(hello.session)
         welcome = Welcome(self._session.version, __version__, self._name)
         await self._send(self._session.send(welcome))

@@ -10,10 +10,12 @@ uvicorn itself waits for ever for the rest of a request's head, and for a reader
 """
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from bridge.server.cork import CorkedTransport
 
 HEAD_TIMEOUT_S = 10.0
 STALL_TIMEOUT_S = 20.0
@@ -73,7 +75,8 @@ class SocketConnection(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take over the connection of an upgrade request."""
-        super().connection_made(transport)
+        corked = CorkedTransport(cast("asyncio.Transport", transport), self.loop)
+        super().connection_made(cast("asyncio.BaseTransport", corked))
         self._stall = StallWatch(self.transport, self.loop)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.cli import EXIT_NO_DAEMON, EXIT_TAKEN
+from bridge.cli import EXIT_NO_DAEMON, EXIT_TAKEN, EXIT_USAGE
 
 from .conftest import Command
 
@@ -30,6 +30,13 @@ def test_serve_status_second_daemon_and_stop(framebridge: Command, home: Path) -
         assert report["pid"] == daemon.pid
         assert report["worker"] in ("starting", "ready")
         assert framebridge("status").stdout.startswith("running at ws://127.0.0.1:")
+        address = framebridge("open", "--print").stdout.strip()
+        assert address.startswith(
+            f"http://127.0.0.1:{report['url'].split(':')[2].split('/')[0]}/framebridge/open?key="
+        )
+        assert framebridge("queue").stdout.strip() == "nothing runs or waits"
+        assert framebridge("history", "forget", "--all").stdout.strip() == "0 jobs are forgotten"
+        assert framebridge("queue", "cancel").returncode == EXIT_USAGE
         second = framebridge("serve", "--port", "0")
         assert second.returncode == EXIT_TAKEN
         assert str(daemon.pid) in second.stderr
@@ -41,7 +48,11 @@ def test_serve_status_second_daemon_and_stop(framebridge: Command, home: Path) -
             daemon.wait()
 
 
-def test_a_foreign_address_is_refused(framebridge: Command) -> None:
-    done = framebridge("serve", "--host", "0.0.0.0", "--port", "0")
-    assert done.returncode != 0
+@pytest.mark.parametrize(
+    "options", [["--host", "0.0.0.0"], ["--listen", "0.0.0.0"], ["--listen", "192.0.2.1"]]
+)
+def test_a_foreign_address_is_refused(framebridge: Command, options: list[str]) -> None:
+    done = framebridge("serve", *options, "--port", "0")
+    assert done.returncode == EXIT_USAGE
     assert "[unsafe_host]" in done.stderr
+    assert "--tls-cert" in done.stderr or "--listen" in done.stderr

@@ -13,7 +13,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from bridge.client import Client, Locator
+from bridge.client import PROOF_PATH, Client, Locator, proof
 from bridge.protocol import (
     MAX_MESSAGE_BYTES,
     Accepted,
@@ -162,6 +162,9 @@ class FakeDaemon:
         assert "Origin" not in request.headers
         if self.status:
             return connection.respond(http.HTTPStatus(self.status), "")
+        if request.path.startswith(PROOF_PATH):
+            nonce = request.path.partition("=")[2]
+            return connection.respond(http.HTTPStatus.OK, proof(self.token, self.address, nonce))
         if request.headers.get("Authorization") != f"Bearer {self.token}":
             return connection.respond(http.HTTPStatus.UNAUTHORIZED, "")
         return None

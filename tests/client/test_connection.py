@@ -247,6 +247,33 @@ def test_wrong_token_is_refused_with_a_hint(daemon: Daemon, start_client: StartC
     assert caught.value.code == "not_allowed"
 
 
+def test_program_that_took_the_port_is_told_nothing(start_client: StartClient) -> None:
+    heard = []
+    with socket.create_server(("127.0.0.1", 0)) as thief:
+        client = start_client(port_of(thief), "the-token")
+        with thief.accept()[0] as accepted:
+            heard.append(accepted.recv(65536))
+            accepted.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"0" * 64)
+        problem = settled(client, "refused")
+    assert problem.code == "not_allowed"
+    assert b"the-token" not in heard[0]
+    assert b"Authorization" not in heard[0]
+    assert heard[0].startswith(b"GET /framebridge/proof?nonce=")
+
+
+def test_program_that_passes_the_question_on_cannot_pass_the_answer_back(
+    daemon: Daemon, start_client: StartClient
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as thief:
+        client = start_client(port_of(thief), daemon.token)
+        with thief.accept()[0] as accepted, socket.create_connection(("127.0.0.1", daemon.port)) as real:
+            question = accepted.recv(65536)
+            real.sendall(question.replace(port_of(thief).encode(), str(daemon.port).encode()))
+            accepted.sendall(real.makefile("rb").read())
+        assert settled(client, "refused").code == "not_allowed"
+    assert daemon.heard == []
+
+
 def test_token_of_a_restarted_daemon_is_used(daemon: Daemon) -> None:
     tokens = iter(["old"])
     client = Connection(lambda may_start: Target(daemon.url, next(tokens, daemon.token)), Hello((1,), "test"))

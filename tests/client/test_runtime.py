@@ -1,7 +1,9 @@
 import json
 import os
 import stat
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import platformdirs.macos
@@ -129,3 +131,21 @@ def test_windows_folder_is_that_of_platformdirs(monkeypatch: pytest.MonkeyPatch,
     assert _platform_folder("win32") / "framebridge" == Path(windows)
     monkeypatch.delenv("LOCALAPPDATA")
     assert _platform_folder("win32") == Path.home() / "AppData" / "Local"
+
+
+@posix_only
+def test_another_user_cannot_read_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    attempt = (
+        "import os, sys\n"
+        "if os.geteuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        "try: print(open(sys.argv[1]).read())\n"
+        "except PermissionError: sys.exit(13)\n"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setenv("FRAMEBRIDGE_HOME", folder)
+        write_runtime(RUNTIME)
+        Path(folder).chmod(0o755)  # so that nothing but the file's own mode protects it
+        command = [sys.executable, "-I", "-c", attempt, runtime_file()]
+        done = subprocess.run(command, capture_output=True, check=False, timeout=30)
+    # Only root can become somebody else to try; anybody else is its owner.
+    assert done.returncode == (13 if os.geteuid() == 0 else 0), done.stderr

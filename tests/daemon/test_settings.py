@@ -38,7 +38,7 @@ def test_worker_gets_everything_as_json(home: Path) -> None:
     assert worker.bootstrap == "a.b:load"
     assert set(worker.settings) == {
         *("models", "input", "output", "temp", "frames"),
-        *("device", "dtype", "threads", "cache_bytes"),
+        *("device", "dtype", "threads", "cache_bytes", "custom_nodes", "without_packs"),
     }
     json.dumps(worker.settings)
 

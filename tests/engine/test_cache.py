@@ -43,7 +43,7 @@ def entry(nbytes):
         (1.5, 0),
         (memoryview(bytearray(9)), 9),
     ],
-    ids=repr,
+    ids=lambda value: value if isinstance(value, int) else type(value).__name__,
 )
 def test_size_is_the_sum_of_what_says_its_size(value, expected):
     assert size_of(value) == expected
@@ -68,6 +68,17 @@ def test_what_was_put_is_found_until_it_is_replaced_or_cleared():
     assert cache.get("a") is None
     assert (cache.statistics.entries, cache.statistics.bytes) == (0, 0)
     assert (cache.statistics.hits, cache.statistics.misses) == (2, 1)
+
+
+def test_asking_whether_something_is_known_is_no_use_of_it():
+    cache = Cache(2 * (ENTRY_BYTES + MB))
+    cache.put("a", entry(MB))
+    cache.put("b", entry(MB))
+    assert cache.knows("a")
+    assert not cache.knows("c")
+    cache.put("c", entry(MB))
+    assert not cache.knows("a")
+    assert (cache.statistics.hits, cache.statistics.misses) == (0, 0)
 
 
 def test_the_least_recently_used_makes_room():

@@ -1,4 +1,6 @@
 import io
+import os
+import sys
 import threading
 
 import pytest
@@ -87,3 +89,54 @@ def test_close_does_not_wait_for_a_pipe_that_takes_nothing():
     assert outbox._thread.is_alive()
     sink.opened.set()
     outbox._thread.join(10)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="pipes that tell whether they take anything")
+def test_small_messages_go_into_a_pipe_with_room_at_once_and_in_order():
+    reading, writing = os.pipe()
+    source, sink = io.FileIO(reading, "rb"), io.FileIO(writing, "wb")
+    outbox = Outbox(sink, "test")
+    said = [Progress("1", float(number), 5.0, job="job") for number in range(5)]
+    with outbox._changed:  # so that the thread cannot be the one who writes
+        for message in said:
+            outbox.put(message)
+    assert [read_message(source, TO_DAEMON) for _ in said] == said
+    said = [picture(Result, 3), Finished("done", job="job")]  # the first is more than the pipe holds
+    for message in said:
+        outbox.put(message)
+    assert [read_message(source, TO_DAEMON).type for _ in said] == ["result", "finished"]
+    source.close()
+    outbox.put(Finished("done", job="job"))
+    outbox._thread.join(10)
+    assert not outbox._thread.is_alive()
+    sink.close()
+
+
+def test_what_is_held_goes_along_with_the_next_message_in_one_write():
+    writes = []
+
+    class Sink(io.BytesIO):
+        def write(self, data):
+            writes.append(bytes(data))
+            return super().write(data)
+
+    sink = Sink()
+    outbox = Outbox(sink, "test")
+    held = [Progress("1", number, 3.0, job="job") for number in (1.0, 2.0)]
+    for message in held:
+        outbox.hold(message)
+    assert writes == []
+    outbox.put(Finished("done", job="job"))
+    outbox.hold(Progress("1", 3.0, 3.0, job="job"))
+    outbox.flush()
+    outbox.flush()
+    outbox.hold(Finished("done", job="last"))
+    outbox.close(10)
+    sink.seek(0)
+    said = list(iter(lambda: read_message(sink, TO_DAEMON), None))
+    assert said == [
+        *held,
+        Finished("done", job="job"),
+        Progress("1", 3.0, 3.0, job="job"),
+        Finished("done", job="last"),
+    ]

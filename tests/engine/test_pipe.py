@@ -13,6 +13,7 @@ from bridge.engine import (
     Configure,
     Freed,
     FreeMemory,
+    MessageReader,
     Ready,
     Run,
     Stop,
@@ -89,6 +90,33 @@ def test_it_does_not_matter_in_what_pieces_a_pipe_takes_and_gives(sizes):
     write_pieces(pipe, framed(MESSAGES[1]))
     pipe.seek(0)
     assert plain(read_message(pipe, TO_WORKER)) == plain(MESSAGES[1])
+
+
+@given(st.lists(st.integers(0, 60), min_size=1).filter(any), st.integers(1, 64))
+def test_a_reader_that_never_waits_puts_together_whatever_pieces_come(sizes, chunk):
+    class Dripping(io.BytesIO):
+        turn = 0
+
+        def readinto(self, buffer):
+            self.turn += 1
+            size = sizes[self.turn % len(sizes)]
+            return super().readinto(memoryview(buffer)[:size]) if size else None
+
+    said = [MESSAGES[1], Stop(), CancelRun("a"), MESSAGES[1]]
+    reader = MessageReader(Dripping(written(*said)), TO_WORKER)
+    reader._chunk = reader._chunk[:chunk]
+    heard = []
+    while not reader.is_at_end:
+        heard += reader.read()
+    assert [plain(message) for message in heard] == [plain(message) for message in said]
+
+
+@pytest.mark.parametrize(
+    "body", [LENGTH.pack(MAX_MESSAGE_BYTES + 1), LENGTH.pack(0), LENGTH.pack(5) + b"print"]
+)
+def test_a_reader_that_never_waits_refuses_what_is_no_message(body):
+    with pytest.raises(RemoteProtocolError):
+        MessageReader(io.BytesIO(body), TO_WORKER).read()
 
 
 def test_a_message_that_announces_too_much_is_refused_before_memory_is_taken():

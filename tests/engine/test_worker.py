@@ -163,7 +163,7 @@ async def test_a_run_is_started_executed_and_finished(daemon):
     assert started == Started(job="job")
     assert [type(message) for message in middle] == [Progress, Preview] * 2
     assert (finished.state, finished.job, finished.outputs) == ("done", "job", {"2": {"values": [4]}})
-    assert set(finished.timings) == {"run", "Constant", "Show", "Steps"}
+    assert set(finished.timings) == {"run", "other", "save"}
 
 
 async def test_a_run_sees_its_frame_and_the_workflow_as_submitted(daemon):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.errors import WorkflowError
+from bridge.errors import Problem, WorkflowError
 from bridge.graph import InputDefinition, NodeDefinition, OutputDefinition, Workflow, parse_workflow, validate
 
 
@@ -409,3 +409,70 @@ def test_any_parsed_workflow_is_judged_without_an_exception(definitions, choices
     assert found.outputs or found.problems
     assert all(problem.message and not problem.is_warning for problem in found.problems)
     assert all(warning.is_warning for warning in found.warnings)
+
+
+# ---- nodes that take what they do not declare, and judge what they get -----------------------
+
+
+def judging(**more):
+    """Return a class with a bounded number and a picture, and one that shows it."""
+    inputs = (InputDefinition("count", "INT", minimum=0, maximum=9), InputDefinition("image", "IMAGE"))
+    outputs = (OutputDefinition("IMAGE", "IMAGE"),)
+    names = ("Own", "Source", "Mask")
+    own = NodeDefinition(names[0], "test", inputs=inputs, outputs=outputs, is_output=True, **more)
+    source = NodeDefinition(names[1], "test", outputs=outputs)
+    mask = NodeDefinition(names[2], "test", outputs=(OutputDefinition("MASK", "MASK"),))
+    return {each.name: each for each in (own, source, mask)}
+
+
+def own(**inputs):
+    nodes = {"1": ("Own", {"count": 3, "image": ["2", 0], **inputs}), "2": ("Source", {}), "3": ("Mask", {})}
+    return parse_workflow(
+        {key: {"class_type": kind, "inputs": given} for key, (kind, given) in nodes.items()}
+    )
+
+
+def judged(definitions, **inputs):
+    return validate(own(**inputs), definitions, lambda folder: [])
+
+
+def test_links_to_undeclared_inputs_are_kept_where_the_class_takes_them():
+    takes = judging(takes_undeclared=True)
+    found = judged(takes, other=["3", 0], word="x")
+    assert list(found.workflow.nodes["1"].inputs) == ["count", "image", "other"]
+    assert [warning.input_name for warning in found.warnings] == ["word"]
+    assert places(judged(takes, other=["9", 0]).problems) == [("1", "other", "bad_link")]
+    assert "other" not in judged(judging(), other=["3", 0]).workflow.nodes["1"].inputs
+
+
+@pytest.mark.parametrize("judges", [("count",), ("*",)])
+def test_what_a_class_judges_itself_has_no_bounds(judges):
+    assert judged(judging(judges=judges), count="100").workflow.nodes["1"].inputs["count"] == 100
+    assert places(judged(judging(), count=100).problems) == [("1", "count", "out_of_range")]
+
+
+def test_a_class_that_judges_what_links_bring_takes_any():
+    assert judged(judging(judges=("input_types",)), image=["3", 0]).problems == ()
+    assert places(judged(judging(judges=("*",)), image=["3", 0]).problems) == [
+        ("1", "image", "type_mismatch")
+    ]
+
+
+def test_nodes_that_judge_are_asked_with_literals_and_types_of_links():
+    definitions = judging(judges=("count",))
+    (question,) = judged(definitions).questions(definitions)
+    assert (question.node_id, question.class_type) == ("1", "Own")
+    assert (question.inputs, question.link_types) == ({"count": 3, "image": None}, {"image": "IMAGE"})
+    assert question.to_json()["inputs"] == question.inputs
+    assert judged(definitions, image=["9", 0]).questions(definitions) == ()
+
+
+def test_what_a_node_finds_wrong_keeps_its_outputs_from_running():
+    found = judged(judging()).with_verdicts([Problem("refused", "no", node_id="2")])
+    assert (found.outputs, places(found.problems)) == ((), [("2", "", "refused")])
+    assert judged(judging()).with_verdicts([]).outputs == ("1",)
+
+
+def test_definitions_of_packs_survive_json():
+    definition = judging(judges=("a", "*"), takes_undeclared=True)["Own"]
+    assert NodeDefinition.from_json(definition.to_json()) == definition

@@ -15,6 +15,7 @@ from bridge.host.words import (
     of_preset,
     progress_of,
     sentence,
+    spent,
     summary_of,
     wrapped,
 )
@@ -100,3 +101,16 @@ def test_a_preset_whose_node_is_gone_says_what_to_do():
     assert told.startswith('Did you mean New? The preset "Mine" needs it: ')
     other = Problem("no_frame", "there is no frame")
     assert of_preset(other, "Mine") is other
+
+
+@pytest.mark.parametrize(
+    ("timings", "said"),
+    [
+        ({}, ""),
+        ({"queue": 3.0}, ""),
+        ({"run": 12.34, "sample": 7.2, "load": 4.06, "save": 0.1}, "12.3 s (load 4.1, sample 7.2)"),
+        ({"run": 0.02, "other": 0.02}, "0.0 s"),
+    ],
+)
+def test_what_a_job_took_is_told_by_phase_unless_it_is_nothing(timings, said):
+    assert spent(timings) == said

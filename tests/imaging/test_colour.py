@@ -3,7 +3,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.imaging import channels_of, linear_to_srgb, over, srgb_to_linear, to_bytes, to_floats
+from bridge.imaging import (
+    channels_of,
+    cut_to_bytes,
+    linear_to_srgb,
+    over,
+    srgb_to_linear,
+    to_bytes,
+    to_floats,
+)
 
 EVERY_BYTE = np.arange(256, dtype=np.uint8)
 
@@ -15,6 +23,11 @@ def test_bytes_survive_floats():
 def test_values_outside_and_nan_become_bytes():
     wild = np.array([-1, 0.5, 2, np.nan, np.inf, -np.inf], np.float32)
     assert to_bytes(wild).tolist() == [0, 128, 255, 0, 255, 0]
+    assert cut_to_bytes(wild).tolist() == [0, 127, 255, 0, 255, 0]
+
+
+def test_bytes_survive_being_cut_off() -> None:
+    np.testing.assert_array_equal(cut_to_bytes(to_floats(EVERY_BYTE)), EVERY_BYTE)
 
 
 def test_sixteen_bits_become_floats_of_full_range():

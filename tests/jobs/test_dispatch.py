@@ -1,10 +1,13 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from bridge.engine import CancelRun, Run
+from bridge.engine.log import current_ids
 from bridge.errors import LocalProtocolError
 from bridge.jobs.dispatch import Candidate, Dispatcher
+from bridge.jobs.notes import RUN_NOTES
 from bridge.protocol import Finished, Progress, Started
 
 
@@ -134,6 +137,47 @@ async def test_a_cancelled_run_that_goes_on_gets_the_worker_killed_however_much_
     await until(goes_on)
     assert bench.killed[0] == "a run did not stop when asked to for 0.1 s"
     bench.dispatcher.lose(bench.killed[0])
+
+
+async def test_a_run_that_hangs_alone_has_failed():
+    bench = Bench(hang_timeout_s=0.1)
+    bench.start("a")
+    await until(lambda: bench.killed)
+    bench.dispatcher.lose(bench.killed[0])
+    name, what, finished = bench.heard[-1]
+    assert (name, what, finished.state, finished.problems[0].code) == ("a", "finished", "failed", "job_hung")
+    assert finished.problems[0].message == "a run did nothing for 0.1 s and was ended"
+
+
+async def test_of_several_that_hang_nobody_is_blamed_yet():
+    bench = Bench(hang_timeout_s=0.1)
+    bench.start("a", "b")
+    await until(lambda: bench.killed)
+    bench.dispatcher.lose(bench.killed[0])
+    assert [entry[:2] for entry in bench.heard[2:]] == [("a", "lost"), ("b", "lost")]
+
+
+async def test_steps_of_one_node_are_timed_and_lost_runs_counted(bench):
+    bench.start("a")
+    for progress in (Progress("1", 1, 3), Progress("1", 2, 3), Progress("2", 1, 3), Progress("2", 2, 3)):
+        bench.dispatcher.receive(replace(progress, job="a"))
+    bench.dispatcher.lose("gone")
+    registry = bench.dispatcher.metrics.registry
+    assert registry.get_sample_value("framebridge_step_seconds_count") == 2
+    assert registry.get_sample_value("framebridge_redeliveries_total") == 1
+
+
+async def test_what_a_run_must_not_tell_is_noted_before_it_begins(bench):
+    noted = []
+    run = Run("noted", {"1": {"class_type": "Any", "inputs": {"text": "a private matter"}}}, ())
+
+    def begin():
+        noted.append((RUN_NOTES.redact("a private matter"), current_ids()))
+
+    nothing = lambda *_: None  # noqa: E731
+    candidate = Candidate(run, False, begin, nothing, nothing, nothing, session="0123456789", attempt=2)
+    bench.dispatcher.start_some([candidate])
+    assert noted == [("‹hidden›", {"job": "noted", "session": "012345", "attempt": "2"})]
 
 
 async def test_nobody_watches_when_nothing_runs():

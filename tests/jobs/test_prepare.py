@@ -2,7 +2,8 @@ import fake_nodes
 import pytest
 
 from bridge.errors import BridgeError, WorkflowError
-from bridge.jobs.prepare import prepare
+from bridge.graph import InputDefinition, NodeDefinition
+from bridge.jobs.prepare import LIGHT_NODES, draft, is_light_work
 from bridge.protocol import SetStream, Submit
 
 DEFINITIONS = fake_nodes.registry().definitions
@@ -20,7 +21,7 @@ def as_typed(template, seed):
 def prepared(workflow=None, kind=Submit, expand=None, resolve=as_typed, **fields):
     names = {"stream": "view"} if kind is SetStream else {}
     message = kind(request="r", workflow=workflow or {}, **names, **fields)
-    return prepare(message, DEFINITIONS, lambda folder: [], expand, resolve)
+    return draft(message, DEFINITIONS, lambda folder: [], expand, resolve).prepared()
 
 
 @pytest.mark.parametrize("kind", [Submit, SetStream])
@@ -119,3 +120,34 @@ def test_a_dynamic_prompt_of_a_workflow_is_named_by_its_input():
 def test_values_that_are_not_said_to_be_dynamic_stay_as_they_are():
     with pytest.raises(WorkflowError):
         prepared(WORKFLOW, values={"1.value": "{8}"}, resolve=lambda template, seed: "8")
+
+
+MODEL = NodeDefinition(
+    "Model", "fake", inputs=(InputDefinition("name", "COMBO", choices_from="checkpoints"),)
+)
+
+
+@pytest.mark.parametrize(
+    ("workflow", "fields", "is_light"),
+    [
+        (WORKFLOW, {}, True),
+        ({**WORKFLOW, "3": {"class_type": "Model", "inputs": {}}}, {}, False),
+        ({str(number): WORKFLOW["1"] for number in range(LIGHT_NODES + 1)}, {}, False),
+        (WORKFLOW, {"dynamic": ("1.value",)}, False),
+        ({}, {"preset": "Stylize"}, False),
+        ({"1": {"class_type": "Nonsense"}}, {}, False),
+        ({"1": {"class_type": []}}, {}, False),
+        ({"nodes": []}, {}, False),
+    ],
+)
+def test_work_is_light_where_nodes_are_few_and_known_and_no_folder_is_listed(workflow, fields, is_light):
+    message = Submit("r", workflow, **fields)
+    assert is_light_work(message, {**DEFINITIONS, "Model": MODEL}) is is_light
+
+
+def test_drawings_of_the_editor_run():
+    nodes = [
+        {"id": 1, "type": "Constant", "widgets_values": [3]},
+        {"id": 2, "type": "Show", "inputs": [{"name": "value", "link": 5}]},
+    ]
+    assert prepared({"nodes": nodes, "links": [[5, 1, 0, 2, 0, "NUMBER"]]}).workflow == CLEAN

@@ -8,7 +8,7 @@ import pytest
 from bridge.engine import Configure, Ready, Run, Stop
 from bridge.errors import LocalProtocolError
 from bridge.jobs import process as process_module
-from bridge.jobs.process import WorkerProcess, describe_exit
+from bridge.jobs.process import WorkerProcess, count_memory_kills, describe_exit
 from bridge.protocol import Finished
 
 WORKER = [sys.executable, "-m", "bridge.engine", "--bootstrap", "fake_nodes:load"]
@@ -110,3 +110,20 @@ def test_a_process_that_outlives_the_event_loop_bothers_nobody():
 )
 def test_an_end_is_put_in_words(status, words):
     assert describe_exit(status) == words
+
+
+def test_the_end_of_a_process_is_explained_where_the_reason_is_known(tmp_path):
+    cut_short = "was killed by SIGBUS (a model file was cut short while it was in use, or a disk failed)"
+    assert describe_exit(-signal.SIGBUS) == cut_short
+    no_memory = "was killed by SIGKILL (the system had no memory left)"
+    assert describe_exit(-signal.SIGKILL, ran_out_of_memory=True) == no_memory
+    assert describe_exit(-signal.SIGTERM, ran_out_of_memory=True) == "was killed by SIGTERM"
+
+
+def test_kills_for_want_of_memory_are_counted_where_the_system_tells(tmp_path):
+    counts = tmp_path / "vmstat"
+    counts.write_text("nr_free_pages 5\noom_kill 3\n")
+    assert count_memory_kills(counts) == 3
+    counts.write_text("nr_free_pages 5\n")
+    assert count_memory_kills(counts) == 0
+    assert count_memory_kills(tmp_path / "none") == 0

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -32,7 +33,7 @@ async def test_a_job_is_accepted_started_and_done(client):
     assert (accepted.request, accepted.position, accepted.warnings) == ("r1", 0, ())
     finished = await client.finished(accepted.job)
     assert (finished.state, finished.outputs) == ("done", {"2": {"values": [3]}})
-    assert {"queued", "run"} <= set(finished.timings)
+    assert {"queue", "run"} <= set(finished.timings)
     assert client.of(Started, job=accepted.job)
 
 
@@ -130,7 +131,7 @@ async def test_sessions_together_may_not_fill_the_memory_with_waiting_jobs(
 
 
 async def test_a_job_that_hands_back_too_much_fails_and_the_next_one_runs(client, monkeypatch):
-    monkeypatch.setattr("bridge.jobs.queue.MAX_RESULT_BYTES", 40)
+    monkeypatch.setattr("bridge.jobs.queued.MAX_RESULT_BYTES", 40)
     job = await client.submit(frame=frame_of(1), **ECHO)
     finished = await client.finished(job)
     assert (finished.state, finished.problems[0].code) == ("failed", "too_much_output")
@@ -160,6 +161,70 @@ async def test_previews_come_to_those_who_want_them(client):
     )
     await client.finished(accepted.job)
     assert len(client.of(Preview, job=accepted.job)) == 2
+
+
+# ---- records -------------------------------------------------------------------------------------
+
+
+async def test_jobs_are_listed_as_they_run_and_found_in_any_state(client, service):
+    before = time.time()
+    done = await client.submit(**SHOW)
+    await client.finished(done)
+    running = await client.submit(**WAIT)
+    await client.until(Progress)
+    waiting = await client.submit(**SHOW)
+    submit = Submit("r", workflow_of(**SHOW), front=True, extra={"workflow": {"nodes": []}})
+    first = (await service.submit("other", submit)).job
+    assert [(job.id, job.state) for job in service.jobs()] == [
+        (running, "running"),
+        (first, "waiting"),
+        (waiting, "waiting"),
+    ]
+    record = service.record(first)
+    assert (record.session, record.number, record.outputs) == ("other", -4, ("2",))
+    assert (record.prompt, record.extra) == (workflow_of(**SHOW), {"workflow": {"nodes": []}})
+    assert (record.began_at, record.ended_at, record.attempts) == (0, 0, 0)
+    record = service.record(done)
+    assert (record.state, record.shown, record.attempts) == ("done", {"2": {"values": [3]}}, 1)
+    assert before <= record.queued_at <= record.began_at <= record.ended_at <= time.time()
+    assert record.timings == client.of(Finished, job=done)[0].timings
+    assert service.record("no such job") is None
+
+
+async def test_history_lists_what_has_ended(client, service):
+    other = Client(service, "comfy:other")
+    jobs = []
+    for asker in (client, other, client):
+        jobs.append(await asker.submit(**SHOW))
+        await asker.finished(jobs[-1])
+    assert [record.id for record in service.history(limit=9)] == jobs
+    assert [record.id for record in service.history(limit=1, offset=1, newest_first=True)] == [jobs[1]]
+    assert [record.id for record in service.history(limit=9, session_prefix="comfy:")] == [jobs[1]]
+    assert (service.history_size(), service.history_size("comfy:")) == (3, 1)
+    await service.forget({jobs[1], jobs[2]})
+    assert [record.id for record in service.history(limit=9)] == [jobs[0]]
+    with pytest.raises(BridgeError, match="there is no job"):
+        await service.attach("session", jobs[2])
+
+
+async def test_a_client_may_name_its_job_but_not_like_another(client, service):
+    submit = Submit("r", workflow_of(**WAIT))
+    assert (await service.submit("session", submit, job_id="mine")).job == "mine"
+    with pytest.raises(BridgeError) as caught:
+        await service.submit("session", submit, job_id="mine")
+    assert caught.value.code == "job_exists"
+    await service.cancel("session", "mine")
+    await client.finished("mine")
+    with pytest.raises(BridgeError):
+        await service.submit("other", submit, job_id="mine")
+
+
+async def test_whoever_may_see_all_jobs_may_cancel_them(client, service):
+    running, waiting = await client.submit(**WAIT), await client.submit(**SHOW)
+    assert await service.cancel("", waiting)
+    assert await service.cancel("", running)
+    assert (await client.finished(running)).state == "cancelled"
+    assert not await service.cancel("", running)
 
 
 # ---- cancellation --------------------------------------------------------------------------------
@@ -233,8 +298,19 @@ async def test_a_finished_job_can_be_fetched_again(client, service):
     first = list(client.of(Result, job=job)) + list(client.of(Finished, job=job))
     client.messages.clear()
     await service.attach("session", job)
-    assert client.messages == first
-    assert bytes(client.messages[0].planes[0].data) == bytes([9]) * 48
+    again = [message for message in client.messages if not isinstance(message, State)]
+    assert again == first
+    assert bytes(again[0].planes[0].data) == bytes([9]) * 48
+
+
+async def test_results_of_anybodys_job_can_be_looked_at_but_not_by_another_session(client, service):
+    job = await client.submit(frame=frame_of(1, value=9), **ECHO)
+    await client.finished(job)
+    (result,) = await service.results("", job)
+    assert bytes(result.planes[0].data) == bytes([9]) * 48
+    with pytest.raises(BridgeError) as caught:
+        await service.results("other", job)
+    assert caught.value.code == "job_not_found"
 
 
 async def test_a_running_job_can_be_attached_to(client, service):
@@ -320,8 +396,9 @@ async def test_a_hung_run_is_killed_and_given_up(service_of):
     client = Client(await service_of(hang_timeout_s=0.4), "session")
     job = await client.submit(n1=("Hang", {}), n2=("Show", {"value": ["1", 0]}))
     finished = await client.finished(job)
-    assert finished.problems[0].code == "worker_crashed"
+    assert finished.problems[0].code == "job_hung"
     assert "did nothing for 0.4 s" in finished.problems[0].message
+    assert (await client.finished(await client.submit(**SHOW))).state == "done"
 
 
 async def test_a_run_that_does_not_stop_is_killed(service_of):
@@ -434,7 +511,7 @@ async def test_memory_is_given_back_and_what_waits_begins_afterwards(client, ser
     await asyncio.sleep(0)
     later = await client.submit(n1=("Freed", {}), n2=("Show", {"value": ["1", 0]}))
     await asyncio.gather(*freeing)
-    assert client.of(Finished, job=job)
+    assert (await client.finished(job)).state == "done"
     assert (await client.finished(later)).outputs == {"2": {"values": [1]}}
 
 

@@ -28,6 +28,17 @@ async def test_a_frame_comes_back_under_its_stream_and_number(client):
     assert bytes(result.planes[0].data) == bytes([5]) * 48
 
 
+async def test_the_last_picture_of_a_stream_can_be_looked_at_until_it_ends(client, service):
+    await client.set_stream(**ECHO)
+    (stream,) = service.live_streams
+    assert (stream.session, stream.name, stream.shown) == ("session", "view", None)
+    client.push(frame_of(7, value=5))
+    await client.until(Finished)
+    assert stream.shown == client.of(Result)[-1]
+    service.close_stream("session", "view")
+    assert service.live_streams == ()
+
+
 async def test_newer_frames_replace_those_that_wait_and_the_last_is_always_rendered(client):
     await client.set_stream(
         n1=("Steps", {"count": 1, "seconds": 0.02}), n2=("FrameNumber", {}), n3=("Echo", {"value": ["2", 0]})

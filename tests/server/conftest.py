@@ -12,6 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from bridge.errors import BridgeError
 from bridge.graph import NodeDefinition
+from bridge.jobs import JobRecord, Metrics
 from bridge.protocol import (
     Accepted,
     ClientSession,
@@ -19,6 +20,7 @@ from bridge.protocol import (
     Hello,
     Message,
     Plane,
+    Result,
     SetStream,
     State,
     StreamFrame,
@@ -26,6 +28,7 @@ from bridge.protocol import (
 )
 from bridge.server import Access, Clients, WebServer, bind, create_app
 
+LIVE = ("waiting", "running")
 TOKEN = "the-secret-token-of-this-run"
 
 
@@ -40,6 +43,12 @@ class FakeService:
         self.gate = asyncio.Event()
         self.gate.set()
         self.fault: Exception | None = None
+        self.records: list[JobRecord] = []
+        self.pictures: dict[str, list[Result]] = {}
+        self.live_streams: list[Any] = []
+        self.metrics = Metrics()
+        self.measured: Mapping[str, float] = {}
+        self.queue_problem = ""
 
     def connect(self, session: str, deliver: Callable[[Message], None]) -> None:
         self.calls.append(("connect", session))
@@ -70,6 +79,7 @@ class FakeService:
         self.calls.append(("close_stream", session, stream))
 
     async def cancel(self, session: str, job: str) -> bool:
+        self.calls.append(("cancel", session, job))
         return job == "running"
 
     async def attach(self, session: str, job: str) -> None:
@@ -79,8 +89,39 @@ class FakeService:
     async def free(self) -> None:
         self.calls.append(("free",))
 
+    def jobs(self) -> list[JobRecord]:
+        return [job for job in self.records if job.state in LIVE]
+
+    def history(self, *, limit: int, offset: int = 0, newest_first: bool = False) -> list[JobRecord]:
+        ended = [job for job in self.records if job.state not in LIVE]
+        return ended[::-1][offset : offset + limit] if newest_first else ended[offset : offset + limit]
+
+    def history_size(self) -> int:
+        return len(self.history(limit=1000))
+
+    async def forget(self, job_ids: Any) -> None:
+        self.records = [
+            record
+            for record in self.records
+            if record.state in LIVE or (job_ids is not None and record.id not in job_ids)
+        ]
+
+    async def results(self, session: str, job: str) -> list[Result]:
+        if job not in {record.id for record in self.records}:
+            raise BridgeError("no such job", code="job_not_found")
+        return self.pictures.get(job, [])
+
     def status(self) -> dict[str, Any]:
-        return {"worker": "ready"}
+        is_kept = not self.queue_problem
+        return {
+            "worker": "ready",
+            "worker_pid": 0,
+            "queue_problem": self.queue_problem,
+            "queue_is_kept": is_kept,
+        }
+
+    async def measure(self) -> Mapping[str, float]:
+        return self.measured
 
     async def definitions(self) -> Mapping[str, NodeDefinition]:
         return {"Null": NodeDefinition("Null", "test")}
@@ -186,6 +227,11 @@ async def serving(**options: Any) -> AsyncIterator[Site]:
 @pytest.fixture
 def serve() -> Callable[..., contextlib.AbstractAsyncContextManager[Site]]:
     return serving
+
+
+@pytest.fixture
+def service() -> FakeService:
+    return FakeService()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from bridge.server import Clients
 class Line:
     """A connection."""
 
+    program = "blender"
     is_over = False
 
     def take_over(self) -> None:
@@ -33,6 +34,14 @@ def test_session_is_given_back_to_whoever_names_it() -> None:
 
 def test_session_that_nobody_was_given_is_not_given() -> None:
     assert Clients().name("wanted") != "wanted"
+
+
+def test_session_with_jobs_of_an_earlier_daemon_is_given_back() -> None:
+    session = Clients().name("")
+    clients = Clients(lambda name: name in (session, "comfy:client"))
+    assert clients.name(session) == session
+    assert clients.name("comfy:client") != "comfy:client", "that is not a native client's"
+    assert clients.name(session[::-1]) != session[::-1]
 
 
 def test_newer_connection_ends_the_older_one() -> None:
@@ -78,3 +87,26 @@ def test_idle_time_counts_from_the_last_client(monkeypatch: pytest.MonkeyPatch) 
     clients.leave("a", line)
     now = 112.0
     assert clients.idle_s == 2.0
+
+
+def test_program_is_known_while_it_is_here() -> None:
+    clients, line = Clients(), Line()
+    session = clients.name("")
+    clients.enter(session, line)
+    with clients.guest("comfy:x", "editor"), clients.guest("comfy:x", "editor"):
+        assert clients.programs == {session: "blender", "comfy:x": "editor"}
+    clients.leave(session, line)
+    assert clients.programs == {}
+
+
+def test_guests_keep_the_daemon_from_being_idle_and_count_as_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    clients = Clients()
+    monkeypatch.setattr("bridge.server.clients.MAX_CLIENTS", 1)
+    with clients.guest("comfy:x", "editor"):
+        assert len(clients) == 1
+        assert clients.idle_s == 0
+        with pytest.raises(BridgeError) as caught, clients.guest("comfy:y", "editor"):
+            pass
+        assert caught.value.code == "too_many_clients"
+    assert len(clients) == 0
+    assert clients.idle_s >= 0

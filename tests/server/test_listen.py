@@ -27,6 +27,11 @@ def test_anything_but_loopback_is_refused(host: str) -> None:
     assert refusal.value.code == "unsafe_host"
 
 
+def test_small_answers_are_sent_at_once() -> None:
+    with bind("127.0.0.1", 0) as listener:  # what asyncio asks for before it sets TCP_NODELAY
+        assert listener.proto == socket.IPPROTO_TCP
+
+
 def test_port_in_use_is_named_and_another_suggested() -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))

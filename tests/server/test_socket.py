@@ -39,6 +39,9 @@ async def test_hello_is_answered_with_welcome_and_state(site: Any) -> None:
         assert peer.name == site.session
 
 
+WELL = {"worker": "ready", "worker_pid": 0, "queue_problem": "", "queue_is_kept": True}
+
+
 @pytest.mark.parametrize(
     ("request_", "reply"),
     [
@@ -49,7 +52,7 @@ async def test_hello_is_answered_with_welcome_and_state(site: Any) -> None:
         (Attach("5", "mine"), Accepted("5", job="mine")),
         (Attach("6", "theirs"), Failure((Problem("job_not_found", "no such job"),), "6")),
         (Free("7"), Answer("7", {})),
-        (Query("8", "status"), Answer("8", {"worker": "ready"})),
+        (Query("8", "status"), Answer("8", WELL)),
         (Query("9", "models"), Answer("9", {"models": {"checkpoints": ["demo"]}})),
     ],
 )

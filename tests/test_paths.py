@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridge.errors import InputError
-from bridge.imaging import resolve_in
+from bridge.paths import open_in, parts_of, resolve_in
 
 CLIMBING = ["", ".", "..", "../x", "a/../../x", "a/..", "..\\x", "a\\..\\..\\x"]
 ABSOLUTE = [
@@ -19,7 +19,7 @@ ABSOLUTE = [
     "c:/x",
     "\\\\?\\C:\\x",
 ]
-DEVICES = ["CON", "con.png", "sub/NUL", "lpt1.txt", "x:stream"]
+DEVICES = ["CON", "con.png", "con .png", "NUL ", "sub/NUL", "lpt1.txt", "COM²", "CONIN$", "x:stream"]
 UNSOUND = ["x\0y", "a\nb", "what?", "a*b", 'say "x"', "n" * 300, "\ud800"]
 
 
@@ -78,3 +78,38 @@ def test_the_folder_itself_may_be_a_link(tmp_path):
     (tmp_path / "disk").mkdir()
     (tmp_path / "output").symlink_to(tmp_path / "disk")
     assert resolve_in(tmp_path / "output", "a") == tmp_path.resolve() / "disk" / "a"
+
+
+@pytest.mark.parametrize("name", ["what?.safetensors", 'a"b', "a|b"])
+def test_odd_names_that_lie_here_already_are_parted_but_never_made(tmp_path, name):
+    assert parts_of(name) == (name,)
+    with pytest.raises(InputError):
+        resolve_in(tmp_path, name)
+
+
+def test_more_folders_than_anybody_has_are_refused(tmp_path):
+    with pytest.raises(InputError):
+        resolve_in(tmp_path, "/".join("a" * 40))
+
+
+def test_a_file_inside_is_opened(tmp_path):
+    (tmp_path / "a.bin").write_bytes(b"inside")
+    with open_in(tmp_path, "a.bin") as file:
+        assert file.read() == b"inside"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
+def test_a_link_put_there_after_the_judgement_is_not_followed(tmp_path, monkeypatch):
+    secret, root = tmp_path / "secret", tmp_path / "root"
+    secret.write_bytes(b"secret")
+    root.mkdir()
+    (root / "a").symlink_to(secret)
+    monkeypatch.setattr("bridge.paths.resolve_in", lambda *_: root / "a")
+    with pytest.raises(InputError) as caught:
+        open_in(root, "a")
+    assert caught.value.code == "bad_path"
+
+
+def test_a_missing_file_is_missing_and_not_a_bad_path(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        open_in(tmp_path, "nowhere")

@@ -1,0 +1,139 @@
+"""The commands about the daemon: what each takes. What they do lies in ``service`` and ``page``."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bridge.cli.options import AsJson, Device, DType, InDType, Models, OnDevice, Out
+from bridge.cli.request import Serving
+
+CustomNodes = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--custom-nodes",
+        metavar="DIR",
+        exists=True,
+        help="A pack of nodes in ComfyUI's form, or a folder of packs; repeatable. Their code is run.",
+    ),
+]
+Listen = Annotated[
+    str,
+    typer.Option(
+        "--listen",
+        metavar="ADDRESS",
+        help="Listen to other machines, too, at this address; needs TLS and a token of your own.",
+    ),
+]
+ListenPort = Annotated[int, typer.Option(min=0, max=65535, help="The port for other machines.")]
+Certificate = Annotated[Path | None, typer.Option("--tls-cert", metavar="FILE.pem", help="For --listen.")]
+Key = Annotated[Path | None, typer.Option("--tls-key", metavar="FILE.pem", help="For --listen.")]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--token-file",
+        metavar="FILE",
+        help="The token to ask for instead of a new one at every start; 32 letters that only you can read.",
+    ),
+]
+Name = Annotated[
+    list[str] | None,
+    typer.Option("--name", help="What other machines call this one; repeatable; ADDRESS if left out."),
+]
+
+
+def add_daemon_commands(app: typer.Typer, run: Callable[..., None]) -> None:
+    """Add ``serve``, ``stop``, ``status`` and ``open``.
+
+    Args:
+        app: Gets the commands.
+        run: Runs a function of a module beside this one, given both names and its arguments.
+    """
+
+    @app.command()
+    def serve(
+        host: Annotated[
+            str, typer.Option(help="The address to listen on; only loopback is allowed.")
+        ] = "127.0.0.1",
+        port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8189,
+        models: Models = None,
+        out: Out = None,
+        device: OnDevice = Device.AUTO,
+        dtype: InDType = DType.AUTO,
+        idle_minutes: Annotated[
+            float,
+            typer.Option(min=0, help="Leave after so long without a client or a job; 0 stays."),
+        ] = 30,
+        hang_minutes: Annotated[
+            float,
+            typer.Option(min=0.1, help="End a job that says nothing for so long: it has hung."),
+        ] = 10,
+        comfy_compatible: Annotated[
+            bool,
+            typer.Option("--comfy-compatible", help="Let local ComfyUI clients in without a token."),
+        ] = False,
+        webhook_host: Annotated[
+            list[str] | None,
+            typer.Option(help="A host besides this one that POST /run may send results to; repeatable."),
+        ] = None,
+        custom_nodes: CustomNodes = None,
+        listen: Listen = "",
+        listen_port: ListenPort = 8190,
+        tls_cert: Certificate = None,
+        tls_key: Key = None,
+        token_file: TokenFile = None,
+        name: Name = None,
+        history_days: Annotated[
+            float, typer.Option(min=0, help="Jobs that ended longer ago are forgotten.")
+        ] = 30,
+        history_gb: Annotated[
+            float, typer.Option(min=0, help="The oldest are forgotten when they and their results take more.")
+        ] = 2,
+        survive_power_cuts: Annotated[
+            bool, typer.Option(help="Wait for the disk whenever a job comes or ends; some milliseconds each.")
+        ] = False,
+    ) -> None:
+        """Run the daemon that owns the GPU; Blender, Unreal and scripts connect to it."""
+        serving = Serving(
+            host=host,
+            port=port,
+            models=models or [],
+            out=out,
+            device=device.value,
+            dtype=dtype.value,
+            idle_minutes=idle_minutes,
+            hang_minutes=hang_minutes,
+            comfy_compatible=comfy_compatible,
+            webhook_hosts=webhook_host or [],
+            custom_nodes=custom_nodes or [],
+            listen=listen,
+            listen_port=listen_port,
+            certificate=tls_cert,
+            key=tls_key,
+            token_file=token_file,
+            names=name or [],
+            history_days=history_days,
+            history_gb=history_gb,
+            survives_power_cuts=survive_power_cuts,
+        )
+        run("service", "serve", serving)
+
+    @app.command()
+    def stop() -> None:
+        """Stop the running daemon."""
+        run("service", "stop")
+
+    @app.command()
+    def status(as_json: AsJson = False) -> None:
+        """Say whether a daemon runs, on what, and what it is doing."""
+        run("service", "status", as_json)
+
+    @app.command("open")
+    def open_page(
+        only_print: Annotated[
+            bool, typer.Option("--print", help="Print an address that opens the page once, and open nothing.")
+        ] = False,
+    ) -> None:
+        """Show the daemon's page in the browser: what runs, what waits, and the pictures so far."""
+        run("page", "open_page", only_print)

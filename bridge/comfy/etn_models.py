@@ -1,0 +1,160 @@
+"""What Krita's plugin wants to know of models before it offers them, and the LoRAs that it brings along."""
+
+import asyncio
+import functools
+from collections.abc import Mapping
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from bridge.comfy.bodies import as_json
+from bridge.errors import BridgeError
+from bridge.models import (
+    ALIASES,
+    FOLDERS,
+    Catalogue,
+    Family,
+    UNetPart,
+    add_file,
+    denoiser,
+    file_name,
+    read_header,
+)
+from bridge.server import take_large_body
+
+FAMILIES: Mapping[Family, str] = {
+    Family.SD1: "sd15",
+    Family.SD2: "sd20",
+    Family.SDXL: "sdxl",
+    Family.SDXL_REFINER: "sdxl-refiner",
+    Family.SD3: "sd3",
+    Family.FLUX: "flux",
+    Family.PIXART_ALPHA: "pixart-alpha",
+    Family.PIXART_SIGMA: "pixart-sigma",
+}
+"""Family → what the plugin calls it."""
+
+MAX_LORA_BYTES = 8 * 1024**3
+
+UNKNOWN: Mapping[str, Any] = {"base_model": "unknown"}
+
+
+class ModelInfo:
+    """Says of which families models are, and takes LoRAs.
+
+    Args:
+        catalogue: The models.
+        max_bytes: Of a LoRA.
+    """
+
+    def __init__(self, catalogue: Catalogue, max_bytes: int = MAX_LORA_BYTES) -> None:
+        self._catalogue = catalogue
+        self._max_bytes = max_bytes
+
+    async def get(self, request: Request) -> Response:
+        """Describe the models of a kind, ``limit`` of them from ``offset`` on."""
+        kind = request.path_params.get("folder", "checkpoints")
+        if kind not in FOLDERS and kind not in ALIASES:
+            return _refused(f"Invalid folder path, must be one of {', '.join(FOLDERS)}")
+        offset, limit = (_number(request, name) for name in ("offset", "limit"))
+        return as_json(await asyncio.to_thread(self._describe, kind, offset or 0, limit))
+
+    async def upload(self, request: Request) -> Response:
+        """Take a LoRA; one that has its name stays."""
+        kind, name = request.path_params["folder"], request.path_params["name"]
+        if kind != "loras":
+            return _refused("Only loras can be uploaded")
+        if not name.endswith(".safetensors") or file_name(name) != name:
+            return _refused("Invalid filename: letters, digits, dots, dashes and .safetensors at the end")
+        if name in await asyncio.to_thread(self._catalogue.names, kind):
+            return as_json({"status": "cached"})
+        if not self._catalogue.folders:
+            return _refused("No model folder: framebridge serve --models DIR")
+        try:
+            return await self._receive(request, self._catalogue.folders[0].path, name)
+        except BridgeError as error:
+            return _refused(f"{error.message}. {error.hint}")
+        except OSError as error:
+            return _refused(f"The file cannot be written: {error.strerror}", HTTPStatus.INSUFFICIENT_STORAGE)
+
+    def _describe(self, kind: str, offset: int, limit: int | None) -> dict[str, Any]:
+        paths = self._catalogue.paths(kind)
+        chosen = list(paths)[offset:] if limit is None else list(paths)[offset : offset + limit]
+        told = {name: dict(family_of_model(paths[name])) for name in chosen}
+        if limit is not None:
+            told["_meta"] = {"offset": offset, "count": len(chosen), "total": len(paths)}
+        return told
+
+    async def _receive(self, request: Request, root: Path, name: str) -> Response:
+        """Write the body beside where it belongs; it gets its name when it is whole and judged."""
+        take_large_body(request, self._max_bytes)
+        root.mkdir(parents=True, exist_ok=True)
+        waiting = root / f".upload-{id(request):x}"
+        waiting.mkdir()
+        path = waiting / name
+        size = 0
+        try:
+            with path.open("wb") as file:
+                async for chunk in request.stream():
+                    size += len(chunk)
+                    if size > self._max_bytes:
+                        return _refused("The file is too large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+                    await asyncio.to_thread(file.write, chunk)
+            await asyncio.to_thread(functools.partial(add_file, path, root, "loras", links=True))
+        except ClientDisconnect:
+            return _refused("The file did not arrive whole")
+        finally:
+            path.unlink(missing_ok=True)
+            waiting.rmdir()
+        return as_json({"status": "success"}, HTTPStatus.CREATED)
+
+
+def family_of_model(path: Path) -> Mapping[str, Any]:
+    """Return ``base_model``, ``is_inpaint``, ``is_refiner`` and ``type`` of a file or a diffusers folder."""
+    try:
+        file = _denoiser_file(path) if path.is_dir() else path
+        stat = file.stat()
+        return _family_of_file(file, stat.st_mtime_ns, stat.st_size)
+    except OSError as error:
+        return {**UNKNOWN, "error": f"it cannot be read: {error.strerror}"}
+
+
+@functools.lru_cache(maxsize=4096)
+def _family_of_file(file: Path, mtime_ns: int, size: int) -> Mapping[str, Any]:
+    """Look into a version of a file."""
+    try:
+        header = read_header(file)
+        part = denoiser(header, file.name)
+    except BridgeError as error:
+        return {**UNKNOWN, "error": error.message}
+    takes_picture = isinstance(part, UNetPart) and part.layout.in_channels > 4
+    return {
+        "base_model": FAMILIES[part.family],
+        "is_inpaint": takes_picture,
+        "is_refiner": part.family is Family.SDXL_REFINER,
+        "type": "v-prediction" if "v_pred" in header.tensors else "eps",
+    }
+
+
+def _denoiser_file(folder: Path) -> Path:
+    """Return the weights of the denoiser of a model in diffusers' layout.
+
+    Raises:
+        FileNotFoundError: If it has none.
+    """
+    for place in ("unet", "transformer", "."):
+        for file in sorted((folder / place).glob("*.safetensors")):
+            return file
+    raise FileNotFoundError(2, "no .safetensors file", str(folder))
+
+
+def _number(request: Request, name: str) -> int | None:
+    text = request.query_params.get(name, "")
+    return min(int(text), 10**9) if text.isdecimal() else None
+
+
+def _refused(message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> Response:
+    return as_json({"error": message}, status)

@@ -1,0 +1,87 @@
+"""``/history``: jobs that have ended, as ComfyUI's clients read them; oldest first.
+
+A job that was cancelled before it began is not in it, as in ComfyUI.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from bridge.comfy.hub import PREFIX, Hub
+from bridge.comfy.queue import is_ours, item, meta
+from bridge.comfy.replies import read_object
+from bridge.errors import BridgeError
+from bridge.jobs import JobRecord, JobService
+
+MAX_ITEMS = 10_000
+MAX_OFFSET = 2**62
+
+LIVE = ("waiting", "running")
+
+
+class HistoryDesk:
+    """Answers about ended jobs.
+
+    Args:
+        service: Remembers them.
+        hub: Knows what was said about the last ones.
+    """
+
+    def __init__(self, service: JobService, hub: Hub) -> None:
+        self._service = service
+        self._hub = hub
+
+    async def get(self, request: Request) -> Response:
+        """List jobs: the last ``max_items``, or as many from ``offset`` on."""
+        limit, offset = _number(request, "max_items", MAX_ITEMS), _number(request, "offset", -1)
+        records = await asyncio.to_thread(self._page, max(0, min(limit, MAX_ITEMS)), min(offset, MAX_OFFSET))
+        return JSONResponse({record.id: self._entry(record) for record in records if record.began_at})
+
+    async def one(self, request: Request) -> Response:
+        """Show one job; nothing if there is none, or it has not ended."""
+        record = self._service.record(request.path_params["job"])
+        if record is None or not is_ours(record) or record.state in LIVE or not record.began_at:
+            return JSONResponse({})
+        return JSONResponse({record.id: self._entry(record)})
+
+    async def post(self, request: Request) -> Response:
+        """Forget jobs: all, or those named."""
+        data = await read_object(request)
+        if data.get("clear"):
+            await self._service.forget(None, PREFIX)
+        named = data.get("delete")
+        if isinstance(named, list):
+            await self._service.forget([job for job in named if isinstance(job, str)], PREFIX)
+        return Response()
+
+    def _page(self, limit: int, offset: int) -> Sequence[JobRecord]:
+        if offset >= 0:
+            return self._service.history(limit=limit, offset=offset, session_prefix=PREFIX)
+        newest = self._service.history(limit=limit, newest_first=True, session_prefix=PREFIX)
+        return newest[::-1]
+
+    def _entry(self, record: JobRecord) -> dict[str, Any]:
+        is_done = record.state == "done"
+        return {
+            "prompt": item(record),
+            "outputs": record.shown,
+            "status": {
+                "status_str": "success" if is_done else "error",
+                "completed": is_done,
+                "messages": list(self._hub.milestones(record)),
+            },
+            "meta": meta(record),
+        }
+
+
+def _number(request: Request, name: str, default: int) -> int:
+    text = request.query_params.get(name)
+    try:
+        return default if text is None else int(text)
+    except ValueError:
+        raise BridgeError(
+            f"{name} is no whole number", code="bad_value", hint=f"Leave it out for {default}."
+        ) from None

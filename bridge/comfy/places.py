@@ -1,0 +1,76 @@
+"""What a request says about a file, turned into a path: folder, subfolder, name."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from bridge.errors import BridgeError, InputError
+from bridge.paths import resolve_in, split_annotation
+
+Folders = Mapping[str, Path]
+"""``input``, ``output`` and ``temp``: the only folders whose files the routes of pictures know."""
+
+PICTURE_FOLDERS = ("input", "output", "temp")
+
+
+def file_at(folders: Folders, filename: str, folder: str, subfolder: str = "") -> Path:
+    """Return the path of a file that a client names in ComfyUI's way.
+
+    Args:
+        folders: Where files may be.
+        filename: May end in `` [output]``, `` [input]`` or `` [temp]``, which then counts.
+        folder: ``input``, ``output`` or ``temp``.
+        subfolder: Below that.
+
+    Raises:
+        HTTPException: 400 if the name or the folder is none, 403 if the subfolder leads out.
+    """
+    folder, filename = split_annotation(filename, folder)
+    if folder not in PICTURE_FOLDERS:
+        raise HTTPException(HTTPStatus.BAD_REQUEST, "type is input, output or temp")
+    try:
+        resolve_in(folders[folder], filename)
+    except InputError as error:
+        raise HTTPException(HTTPStatus.BAD_REQUEST, error.message) from error
+    try:
+        return resolve_in(folders[folder], f"{subfolder}/{filename}" if subfolder else filename)
+    except InputError as error:
+        raise HTTPException(HTTPStatus.FORBIDDEN, error.message) from error
+
+
+def below(root: Path, name: str) -> Path:
+    """Return the path of a name below a folder.
+
+    Raises:
+        HTTPException: 403 if it leads out, or is none that every system can hold.
+    """
+    try:
+        return resolve_in(root, name)
+    except InputError as error:
+        raise HTTPException(HTTPStatus.FORBIDDEN, error.message) from error
+
+
+@contextmanager
+def keeping(name: str) -> Iterator[None]:
+    """Say it to people when a file cannot be kept.
+
+    Raises:
+        BridgeError: ``output_failed``, for an OSError in the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise BridgeError(
+            f"{name} cannot be kept: {error.strerror or error}",
+            code="output_failed",
+            hint="Is there room on the disk, and is the folder writable?",
+        ) from error
+
+
+def is_set(request: Request, name: str, default: str = "") -> bool:
+    """Tell whether a query says ``true`` to something."""
+    return request.query_params.get(name, default).lower() == "true"

@@ -1,0 +1,92 @@
+"""The WebSocket at ``/ws``: what ComfyUI's clients listen to.
+
+1. A client names itself with ``?clientId=``; who does not is given a name, in the first ``status``.
+2. What it says is read in order, one message after the other; ``Speech`` has the rules.
+3. A client that reads too slowly is sent away; what it had not been sent waits for it.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from typing import Any
+from uuid import uuid4
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from bridge.comfy.hub import PREFIX, Hub
+from bridge.comfy.outlet import Outlet
+from bridge.comfy.prompt import MAX_CLIENT_ID, PromptDesk
+from bridge.comfy.replies import refusal
+from bridge.comfy.speech import Speech
+from bridge.errors import BridgeError
+from bridge.server import Clients
+
+TOO_SLOW = 1013
+"""WebSocket's word for: try again later."""
+
+
+class ComfySocket:
+    """The endpoint.
+
+    Args:
+        hub: Where clients are known.
+        prompts: Takes the prompts that come this way.
+        clients: Who is connected to the daemon.
+    """
+
+    def __init__(self, hub: Hub, prompts: PromptDesk, clients: Clients) -> None:
+        self._hub = hub
+        self._prompts = prompts
+        self._clients = clients
+
+    async def serve(self, websocket: WebSocket) -> None:
+        """Talk with one client until it leaves."""
+        client_id = websocket.query_params.get("clientId", "")[:MAX_CLIENT_ID] or uuid4().hex
+        is_page = websocket.headers.get("user-agent", "").startswith("Mozilla/")
+        try:
+            with self._clients.guest(PREFIX + client_id, "editor" if is_page else "ComfyUI client"):
+                await self._serve(websocket, client_id)
+        except BridgeError as error:
+            await websocket.send_denial_response(refusal(error))
+
+    async def _serve(self, websocket: WebSocket, client_id: str) -> None:
+        await websocket.accept()
+        outlet = Outlet()
+        speech = Speech(self._hub, self._prompts, client_id, outlet)
+        self._hub.enter(client_id, outlet)
+        try:
+            with contextlib.suppress(WebSocketDisconnect):
+                await _until_one_ends(self._read(websocket, speech), self._write(websocket, outlet))
+        finally:
+            self._hub.leave(client_id, outlet)
+
+    async def _read(self, websocket: WebSocket, speech: Speech) -> None:
+        while True:
+            message = await websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            text = message.get("text")
+            await speech.hear(message["bytes"] if text is None else text)
+
+    async def _write(self, websocket: WebSocket, outlet: Outlet) -> None:
+        while True:
+            data = await outlet.get()
+            if isinstance(data, str):
+                await websocket.send_text(data)
+            else:
+                await websocket.send_bytes(data)
+            if outlet.is_hopeless:
+                await websocket.close(TOO_SLOW, "too_slow")
+                return
+
+
+async def _until_one_ends(*activities: Coroutine[Any, Any, Any]) -> None:
+    tasks = [asyncio.create_task(activity) for activity in activities]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()

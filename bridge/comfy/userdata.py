@@ -1,0 +1,173 @@
+"""``/userdata``: the user's own files, such as workflows saved in the editor.
+
+1. Everything is below one folder, which holds nothing else; no name leads out of it.
+2. A file is written whole or not at all.
+3. There is one user: whoever is let in.
+"""
+
+import asyncio
+import os
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from bridge.comfy.bodies import as_json, nothing
+from bridge.comfy.places import below, is_set, keeping
+from bridge.comfy.view import file_answer
+from bridge.errors import InputError
+from bridge.files import replace_file
+from bridge.paths import resolve_in
+
+MAX_LISTED = 10_000
+
+
+def userdata_routes(user: Path) -> list[Route]:
+    """Return the routes of the user's files.
+
+    Args:
+        user: The folder that holds them; need not exist.
+    """
+    files = UserFiles(user)
+    return [
+        Route("/users", files.users, methods=["GET"]),
+        Route("/users", files.add_user, methods=["POST"]),
+        Route("/userdata", files.list, methods=["GET"]),
+        Route("/v2/userdata", files.list_all, methods=["GET"]),
+        Route("/userdata/{file:path}/move/{to:path}", files.move, methods=["POST"]),
+        Route("/userdata/{file:path}", files.get, methods=["GET"]),
+        Route("/userdata/{file:path}", files.put, methods=["POST"]),
+        Route("/userdata/{file:path}", files.delete, methods=["DELETE"]),
+    ]
+
+
+class UserFiles:
+    """Files of the user, below a folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    async def users(self, request: Request) -> Response:
+        """Say that files are kept here, for one user."""
+        return as_json({"storage": "server", "migrated": await asyncio.to_thread(self._root.is_dir)})
+
+    async def add_user(self, request: Request) -> Response:
+        """Refuse: there is one user."""
+        return as_json({"error": "There is one user."}, HTTPStatus.BAD_REQUEST)
+
+    async def list(self, request: Request) -> Response:
+        """Answer with the files of a folder: ``dir``, ``recurse``, ``full_info``, ``split``."""
+        name = request.query_params.get("dir", "")
+        if not name:
+            return Response("Directory not provided", HTTPStatus.BAD_REQUEST)
+        folder = below(self._root, name)
+        if not folder.is_dir():
+            return Response("Directory not found", HTTPStatus.NOT_FOUND)
+        found = await asyncio.to_thread(_files, folder, is_set(request, "recurse"))
+        if is_set(request, "full_info"):
+            return as_json(await asyncio.to_thread(lambda: [_info(path, folder) for path in found]))
+        names = [path.relative_to(folder).as_posix() for path in found]
+        return as_json([[name, *name.split("/")] for name in names] if is_set(request, "split") else names)
+
+    async def list_all(self, request: Request) -> Response:
+        """Answer with the files and folders below ``path``, folders first."""
+        name = unquote(request.query_params.get("path", ""))
+        try:
+            folder = resolve_in(self._root, name) if name else self._root
+        except InputError:
+            return Response("Invalid path requested", HTTPStatus.BAD_REQUEST)
+        if not folder.exists():
+            return as_json([]) if not name else Response("Requested path not found", HTTPStatus.NOT_FOUND)
+        if not folder.is_dir():
+            return Response("Requested path is not a directory", HTTPStatus.BAD_REQUEST)
+        return as_json(await asyncio.to_thread(_entries, folder, self._root))
+
+    async def get(self, request: Request) -> Response:
+        """Answer with a file."""
+        return await file_answer(self._existing(request.path_params["file"]))
+
+    async def put(self, request: Request) -> Response:
+        """Keep the body as a file; ``overwrite=false`` keeps what is there."""
+        path = below(self._root, request.path_params["file"])
+        if not is_set(request, "overwrite", "true") and path.exists():
+            return Response("File already exists", HTTPStatus.CONFLICT)
+        data = await request.body()
+        with keeping(path.name):
+            await asyncio.to_thread(replace_file, path, data)
+        return as_json(self._described(request, path))
+
+    async def delete(self, request: Request) -> Response:
+        """Remove a file."""
+        path = self._existing(request.path_params["file"])
+        with keeping(path.name):
+            await asyncio.to_thread(path.unlink)
+        return nothing(HTTPStatus.NO_CONTENT)
+
+    async def move(self, request: Request) -> Response:
+        """Give a file another name; ``overwrite=false`` keeps what has that name."""
+        path, target = (
+            self._existing(request.path_params["file"]),
+            below(self._root, request.path_params["to"]),
+        )
+        if not is_set(request, "overwrite", "true") and target.exists():
+            return Response("File already exists", HTTPStatus.CONFLICT)
+        with keeping(target.name):
+            await asyncio.to_thread(_move, path, target)
+        return as_json(self._described(request, target))
+
+    def _existing(self, name: str) -> Path:
+        path = below(self._root, name)
+        if not path.is_file():
+            raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no {path.name}")
+        return path
+
+    def _described(self, request: Request, path: Path) -> Any:
+        root = Path(os.path.realpath(self._root))
+        return _info(path, root) if is_set(request, "full_info") else path.relative_to(root).as_posix()
+
+
+def _files(folder: Path, recurse: bool) -> list[Path]:
+    """List the files in a folder, hidden ones left out."""
+    return [Path(place, name) for place, _, names in _walk(folder, recurse) for name in names][:MAX_LISTED]
+
+
+def _entries(folder: Path, root: Path) -> list[Mapping[str, Any]]:
+    root = Path(os.path.realpath(root))
+    found: list[dict[str, Any]] = []
+    for place, folders, names in _walk(Path(os.path.realpath(folder)), True):
+        for name in (*folders, *names):
+            path = Path(place, name)
+            entry = {"name": name, "path": path.relative_to(root).as_posix()}
+            if name in folders:
+                found.append({**entry, "type": "directory"})
+            else:
+                stat = path.stat()
+                found.append({**entry, "type": "file", "size": stat.st_size, "modified": stat.st_mtime})
+    return sorted(found[:MAX_LISTED], key=lambda entry: (entry["type"], entry["name"].lower()))
+
+
+def _walk(folder: Path, recurse: bool) -> Iterator[tuple[str, list[str], list[str]]]:
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith(".")) if recurse else []
+        yield place, folders, sorted(name for name in names if not name.startswith("."))
+
+
+def _info(path: Path, root: Path) -> dict[str, Any]:
+    stat = path.stat()
+    return {
+        "path": path.relative_to(root).as_posix(),
+        "size": stat.st_size,
+        "modified": stat.st_mtime,
+        "created": stat.st_ctime,
+    }
+
+
+def _move(path: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    path.replace(target)

@@ -1,0 +1,85 @@
+"""Packs of nodes that pip has installed: which there are, and which the user has switched off.
+
+A pack is there once ``pip install`` has put it there, which is the user's consent to its code; nothing of it
+is imported here, only in the worker.
+"""
+
+import importlib.metadata
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bridge.client import state_folder
+from bridge.errors import BridgeError
+
+GROUP = "framebridge.nodes"
+"""The group of entry points that packs belong to."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledPack:
+    """A pack that pip has installed.
+
+    Args:
+        name: Of its entry point.
+        package: That brings it.
+        version: Of the package.
+        is_off: Whether the user has switched it off.
+    """
+
+    name: str
+    package: str
+    version: str
+    is_off: bool
+
+
+def installed_packs() -> tuple[InstalledPack, ...]:
+    """Return the packs that are there, in the order of their names."""
+    off = packs_switched_off()
+    entries = sorted(importlib.metadata.entry_points(group=GROUP), key=lambda entry: entry.name)
+    return tuple(
+        InstalledPack(
+            entry.name,
+            entry.dist.name if entry.dist else "",
+            entry.dist.version if entry.dist else "",
+            entry.name in off,
+        )
+        for entry in entries
+    )
+
+
+def packs_switched_off() -> Sequence[str]:
+    """Return the names of the packs that the user does not want."""
+    try:
+        names = json.loads(_file().read_bytes())["off"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+    return tuple(name for name in names if isinstance(name, str)) if isinstance(names, list) else ()
+
+
+def switch_pack(name: str, *, on: bool) -> None:
+    """Have the next daemon load a pack, or not.
+
+    Raises:
+        BridgeError: ``pack_not_found``, or ``bad_folder`` if the choice cannot be kept.
+    """
+    known = [pack.name for pack in installed_packs()]
+    if name not in known:
+        there = f"There are: {', '.join(known)}." if known else "pip has installed none."
+        raise BridgeError(f"no pack is called {name!r}", code="pack_not_found", hint=there)
+    off = {*packs_switched_off(), name} - ({name} if on else set())
+    fresh = _file().with_name(f"packs.{os.getpid()}.new")
+    try:
+        fresh.parent.mkdir(parents=True, exist_ok=True)
+        fresh.write_text(json.dumps({"off": sorted(off)}), encoding="utf-8")
+        fresh.replace(_file())
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        hint = "Choose another folder with FRAMEBRIDGE_HOME."
+        raise BridgeError(f"cannot write {_file()}: {error}", code="bad_folder", hint=hint) from error
+
+
+def _file() -> Path:
+    return state_folder() / "packs.json"

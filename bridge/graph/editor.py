@@ -1,0 +1,290 @@
+"""From the editor's drawing of a workflow to what runs: ComfyUI's workflow JSON to its API JSON.
+
+1. Values of widgets are a bare list in the drawing; which input each belongs to, the node's definition says.
+   What the editor adds for itself (``randomize`` behind a seed, an upload button) is passed over.
+2. A muted node is not there, and neither is what it would have put out. A bypassed one hands on, for each
+   output, what comes into its first input of that type.
+3. Reroutes are wires; a primitive's value is the value of what it is wired to; notes are nothing.
+4. The nodes of a subgraph are named ``<its node's id>:<their id>``, as the editor names them. A value that
+   its node holds itself stands in for the one drawn inside.
+5. What is drawn wrongly (a wire to nowhere, a subgraph without end) is left out, or ``bad_workflow``; faults
+   of what remains are found when it is validated.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bridge.errors import Problem, WorkflowError
+from bridge.graph.definition import Definitions, InputDefinition
+
+MUTED, BYPASSED = 2, 4
+"""Modes of a node in the editor."""
+
+WIRES = frozenset({"Reroute"})
+VALUES = frozenset({"PrimitiveNode"})
+NOTES = frozenset({"Note", "MarkdownNote"})
+CONTROLS = frozenset({"fixed", "increment", "decrement", "randomize"})
+"""What the editor does with a seed after each run; it stands behind the seed in the list of values."""
+
+INPUT_NODE, OUTPUT_NODE = -10, -20
+"""Ids of what stands for the outside within a subgraph."""
+
+MAX_DEPTH = 32
+MAX_NODES = 10_000
+
+
+def is_drawing(data: Mapping[str, Any]) -> bool:
+    """Whether a workflow is the editor's drawing, not what runs."""
+    return isinstance(data.get("nodes"), list) and "links" in data
+
+
+def read_drawing(drawing: Mapping[str, Any], definitions: Definitions) -> dict[str, Any]:
+    """Return the API JSON of a workflow that the editor has saved.
+
+    Args:
+        drawing: The editor's JSON.
+        definitions: The nodes that exist; values of a node of an unknown class are lost.
+
+    Raises:
+        WorkflowError: ``bad_workflow`` where it is no drawing; ``too_complex`` where it never ends.
+    """
+    subgraphs = {
+        str(graph.get("id")): graph
+        for graph in _dicts(_dict(drawing.get("definitions")).get("subgraphs"))
+        if is_drawing(graph)
+    }
+    if not is_drawing(drawing):
+        raise _error("bad_workflow", "this is no workflow of the editor")
+    flattened = _Flattened(subgraphs, definitions)
+    flattened.add(_Scope(drawing))
+    return flattened.nodes
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """What comes through a wire from something that only holds a value."""
+
+    value: Any
+
+
+_Source = list[Any] | _Value | None
+"""A link as API JSON has it, a value, or nothing."""
+
+
+@dataclass(slots=True)
+class _Scope:
+    """A drawing: the workflow itself, or the inside of a subgraph's node."""
+
+    drawing: Mapping[str, Any]
+    prefix: str = ""
+    outer: "_Scope | None" = None
+    holder: Mapping[str, Any] = field(default_factory=dict)
+    nodes: dict[str, Mapping[str, Any]] = field(init=False)
+    links: dict[str, tuple[str, int, str, int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.nodes = {str(node.get("id")): node for node in _dicts(self.drawing.get("nodes"))}
+        found = (_link(entry) for entry in _list(self.drawing.get("links")))
+        self.links = dict(entry for entry in found if entry)
+
+    @property
+    def depth(self) -> int:
+        return 0 if self.outer is None else self.outer.depth + 1
+
+
+class _Flattened:
+    """Collects nodes that run, from all scopes."""
+
+    def __init__(self, subgraphs: Mapping[str, Mapping[str, Any]], definitions: Definitions) -> None:
+        self.nodes: dict[str, Any] = {}
+        self._subgraphs = subgraphs
+        self._definitions = definitions
+        self._insides: dict[str, _Scope] = {}
+
+    def add(self, scope: _Scope) -> None:
+        """Add the nodes of a drawing, and of the subgraphs in it."""
+        if scope.depth > MAX_DEPTH or len(self.nodes) + len(scope.nodes) > MAX_NODES:
+            raise _error("too_complex", "the subgraphs of the workflow hold too many nodes, or themselves")
+        for node_id, node in scope.nodes.items():
+            kind = str(node.get("type"))
+            if node.get("mode") in (MUTED, BYPASSED) or kind in WIRES | VALUES | NOTES:
+                continue
+            if kind in self._subgraphs:
+                self.add(self._inside(scope, node_id, node))
+            else:
+                self.nodes[scope.prefix + node_id] = self._node(scope, kind, node)
+
+    def _inside(self, scope: _Scope, node_id: str, node: Mapping[str, Any]) -> _Scope:
+        full = scope.prefix + node_id
+        if full not in self._insides:
+            drawing = self._subgraphs[str(node.get("type"))]
+            self._insides[full] = _Scope(drawing, f"{full}:", scope, node)
+        return self._insides[full]
+
+    def _node(self, scope: _Scope, kind: str, node: Mapping[str, Any]) -> dict[str, Any]:
+        inputs = dict(self._values(node, kind))
+        for slot in _dicts(node.get("inputs")):
+            name = _name_of(slot)
+            source = self._source(scope, slot.get("link"))
+            if isinstance(source, _Value):
+                inputs[name] = _literal(source.value)
+            elif source is not None:
+                inputs[name] = source
+        title = node.get("title")
+        meta = {"_meta": {"title": title}} if isinstance(title, str) else {}
+        return {"class_type": kind, "inputs": inputs, **meta}
+
+    def _values(self, node: Mapping[str, Any], kind: str) -> Iterator[tuple[str, Any]]:
+        """Yield what the widgets of a node hold (rule 1)."""
+        values = node.get("widgets_values")
+        definition = self._definitions.get(kind)
+        if isinstance(values, Mapping):
+            known = {entry.name for entry in definition.inputs} if definition else set(values)
+            yield from ((name, _literal(value)) for name, value in values.items() if name in known)
+            return
+        widgets = [entry for entry in definition.inputs if _has_widget(entry)] if definition else []
+        waiting = list(_list(values))
+        for place, entry in enumerate(widgets):
+            if not waiting:
+                return
+            yield entry.name, _literal(waiting.pop(0))
+            following = widgets[place + 1] if place + 1 < len(widgets) else None
+            if waiting and _is_control(entry, waiting[0], following):
+                waiting.pop(0)
+
+    def _source(self, scope: _Scope, link_id: Any) -> _Source:
+        """Follow a wire to the node that runs (rules 2 to 4)."""
+        for _ in range(MAX_NODES):
+            link = scope.links.get(str(link_id))
+            if link is None:
+                return None
+            origin, slot = link[:2]
+            if origin == str(INPUT_NODE) and scope.outer is not None:
+                found = self._outside(scope, slot)
+                if not isinstance(found, _Wire):
+                    return found
+                scope, link_id = scope.outer, found.link
+                continue
+            node = scope.nodes.get(origin, {})
+            kind = str(node.get("type"))
+            if node.get("mode") == MUTED or not node:
+                return None
+            if node.get("mode") == BYPASSED:
+                link_id = _bypass(node, slot)
+            elif kind in WIRES:
+                link_id = next((entry.get("link") for entry in _dicts(node.get("inputs"))), None)
+            elif kind in VALUES:
+                values = _list(node.get("widgets_values"))
+                return _Value(values[0]) if values else None
+            elif kind in self._subgraphs:
+                scope = self._inside(scope, origin, node)
+                link_id = _output_link(scope, slot)
+            else:
+                return [scope.prefix + origin, slot]
+        return None
+
+    def _outside(self, scope: _Scope, slot: int) -> "_Wire | _Value | None":
+        """Return what a subgraph's node gets, or holds, for an input of the subgraph."""
+        declared = _dicts(scope.drawing.get("inputs"))
+        if slot >= len(declared):
+            return None
+        name = declared[slot].get("name")
+        wires = (
+            entry.get("link") for entry in _dicts(scope.holder.get("inputs")) if entry.get("name") == name
+        )
+        wire = next((wire for wire in wires if wire is not None), None)
+        if wire is not None:
+            return _Wire(wire)
+        held = _list(scope.holder.get("widgets_values"))
+        widgets = [place for place in range(len(declared)) if _leads_to_widget(scope, place)]
+        if slot in widgets and len(held) == len(widgets):
+            return _Value(held[widgets.index(slot)])
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Wire:
+    """A wire of the drawing around a subgraph."""
+
+    link: Any
+
+
+def _link(entry: Any) -> tuple[str, tuple[str, int, str, int]] | None:
+    """Read a wire: its id, where it comes from, where it goes."""
+    if isinstance(entry, Mapping):
+        names = ("id", "origin_id", "origin_slot", "target_id", "target_slot")
+        entry = [entry.get(name) for name in names]
+    if not isinstance(entry, list) or len(entry) < 5:
+        return None
+    link_id, origin, origin_slot, target, target_slot = entry[:5]
+    if type(origin_slot) is not int or type(target_slot) is not int:
+        return None
+    return str(link_id), (str(origin), origin_slot, str(target), target_slot)
+
+
+def _bypass(node: Mapping[str, Any], slot: int) -> Any:
+    """Return the wire that a bypassed node hands on to an output (rule 2)."""
+    outputs, inputs = _dicts(node.get("outputs")), _dicts(node.get("inputs"))
+    kind = outputs[slot].get("type") if slot < len(outputs) else None
+    same_place = inputs[slot : slot + 1]
+    fitting = [entry for entry in [*same_place, *inputs] if kind in (entry.get("type"), "*")]
+    return next((entry["link"] for entry in fitting if entry.get("link") is not None), None)
+
+
+def _output_link(scope: _Scope, slot: int) -> str | None:
+    return next(
+        (
+            link_id
+            for link_id, (_, _, target, target_slot) in scope.links.items()
+            if target == str(OUTPUT_NODE) and target_slot == slot
+        ),
+        None,
+    )
+
+
+def _leads_to_widget(scope: _Scope, slot: int) -> bool:
+    """Whether an input of a subgraph ends in a widget."""
+    for origin, origin_slot, target, target_slot in scope.links.values():
+        if origin == str(INPUT_NODE) and origin_slot == slot:
+            inputs = _dicts(scope.nodes.get(target, {}).get("inputs"))
+            return target_slot < len(inputs) and isinstance(inputs[target_slot].get("widget"), Mapping)
+    return False
+
+
+def _name_of(slot: Mapping[str, Any]) -> str:
+    widget = _dict(slot.get("widget"))
+    return str(widget.get("name") or slot.get("name"))
+
+
+def _has_widget(entry: InputDefinition) -> bool:
+    return entry.is_widget and not entry.options.get("forceInput")
+
+
+def _is_control(entry: InputDefinition, value: Any, following: InputDefinition | None) -> bool:
+    """Whether a value is what the editor does with the seed before it."""
+    if not isinstance(value, str) or value not in CONTROLS:
+        return False
+    is_seed = entry.name in ("seed", "noise_seed") or bool(entry.options.get("control_after_generate"))
+    return is_seed or following is None or following.type not in ("STRING", "COMBO")
+
+
+def _literal(value: Any) -> Any:
+    """Return a value so that it is not taken for a link."""
+    return {"__value__": value} if isinstance(value, list) else value
+
+
+def _list(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else ()
+
+
+def _dict(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _dicts(value: Any) -> list[Mapping[str, Any]]:
+    return [entry for entry in _list(value) if isinstance(entry, Mapping)]
+
+
+def _error(code: str, message: str) -> WorkflowError:
+    return WorkflowError([Problem(code, message, "Save it again in the editor, or export the API format.")])

@@ -1,0 +1,77 @@
+"""What the module of a pack holds: nodes in ComfyUI's two forms, our own, and folders for the editor."""
+
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from bridge.graph import Failure, NodeFunction, Registry
+from bridge.packs.calling import node_function
+from bridge.packs.deadline import answer_apart
+from bridge.packs.foreign import read_class
+
+_EXAMPLES = ("example_workflows", "example", "examples", "workflow", "workflows")
+"""Where packs keep workflows to begin with; the first that is there counts."""
+
+
+def functions_of(module: ModuleType, pack: str) -> tuple[list[NodeFunction], list[Failure]]:
+    """Return the nodes of a pack, and those that cannot be read.
+
+    Args:
+        module: Of the pack; a package of our own form has them in its modules.
+        pack: Its name.
+
+    Raises:
+        TypeError: If it has no nodes of any form.
+        Exception: Whatever ``comfy_entrypoint`` raises.
+    """
+    mappings = getattr(module, "NODE_CLASS_MAPPINGS", None)
+    entrypoint = getattr(module, "comfy_entrypoint", None)
+    if mappings is None and entrypoint is None:
+        own = Registry.of_package(module)
+        if not own and not own.failures:
+            raise TypeError("it has neither NODE_CLASS_MAPPINGS, comfy_entrypoint nor @node functions")
+        return list(own.values()), list(own.failures)
+    classes = dict(mappings or {})
+    if entrypoint is not None:
+        classes |= _of_extension(entrypoint)
+    shown: Mapping[str, Any] = getattr(module, "NODE_DISPLAY_NAME_MAPPINGS", None) or {}
+    functions, failures = [], []
+    for name, kind in classes.items():
+        try:
+            node = read_class(str(name), kind, str(shown.get(name, "")), module.__name__)
+            functions.append(node_function(node))
+        except (Exception, SystemExit) as error:  # a pack's code
+            failures.append(Failure(f"{pack}: {name}", f"{type(error).__name__}: {error}"))
+    return functions, failures
+
+
+def folders_of(module: ModuleType) -> dict[str, str]:
+    """Return where a pack keeps scripts (``web``), ``locales`` and ``examples``, as far as it does.
+
+    What lies outside of the pack's own folder is left out: the editor's page may read all of it.
+    """
+    home = Path(inspect.getfile(module)).resolve().parent
+    web = getattr(module, "WEB_DIRECTORY", None)
+    folders = {"locales": home / "locales"}
+    if isinstance(web, str) and web:
+        folders["web"] = home / web
+    examples = [home / name for name in _EXAMPLES if (home / name).is_dir()]
+    if examples and hasattr(module, "__path__"):
+        folders["examples"] = examples[0]
+    resolved = {name: path.resolve() for name, path in folders.items()}
+    return {name: str(path) for name, path in resolved.items() if path.is_dir() and path.is_relative_to(home)}
+
+
+def _of_extension(entrypoint: Any) -> dict[str, type]:
+    """Return the classes of a pack of the second form by their names."""
+
+    async def classes() -> dict[str, type]:
+        extension = entrypoint()
+        if inspect.isawaitable(extension):
+            extension = await extension
+        await extension.on_load()
+        return {kind.GET_SCHEMA().node_id: kind for kind in await extension.get_node_list()}
+
+    return dict(answer_apart(classes, {}).result())

@@ -1,0 +1,201 @@
+"""Finding packs and bringing their nodes: folders that the user named, and packages that pip installed.
+
+1. A folder is a pack if it has an ``__init__.py``; otherwise each folder and each ``.py`` file in it is one.
+   What begins with a dot or an underscore, or ends with ``.disabled``, is none.
+2. A package is a pack if it has an entry point of the group ``framebridge.nodes``: its name is the pack's,
+   its value a module. Whoever ran pip has agreed to its code; ``without_packs`` leaves it out all the same.
+3. Packs are imported one by one. What one raises, ``SystemExit`` included, is its own failure, and no
+   other's. One that takes the whole process along is left out by the worker that comes after (``_Marker``).
+4. A name of ours is never taken over, nor that of a pack that came earlier.
+"""
+
+import importlib.metadata
+import importlib.util
+import logging
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from bridge.graph import Failure, NodeFunction, Registry
+from bridge.packs.contents import folders_of, functions_of
+from bridge.packs.installing import ROOTS, install
+from bridge.packs.offline import without_package_index
+
+log = logging.getLogger(__name__)
+
+GROUP = "framebridge.nodes"
+
+
+@dataclass(slots=True)
+class Packs:
+    """What the packs brought.
+
+    Args:
+        functions: Their nodes.
+        failures: What is missing, and why.
+        folders: Name of a pack → where its scripts, texts and examples lie; see ``NodeLibrary``.
+    """
+
+    functions: list[NodeFunction] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    folders: dict[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A pack that is there: a path, or an entry point."""
+
+    name: str
+    source: Path | importlib.metadata.EntryPoint
+
+
+def load_packs(settings: Mapping[str, Any], ours: Registry) -> Packs:
+    """Load the packs that the user wants.
+
+    Args:
+        settings: ``custom_nodes`` (folders), ``without_packs`` (names), and what ``folder_paths`` tells.
+        ours: The nodes that are there already.
+    """
+    packs = Packs()
+    found = list(_found(settings, packs))
+    if not found:
+        return packs
+    install(settings, ours)
+    marker = _Marker(Path(settings.get("temp") or "."))
+    taken = dict.fromkeys(ours, "Framebridge")
+    for pack in found:
+        try:
+            if marker.blames(pack.name):
+                raise RuntimeError("the worker died while this pack was imported")
+            with marker.importing(pack.name), without_package_index():
+                module = _imported(pack)
+                functions, broken = functions_of(module, pack.name)
+        except (Exception, SystemExit) as error:  # a pack's code
+            log.exception("the pack %s cannot be loaded", pack.name)
+            packs.failures.append(Failure(pack.name, _reason(error)))
+            continue
+        packs.failures.extend(broken)
+        packs.folders[pack.name] = folders_of(module)
+        for function in functions:
+            _add(packs, function, pack.name, taken)
+    return packs
+
+
+def _add(packs: Packs, function: NodeFunction, pack: str, taken: dict[str, str]) -> None:
+    name = function.definition.name
+    if name in taken:
+        packs.failures.append(Failure(f"{pack}: {name}", f"{taken[name]} has a node of this name"))
+    else:
+        taken[name] = f"the pack {pack}"
+        packs.functions.append(function)
+
+
+def _found(settings: Mapping[str, Any], packs: Packs) -> Iterator[_Found]:
+    without = set(settings.get("without_packs") or ())
+    for folder in settings.get("custom_nodes") or ():
+        paths = list(_packs_in(Path(folder)))
+        if not paths:
+            packs.failures.append(Failure(str(folder), "there is no pack of nodes in this folder"))
+        for path in paths:
+            if path.stem not in without:
+                yield _Found(path.stem, path)
+    for entry in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda entry: entry.name):
+        if entry.name not in without:
+            yield _Found(entry.name, entry)
+
+
+def _packs_in(folder: Path) -> Iterator[Path]:
+    """Yield the packs of a folder (rule 1), in the order of their names."""
+    if (folder / "__init__.py").is_file() or folder.suffix == ".py":
+        yield folder
+        return
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        is_hidden = path.name.startswith((".", "_")) or path.suffix == ".disabled"
+        if not is_hidden and (path.suffix == ".py" or (path / "__init__.py").is_file()):
+            yield path
+
+
+def _imported(pack: _Found) -> ModuleType:
+    if isinstance(pack.source, importlib.metadata.EntryPoint):
+        module = pack.source.load()
+        if not isinstance(module, ModuleType):
+            raise TypeError(f"the entry point {pack.name} leads to {type(module).__name__}, not to a module")
+        return module
+    path = pack.source.resolve()
+    name = "custom_nodes." + "".join(c if c.isalnum() or c in "_-" else "_" for c in pack.name)
+    is_folder = path.is_dir()
+    spec = importlib.util.spec_from_file_location(
+        name,
+        path / "__init__.py" if is_folder else path,
+        submodule_search_locations=[str(path)] if is_folder else None,
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _reason(error: BaseException) -> str:
+    """Say in one line why a pack is missing."""
+    if isinstance(error, ImportError) and error.name:
+        part = re.search(r"cannot import name '(\w+)'", str(error))
+        if error.name.split(".")[0] in ROOTS:
+            needed = f"{error.name}.{part[1]}" if part else error.name
+            return f"it needs {needed} of ComfyUI, which Framebridge does not have"
+        if isinstance(error, ModuleNotFoundError):
+            return f"it needs the Python package {error.name}, which is not installed"
+    text = next(iter(str(error).strip().splitlines()), "")[:300]
+    text = text.encode(errors="replace").decode()
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+class _Marker:
+    """A file that names the pack being imported, so that one which ends the process is known (rule 3).
+
+    It belongs to the worker's parent, the daemon: another daemon tries again.
+
+    Args:
+        folder: Where it lies.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / f"importing-pack.{os.getppid()}"
+        try:
+            self._blamed = self._file.read_text(encoding="utf-8").splitlines()
+        except OSError:
+            self._blamed = []
+
+    def blames(self, pack: str) -> bool:
+        """Whether a worker died while it imported this pack."""
+        return pack in self._blamed
+
+    @contextmanager
+    def importing(self, pack: str) -> Iterator[None]:
+        """Note that a pack is being imported, and that it was survived."""
+        self._write([*self._blamed, pack])
+        try:
+            yield
+        finally:
+            self._write(self._blamed)
+
+    def _write(self, names: list[str]) -> None:
+        try:
+            if not names:
+                self._file.unlink(missing_ok=True)
+                return
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            self._file.write_text("\n".join(names), encoding="utf-8")
+        except OSError as error:  # then a pack that ends the process does so again
+            log.warning("%s cannot be written: %s", self._file, error)

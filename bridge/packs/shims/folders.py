@@ -1,0 +1,184 @@
+"""``folder_paths``: where models, pictures and previews lie, and what is there.
+
+1. Folders are those of the worker's settings; a pack may add more for kinds of its own.
+2. A name from a workflow never leads out of the folders.
+3. ``get_filename_list`` says which folder it lists, so that an input made of it stays up to date.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bridge.builtin import model_folder
+from bridge.errors import BridgeError, ModelNotFound
+from bridge.imaging import expand_prefix
+from bridge.models import FOLDERS, Catalogue
+from bridge.packs.inputs import FolderNames
+from bridge.paths import resolve_in, split_annotation
+
+SUFFIXES = frozenset({".safetensors", ".sft"})
+
+_KINDS = {
+    "image": {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"},
+    "video": {".mp4", ".webm", ".mov", ".mkv", ".avi"},
+    "audio": {".wav", ".mp3", ".flac", ".ogg", ".m4a"},
+    "model": {".safetensors", ".gltf", ".glb", ".obj", ".fbx", ".stl"},
+}
+
+
+class FolderPaths:
+    """The functions of the module, for one worker.
+
+    Args:
+        settings: ``models`` (list), ``input``, ``output``, ``temp``.
+    """
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self._homes = {name: Path(settings.get(name) or ".") for name in ("input", "output", "temp")}
+        self._roots = [Path(root) for root in settings.get("models") or ()]
+        self._catalogue = Catalogue(self._roots, model_folder())
+        self._added: dict[str, list[Path]] = {}
+        first = next((root for root in self._roots if root.is_dir()), self._homes["input"].parent / "models")
+        self.models_dir = str(first)
+        self.base_path = str(self._homes["input"].parent)
+        self.supported_pt_extensions = set(SUFFIXES)
+        self.folder_names_and_paths = {kind: (self.get_folder_paths(kind), set(SUFFIXES)) for kind in FOLDERS}
+
+    def names(self) -> dict[str, Any]:
+        """Return what the module holds, by name."""
+        hidden = {"names"}
+        return {name: getattr(self, name) for name in dir(self) if name[0] != "_" and name not in hidden}
+
+    # ---- pictures ----------------------------------------------------------------------------
+
+    def get_input_directory(self) -> str:
+        """Return the folder of pictures that workflows may open."""
+        return str(self._homes["input"])
+
+    def get_output_directory(self) -> str:
+        """Return the folder of what is kept."""
+        return str(self._homes["output"])
+
+    def get_temp_directory(self) -> str:
+        """Return the folder of previews."""
+        return str(self._homes["temp"])
+
+    def get_user_directory(self) -> str:
+        """Return a folder where packs may keep settings of their users."""
+        folder = self._homes["input"].parent / "user"
+        folder.mkdir(parents=True, exist_ok=True)
+        return str(folder)
+
+    def get_directory_by_type(self, type_name: str) -> str | None:
+        """Return a folder by ``input``, ``output`` or ``temp``."""
+        home = self._homes.get(type_name)
+        return None if home is None else str(home)
+
+    def get_annotated_filepath(self, name: str, default_dir: str | None = None) -> str:
+        """Return the path behind a name such as ``shot.png [output]``.
+
+        Raises:
+            InputError: ``bad_path`` if it leads out of the folder.
+        """
+        folder, bare = split_annotation(name, "")
+        root = self._homes[folder] if folder else Path(default_dir or self._homes["input"])
+        return str(resolve_in(root, bare))
+
+    def exists_annotated_filepath(self, name: str) -> bool:
+        """Whether there is such a file."""
+        try:
+            return Path(self.get_annotated_filepath(name)).exists()
+        except BridgeError:
+            return False
+
+    def annotated_filepath(self, name: str) -> tuple[str, str | None]:
+        """Split a name such as ``shot.png [output]`` into the name and the folder's path."""
+        folder, bare = split_annotation(name, "")
+        return bare, str(self._homes[folder]) if folder else None
+
+    def get_save_image_path(
+        self, filename_prefix: str, output_dir: str, image_width: int = 0, image_height: int = 0
+    ) -> tuple[str, str, int, str, str]:
+        """Return where to save: folder, beginning of the name, next number, subfolder, prefix.
+
+        Raises:
+            InputError: ``bad_path`` if it leads out of the folder.
+        """
+        prefix = expand_prefix(filename_prefix, image_width, image_height, datetime.now())
+        stem = resolve_in(Path(output_dir), prefix)
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        numbers = (_number(path.name, stem.name) for path in stem.parent.iterdir())
+        subfolder = Path(prefix).parent.as_posix()
+        counter = max(numbers, default=0) + 1
+        return str(stem.parent), stem.name, counter, "" if subfolder == "." else subfolder, filename_prefix
+
+    # ---- models ------------------------------------------------------------------------------
+
+    def get_folder_paths(self, folder_name: str) -> list[str]:
+        """Return the folders of a kind of model that exist, and the first where it could lie."""
+        spellings = FOLDERS.get(folder_name, (folder_name,))
+        found = [root / spelling for root in self._roots for spelling in spellings]
+        there = [str(path) for path in found if path.is_dir()]
+        added = [str(path) for path in self._added.get(folder_name, ())]
+        return [*there, *added] or [str(Path(self.models_dir) / spellings[0])]
+
+    def add_model_folder_path(
+        self, folder_name: str, full_folder_path: str, is_default: bool = False
+    ) -> None:
+        """Look for a kind of model in one more folder."""
+        folders = self._added.setdefault(folder_name, [])
+        if Path(full_folder_path) not in folders:
+            folders.insert(0 if is_default else len(folders), Path(full_folder_path))
+        self.folder_names_and_paths[folder_name] = (self.get_folder_paths(folder_name), set(SUFFIXES))
+
+    def get_filename_list(self, folder_name: str) -> FolderNames:
+        """Return the names of the models of a kind."""
+        own = self._added_files(folder_name)
+        names = dict.fromkeys([*self._catalogue.names(folder_name), *own])
+        return FolderNames(list(names), "" if own or folder_name not in FOLDERS else folder_name)
+
+    def get_full_path(self, folder_name: str, filename: str) -> str | None:
+        """Return the file behind a model's name; ``None`` if there is none."""
+        try:
+            return str(self._catalogue.find(folder_name, filename))
+        except BridgeError:
+            found = self._added_files(folder_name).get(filename)
+            return None if found is None else str(found)
+
+    def get_full_path_or_raise(self, folder_name: str, filename: str) -> str:
+        """Return the file behind a model's name.
+
+        Raises:
+            ModelNotFound: If there is none.
+        """
+        path = self.get_full_path(folder_name, filename)
+        if path is None:
+            raise ModelNotFound(
+                f'"{filename}" is not in {folder_name}/', hint="Put the file there; safetensors only."
+            )
+        return path
+
+    def filter_files_extensions(self, files: Any, extensions: Any) -> list[str]:
+        """Return the names that end with one of some suffixes."""
+        wanted = {suffix.lower() for suffix in extensions}
+        return sorted(name for name in files if not wanted or Path(name).suffix.lower() in wanted)
+
+    def filter_files_content_types(self, files: Any, content_types: Any) -> list[str]:
+        """Return the names of ``image``, ``video``, ``audio`` or ``model`` files."""
+        wanted = set().union(*(_KINDS.get(kind, set()) for kind in content_types))
+        return [name for name in files if Path(name).suffix.lower() in wanted]
+
+    def _added_files(self, folder_name: str) -> dict[str, Path]:
+        found: dict[str, Path] = {}
+        for folder in self._added.get(folder_name, ()):
+            for path in sorted(folder.rglob("*")):
+                if path.suffix.lower() in SUFFIXES and path.is_file():
+                    found.setdefault(path.relative_to(folder).as_posix(), path)
+        return found
+
+
+def _number(name: str, stem: str) -> int:
+    """Return the number of a file ``<stem>_00012_.png``; 0 for any other."""
+    digits = name.removeprefix(f"{stem}_").split("_")[0] if name.startswith(f"{stem}_") else ""
+    return int(digits) if digits.isdecimal() else 0

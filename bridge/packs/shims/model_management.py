@@ -1,0 +1,142 @@
+"""``comfy.model_management``: devices, memory, and whether somebody wants the run to stop.
+
+What places models is not here: a pack that loads networks of its own places them itself.
+"""
+
+from typing import Any
+
+import psutil
+import torch
+
+from bridge.diffusion import free, placement
+from bridge.engine import current_job
+from bridge.errors import Interrupted
+
+__all__ = [
+    "InterruptProcessingException",
+    "get_free_memory",
+    "get_torch_device",
+    "get_torch_device_name",
+    "get_total_memory",
+    "intermediate_device",
+    "is_device_cpu",
+    "is_device_cuda",
+    "is_device_mps",
+    "is_nvidia",
+    "processing_interrupted",
+    "should_use_bf16",
+    "should_use_fp16",
+    "soft_empty_cache",
+    "text_encoder_device",
+    "text_encoder_offload_device",
+    "throw_exception_if_processing_interrupted",
+    "unet_dtype",
+    "unet_offload_device",
+    "unload_all_models",
+    "vae_device",
+    "vae_dtype",
+    "vae_offload_device",
+]
+
+InterruptProcessingException = Interrupted
+CPU = torch.device("cpu")
+
+
+def get_torch_device() -> torch.device:
+    """Return the device that networks run on."""
+    return placement().device
+
+
+text_encoder_device = vae_device = get_torch_device
+
+
+def unet_offload_device() -> torch.device:
+    """Return where networks rest."""
+    return CPU
+
+
+intermediate_device = text_encoder_offload_device = vae_offload_device = unet_offload_device
+
+
+def unet_dtype(*_: Any, **__: Any) -> torch.dtype:
+    """Return the precision of networks."""
+    return placement().dtype
+
+
+def vae_dtype(*_: Any, **__: Any) -> torch.dtype:
+    """Return the precision of autoencoders."""
+    return placement().vae_dtype
+
+
+def should_use_fp16(*_: Any, **__: Any) -> bool:
+    """Whether networks run in float16."""
+    return placement().dtype == torch.float16
+
+
+def should_use_bf16(*_: Any, **__: Any) -> bool:
+    """Whether networks run in bfloat16."""
+    return placement().dtype == torch.bfloat16
+
+
+def get_torch_device_name(device: Any) -> str:
+    """Return the name of a device."""
+    return str(device)
+
+
+def is_device_cpu(device: Any) -> bool:
+    """Whether it is the processor."""
+    return torch.device(device).type == "cpu"
+
+
+def is_device_cuda(device: Any) -> bool:
+    """Whether it is a GPU of CUDA or ROCm."""
+    return torch.device(device).type == "cuda"
+
+
+def is_device_mps(device: Any) -> bool:
+    """Whether it is Apple's GPU."""
+    return torch.device(device).type == "mps"
+
+
+def is_nvidia() -> bool:
+    """Whether networks run on a GPU of NVIDIA's."""
+    return get_torch_device().type == "cuda" and torch.version.cuda is not None
+
+
+def get_free_memory(dev: Any = None, torch_free_too: bool = False) -> Any:
+    """Return the bytes that are free on a device."""
+    device = torch.device(dev or get_torch_device())
+    left = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    return (left, left) if torch_free_too else left
+
+
+def get_total_memory(dev: Any = None, torch_total_too: bool = False) -> Any:
+    """Return the bytes of a device."""
+    device = torch.device(dev or get_torch_device())
+    total = torch.cuda.mem_get_info(device)[1] if device.type == "cuda" else psutil.virtual_memory().total
+    return (total, total) if torch_total_too else total
+
+
+def soft_empty_cache(force: bool = False) -> None:
+    """Give back what torch keeps of the device's memory for later."""
+    if get_torch_device().type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def unload_all_models() -> None:
+    """Give back the memory of models that nothing runs."""
+    free()
+
+
+def processing_interrupted() -> bool:
+    """Whether somebody asked the run to stop."""
+    return current_job().is_cancelled
+
+
+def throw_exception_if_processing_interrupted() -> None:
+    """Stop here if somebody asked for it.
+
+    Raises:
+        Interrupted: If so.
+    """
+    current_job().raise_if_cancelled()

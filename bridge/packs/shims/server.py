@@ -1,0 +1,78 @@
+"""``server.PromptServer.instance``: what packs want of the web server, which is in another process.
+
+1. A pack gets no route: whoever asks for one keeps its function, and it is logged that nobody can reach it.
+   A route would run a pack's code for everybody who reaches the port, before any job is accepted.
+2. ``send_sync`` reaches the client whose job runs, if it listens to nodes at all; outside of a job, nobody.
+"""
+
+import logging
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, ClassVar, TypeVar
+
+from bridge.engine import Told, current_job
+from bridge.packs.inputs import plain
+
+__all__ = ["PromptServer"]
+
+log = logging.getLogger(__name__)
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Routes:
+    """Takes routes, and leads nowhere (rule 1)."""
+
+    def __getattr__(self, method: str) -> Callable[..., Callable[[F], F]]:
+        if method not in ("get", "post", "put", "delete", "patch", "head", "options", "view", "route"):
+            raise AttributeError(f"routes have no method {method}")
+
+        def decorate(path: str, *_: Any, **__: Any) -> Callable[[F], F]:
+            def leave(function: F) -> F:
+                log.warning(
+                    "%s asks for the route %s %s; packs get none", function.__module__, method.upper(), path
+                )
+                return function
+
+            return leave
+
+        return decorate
+
+
+class PromptServer:
+    """The server, as far as packs see it."""
+
+    instance: ClassVar["PromptServer"]
+
+    def __init__(self) -> None:
+        self.routes = Routes()
+        self.client_id: str | None = None
+        self.last_node_id: str | None = None
+        self.last_prompt_id: str | None = None
+        self.supports = ["custom_nodes_from_web"]
+        self.app = SimpleNamespace(add_routes=self._ignored, router=SimpleNamespace(add_static=self._ignored))
+
+    def send_sync(self, event: str, data: Any, sid: str | None = None) -> None:
+        """Tell the client of the running job (rule 2); what JSON cannot say is left out."""
+        try:
+            job = current_job()
+        except LookupError:
+            return
+        if job.wants_nodes and isinstance(data, dict):
+            job.emit(Told(job.id, event, plain(data)))
+
+    def send_progress_text(self, text: str | bytes, node_id: str, sid: str | None = None) -> None:
+        """Show a line of text at a node (rule 2)."""
+        said = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
+        self.send_sync("progress_text", {"node": node_id, "text": said})
+
+    def add_on_prompt_handler(self, handler: Callable[..., Any]) -> None:
+        """Keep nothing: jobs are accepted in another process, where packs do not run."""
+        self._ignored(handler)
+
+    def _ignored(self, *_: Any, **__: Any) -> None:
+        log.warning("a pack wants to change the web server; packs cannot")
+
+
+PromptServer.__module__ = "server"  # so that a pack which asks where it lies is led to the user's folder
+PromptServer.instance = PromptServer()

@@ -1,0 +1,35 @@
+"""Which routes there are, in the order in which they are tried, and what each asks of whoever wants in."""
+
+from collections.abc import Iterable, Sequence
+
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
+
+from bridge.server.access import Kind
+
+
+class RouteKinds:
+    """The routes with their kinds; whatever no route answers is ``NATIVE``.
+
+    Args:
+        groups: Routes of one kind each; the first that matches a request answers it.
+    """
+
+    def __init__(self, groups: Iterable[tuple[Kind, Sequence[BaseRoute]]]) -> None:
+        self._kinds = [(route, kind) for kind, routes in groups for route in routes]
+
+    @property
+    def routes(self) -> list[BaseRoute]:
+        """All routes, in order."""
+        return [route for route, _ in self._kinds]
+
+    def kind_of(self, scope: Scope) -> Kind:
+        """Return the kind of the route that a request would reach.
+
+        A route that knows the path but not the method counts too: then every route of this path would have
+        to be open for a method to be let in.
+        """
+        for route, kind in self._kinds:
+            if route.matches(scope)[0] is not Match.NONE:
+                return kind
+        return Kind.NATIVE

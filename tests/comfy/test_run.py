@@ -1,0 +1,110 @@
+"""POST /run: the result in the answer, or sent to a webhook."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from queue import Queue
+
+import pytest
+from workflows import changed, picture, through
+
+
+class Hook(HTTPServer):
+    """Somebody's server on this machine: keeps what it is sent, and answers as it is told."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.got: Queue = Queue()
+        self.statuses = [200]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/done?key=1"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.server.got.put((self.path, self.headers["content-type"], json.loads(body)))
+        statuses = self.server.statuses
+        self.send_response(statuses.pop(0) if len(statuses) > 1 else statuses[0])
+        self.send_header("location", "http://127.0.0.1:1/")
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    with Hook() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_result_is_the_answer(site):
+    told = site.post("/run", {"prompt": picture()}).json()
+    assert told["status"] == "completed"
+    assert told["outputs"]["2"]["images"][0]["type"] == "temp"
+    assert told["prompt_id"] in site.http.get("/history").json()
+    assert "run" in told["timings"]
+
+
+def test_failure_is_the_answer(site):
+    workflow = through("Fail", images=["3", 0], text="") | {"3": picture()["1"]}
+    told = site.post("/run", {"prompt": workflow}).json()
+    assert told["status"] == "failed"
+    assert told["problems"][0]["node_id"] == "1"
+
+
+def test_what_cannot_run_is_refused_as_by_prompt(site):
+    told = site.post("/run", {"prompt": changed(width=0)})
+    assert told.status_code == 400
+    assert told.json()["node_errors"]["1"]["errors"][0]["type"] == "value_smaller_than_min"
+
+
+def test_time_that_is_over_is_told_and_the_job_goes_on(site):
+    told = site.post("/run", {"prompt": through("Forever"), "timeout_s": 0.05})
+    assert (told.status_code, told.json()["code"]) == (504, "still_running")
+    assert site.http.get("/queue").json()["queue_running"][0][1] == told.json()["prompt_id"]
+
+
+@pytest.mark.parametrize("timeout_s", [0, -1, "1", 1e9])
+def test_time_that_cannot_be_waited_is_told(site, timeout_s):
+    told = site.post("/run", {"prompt": picture(), "timeout_s": timeout_s})
+    assert (told.status_code, told.json()["code"]) == (400, "bad_value")
+
+
+def test_webhook_gets_the_result_and_the_answer_comes_at_once(site, hook):
+    told = site.post("/run", {"prompt": picture(), "webhook": hook.url})
+    assert told.status_code == 202
+    path, kind, result = hook.got.get(timeout=10)
+    assert (path, kind) == ("/done?key=1", "application/json")
+    assert (result["prompt_id"], result["status"]) == (told.json()["prompt_id"], "completed")
+    assert result["outputs"]["2"]
+
+
+def test_webhook_elsewhere_is_refused_before_anything_runs(site):
+    told = site.post("/run", {"prompt": picture(), "webhook": "http://example.org/"})
+    assert (told.status_code, told.json()["code"]) == (400, "webhook_refused")
+    assert site.http.get("/prompt").json()["exec_info"]["queue_remaining"] == 0
+
+
+def test_webhook_that_answers_nothing_is_given_up_and_the_job_is_done(site, hook, caplog, monkeypatch):
+    hook.statuses = [500]
+    monkeypatch.setattr("bridge.comfy.webhook.PAUSES_S", ())
+    job = site.post("/run", {"prompt": picture(), "webhook": hook.url, "timeout_s": 30}).json()["prompt_id"]
+    assert site.finished(job)["status"]["completed"]
+    hook.got.get(timeout=10)
+
+
+def test_job_that_does_not_end_in_time_calls_nobody(site, hook, caplog):
+    caplog.set_level("WARNING")
+    body = {"prompt": through("Forever"), "webhook": hook.url, "timeout_s": 0.05}
+    assert site.post("/run", body).status_code == 202
+    site.eventually(lambda: "was not called" in caplog.text)
+    assert hook.got.empty()

@@ -1,0 +1,217 @@
+"""From the editor's drawing to what runs."""
+
+import pytest
+
+from bridge.errors import WorkflowError
+from bridge.graph import InputDefinition, NodeDefinition, OutputDefinition, is_drawing, read_drawing
+
+
+def kind(name, *inputs, output="IMAGE"):
+    entries = tuple(InputDefinition(*entry) if isinstance(entry, tuple) else entry for entry in inputs)
+    return NodeDefinition(name, "test", inputs=entries, outputs=(OutputDefinition(output, output),))
+
+
+DEFINITIONS = {
+    definition.name: definition
+    for definition in (
+        kind("Image", ("width", "INT"), ("height", "INT")),
+        kind("Show", ("image", "IMAGE"), ("text", "STRING")),
+        kind("Sample", ("image", "IMAGE"), ("seed", "INT"), ("steps", "INT"), ("name", "COMBO")),
+        kind("Pair", ("a", "IMAGE"), ("m", "MASK")),
+        kind(
+            "Options",
+            InputDefinition("size", "INT", options={"control_after_generate": True}),
+            InputDefinition("forced", "INT", options={"forceInput": True}),
+            InputDefinition("mode", "COMBO"),
+        ),
+    )
+}
+
+
+def node(node_id, type_, inputs=(), outputs=("IMAGE",), **more):
+    """A drawn node; an input is a name with its wire."""
+    return {
+        "id": node_id,
+        "type": type_,
+        "inputs": [{"name": name, "type": "IMAGE", "link": link} for name, link in inputs],
+        "outputs": [{"name": name, "type": name} for name in outputs],
+        **more,
+    }
+
+
+def drawing(nodes, links=(), **more):
+    return {"nodes": nodes, "links": [list(link) for link in links], **more}
+
+
+def read(nodes, links=(), **more):
+    return read_drawing(drawing(nodes, links, **more), DEFINITIONS)
+
+
+def inputs(api, node_id):
+    return api[node_id]["inputs"]
+
+
+def test_values_find_their_inputs():
+    api = read([node(1, "Image", widgets_values=[64, 32], title="Black")])
+    assert api == {
+        "1": {"class_type": "Image", "inputs": {"width": 64, "height": 32}, "_meta": {"title": "Black"}}
+    }
+
+
+def test_wire_becomes_a_link():
+    api = read([node(1, "Image"), node(2, "Show", [("image", 5)])], [(5, 1, 0, 2, 0, "IMAGE")])
+    assert inputs(api, "2") == {"image": ["1", 0]}
+
+
+def test_wires_may_be_objects():
+    wire = {"id": 5, "origin_id": 1, "origin_slot": 0, "target_id": 2, "target_slot": 0, "type": "IMAGE"}
+    api = read_drawing({"nodes": [node(1, "Image"), node(2, "Show", [("image", 5)])], "links": [wire]}, {})
+    assert inputs(api, "2") == {"image": ["1", 0]}
+
+
+def test_what_the_editor_does_with_a_seed_is_no_value():
+    api = read([node(1, "Sample", widgets_values=[7, "randomize", 20, "euler"])])
+    assert inputs(api, "1") == {"seed": 7, "steps": 20, "name": "euler"}
+
+
+def test_older_drawings_have_nothing_behind_the_seed():
+    assert inputs(read([node(1, "Sample", widgets_values=[7, 20, "fixed"])]), "1")["name"] == "fixed"
+
+
+def test_seed_by_another_name_and_inputs_without_a_widget():
+    api = read([node(1, "Options", widgets_values=[7, "fixed", "increment", "an upload button"])])
+    assert inputs(api, "1") == {"size": 7, "mode": "increment"}
+
+
+def test_values_may_be_named():
+    api = read([node(1, "Image", widgets_values={"width": 8, "videopreview": {}})])
+    assert inputs(api, "1") == {"width": 8}
+
+
+def test_list_as_a_value_is_not_taken_for_a_link():
+    api = read([node(1, "Image", widgets_values=[["2", 0], 1])])
+    assert inputs(api, "1")["width"] == {"__value__": ["2", 0]}
+
+
+def test_wire_into_a_widget_counts_more_than_its_value():
+    shown = node(2, "Show", [("image", None)], widgets_values=["old"])
+    shown["inputs"].append({"name": "text_input", "type": "STRING", "link": 4, "widget": {"name": "text"}})
+    value = node(1, "PrimitiveNode", outputs=("STRING",), widgets_values=["new", "fixed"])
+    api = read([value, shown], [(4, 1, 0, 2, 1, "STRING")])
+    assert api == {"2": {"class_type": "Show", "inputs": {"text": "new"}}}
+
+
+def test_reroutes_are_wires_and_notes_are_nothing():
+    nodes = [
+        node(1, "Image"),
+        node(2, "Reroute", [("", 1)]),
+        node(3, "Reroute", [("", 2)]),
+        node(4, "Show", [("image", 3)]),
+        node(5, "MarkdownNote", widgets_values=["hi"]),
+    ]
+    api = read(nodes, [(1, 1, 0, 2, 0), (2, 2, 0, 3, 0), (3, 3, 0, 4, 0)])
+    assert set(api) == {"1", "4"}
+    assert inputs(api, "4") == {"image": ["1", 0]}
+
+
+def test_reroutes_in_a_ring_end():
+    nodes = [node(1, "Reroute", [("", 2)]), node(2, "Reroute", [("", 1)]), node(3, "Show", [("image", 1)])]
+    assert inputs(read(nodes, [(1, 1, 0, 2, 0), (2, 2, 0, 1, 0)]), "3") == {}
+
+
+def test_muted_node_puts_nothing_out():
+    nodes = [node(1, "Image", mode=2), node(2, "Show", [("image", 1)])]
+    api = read(nodes, [(1, 1, 0, 2, 0)])
+    assert api == {"2": {"class_type": "Show", "inputs": {}}}
+
+
+@pytest.mark.parametrize(("output", "expected"), [("IMAGE", ["1", 0]), ("MASK", None)])
+def test_bypassed_node_hands_on_what_comes_in_of_that_type(output, expected):
+    bypassed = node(2, "Pair", [("a", 1)], outputs=(output,), mode=4)
+    api = read(
+        [node(1, "Image"), bypassed, node(3, "Show", [("image", 2)])], [(1, 1, 0, 2, 0), (2, 2, 0, 3, 0)]
+    )
+    assert inputs(api, "3").get("image") == expected
+
+
+def subgraph(nodes, links, ins=(), outs=("IMAGE",)):
+    return {
+        "id": "sub",
+        "nodes": nodes,
+        "links": [
+            dict(zip(("id", "origin_id", "origin_slot", "target_id", "target_slot"), link, strict=True))
+            for link in links
+        ],
+        "inputs": [{"name": name} for name in ins],
+        "outputs": [{"name": name} for name in outs],
+    }
+
+
+def with_widget(drawn, place, name):
+    drawn["inputs"][place]["widget"] = {"name": name}
+    return drawn
+
+
+def test_subgraph_is_unfolded():
+    inner = node(7, "Show", [("image", 1)])
+    graph = subgraph([inner], [(1, -10, 0, 7, 0), (2, 7, 0, -20, 0)], ins=("picture",))
+    nodes = [node(1, "Image"), node(2, "sub", [("picture", 1)]), node(3, "Show", [("image", 2)])]
+    api = read(nodes, [(1, 1, 0, 2, 0), (2, 2, 0, 3, 0)], definitions={"subgraphs": [graph]})
+    assert set(api) == {"1", "2:7", "3"}
+    assert inputs(api, "2:7") == {"image": ["1", 0]}
+    assert inputs(api, "3") == {"image": ["2:7", 0]}
+
+
+def test_value_of_a_subgraphs_node_stands_in_for_the_one_inside():
+    inner = with_widget(node(7, "Image", [("width", 1)], widgets_values=[1, 2]), 0, "width")
+    graph = subgraph([inner], [(1, -10, 1, 7, 0)], ins=("picture", "width"))
+    holder = node(2, "sub", widgets_values=[99])
+    assert inputs(read([holder], definitions={"subgraphs": [graph]}), "2:7") == {"width": 99, "height": 2}
+    holder = node(2, "sub", widgets_values=[])
+    assert inputs(read([holder], definitions={"subgraphs": [graph]}), "2:7") == {"width": 1, "height": 2}
+
+
+def test_subgraph_within_a_subgraph():
+    inner = subgraph([node(7, "Show", [("image", 1)])], [(1, -10, 0, 7, 0)], ins=("x",))
+    outer = {**subgraph([node(5, "sub", [("x", 3)])], [(3, -10, 0, 5, 0)], ins=("y",)), "id": "outer"}
+    nodes = [node(1, "Image"), node(2, "outer", [("y", 1)])]
+    api = read(nodes, [(1, 1, 0, 2, 0)], definitions={"subgraphs": [inner, outer]})
+    assert inputs(api, "2:5:7") == {"image": ["1", 0]}
+
+
+def test_subgraph_that_holds_itself_is_refused():
+    graph = subgraph([node(5, "sub")], [])
+    with pytest.raises(WorkflowError) as caught:
+        read([node(1, "sub")], definitions={"subgraphs": [graph]})
+    assert caught.value.code == "too_complex"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"nodes": [1, None, {"id": 1}], "links": [5, [], [1, 2], {"id": 1}, [1, 2, "x", 3, 4]]},
+        {"nodes": [node(1, "Show", [("image", 9)])], "links": {}, "definitions": 5},
+        {"nodes": [{"id": 1, "type": "Image", "inputs": "x", "widgets_values": 7}], "links": []},
+        {
+            "nodes": [node(2, "sub", [("a", 1)])],
+            "links": [[1, 2, 5, 2, 0]],
+            "definitions": {
+                "subgraphs": [
+                    {"id": "sub", "nodes": [node(1, "Show", [("image", 1)])], "links": [[1, -10, 7, 1, 0]]}
+                ]
+            },
+        },
+        {"nodes": [node(1, "Show", [("image", 1)])], "links": [[1, -10, 0, 1, 0]]},
+        {"nodes": [node(1, "PrimitiveNode"), node(2, "Show", [("image", 1)])], "links": [[1, 1, 0, 2, 0]]},
+    ],
+    ids=["strangers", "loose wire", "texts", "no such slot", "outside of nothing", "empty primitive"],
+)
+def test_what_is_drawn_wrongly_is_left_out(data):
+    assert is_drawing(data)
+    assert isinstance(read_drawing(data, DEFINITIONS), dict)
+
+
+def test_api_json_is_no_drawing():
+    assert not is_drawing({"1": {"class_type": "nodes", "inputs": {}}})
+    with pytest.raises(WorkflowError):
+        read_drawing({"nodes": 1}, DEFINITIONS)

@@ -1,0 +1,290 @@
+import time
+from dataclasses import replace
+
+import pytest
+
+from bridge.engine import Run
+from bridge.errors import BridgeError, LocalProtocolError, Problem
+from bridge.jobs.store import DAY_S, JobStore, StoreSettings
+from bridge.protocol import Finished, Frame, Plane, Result
+
+WORKFLOW = {"1": {"class_type": "Show", "inputs": {"text": "é"}}}
+PICTURE = Result("1", (Plane("image", (1, 1, 3), "u8", bytes(3)),), job="a")
+
+
+class Stores:
+    """Stores in one folder, one after the other."""
+
+    def __init__(self, folder):
+        self.settings = StoreSettings(folder)
+        self.store = None
+
+    def open(self, **settings):
+        self.close()
+        self.store = JobStore(replace(self.settings, **settings))
+        self.store.open()
+        return self.store
+
+    def close(self):
+        if self.store:
+            self.store.close()
+
+
+@pytest.fixture
+def stores(tmp_path):
+    stores = Stores(tmp_path / "jobs")
+    yield stores
+    stores.close()
+
+
+def accept(store, *names, session="session", **run):
+    for name in names:
+        seq = store.last_seq + 1
+        job = Run(name, WORKFLOW, ("1",), **run)
+        if job.frame:
+            store.keep_frame(seq, job)
+        store.accept(seq, session, seq, job, 100.0 + seq)
+
+
+def end(store, *names, state="done", ended_at=None, results=(), **fields):
+    for name in names:
+        [seq] = [left.seq for left in store.unfinished() if left.run.job == name]
+        size = store.keep_results(seq, results)
+        finished = Finished(state, job=name, **fields)
+        store.end(seq, finished, time.time() if ended_at is None else ended_at, len(results), size)
+
+
+def listed(store, **page):
+    return [record.id for record in store.history.page(99, **page)]
+
+
+def test_jobs_that_wait_or_run_are_found_again_as_they_were(stores):
+    store = stores.open()
+    accept(store, "a", "b", wants_preview=True, extra={"workflow": {"nodes": []}})
+    store.begin(1, 200.0, 1)
+    a, b = stores.open().unfinished()
+    assert (a.seq, a.session, a.number, a.queued_at, a.began_at, a.attempts) == (1, "session", 1, 101, 200, 1)
+    assert (a.is_begun, b.is_begun, a.is_damaged) == (True, False, False)
+    assert a.run == Run("a", WORKFLOW, ("1",), wants_preview=True, extra={"workflow": {"nodes": []}})
+    assert [b.run.job, b.attempts] == ["b", 0]
+
+
+def test_a_job_that_is_put_back_has_not_begun(stores):
+    store = stores.open()
+    accept(store, "a")
+    store.begin(1, 200.0, 1)
+    store.put_back(1)
+    [left] = stores.open().unfinished()
+    assert (left.is_begun, left.attempts) == (False, 0)
+
+
+def test_numbers_go_on_even_if_all_jobs_are_forgotten(stores):
+    store = stores.open()
+    accept(store, "a", "b")
+    end(store, "a", "b")
+    list(store.forget(None))
+    assert stores.open().last_seq == 2
+
+
+def test_an_id_is_taken_once(stores):
+    store = stores.open()
+    accept(store, "a")
+    with pytest.raises(BridgeError, match="UNIQUE"):
+        accept(store, "a")
+    assert len(store.unfinished()) == 1
+
+
+def test_a_job_that_is_too_large_is_refused(stores):
+    store = stores.open()
+    workflow = {"1": {"class_type": "Show", "inputs": {"text": "x" * (5 * 2**20)}}}
+    with pytest.raises(LocalProtocolError) as refusal:
+        store.accept(1, "session", 1, Run("a", workflow, ("1",)), 0.0)
+    assert refusal.value.code == "message_too_large"
+    assert store.unfinished() == []
+
+
+def test_a_frame_is_kept_until_its_job_ends(stores):
+    frame = Frame({"color": Plane("color", (1, 1, 3), "u8", b"rgb")}, number=3)
+    store = stores.open()
+    accept(store, "a", "b", frame=frame)
+    store = stores.open()
+    assert [left.run.frame for left in store.unfinished()] == [frame, frame]
+    end(store, "a")
+    store.drop_frame(1)
+    folder = stores.settings.folder
+    assert [path.name for path in folder.glob("*.frame")] == ["2.frame"]
+    (folder / "2.frame").write_bytes(b"damaged")
+    [left] = stores.open().unfinished()
+    assert (left.is_damaged, left.run.frame, left.run.workflow) == (True, None, WORKFLOW)
+
+
+def test_a_row_that_makes_no_sense_is_a_damaged_job(stores):
+    store = stores.open()
+    accept(store, "a")
+    store._database.execute('UPDATE jobs SET run = \'{"type": "run"}\'')
+    [left] = stores.open().unfinished()
+    assert (left.run.job, left.is_damaged) == ("a", True)
+
+
+def test_what_has_ended_is_in_the_history_with_its_results(stores):
+    store = stores.open()
+    accept(store, "a", prompt={"1": {"class_type": "Show", "inputs": {"text": "as sent"}}})
+    store.begin(1, 200.0, 1)
+    problem = Problem("odd", "how odd", "Look again.", is_warning=True)
+    shown = {"1": {"images": [{"filename": "x.png", "type": "temp"}]}}
+    end(store, "a", outputs=shown, timings={"run": 0.5}, problems=(problem,), results=[PICTURE], ended_at=300)
+    history = stores.open(kept_days=10**6).history
+    record = history.find("a")
+    assert record.prompt["1"]["inputs"] == {"text": "as sent"}
+    assert (record.state, record.queued_at, record.began_at, record.ended_at) == ("done", 101, 200, 300)
+    assert (record.attempts, record.outputs, record.shown) == (1, ("1",), shown)
+    assert (record.problems, record.timings) == ((problem,), {"run": 0.5})
+    finished = Finished("done", job="a", outputs=shown, timings={"run": 0.5}, problems=(problem,))
+    assert history.messages("a") == [PICTURE, finished]
+    assert list(history.shown()) == [shown]
+
+
+def test_a_job_ends_once(stores):
+    store = stores.open()
+    accept(store, "a")
+    end(store, "a")
+    store.end(1, Finished("failed", job="a"), 5.0)
+    assert [record.state for record in store.history.page(9)] == ["done"]
+
+
+def test_results_that_are_missing_are_told(stores):
+    store = stores.open()
+    accept(store, "a")
+    end(store, "a", results=[PICTURE, PICTURE])
+    (stores.settings.folder / "1.results").write_bytes(b"")
+    with pytest.raises(BridgeError) as failure:
+        store.history.messages("a")
+    assert failure.value.code == "results_lost"
+
+
+def test_nothing_is_known_of_other_jobs(stores):
+    history = stores.open().history
+    assert (history.find("a"), history.messages("a"), history.page(9), history.size()) == (None, [], [], 0)
+
+
+def test_history_is_listed_by_page_in_the_order_of_the_ends(stores):
+    store = stores.open()
+    accept(store, *"abc", session="comfy:x")
+    accept(store, *"def")
+    end(store, *"fbdac")
+    assert listed(store) == [*"fbdac"]
+    assert listed(store, newest_first=True) == [*"cadbf"]
+    assert [record.id for record in store.history.page(2, 1, newest_first=True)] == [*"ad"]
+    assert listed(store, session_prefix="comfy:") == [*"bac"]
+    assert (store.history.size(), store.history.size("comfy:"), store.history.size("comfy;")) == (5, 3, 0)
+
+
+def test_sessions_that_have_jobs_are_known(stores):
+    store = stores.open()
+    accept(store, "a", session="one")
+    assert (store.history.owns_any("one"), store.history.owns_any("on")) == (True, False)
+
+
+def test_jobs_are_forgotten_with_their_results(stores):
+    store = stores.open()
+    accept(store, *"ab", session="comfy:x")
+    accept(store, *"cde")
+    end(store, *"abcd", results=[PICTURE])
+    list(store.forget({"a", "c", "e"}, "comfy:"))
+    assert listed(store) == [*"bcd"]
+    list(store.forget(None, "comfy:"))
+    list(store.forget({"d", "e"}))
+    assert listed(store) == ["c"]
+    assert [path.name for path in stores.settings.folder.glob("*.results")] == ["3.results"]
+    assert [left.run.job for left in store.unfinished()] == ["e"], "a job that waits is no history"
+
+
+def test_the_oldest_go_when_there_are_too_many(stores):
+    store = stores.open(kept_jobs=2)
+    accept(store, *"abcd")
+    end(store, *"abc", results=[PICTURE])
+    assert listed(store) == [*"bc"]
+    end(store, "d")
+    assert listed(store) == [*"cd"]
+    assert [path.name for path in stores.settings.folder.glob("*.results")] == ["3.results"]
+    assert listed(stores.open(kept_jobs=1)) == ["d"]
+
+
+def test_the_oldest_go_when_they_are_too_large_but_the_newest_stays(stores):
+    store = stores.open(kept_bytes=2000)
+    accept(store, *"abcd")
+    end(store, *"abc")
+    assert listed(store) == [*"abc"]
+    end(store, "d", results=[PICTURE] * 20)
+    assert listed(store) == ["d"]
+
+
+def test_the_oldest_go_when_they_are_too_old_but_the_newest_stays(stores):
+    store = stores.open(kept_days=3)
+    accept(store, *"abcd")
+    now = time.time()
+    end(store, "a", ended_at=now - 5 * DAY_S)
+    assert listed(store) == ["a"]
+    end(store, "b", ended_at=now - 2 * DAY_S)
+    assert listed(store) == ["b"]
+    end(store, "c", ended_at=now + 9 * DAY_S)  # the clock was wrong for a while
+    end(store, "d", ended_at=now)
+    assert listed(store) == [*"bcd"]
+    assert listed(stores.open(kept_days=1)) == [*"cd"]
+
+
+def test_pictures_that_no_row_speaks_of_are_swept_away(stores):
+    store = stores.open()
+    accept(store, "a", frame=Frame({"color": Plane("color", (1, 1, 3), "u8", b"rgb")}))
+    store.keep_results(1, [PICTURE])  # and the daemon is killed before the row says so
+    store = stores.open()
+    assert [path.name for path in stores.settings.folder.glob("1.*")] == ["1.frame"]
+
+
+def test_the_folder_is_private_and_one_that_cannot_be_made_is_named(stores, tmp_path):
+    stores.open()
+    assert stores.settings.folder.stat().st_mode & 0o077 == 0
+    (tmp_path / "file").touch()
+    with pytest.raises(BridgeError, match="file") as failure:
+        JobStore(StoreSettings(tmp_path / "file" / "jobs")).open()
+    assert failure.value.code == "bad_folder"
+
+
+def test_a_damaged_database_is_told_of(stores):
+    stores.open()
+    stores.close()
+    (stores.settings.folder / "queue.sqlite3").write_bytes(b"junk" * 5000)
+    store = stores.open()
+    assert "damaged" in store.warning
+    accept(store, "a")
+
+
+@pytest.mark.parametrize("folder", [None, "jobs"])
+def test_what_was_written_can_be_settled_and_synced(tmp_path, folder):
+    store = JobStore(StoreSettings(folder and tmp_path / folder, survives_power_cuts=True))
+    store.open()
+    accept(store, "a")
+    store.sync()
+    store.settle()
+    store.close()
+    assert store.survives_power_cuts
+
+
+def test_no_step_of_a_job_looks_at_all_others(stores):
+    store = stores.open(kept_jobs=3)
+    statements = []
+    store._database.set_trace_callback(statements.append)
+    accept(store, *"abcde")
+    store.begin(5, 1.0, 1)
+    for seq, name in enumerate("abcde", 1):
+        store.end(seq, Finished("done", job=name), time.time())
+    store._database.set_trace_callback(None)
+    plans = [
+        (step["detail"], statement)
+        for statement in statements
+        if statement.startswith(("SELECT", "INSERT", "UPDATE", "DELETE"))
+        for step in store._database.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
+    ]
+    assert any("jobs_by_ending" in detail for detail, _ in plans)
+    reads = [entry for entry in plans if entry[0].startswith(("SCAN jobs", "SEARCH jobs"))]
+    assert [entry for entry in reads if " USING " not in entry[0]] == []

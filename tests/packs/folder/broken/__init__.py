@@ -1,0 +1,1 @@
+raise ValueError("this pack is broken\nin two lines")

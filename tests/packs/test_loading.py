@@ -1,0 +1,116 @@
+import os
+import sys
+from pathlib import Path
+
+import fake_nodes
+import pytest
+
+from bridge.packs import load_packs
+from bridge.packs.loading import _Marker
+
+FOLDER = Path(__file__).parent / "folder"
+
+
+@pytest.fixture
+def reasons(packs):
+    return {failure.module: failure.reason for failure in packs.failures}
+
+
+def test_a_broken_pack_is_reported_in_one_line_and_the_others_load(packs, reasons):
+    assert reasons["broken"] == "ValueError: this pack is broken"
+    assert {"PackConstant", "SchemaAdd", "Honest"} <= {each.definition.name for each in packs.functions}
+
+
+def test_a_pack_that_leaves_the_process_does_not(reasons):
+    assert reasons["leaves"] == "SystemExit: 3"
+
+
+def test_what_a_pack_needs_and_we_lack_is_named(reasons):
+    assert reasons["needs_more"] == "it needs comfy.sd of ComfyUI, which Framebridge does not have"
+    assert (
+        reasons["needs_part"] == "it needs comfy.model_detection of ComfyUI, which Framebridge does not have"
+    )
+    assert (
+        reasons["needs_package"] == "it needs the Python package a_package_of_nobody, which is not installed"
+    )
+
+
+def test_a_pack_that_calls_pip_finds_no_packages(reasons, monkeypatch, tmp_path):
+    assert reasons["installs"] == "RuntimeError: pip found nothing"
+    assert "PIP_NO_INDEX" not in os.environ
+    monkeypatch.setenv("PIP_NO_INDEX", "0")
+    load_packs({"custom_nodes": [str(FOLDER / "thief")], "temp": str(tmp_path)}, fake_nodes.registry())
+    assert os.environ["PIP_NO_INDEX"] == "0"
+
+
+def test_names_are_not_taken_over(packs, reasons):
+    assert reasons["thief: Constant"] == "Framebridge has a node of this name"
+    assert reasons["thief: PackConstant"] == "the pack first_form has a node of this name"
+    names = [each.definition.name for each in packs.functions]
+    assert names.count("PackConstant") == 1
+    assert "Constant" not in names
+
+
+def test_a_class_that_cannot_be_read_is_reported_by_itself(reasons):
+    assert reasons["first_form: PackUnreadable"] == "RuntimeError: no inputs today"
+
+
+def test_a_module_without_nodes_is_no_pack(reasons):
+    assert "NODE_CLASS_MAPPINGS" in reasons["no_nodes"]
+
+
+def test_hidden_and_disabled_folders_are_passed_over(tmp_path):
+    for name in ("_hidden", ".git", "old.disabled", "no_pack"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / ("data.py" if name == "no_pack" else "__init__.py")).write_text("raise SystemExit")
+    (failure,) = load_packs({"custom_nodes": [str(tmp_path)]}, fake_nodes.registry()).failures
+    assert "there is no pack" in failure.reason
+
+
+def test_folders_for_the_editor_are_told(packs):
+    home = FOLDER / "first_form"
+    assert packs.folders["first_form"] == {
+        "web": str(home / "web"),
+        "examples": str(home / "example_workflows"),
+    }
+
+
+def test_folders_outside_of_a_pack_are_not_told(tmp_path):
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack/__init__.py").write_text("NODE_CLASS_MAPPINGS, WEB_DIRECTORY = {}, '../secret'")
+    settings = {"custom_nodes": [str(tmp_path / "pack")], "temp": str(tmp_path)}
+    assert load_packs(settings, fake_nodes.registry()).folders == {"pack": {}}
+
+
+def test_nothing_is_imported_unless_it_is_named(monkeypatch):
+    monkeypatch.delitem(sys.modules, "folder_paths", raising=False)
+    assert load_packs({}, fake_nodes.registry()).functions == []
+    assert "folder_paths" not in sys.modules
+
+
+def test_a_folder_without_packs_is_reported(tmp_path):
+    (failure,) = load_packs({"custom_nodes": [str(tmp_path)]}, fake_nodes.registry()).failures
+    assert failure.module == str(tmp_path)
+
+
+def test_one_pack_may_be_named_itself_and_left_out_by_name(tmp_path):
+    settings = {"custom_nodes": [str(FOLDER / "thief")], "temp": str(tmp_path)}
+    assert [each.definition.name for each in load_packs(settings, fake_nodes.registry()).functions] == [
+        "PackConstant",
+        "Honest",
+    ]
+    assert load_packs({**settings, "without_packs": ["thief"]}, fake_nodes.registry()).functions == []
+
+
+def test_a_pack_under_which_a_worker_died_is_left_out_by_the_next(tmp_path):
+    importing = _Marker(tmp_path).importing("thief")
+    importing.__enter__()  # and never comes back
+    settings = {"custom_nodes": [str(FOLDER / "thief")], "temp": str(tmp_path)}
+    for _ in range(2):
+        (failure,) = load_packs(settings, fake_nodes.registry()).failures
+        assert "died" in failure.reason
+
+
+def test_a_pack_that_was_survived_is_not_blamed(packs, temp):
+    assert list(temp.glob("temp/importing-pack*")) == []
