@@ -490,6 +490,9 @@ def _draw_map(layout: bpy.types.UILayout, name: str) -> None:
 def _draw_result(layout: bpy.types.UILayout, context: bpy.types.Context, image: bpy.types.Image) -> None:
     layout.template_icon(image.preview_ensure().icon_id, scale=8.0)
     _draw_text(layout, context, display.describe(image))
+    name, took = studio().spent
+    if took and name == image.name:
+        _draw_text(layout, context, f"Took {took}", "TIME")
     layout.operator("framebridge.use_again", icon="LOOP_BACK")
     row = layout.row(align=True)
     row.operator("framebridge.show_result", icon="HIDE_OFF")

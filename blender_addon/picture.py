@@ -13,7 +13,7 @@ from ._bridge import protocol
 from ._bridge.errors import BridgeError, Problem
 from ._bridge.host.recipe import Recipe, sized
 from ._bridge.host.tasks import Task
-from ._bridge.host.words import NO_PICTURE, oddity, of_preset, progress_of, sentence
+from ._bridge.host.words import NO_PICTURE, oddity, of_preset, progress_of, sentence, spent
 from .controls import preset_of
 from .recipe import advance_seed, current_recipe, draw_seed
 from .references import with_chosen_pictures
@@ -143,6 +143,7 @@ class Picture:
         tiles = [keep(*part, self._recipe, scene) for plane in planes for part in self._parts(plane)]
         images = [keep(plane, self._view, "", self._recipe, scene) for plane in planes]
         self.notice = oddity(planes[0].shape, *self._size) or self.notice
+        self._studio.spent = images[0].name, spent(task.timings)
         push_undo("Framebridge Result")
         if scene.framebridge.to_folder:
             for image in (*images, *tiles):

@@ -94,6 +94,7 @@ class Studio:
         animation: The frame range that is being rendered, if one is.
         diagnosis: The last one, under way or over.
         new_preset: A preset that is being made of a workflow.
+        spent: The name of the newest result, and what it took.
     """
 
     def __init__(self) -> None:
@@ -114,6 +115,7 @@ class Studio:
         self.animation: Animation | None = None
         self.diagnosis: Diagnosis | None = None
         self.new_preset = NewPreset(self.link)
+        self.spent = "", ""
         self._maps: Task | None = None
         self._errand = Errand(self.link)
         self._heard_at = time.monotonic()

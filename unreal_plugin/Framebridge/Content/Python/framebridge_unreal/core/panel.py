@@ -301,6 +301,9 @@ class StudioPanel:
         yield Choice("result", "Result", kept.asset, shown, "The result that is looked at")
         yield Picture(kept.asset)
         yield Text(_described(kept), "quiet")
+        asset, took = self._studio.spent
+        if took and asset == kept.asset:
+            yield Text(f"Took {took}", "quiet")
         yield self._button("use_again")
         yield Row((self._button("show_result"), self._button("delete_result"), self._button("clear_level")))
 

@@ -10,7 +10,7 @@ from .._bridge.errors import BridgeError, Problem
 from .._bridge.host.objects import bindings_of
 from .._bridge.host.recipe import PROMPT, sized
 from .._bridge.host.tasks import Task
-from .._bridge.host.words import NO_PICTURE, oddity, of_preset, progress_of, sentence
+from .._bridge.host.words import NO_PICTURE, oddity, of_preset, progress_of, sentence, spent
 from .capture import frame_of
 from .placing import Scenery, keep, passes_for, with_selection
 from .references import with_references
@@ -132,6 +132,7 @@ class Picture:
         with editor.transaction("Framebridge Result"):
             assets = [keep(editor, plane, self._recipe, self._preset, view) for plane in planes]
             self._studio.chosen = assets[0]
+            self._studio.spent = assets[0], spent(self._task.timings)
             self.notice = oddity(planes[0].shape, view.width, view.height) or self.notice
             if self._is_elsewhere():
                 self.notice = "Another level was opened meanwhile: the result is in the content browser"

@@ -66,6 +66,7 @@ class Studio:
         live: The live view, while it is on.
         sequence: The sequence that is being rendered, if one is.
         diagnosis: The last one, under way or over.
+        spent: The newest result, and what it took.
     """
 
     def __init__(self, editor: Editor) -> None:
@@ -86,6 +87,7 @@ class Studio:
         self.live: LiveView | None = None
         self.sequence: SequenceRun | None = None
         self.diagnosis: Diagnosis | None = None
+        self.spent = "", ""
         self._maps: Task | None = None
         self._warned: Problem | None = None
         self._layer_view: tuple[float, ...] | None = None
