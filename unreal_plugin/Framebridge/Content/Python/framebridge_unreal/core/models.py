@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from .._bridge.errors import Problem
 from .._bridge.host.model_cards import KINDS, LackingModel, size_words
@@ -70,8 +71,8 @@ class ModelsSection:
             "models:decline": shelf.decline,
             "models:lacking": self._find_lacking,
             "models:refresh": shelf.refresh,
-            **{name: (lambda pull=pull: shelf.cancel(pull)) for name, pull in pulls.items()},
-            **{name: (lambda model=model: self._ask_for(model)) for name, model in sources.items()},
+            **{name: partial(shelf.cancel, pull) for name, pull in pulls.items()},
+            **{name: partial(self._ask_for, model) for name, model in sources.items()},
         }
 
     def _agree(self) -> None:
