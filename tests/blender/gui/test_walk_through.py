@@ -189,6 +189,12 @@ def widen(window: Window) -> None:
     window.screen.still()
 
 
+def viewport(window: Window) -> np.ndarray:
+    """Return what the viewport shows, uint8 (H, W, 3)."""
+    window.wait_drawn()
+    return window.region("WINDOW").of(window.screen.still())
+
+
 def keep(window: Window, name: str, region: str = "UI") -> np.ndarray:
     """Take a picture for the page: of the sidebar, or of the whole viewport with it."""
     TAKEN.append(f"walk-{name}.png")
@@ -203,7 +209,7 @@ def keep(window: Window, name: str, region: str = "UI") -> np.ndarray:
 
 def test_first_picture_takes_three_clicks(fresh: Window) -> None:
     view, screen = fresh.region("WINDOW"), fresh.screen
-    before = fresh.photograph("walk before", "WINDOW")
+    before = viewport(fresh)
     arrow = view.x + view.width - ARROW[0], view.y + ARROW[1]
     fresh.point(*arrow)
     screen.still()
@@ -281,7 +287,7 @@ def test_workflow_that_was_sent_becomes_a_preset(fresh: Window) -> None:
     fresh.click_at(*fresh.find("neon", nth=1).middle, times=2)
     fresh.enter("chalkboard")
     fresh.wait_drawn()
-    before = fresh.photograph("walk before", "WINDOW")
+    before = viewport(fresh)
     fresh.click("Generate")
     fresh.wait("len(display.results()) == 2 and not studio().is_generating", 120)
     fresh.wait_drawn()
