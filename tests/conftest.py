@@ -1,7 +1,7 @@
 """Tiers: which tests need what, how long each tier took, and no silence about one that did not run.
 
 A test belongs to the tier of its folder. In CI (``CI`` is set) a skipped test fails the run, unless it
-is marked ``gpu``, and so does a tier of which nothing ran, when the whole suite was asked for.
+is marked ``gpu`` or ``comfyui``, and so does a tier of which nothing ran, when the whole suite was asked for.
 """
 
 import os
@@ -45,6 +45,10 @@ FOLDERS = {
 }
 
 
+MAY_SKIP = {"gpu", "comfyui"}
+"""Marks of tests that need what CI has not."""
+
+
 def tier_of(node_id: str) -> str:
     return FOLDERS.get(node_id.removeprefix("tests/").split("/")[0], "unit")
 
@@ -62,7 +66,7 @@ class TierReport:
         self.seconds[tier] += report.duration
         if report.when == "call" or report.outcome != "passed":
             self.outcomes[tier][report.outcome] += 1
-        if report.skipped and "gpu" not in report.keywords:
+        if report.skipped and not MAY_SKIP & set(report.keywords):
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else "expected to fail"
             self.skipped.append(f"{report.nodeid}: {reason}")
 

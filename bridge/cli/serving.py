@@ -91,7 +91,11 @@ def add_daemon_commands(app: typer.Typer, run: Callable[..., None]) -> None:
             float, typer.Option(min=0, help="The oldest are forgotten when they and their results take more.")
         ] = 2,
         survive_power_cuts: Annotated[
-            bool, typer.Option(help="Wait for the disk whenever a job comes or ends; some milliseconds each.")
+            bool,
+            typer.Option(
+                "--survive-power-cuts",
+                help="Wait for the disk whenever a job comes or ends; some milliseconds each.",
+            ),
         ] = False,
     ) -> None:
         """Run the daemon that owns the GPU; Blender, Unreal and scripts connect to it."""

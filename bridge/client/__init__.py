@@ -6,7 +6,7 @@ from .connection import Status
 from .discovery import default_command, ensure_daemon, find_daemon, launch_daemon, start_daemon
 from .outcome import Outcome, error_from, error_of
 from .processes import is_running
-from .proof import PROOF_PATH, is_proof, new_nonce, proof
+from .proof import PROOF_PATH, is_proof, new_nonce, proof_of
 from .runtime import Runtime, read_runtime, remove_runtime, runtime_file, state_folder, write_runtime
 from .stream import Stream
 from .target import Locator, Target
@@ -33,7 +33,7 @@ __all__ = [
     "launch_daemon",
     "new_nonce",
     "parse_address",
-    "proof",
+    "proof_of",
     "read_runtime",
     "remove_runtime",
     "runtime_file",

@@ -19,7 +19,7 @@ _MAX_ANSWER_BYTES = 8192
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})[ \r]")
 
 
-def proof(token: str, host: str, nonce: str) -> str:
+def proof_of(token: str, host: str, nonce: str) -> str:
     """Return what a daemon with this token says.
 
     Args:
@@ -38,7 +38,7 @@ def new_nonce() -> str:
 
 def is_proof(answer: bytes, token: str, host: str, nonce: str) -> bool:
     """Tell whether an answer is what a daemon with this token says."""
-    return hmac.compare_digest(answer, proof(token, host, nonce).encode())
+    return hmac.compare_digest(answer, proof_of(token, host, nonce).encode())
 
 
 async def ask_for_proof(url: str, token: str) -> int:

@@ -37,8 +37,8 @@ class HistoryDesk:
     async def get(self, request: Request) -> Response:
         """List jobs: the last ``max_items``, or as many from ``offset`` on."""
         limit, offset = _number(request, "max_items", MAX_ITEMS), _number(request, "offset", -1)
-        records = await asyncio.to_thread(self._page, max(0, min(limit, MAX_ITEMS)), min(offset, MAX_OFFSET))
-        return JSONResponse({record.id: self._entry(record) for record in records if record.began_at})
+        limit, offset = max(0, min(limit, MAX_ITEMS)), min(offset, MAX_OFFSET)
+        return await asyncio.to_thread(self._answer, limit, offset)
 
     async def one(self, request: Request) -> Response:
         """Show one job; nothing if there is none, or it has not ended."""
@@ -56,6 +56,11 @@ class HistoryDesk:
         if isinstance(named, list):
             await self._service.forget([job for job in named if isinstance(job, str)], PREFIX)
         return Response()
+
+    def _answer(self, limit: int, offset: int) -> Response:
+        """Read and write what may be many jobs; on a thread of its own."""
+        records = self._page(limit, offset)
+        return JSONResponse({record.id: self._entry(record) for record in records if record.began_at})
 
     def _page(self, limit: int, offset: int) -> Sequence[JobRecord]:
         if offset >= 0:

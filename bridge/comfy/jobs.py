@@ -6,7 +6,7 @@
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -28,6 +28,8 @@ STATUSES = {
     "cancelled": "cancelled",
 }
 """Our state → ComfyUI's status."""
+
+ENDED = frozenset({"completed", "failed", "cancelled"})
 
 _SHOWN_AS_PREVIEW = ("images", "video", "audio")
 
@@ -51,7 +53,9 @@ class JobsDesk:
         is_descending = _one_of(asked, "sort_order", ("desc", "asc")) == "desc"
         sort_by = _one_of(asked, "sort_by", ("created_at", "execution_duration"))
         limit, offset = _number(asked, "limit", 1), _number(asked, "offset", 0)
-        jobs = [self.summary(record) for record in await asyncio.to_thread(self._records, wanted)]
+        ended = await asyncio.to_thread(self._ended) if wanted & ENDED else []
+        records = [each for each in (*self._service.jobs(), *ended) if STATUSES[each.state] in wanted]
+        jobs = [self.summary(record) for record in records if is_ours(record)]
         if workflow_id := asked.get("workflow_id"):
             jobs = [job for job in jobs if job.get("workflow_id") == workflow_id]
         jobs.sort(key=_duration if sort_by == "execution_duration" else _created, reverse=is_descending)
@@ -108,11 +112,8 @@ class JobsDesk:
         milestones = self._hub.milestones(record)
         return next((data for kind, data in reversed(milestones) if kind == "execution_error"), None)
 
-    def _records(self, wanted: Iterable[str]) -> list[JobRecord]:
-        records = [*self._service.jobs()]
-        if not {"completed", "failed", "cancelled"}.isdisjoint(wanted):
-            records += self._service.history(limit=MAX_LISTED, newest_first=True, session_prefix=PREFIX)
-        return [record for record in records if is_ours(record) and STATUSES[record.state] in wanted]
+    def _ended(self) -> Sequence[JobRecord]:
+        return self._service.history(limit=MAX_LISTED, newest_first=True, session_prefix=PREFIX)
 
     async def _cancel(self, job_ids: Sequence[str]) -> list[str]:
         return await cancel(self._service, [job for job in job_ids if is_ours(self._service.record(job))])

@@ -41,12 +41,11 @@ class QueueDesk:
 
     async def get(self, request: Request) -> Response:
         """List the jobs that run and wait."""
-        return JSONResponse(
-            {
-                "queue_running": [item(record) for record in self._live("running")],
-                "queue_pending": [item(record) for record in self._live("waiting")],
-            }
-        )
+        told = {
+            "queue_running": [item(record) for record in self._live("running")],
+            "queue_pending": [item(record) for record in self._live("waiting")],
+        }
+        return await asyncio.to_thread(JSONResponse, told)  # workflows may be large, and many
 
     async def post(self, request: Request) -> Response:
         """Take jobs that wait out of the queue: all, or those named."""

@@ -29,7 +29,7 @@ class Folders:
     Args:
         input: Pictures that ``LoadImage`` may open.
         output: What is kept.
-        temp: Previews; emptied when the daemon starts.
+        temp: Previews; they live as long as the history that shows them.
         frames: Captured frames by content hash, so that a picture can be made again.
         models: Roots of the model folders, in search order.
     """

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
 
-from bridge.errors import BridgeError, Problem
+from bridge.errors import BridgeError, LocalProtocolError, Problem
 from bridge.jobs.queued import QueuedJob
 from bridge.jobs.record import JobRecord
 from bridge.jobs.store import JobStore
@@ -109,6 +109,8 @@ class Journal:
             await self._sync()
         except BridgeError as error:
             finished = _warned(finished, error)
+            if isinstance(error, LocalProtocolError):  # it shows more than a message may hold
+                finished = replace(finished, outputs={})
             self._unsaved[job.run.job] = job.seq, job.ended_record(finished, ended_time), finished
             self._try_again_later()
         return finished

@@ -22,6 +22,7 @@ def answer(function: Callable[..., Any], values: dict[str, Any]) -> Any:
 def answer_apart(function: Callable[..., Any], values: dict[str, Any]) -> Future[Any]:
     """Call a function, ``async`` or not, on a thread of its own; return what will have its result."""
     future: Future[Any] = Future()
+    future.set_running_or_notify_cancel()  # so that whoever stops waiting does not take it away
     context = contextvars.copy_context()
 
     def call() -> None:

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
-from bridge.client import proof
+from bridge.client import proof_of
 from bridge.errors import BridgeError
 from bridge.server.access import Access
 from bridge.server.refusal import refusal
@@ -45,7 +45,7 @@ class Entrance:
             raise BridgeError(
                 "there is nothing to prove", code="bad_request", hint="Give 16 letters or more."
             )
-        answer = proof(self._access.token, request.headers["host"], nonce)
+        answer = proof_of(self._access.token, request.headers["host"], nonce)
         return PlainTextResponse(answer, headers={"cache-control": "no-store"})
 
     async def new_key(self, request: Request) -> Response:

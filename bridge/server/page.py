@@ -73,9 +73,9 @@ class Page:
             Route(f"{PAGE_PATH}/now", self.now),
             Route(f"{PAGE_PATH}/history", self.history),
             Route(f"{PAGE_PATH}/models", self.models),
-            Route(f"{PAGE_PATH}/result/{{job}}", self.result),
+            Route(f"{PAGE_PATH}/result/{{job:path}}", self.result),
             Route(f"{PAGE_PATH}/stream/{{stream}}", self.stream),
-            Route(f"{PAGE_PATH}/cancel/{{job}}", self.cancel, methods=["POST"]),
+            Route(f"{PAGE_PATH}/cancel/{{job:path}}", self.cancel, methods=["POST"]),
             Route(f"{PAGE_PATH}/forget", self.forget, methods=["POST"]),
             Route(f"{PAGE_PATH}/forget/{{job}}", self.forget, methods=["POST"]),
         ]

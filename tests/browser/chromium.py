@@ -87,12 +87,16 @@ class Page:
 
     def command(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Have the browser do something, and return its answer."""
+        answer = self._asked(method, parameters)
+        assert "error" not in answer, answer["error"]
+        return dict(answer["result"])
+
+    def _asked(self, method: str, parameters: dict[str, Any]) -> dict[str, Any]:
         number = self._say(method, parameters)
         while True:
             heard = json.loads(self._connection.recv(DEADLINE_S))
             if heard.get("id") == number:
-                assert "error" not in heard, heard["error"]
-                return dict(heard["result"])
+                return dict(heard)
             if "method" in heard:
                 self._events.append(heard)
             if heard.get("method") == "Page.javascriptDialogOpening":  # "leave without saving?"
@@ -115,9 +119,10 @@ class Page:
     def until(self, code: str, timeout_s: float = DEADLINE_S) -> Any:
         """Wait until an expression is worth something; one that fails is tried again."""
         deadline = time.monotonic() + timeout_s
+        asked = {"expression": code, "awaitPromise": True, "returnByValue": True}
         while True:
-            answer = self.command("Runtime.evaluate", expression=code, awaitPromise=True, returnByValue=True)
-            value = answer["result"].get("value")
+            answer = self._asked("Runtime.evaluate", asked).get("result", {})  # none while the page changes
+            value = answer.get("result", {}).get("value")
             if value and "exceptionDetails" not in answer:
                 return value
             assert time.monotonic() < deadline, f"it did not come to pass: {code}; {self.faults()}"

@@ -13,7 +13,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from bridge.client import PROOF_PATH, Client, Locator, proof
+from bridge.client import PROOF_PATH, Client, Locator, proof_of
 from bridge.protocol import (
     MAX_MESSAGE_BYTES,
     Accepted,
@@ -164,7 +164,7 @@ class FakeDaemon:
             return connection.respond(http.HTTPStatus(self.status), "")
         if request.path.startswith(PROOF_PATH):
             nonce = request.path.partition("=")[2]
-            return connection.respond(http.HTTPStatus.OK, proof(self.token, self.address, nonce))
+            return connection.respond(http.HTTPStatus.OK, proof_of(self.token, self.address, nonce))
         if request.headers.get("Authorization") != f"Bearer {self.token}":
             return connection.respond(http.HTTPStatus.UNAUTHORIZED, "")
         return None

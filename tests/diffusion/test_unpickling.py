@@ -34,6 +34,15 @@ def test_tensors_are_kept_under_their_names(content: Any, source: Path) -> None:
     assert torch.equal(tensors["weight"], WEIGHT)
 
 
+def test_several_under_one_name_are_numbered(source: Path) -> None:
+    """As in Fooocus' patches: the bytes of a difference, its least and its greatest value."""
+    torch.save({"x": (WEIGHT, torch.tensor(-1.0), torch.tensor(1.0), "note")}, source)
+    assert main([str(source)]) == 0
+    tensors = load_file(source.with_suffix(".safetensors"))
+    assert list(tensors) == ["x.0", "x.1", "x.2"]
+    assert torch.equal(tensors["x.0"], WEIGHT)
+
+
 def test_tensors_that_share_memory_become_two(source: Path) -> None:
     torch.save({"one": WEIGHT, "other": WEIGHT.T}, source)
     assert main([str(source)]) == 0

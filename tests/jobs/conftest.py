@@ -10,9 +10,10 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(Path(__file__).parent), str(FAKE_NODES)]
 
 from fake_client import Client  # noqa: E402
+from job_stores import Stores  # noqa: E402
 
 from bridge.errors import BridgeError  # noqa: E402
-from bridge.jobs import JobService, WorkerSettings  # noqa: E402
+from bridge.jobs import IN_MEMORY, JobService, WorkerSettings  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -31,10 +32,12 @@ async def service_of():
     """Make services with real workers; all are closed at the end."""
     services = []
 
-    async def make(bootstrap="fake_nodes:load", definitions_file=None, presets=no_presets, **settings):
+    async def make(
+        bootstrap="fake_nodes:load", definitions_file=None, presets=no_presets, store=IN_MEMORY, **settings
+    ):
         worker = WorkerSettings(settings.pop("settings", {}), bootstrap, **settings)
         service = JobService(
-            worker, definitions_file, lambda folder: [], presets, lambda template, seed: template
+            worker, definitions_file, lambda folder: [], presets, lambda template, seed: template, store
         )
         services.append(service)
         await service.start()
@@ -53,6 +56,13 @@ async def service(service_of):
 @pytest.fixture
 def client(service):
     return Client(service, "session")
+
+
+@pytest.fixture
+def stores(tmp_path):
+    stores = Stores(tmp_path / "jobs")
+    yield stores
+    stores.close()
 
 
 @pytest.fixture(scope="session", autouse=True)

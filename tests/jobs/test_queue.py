@@ -1,9 +1,9 @@
 import asyncio
 import errno
-import sqlite3
 from dataclasses import replace
 
 import pytest
+from job_stores import Full
 
 from bridge.engine import CancelRun, Run
 from bridge.errors import BridgeError, Problem
@@ -371,6 +371,21 @@ async def test_a_job_that_the_disk_does_not_take_is_refused(lasting, monkeypatch
     assert bench.queue.problem == ""
 
 
+async def test_a_clock_that_jumps_changes_neither_order_nor_durations(lasting, monkeypatch):
+    bench = await lasting()
+    await bench.add("a", "b")
+    bench.start()
+    await bench.finish("a")
+    monkeypatch.setattr("time.time", lambda: 1e9)  # long ago
+    await bench.add("c")
+    for name in "bc":
+        bench.start()
+        await bench.finish(name)
+    assert [job.id for job in bench.queue.history.page(9)] == ["a", "b", "c"]
+    assert bench.queue.record("c").ended_at == 1e9
+    assert all(0 <= message.timings["queue"] < 60 for message in bench.said)
+
+
 async def test_a_last_word_that_the_disk_does_not_take_is_told_and_written_later(lasting, monkeypatch):
     bench = await lasting()
     await bench.add("a", "b")
@@ -415,18 +430,6 @@ async def test_results_that_the_disk_does_not_take_are_told(lasting, monkeypatch
     bench.said.clear()
     await bench.queue.attach("session", "a")
     assert [type(message) for message in bench.said] == [Finished]
-
-
-class Full:
-    """A database on a disk that is full: it may be read."""
-
-    def __init__(self, database):
-        self.database = database
-
-    def execute(self, statement, *parameters):
-        if statement.startswith(("INSERT", "UPDATE", "DELETE")):
-            raise sqlite3.OperationalError("database or disk is full")
-        return self.database.execute(statement, *parameters)
 
 
 def no_space(*arguments):

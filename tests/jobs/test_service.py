@@ -15,6 +15,7 @@ from fake_client import ECHO, SHOW, WAIT, Client, frame_of, steps, workflow_of
 
 from bridge import __version__
 from bridge.errors import BridgeError, WorkflowError
+from bridge.jobs import StoreSettings
 from bridge.protocol import (
     Finished,
     Preview,
@@ -567,3 +568,26 @@ def test_the_daemons_side_imports_nothing_heavy():
         [sys.executable, "-c", code], capture_output=True, check=True, cwd=Path(__file__).parents[2]
     )
     assert done.stdout.split() == []
+
+
+async def test_a_service_with_a_folder_leaves_its_jobs_to_the_next_one(service_of, tmp_path):
+    temp = tmp_path / "temp"
+    temp.mkdir()
+    (temp / "old.png").touch()
+    lasting = {"store": StoreSettings(tmp_path / "jobs"), "settings": {"temp": str(temp)}}
+    service = await service_of(**lasting)
+    client = Client(service, "session")
+    running = await client.submit(**WAIT)
+    waiting = await client.submit(**SHOW)
+    await client.until(Progress)
+    await service.close()
+    assert client.of(State)[-1].detail == "the daemon is leaving; 2 jobs wait for its next start"
+    assert not client.of(Finished)
+    service = await service_of(**lasting)
+    assert service.owns_jobs("session")
+    assert not service.owns_jobs("other")
+    assert not list(temp.iterdir()), "nothing in the history shows it"
+    client = Client(service, "session")
+    await client.until(Progress, job=running)
+    await service.cancel("session", running)
+    assert (await client.finished(waiting)).state == "done"

@@ -1,61 +1,12 @@
 import time
-from dataclasses import replace
 
 import pytest
+from job_stores import PICTURE, WORKFLOW, accept, end, listed
 
 from bridge.engine import Run
-from bridge.errors import BridgeError, LocalProtocolError, Problem
+from bridge.errors import BridgeError, LocalProtocolError
 from bridge.jobs.store import DAY_S, JobStore, StoreSettings
-from bridge.protocol import Finished, Frame, Plane, Result
-
-WORKFLOW = {"1": {"class_type": "Show", "inputs": {"text": "é"}}}
-PICTURE = Result("1", (Plane("image", (1, 1, 3), "u8", bytes(3)),), job="a")
-
-
-class Stores:
-    """Stores in one folder, one after the other."""
-
-    def __init__(self, folder):
-        self.settings = StoreSettings(folder)
-        self.store = None
-
-    def open(self, **settings):
-        self.close()
-        self.store = JobStore(replace(self.settings, **settings))
-        self.store.open()
-        return self.store
-
-    def close(self):
-        if self.store:
-            self.store.close()
-
-
-@pytest.fixture
-def stores(tmp_path):
-    stores = Stores(tmp_path / "jobs")
-    yield stores
-    stores.close()
-
-
-def accept(store, *names, session="session", **run):
-    for name in names:
-        seq = store.last_seq + 1
-        job = Run(name, WORKFLOW, ("1",), **run)
-        if job.frame:
-            store.keep_frame(seq, job)
-        store.accept(seq, session, seq, job, 100.0 + seq)
-
-
-def end(store, *names, state="done", ended_at=None, results=(), **fields):
-    for name in names:
-        [seq] = [left.seq for left in store.unfinished() if left.run.job == name]
-        size = store.keep_results(seq, results)
-        finished = Finished(state, job=name, **fields)
-        store.end(seq, finished, time.time() if ended_at is None else ended_at, len(results), size)
-
-
-def listed(store, **page):
-    return [record.id for record in store.history.page(99, **page)]
+from bridge.protocol import Finished, Frame, Plane
 
 
 def test_jobs_that_wait_or_run_are_found_again_as_they_were(stores):
@@ -126,63 +77,12 @@ def test_a_row_that_makes_no_sense_is_a_damaged_job(stores):
     assert (left.run.job, left.is_damaged) == ("a", True)
 
 
-def test_what_has_ended_is_in_the_history_with_its_results(stores):
-    store = stores.open()
-    accept(store, "a", prompt={"1": {"class_type": "Show", "inputs": {"text": "as sent"}}})
-    store.begin(1, 200.0, 1)
-    problem = Problem("odd", "how odd", "Look again.", is_warning=True)
-    shown = {"1": {"images": [{"filename": "x.png", "type": "temp"}]}}
-    end(store, "a", outputs=shown, timings={"run": 0.5}, problems=(problem,), results=[PICTURE], ended_at=300)
-    history = stores.open(kept_days=10**6).history
-    record = history.find("a")
-    assert record.prompt["1"]["inputs"] == {"text": "as sent"}
-    assert (record.state, record.queued_at, record.began_at, record.ended_at) == ("done", 101, 200, 300)
-    assert (record.attempts, record.outputs, record.shown) == (1, ("1",), shown)
-    assert (record.problems, record.timings) == ((problem,), {"run": 0.5})
-    finished = Finished("done", job="a", outputs=shown, timings={"run": 0.5}, problems=(problem,))
-    assert history.messages("a") == [PICTURE, finished]
-    assert list(history.shown()) == [shown]
-
-
 def test_a_job_ends_once(stores):
     store = stores.open()
     accept(store, "a")
     end(store, "a")
     store.end(1, Finished("failed", job="a"), 5.0)
     assert [record.state for record in store.history.page(9)] == ["done"]
-
-
-def test_results_that_are_missing_are_told(stores):
-    store = stores.open()
-    accept(store, "a")
-    end(store, "a", results=[PICTURE, PICTURE])
-    (stores.settings.folder / "1.results").write_bytes(b"")
-    with pytest.raises(BridgeError) as failure:
-        store.history.messages("a")
-    assert failure.value.code == "results_lost"
-
-
-def test_nothing_is_known_of_other_jobs(stores):
-    history = stores.open().history
-    assert (history.find("a"), history.messages("a"), history.page(9), history.size()) == (None, [], [], 0)
-
-
-def test_history_is_listed_by_page_in_the_order_of_the_ends(stores):
-    store = stores.open()
-    accept(store, *"abc", session="comfy:x")
-    accept(store, *"def")
-    end(store, *"fbdac")
-    assert listed(store) == [*"fbdac"]
-    assert listed(store, newest_first=True) == [*"cadbf"]
-    assert [record.id for record in store.history.page(2, 1, newest_first=True)] == [*"ad"]
-    assert listed(store, session_prefix="comfy:") == [*"bac"]
-    assert (store.history.size(), store.history.size("comfy:"), store.history.size("comfy;")) == (5, 3, 0)
-
-
-def test_sessions_that_have_jobs_are_known(stores):
-    store = stores.open()
-    accept(store, "a", session="one")
-    assert (store.history.owns_any("one"), store.history.owns_any("on")) == (True, False)
 
 
 def test_jobs_are_forgotten_with_their_results(stores):
@@ -268,6 +168,20 @@ def test_what_was_written_can_be_settled_and_synced(tmp_path, folder):
     store.settle()
     store.close()
     assert store.survives_power_cuts
+
+
+def test_jobs_are_forgotten_whole_or_not_at_all(stores):
+    store = stores.open()
+    accept(store, *"ab")
+    end(store, *"ab")
+    store._database.execute(
+        "CREATE TRIGGER stop BEFORE DELETE ON jobs WHEN old.id = 'b' BEGIN SELECT RAISE(ABORT, 'no'); END"
+    )
+    with pytest.raises(BridgeError) as failure:
+        list(store.forget(None))
+    assert failure.value.code == "queue_unavailable"
+    assert listed(store) == [*"ab"]
+    accept(store, "c")
 
 
 def test_no_step_of_a_job_looks_at_all_others(stores):

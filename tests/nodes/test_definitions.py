@@ -1,8 +1,8 @@
 """Nodes that ComfyUI has too take the same inputs and give the same outputs.
 
 ``comfyui_signatures.json`` holds what the nodes of ComfyUI 0.3.64, ComfyUI_IPAdapter_plus, x-flux-comfyui,
-ComfyUI-IPAdapter-Flux and comfyui_controlnet_aux say of themselves, of some that are not here yet too.
-Nothing deviates.
+ComfyUI-IPAdapter-Flux, comfyui_controlnet_aux, comfyui-inpaint-nodes and comfyui-tooling-nodes say of
+themselves, of some that are not here yet too. Nothing deviates.
 """
 
 import json

@@ -14,7 +14,7 @@ from bridge.diffusion.kept_pictures import FileFormat
 from bridge.engine import Folders, Job, running
 from bridge.errors import InputError
 from bridge.imaging import decode_plane
-from bridge.nodes import tooling
+from bridge.nodes import krita, tooling
 from bridge.protocol import Frame, Plane, Result
 
 
@@ -125,3 +125,22 @@ def test_english_passes_and_other_languages_are_refused() -> None:
     with pytest.raises(InputError) as told:
         tooling.translate("lang:de eine Katze")
     assert told.value.code == "no_translator"
+
+
+async def test_krita_is_told_where_pictures_belong(shown: dict[str, Any], sent: list[Any]) -> None:
+    await krita.krita_output(torch.zeros(1, 24, 32, 3), 5, 7, "face", "layers")
+    assert sent[-1].planes[0].codec == "png"
+    assert shown["images"][0]["source"] == "websocket"
+    (info,) = shown["info"]
+    assert info == {
+        "name": "face",
+        "offset_x": 5,
+        "offset_y": 7,
+        "batch_mode": "layers",
+        "resize_canvas": False,
+    }
+
+
+def test_krita_is_told_any_value_as_text(shown: dict[str, Any]) -> None:
+    krita.krita_send_text(3.5, "weight", "markdown")
+    assert shown["text"] == [{"name": "weight", "text": "3.5", "content-type": "text/markdown"}]

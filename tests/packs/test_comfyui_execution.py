@@ -21,6 +21,7 @@ PLUGIN = Path(__file__).parent / "comfyui"
 NEEDS = "import numpy, PIL, pytest, torch, websocket"
 
 pytestmark = [
+    pytest.mark.comfyui,
     pytest.mark.timeout(900),
     pytest.mark.skipif(not CHECKOUT, reason="FRAMEBRIDGE_COMFYUI names no checkout of ComfyUI"),
 ]

@@ -3,7 +3,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bridge.client import proof
+from bridge.client import proof_of
 from bridge.server import visitors
 
 BROWSER = {"Accept": "text/html", "Sec-Fetch-Site": "none"}
@@ -75,7 +75,7 @@ async def test_key_that_is_too_old_shows_how_to_get_in(site: Any, monkeypatch: p
 async def test_daemon_shows_that_it_knows_the_token_and_does_not_show_the_token(site: Any) -> None:
     async with browser(site) as http:
         answer = await http.get("/framebridge/proof?nonce=abcdefghijklmnop")
-        assert answer.text == proof("the-secret-token-of-this-run", site.host, "abcdefghijklmnop")
+        assert answer.text == proof_of("the-secret-token-of-this-run", site.host, "abcdefghijklmnop")
         named = await http.get(
             "/framebridge/proof?nonce=abcdefghijklmnop", headers={"Host": f"localhost:{site.port}"}
         )

@@ -128,6 +128,8 @@ async def test_jobs_of_anybody_can_be_cancelled_by_our_page_only(
     assert (await browser.post("/framebridge/cancel/running")).status_code == 401
     assert (await browser.post("/framebridge/cancel/running", headers=own)).json() == {"cancelled": True}
     assert ("cancel", "", "running") in site.service.calls
+    assert (await browser.post("/framebridge/cancel/a%2Fb", headers=own)).json() == {"cancelled": False}
+    assert ("cancel", "", "a/b") in site.service.calls, "clients name their jobs as they like"
     assert (await browser.get("/framebridge/cancel/running")).status_code == 405
 
 

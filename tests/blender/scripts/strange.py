@@ -168,7 +168,7 @@ class Fake:
     def _check(self, socket: ServerConnection, request: Any) -> Any:
         if request.path.startswith(client.PROOF_PATH):
             nonce = request.path.partition("=")[2]
-            return socket.respond(200, client.proof("t", f"127.0.0.1:{self.port}", nonce))
+            return socket.respond(200, client.proof_of("t", f"127.0.0.1:{self.port}", nonce))
         if request.headers.get("Authorization") != "Bearer t":
             return socket.respond(401, "no")
         return None

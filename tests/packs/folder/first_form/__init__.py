@@ -223,7 +223,7 @@ class Changing:
         if mode == "always":
             return float("nan")
         if mode == "hang":
-            time.sleep(30)
+            time.sleep(3)
         if mode == "fail":
             raise ValueError("the world cannot be seen")
         return cls.clock, node
@@ -253,7 +253,7 @@ class Checked:
         if mode == "raise":
             raise ValueError("not like this")
         if mode == "hang":
-            time.sleep(30)
+            time.sleep(3)
         if mode == "no":
             return False
         return True if value != 7 else f"7 is not allowed in node {node}"

@@ -1,0 +1,56 @@
+import pytest
+from job_stores import PICTURE, accept, end, listed
+
+from bridge.errors import BridgeError, Problem
+from bridge.protocol import Finished
+
+
+def test_results_that_are_missing_are_told(stores):
+    store = stores.open()
+    accept(store, "a")
+    end(store, "a", results=[PICTURE, PICTURE])
+    (stores.settings.folder / "1.results").write_bytes(b"")
+    with pytest.raises(BridgeError) as failure:
+        store.history.messages("a")
+    assert failure.value.code == "results_lost"
+
+
+def test_nothing_is_known_of_other_jobs(stores):
+    history = stores.open().history
+    assert (history.find("a"), history.messages("a"), history.page(9), history.size()) == (None, [], [], 0)
+
+
+def test_history_is_listed_by_page_in_the_order_of_the_ends(stores):
+    store = stores.open()
+    accept(store, *"abc", session="comfy:x")
+    accept(store, *"def")
+    end(store, *"fbdac")
+    assert listed(store) == [*"fbdac"]
+    assert listed(store, newest_first=True) == [*"cadbf"]
+    assert [record.id for record in store.history.page(2, 1, newest_first=True)] == [*"ad"]
+    assert listed(store, session_prefix="comfy:") == [*"bac"]
+    assert (store.history.size(), store.history.size("comfy:"), store.history.size("comfy;")) == (5, 3, 0)
+
+
+def test_sessions_that_have_jobs_are_known(stores):
+    store = stores.open()
+    accept(store, "a", session="one")
+    assert (store.history.owns_any("one"), store.history.owns_any("on")) == (True, False)
+
+
+def test_what_has_ended_is_in_the_history_with_its_results(stores):
+    store = stores.open()
+    accept(store, "a", prompt={"1": {"class_type": "Show", "inputs": {"text": "as sent"}}})
+    store.begin(1, 200.0, 1)
+    problem = Problem("odd", "how odd", "Look again.", is_warning=True)
+    shown = {"1": {"images": [{"filename": "x.png", "type": "temp"}]}}
+    end(store, "a", outputs=shown, timings={"run": 0.5}, problems=(problem,), results=[PICTURE], ended_at=300)
+    history = stores.open(kept_days=10**6).history
+    record = history.find("a")
+    assert record.prompt["1"]["inputs"] == {"text": "as sent"}
+    assert (record.state, record.queued_at, record.began_at, record.ended_at) == ("done", 101, 200, 300)
+    assert (record.attempts, record.outputs, record.shown) == (1, ("1",), shown)
+    assert (record.problems, record.timings) == ((problem,), {"run": 0.5})
+    finished = Finished("done", job="a", outputs=shown, timings={"run": 0.5}, problems=(problem,))
+    assert history.messages("a") == [PICTURE, finished]
+    assert list(history.shown()) == [shown]
