@@ -38,12 +38,13 @@ from .capture import Capture
 from .controls import preset_of
 from .png import encode_png
 from .recipe import current_recipe
+from .references import with_chosen_pictures
 from .report import problem_from
 from .results import folder_path, write_picture
 from .source import Take, viewport_again, wanted_for, wanted_view
 from .viewport import View, Viewport
 from .wire import frame_of
-from .worked_on import refuse_in_motion, with_chosen_pictures
+from .worked_on import refuse_in_motion
 
 if TYPE_CHECKING:
     from .studio import Studio

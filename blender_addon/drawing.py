@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import textwrap
-
 import bpy
+
+from ._bridge.host.words import wrapped
 
 BAR_LETTERS = 16
 """Of a progress bar where Blender has none."""
@@ -37,5 +37,5 @@ def draw_text(layout: bpy.types.UILayout, context: bpy.types.Context, text: str,
     scale = context.preferences.system.ui_scale
     letters = max(16, int((context.region.width / scale - 60) / PIXELS_PER_LETTER))
     column = layout.column(align=True)
-    for index, line in enumerate(textwrap.wrap(text, letters)):
+    for index, line in enumerate(wrapped(text, letters)):
         column.label(text=line, icon=icon if index == 0 else "BLANK1" if icon != "NONE" else "NONE")

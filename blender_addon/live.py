@@ -17,12 +17,13 @@ from .display import LIVE as LIVE_SLOT
 from .display import rows_of, show_picture
 from .overlay import Overlay
 from .recipe import current_recipe
+from .references import with_chosen_pictures
 from .report import problem_from
 from .results import show_behind_camera, show_in_editors
 from .source import shown_viewport, wanted_for, wanted_view
 from .viewport import View, Viewport
 from .wire import frame_of
-from .worked_on import refuse_in_motion, with_chosen_pictures
+from .worked_on import refuse_in_motion
 
 SHADING = [
     "type",

@@ -229,8 +229,9 @@ def follow() -> None:
             state.names.add().name = name
     chosen = shelf.card.name if shelf.card is not None else ""
     index = names.index(chosen) if chosen in names else -1
-    if state.index != index:
-        state["index"] = index  # without asking for the model again
+    for name, value in (("kind", shelf.kind), ("index", index)):
+        if getattr(state, name) != value:
+            setattr(state, name, value)  # which the shelf knows already, so that nothing is asked again
     _load_preview(shelf.thumbnail)
 
 

@@ -151,7 +151,8 @@ class NewPresetPanel(bpy.types.Panel):
         draft = context.window_manager.framebridge_draft
         layout.prop(draft, "title")
         for picture in draft.pictures:
-            layout.prop(picture, "plane", text=picture.title)
+            layout.label(text=f"{picture.title}:")
+            layout.prop(picture, "plane", text="")
         column = layout.column(align=True)
         for entry in draft.inputs:
             row = column.row(align=True)

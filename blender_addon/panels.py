@@ -4,7 +4,6 @@
 import bpy
 
 from . import display, projection
-from ._bridge.errors import Problem
 from ._bridge.host import maps
 from ._bridge.host.objects import wants_objects
 from ._bridge.host.preset import (
@@ -17,7 +16,7 @@ from ._bridge.host.preset import (
     Control,
     Preset,
 )
-from ._bridge.host.words import counted, sentence
+from ._bridge.host.words import counted
 from .controls import (
     attribute_of,
     known_preset,
@@ -30,13 +29,14 @@ from .controls import (
 )
 from .drawing import draw_progress as _draw_progress
 from .drawing import draw_text as _draw_text
+from .grid_menus import draw_grid
 from .model_words import known
 from .objects import Bound
-from .preferences import may_go_online
 from .prompt_menus import draw_batch
 from .prompts import drawn_text
 from .properties import Settings
 from .studio import studio
+from .trouble import draw_state, draw_trouble
 
 CATEGORY = "Framebridge"
 
@@ -73,7 +73,7 @@ class _Main(_Panel):
         """Draw the connection, the preset, its prompt, and Generate."""
         layout, settings = self.layout, context.scene.framebridge
         studio().is_looked_at = True
-        _draw_state(layout)
+        draw_state(layout)
         preset = known_preset(settings)
         if preset is not None:
             _draw_preset(layout, context, settings, preset)
@@ -84,7 +84,7 @@ class _Main(_Panel):
         preview = studio().thumbnails.icon("preview")
         if preview and not _shows_overlay(context):
             layout.template_icon(preview, scale=8.0)
-        _draw_trouble(layout, context)  # below what is clicked, which must not move away from the pointer
+        draw_trouble(layout, context)  # below what is clicked, which must not move away from the pointer
 
 
 class _Controls(_Panel):
@@ -124,6 +124,20 @@ class _Prompts(_Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Draw what is done with many prompts, and with dynamic ones."""
         draw_batch(self.layout, context.scene.framebridge)
+
+
+class _Grid(_Panel):
+    bl_label = "Grid"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Need a preset."""
+        return known_preset(context.scene.framebridge) is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw what is compared over which values."""
+        draw_grid(self.layout, context, known_preset(context.scene.framebridge))
 
 
 class _Units(_Panel):
@@ -327,58 +341,6 @@ class _Advanced(_Panel):
             _draw_diagnosis(layout.box(), context)
 
 
-def _draw_state(layout: bpy.types.UILayout) -> None:
-    link = studio().link
-    row = layout.row()
-    icon = "CHECKMARK" if link.can_paint else "UNLINKED" if link.session is None else "TIME"
-    row.label(text=studio().link.words, icon=icon)
-    if link.session is None or link.is_hopeless:
-        row.operator("framebridge.connect", text="Connect")
-
-
-def _draw_trouble(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    problem = studio().trouble
-    if problem is not None:
-        box = layout.box()
-        box.alert = True
-        _draw_text(box, context, sentence(Problem(problem.code, problem.message)), "ERROR")
-        if problem.hint:
-            _draw_text(box, context, problem.hint)
-        row = box.row(align=True)
-        if problem.code in CONNECTION_CODES:
-            row.operator(
-                "framebridge.connect", text="Start" if problem.code == "connection_lost" else "Try Again"
-            )
-            row.operator("preferences.addon_show", text="Preferences").module = __package__
-        row.operator("framebridge.diagnose")
-        if problem != studio().link.trouble:
-            row.operator("framebridge.dismiss", text="", icon="X")
-    elif studio().notice:
-        _draw_text(layout, context, studio().notice, "INFO")
-    elif not may_go_online() and studio().link.session is None:
-        _draw_text(layout, context, "Online Access is off: a daemon on this machine (loopback) needs none.")
-
-
-CONNECTION_CODES = frozenset(
-    [
-        "bad_address",
-        "bad_arguments",
-        "bad_runtime_file",
-        "connection_lost",
-        "daemon_failed",
-        "daemon_not_found",
-        "not_allowed",
-        "not_framebridge",
-        "offline",
-        "taken_over",
-        "timeout",
-        "unsafe_runtime_file",
-        "unsupported_protocol",
-    ]
-)
-"""Problems that another attempt, or the preferences, may mend."""
-
-
 def _draw_preset(
     layout: bpy.types.UILayout, context: bpy.types.Context, settings: Settings, preset: Preset
 ) -> None:
@@ -462,6 +424,9 @@ def _draw_map(layout: bpy.types.UILayout, name: str) -> None:
 def _draw_result(layout: bpy.types.UILayout, context: bpy.types.Context, image: bpy.types.Image) -> None:
     layout.template_icon(image.preview_ensure().icon_id, scale=8.0)
     _draw_text(layout, context, display.describe(image))
+    name, took = studio().spent
+    if took and name == image.name:
+        _draw_text(layout, context, f"Took {took}", "TIME")
     layout.operator("framebridge.use_again", icon="LOOP_BACK")
     row = layout.row(align=True)
     row.operator("framebridge.show_result", icon="HIDE_OFF")
@@ -499,6 +464,7 @@ def _in_both_editors() -> tuple[type, ...]:
             _Main,
             _Controls,
             _Prompts,
+            _Grid,
             _Units,
             _Objects,
             _Capture,

@@ -13,14 +13,15 @@ from ._bridge import protocol
 from ._bridge.errors import BridgeError, Problem
 from ._bridge.host.recipe import Recipe, sized
 from ._bridge.host.tasks import Task
-from ._bridge.host.words import NO_PICTURE, oddity, progress_of, sentence
+from ._bridge.host.words import NO_PICTURE, oddity, of_preset, progress_of, sentence, spent
 from .controls import preset_of
 from .recipe import advance_seed, current_recipe, draw_seed
+from .references import with_chosen_pictures
 from .report import problem_from
 from .source import Take, wanted_for
 from .viewport import View, Viewport
 from .wire import plane_of
-from .worked_on import Taken, Tile, take_for, taken_of, with_chosen_pictures
+from .worked_on import Taken, Tile, take_for, taken_of
 
 if TYPE_CHECKING:
     from .studio import Studio
@@ -124,7 +125,7 @@ class Picture:
         if task.state == "cancelled" or task.wants_cancel or scene is None:
             self._end(notice="Cancelled")
         elif task.problems:
-            self._end(task.problems[0])
+            self._end(of_preset(task.problems[0], self._preset.title))
         elif not task.pictures:
             self._end(NO_PICTURE)
         else:
@@ -142,6 +143,7 @@ class Picture:
         tiles = [keep(*part, self._recipe, scene) for plane in planes for part in self._parts(plane)]
         images = [keep(plane, self._view, "", self._recipe, scene) for plane in planes]
         self.notice = oddity(planes[0].shape, *self._size) or self.notice
+        self._studio.spent = images[0].name, spent(task.timings)
         push_undo("Framebridge Result")
         if scene.framebridge.to_folder:
             for image in (*images, *tiles):

@@ -78,6 +78,12 @@ def locator(starts_daemon: bool) -> Locator:
     return choice.locator(starts_daemon)
 
 
+def starts_daemon() -> bool:
+    """Tell whether asking for a picture starts a daemon where none runs."""
+    chosen = _preferences()
+    return chosen is None or (chosen.starts_daemon and not chosen.address.strip())
+
+
 def may_go_online() -> bool:
     """Tell whether the user lets Blender reach beyond this machine."""
     return getattr(bpy.app, "online_access", True)  # Blender 4.2 and later

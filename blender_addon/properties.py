@@ -80,6 +80,11 @@ class Settings(bpy.types.PropertyGroup):
         options=_RELATIVE,
     )
 
+    grid_x: StringProperty(name="Across", description="The input that changes along the rows")
+    grid_x_values: StringProperty(**_named("grid_values"))
+    grid_y: StringProperty(name="Down", description="The input that changes down the columns")
+    grid_y_values: StringProperty(**_named("grid_values"))
+
     to_overlay: BoolProperty(
         name="In the Viewport",
         description="Show results over the view that they were made from",

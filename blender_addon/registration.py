@@ -9,6 +9,7 @@ from bpy.app.handlers import persistent
 from . import (
     changes,
     controls,
+    grid_menus,
     menus,
     model_operators,
     model_panel,
@@ -44,6 +45,7 @@ CLASSES = (
     *projection_operators.CLASSES,
     *prompt_operators.CLASSES,
     *prompt_menus.CLASSES,
+    *grid_menus.CLASSES,
     *menus.CLASSES,
     *panels.CLASSES,
     *model_operators.CLASSES,

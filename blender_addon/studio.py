@@ -18,13 +18,14 @@ from contextlib import contextmanager
 
 import bpy
 
-from . import display, projection, results
+from . import display, projection, references, results
 from ._bridge import protocol
 from ._bridge.client import error_from
 from ._bridge.errors import BridgeError, Problem
 from ._bridge.host import maps
 from ._bridge.host.diagnosis import Diagnosis
 from ._bridge.host.errand import Errand
+from ._bridge.host.grid import Grid
 from ._bridge.host.link import Link
 from ._bridge.host.negatives import Negatives
 from ._bridge.host.new_preset import NewPreset
@@ -39,6 +40,7 @@ from .batch import Batch
 from .capture import Capturer
 from .controls import offer, preset_named, preset_of
 from .diagnosis import BlenderTrial
+from .grid import GridPicture, planned_grid
 from .live import LiveView
 from .model_words import known
 from .overlay import Overlay
@@ -92,6 +94,7 @@ class Studio:
         animation: The frame range that is being rendered, if one is.
         diagnosis: The last one, under way or over.
         new_preset: A preset that is being made of a workflow.
+        spent: The name of the newest result, and what it took.
     """
 
     def __init__(self) -> None:
@@ -112,6 +115,7 @@ class Studio:
         self.animation: Animation | None = None
         self.diagnosis: Diagnosis | None = None
         self.new_preset = NewPreset(self.link)
+        self.spent = "", ""
         self._maps: Task | None = None
         self._errand = Errand(self.link)
         self._heard_at = time.monotonic()
@@ -302,6 +306,16 @@ class Studio:
             lines = lines_of(context.scene.framebridge)
         self._ask(context, lambda viewport: self._begin_batch(viewport, lines))
 
+    def ask_for_grid(self, context: bpy.types.Context) -> None:
+        """Capture once and have it repainted for each pair of values; the sheet comes by itself.
+
+        Raises:
+            BridgeError: Why it cannot be, or what is wrong with the values.
+        """
+        with self._told():
+            grid = planned_grid(context.scene.framebridge)
+        self._ask(context, lambda viewport: self._begin_grid(viewport, grid))
+
     def ask_for_maps(self, context: bpy.types.Context) -> None:
         """Capture the view and have the daemon draw its control maps, which become thumbnails.
 
@@ -402,6 +416,10 @@ class Studio:
         self.picture = Batch(self, viewport, lines)
         self._tick_picture()
 
+    def _begin_grid(self, viewport: Viewport, grid: Grid) -> None:
+        self.picture = GridPicture(self, viewport, grid)
+        self._tick_picture()
+
     def _begin_animation(self, viewport: Viewport, starts_over: bool) -> None:
         self.animation = Animation(self, viewport, starts_over)
 
@@ -468,6 +486,7 @@ class Studio:
         self.cancel()
         self.shown_result.hide()
         self.thumbnails.clear()
+        references.forget()
         self.problem, self.notice, self.diagnosis = None, "", None
 
     def close(self) -> None:

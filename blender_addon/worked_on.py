@@ -20,7 +20,6 @@ from ._bridge.errors import BridgeError
 from ._bridge.host.preset import AROUND, CAMERAS, RESULT, Preset
 from ._bridge.host.settings import MIN_SIDE, STEP
 from .capture import Capture, Capturer
-from .controls import picture_attribute_of, values_of
 from .geometry import widened
 from .properties import Settings
 from .source import Wanted, checked_size
@@ -32,9 +31,6 @@ MOST_CAMERAS = 12
 
 SOFT = 16
 """Pixels of a result over which what is painted around it fades in."""
-
-LARGEST_REFERENCE = 1024
-"""Pixels of the longer side of a picture that the artist chose; what looks at it sees 224 to 384."""
 
 _GREY = 128
 
@@ -102,30 +98,6 @@ def take_for(source: str, capturer: Capturer, viewport: Viewport, wanted: Wanted
     if source == RESULT and display.looked_at(viewport.scene) is not None:
         return _result(display.looked_at(viewport.scene))
     return None
-
-
-def with_chosen_pictures(frame: protocol.Frame, settings: Settings, preset: Preset) -> protocol.Frame:
-    """Return a frame with the pictures that the artist chose for a preset.
-
-    Raises:
-        BridgeError: ``no_picture`` if one is missing or empty.
-    """
-    group = values_of(settings, preset)
-    planes = dict(frame.planes)
-    for picture in preset.pictures:
-        image = getattr(group, picture_attribute_of(picture.name))
-        if image is None or not min(image.size):
-            raise BridgeError(
-                f"{picture.label} is empty: no picture is chosen"
-                if image is None
-                else f'the picture "{image.name}" is empty or cannot be found',
-                code="no_picture",
-                hint=f"Choose one beside {picture.label}, or open its file there.",
-            )
-        rows = display.picture_rows(image)
-        step = max(1, -(-max(rows.shape[:2]) // LARGEST_REFERENCE))
-        planes[picture.name] = plane_of(picture.name, "u8", rows[::step, ::step, :3])
-    return replace(frame, planes=planes)
 
 
 def has_view_of_its_own(preset: Preset) -> bool:

@@ -16,6 +16,9 @@ PLANES = ("color", "depth", "canny", "normal", "mask", "edges", "reference")
 _ROLES = {"seed": "seed", "noise_seed": "seed", "steps": "steps", "cfg": "guidance", "denoise": "strength"}
 """Inputs of samplers and what they are called in presets, so that hosts know them."""
 
+_KINDS_OF_MODELS = {"lora_name": "LoRA", "control_net_name": "ControlNet", "vae_name": "VAE"}
+"""Inputs that name a model, and what people call it."""
+
 _TYPES = {"INT": "integer", "FLOAT": "number", "STRING": "text", "BOOLEAN": "boolean"}
 
 _KINDS_OF_PICTURES = ("input", "output", "temp")
@@ -186,7 +189,7 @@ def _suggested(workflow: Workflow, definitions: Definitions) -> Iterator[Shown]:
             name = "checkpoint" if entry.choices_from == "checkpoints" else entry.name
             places.setdefault(_unused(name, places), []).append(f"{node.id}.{entry.name}")
     for name, (place, *also) in places.items():
-        label = name.replace("_", " ").capitalize()
+        label = _KINDS_OF_MODELS.get(name, name.replace("_", " ").capitalize())
         yield Shown(place, name, label, tuple(also))
 
 

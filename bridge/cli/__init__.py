@@ -81,6 +81,14 @@ FrameFile = Annotated[
     Path | None,
     typer.Option("--frame", metavar="FILE.npz", help="The captured frame that ViewportFrame sees."),
 ]
+Pictures = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--picture",
+        metavar="[NAME=]FILE",
+        help="A picture that the preset wants, as a reference; color=FILE is one in place of the view.",
+    ),
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -115,6 +123,7 @@ def run(
     dtype: InDType = DType.AUTO,
     values: Values = None,
     frame: FrameFile = None,
+    pictures: Pictures = None,
     only: Annotated[
         list[str] | None,
         typer.Option(
@@ -157,7 +166,16 @@ def run(
 ) -> None:
     """Run a workflow or preset without a daemon, once or for many prompts, and write its pictures."""
     request = Request(
-        workflow, preset, out, models or [], device.value, dtype.value, values or [], frame, as_json
+        workflow,
+        preset,
+        out,
+        models or [],
+        device.value,
+        dtype.value,
+        values or [],
+        frame,
+        pictures or [],
+        as_json,
     )
     if not (prompts or prompt):
         if prompt_input or wildcards or variants > 1 or combinations:
@@ -188,11 +206,21 @@ def grid(
     dtype: InDType = DType.AUTO,
     values: Values = None,
     frame: FrameFile = None,
+    pictures: Pictures = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare pictures over one or two inputs: a contact sheet, and each of its pictures as a file."""
     request = Request(
-        workflow, preset, out, models or [], device.value, dtype.value, values or [], frame, as_json
+        workflow,
+        preset,
+        out,
+        models or [],
+        device.value,
+        dtype.value,
+        values or [],
+        frame,
+        pictures or [],
+        as_json,
     )
     _run("grid", "grid", request, x, y)
 

@@ -42,7 +42,7 @@ def run_prompts(request: Request, prompts: Prompts) -> int:
     lines = [*(read_prompts(prompts.file) if prompts.file else []), *texts]
     found, settings = read_asked(request.workflow, request.preset), settings_of(request)
     make_folders({"output": settings.folders["output"]})
-    series = Series(settings, found, frame_of(found, request.frame, settings), is_quiet=request.as_json)
+    series = Series(settings, found, frame_of(found, request, settings), is_quiet=request.as_json)
     is_whole = series.run(lambda asked: plan(asked, lines, prompts, request.values))
     if request.as_json:
         print(to_json(series, is_whole))

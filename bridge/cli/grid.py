@@ -41,7 +41,7 @@ def grid(request: Request, x: str, y: str) -> int:
     folder = settings.folders["output"]
     make_folders({"output": folder})
     comparison = Comparison(across, down, request.values)
-    series = Series(settings, found, frame_of(found, request.frame, settings), is_quiet=request.as_json)
+    series = Series(settings, found, frame_of(found, request, settings), is_quiet=request.as_json)
     is_whole = series.run(comparison.plan)
     sheet = None
     if any(outcome.files for outcome in series.outcomes):

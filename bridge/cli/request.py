@@ -18,6 +18,7 @@ class Request:
         dtype: The number format that they run in.
         values: ``name=value`` texts.
         frame: The captured frame's file.
+        pictures: ``FILE`` or ``NAME=FILE`` texts.
         as_json: Whether a script reads the answer.
     """
 
@@ -29,6 +30,7 @@ class Request:
     dtype: str
     values: Sequence[str]
     frame: Path | None
+    pictures: Sequence[str]
     as_json: bool
 
 

@@ -22,6 +22,8 @@ from bridge.builtin import Preset, save_pictures_too
 from bridge.cli import EXIT_FAILED, EXIT_INTERRUPTED, exit_code
 from bridge.cli.asked import Asked, asked_from
 from bridge.cli.local import LocalJobs, local_jobs, saved_files
+from bridge.cli.pictures import with_pictures
+from bridge.cli.request import Request
 from bridge.cli.source import Source
 from bridge.daemon import Settings
 from bridge.errors import BridgeError, Problem, WorkflowError
@@ -285,12 +287,14 @@ def exit_code_of(series: Series, is_whole: bool) -> int:
     return EXIT_FAILED if failed else 0
 
 
-def frame_of(found: Source | Preset, file: Path | None, settings: Settings) -> Frame | None:
+def frame_of(found: Source | Preset, request: Request, settings: Settings) -> Frame | None:
     """Return the frame that all pictures look at: the given file, else the one that a picture names.
 
     Raises:
-        InputError: ``bad_frame`` or ``frame_missing``.
+        InputError: ``bad_frame`` or ``frame_missing``, or as ``with_pictures``.
     """
     if isinstance(found, Source):
-        return found.frame(file, settings.folders["frames"])
-    return load_frame(file) if file else None
+        frame = found.frame(request.frame, settings.folders["frames"])
+    else:
+        frame = load_frame(request.frame) if request.frame else None
+    return with_pictures(frame, request.pictures)

@@ -14,12 +14,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bridge.builtin import save_pictures_too
 from bridge.cli.asked import AskedPreset, read_asked, settings_of
 from bridge.cli.local import local_jobs, saved_files
+from bridge.cli.pictures import with_pictures
 from bridge.cli.request import Request
 from bridge.cli.source import Source
 from bridge.daemon import Settings, make_folders
-from bridge.errors import Problem
+from bridge.errors import Problem, WorkflowError
 from bridge.graph import parse_workflow, read_settings
-from bridge.host.words import spent
+from bridge.host.words import of_preset, spent
 from bridge.models import models_used
 from bridge.protocol import Message, Submit
 from bridge.protocol import Progress as StepsDone
@@ -38,13 +39,18 @@ def run(request: Request, only: Sequence[str]) -> None:
     source, values = _read(request)
     settings = settings_of(request)
     make_folders({"output": settings.folders["output"]})  # better now than after the work is done
-    frame = source.frame(request.frame, settings.folders["frames"])
+    frame = with_pictures(source.frame(request.frame, settings.folders["frames"]), request.pictures)
     steps = StepBar(source.workflow, is_quiet=request.as_json)
     kept = _keeping_pictures(source.workflow, only)
     targets = (*only, *(kept.keys() - source.workflow.keys())) if only else ()
     submit = Submit("run", kept, frame=frame, extra=source.extra, targets=targets)
-    with steps:
-        report = asyncio.run(_run(settings, source, submit, values, steps))
+    try:
+        with steps:
+            report = asyncio.run(_run(settings, source, submit, values, steps))
+    except WorkflowError as error:
+        if not request.preset:
+            raise
+        raise WorkflowError([of_preset(problem, request.preset) for problem in error.problems]) from error
     report.print(request.as_json)
 
 

@@ -32,6 +32,8 @@ class Link:
     """Why there is no connection, or no presets."""
     state: protocol.State | None = None
     """What the daemon last said of its worker."""
+    has_connected = False
+    """Whether a daemon has been talked to since this host began."""
     _may_start = False
     _presets_request = ""
     _has_presets = False
@@ -104,6 +106,7 @@ class Link:
         if self.session is None or not self.is_connected:
             self._forget()
             return
+        self.has_connected = True
         self._may_start = False  # whoever stops the daemon from now on means it
         if not self._presets_request:
             self._presets_request = self.session.ask("presets")

@@ -173,7 +173,7 @@ def read_found(data: Mapping[str, Any]) -> tuple[FoundFolder, ...]:
 
 def size_words(count: int) -> str:
     """Return a size for people: ``2.13 GB``."""
-    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+    for unit, factor in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if count >= factor:
             return f"{count / factor:.3g} {unit}"
     return f"{count} bytes"

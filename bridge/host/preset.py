@@ -131,9 +131,9 @@ class Preset:
     icon: bytes = field(default=b"", repr=False)
 
     @property
-    def wants_more_than_a_view(self) -> bool:
-        """Whether it needs what only some hosts send: several views, a result, or pictures."""
-        return self.source in (AROUND, CAMERAS) or bool(self.pictures)
+    def wants_other_views(self) -> bool:
+        """Whether it looks from elsewhere than the artist chose, which only some hosts do."""
+        return self.source in (AROUND, CAMERAS)
 
     def progress_words(self, node: str, value: float, maximum: float, steps: object) -> str:
         """Say how far a node is: ``Sampler 3 of 8``, ``Loading checkpoint 40 %``.

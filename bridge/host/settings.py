@@ -77,6 +77,12 @@ SETTINGS = {
             ("FILE", "File", "A text file on the disk"),
         ),
     ),
+    "grid_values": Setting(
+        "Values",
+        'Values with commas between them: neon, "clay, red" or 0.3, 0.6, 1; 1..4 counts, '
+        "0.2..1:0.4 goes by steps",
+        "",
+    ),
     "overlay_opacity": Setting("Opacity", "Of the result over the viewport", 1.0, 0.0, 1.0),
     "overlay_split": Setting(
         "Before / After",
@@ -133,6 +139,10 @@ ACTIONS = {
     "generate_prompts": (
         "Generate All",
         "Capture the view once and make one picture for each prompt; what fails is told at the end",
+    ),
+    "generate_grid": (
+        "Make Grid",
+        "Capture the view once, make a picture for each pair of values, and lay them out as one image",
     ),
     "clear_prompts": ("Clear", "Forget the last prompts, in all files; results keep theirs"),
     "save_negative": ("Save as Preset…", "Keep the negative prompt as a preset of your own, for all files"),

@@ -4,6 +4,7 @@ Rules:
 1. Nothing is asked until somebody looks at the panel; what is known belongs to a connection.
 2. A model is pulled in two steps: ``plan`` asks what would come, ``agree`` says yes to what the plan says.
 3. Pulls go on in the daemon, whatever happens here; a panel that comes back sees how they stand.
+4. A model that was agreed to here is looked at once it has come; nobody has to search for it.
 """
 
 from __future__ import annotations
@@ -71,6 +72,8 @@ class Shelf:
         self._pulls: dict[str, protocol.PullState] = {}
         self._has_asked = False
         self._is_planning = False
+        self._agreed: set[str] = set()
+        self._expected = ""
         self.is_looked_at = False
         self.kind = "checkpoints"
         self.cards: tuple[ModelCard, ...] = ()
@@ -189,6 +192,7 @@ class Shelf:
         if plan is None:
             return
         self.plan = None
+        self._agreed.add(plan.plan)
         self._ask(
             lambda request: protocol.Pull(request, plan.plan, plan.source, plan.bytes, plan.licence),
             lambda data: None,
@@ -222,6 +226,9 @@ class Shelf:
             self.cards = found
             if self.card is not None and self.card not in found:
                 self.card, self.thumbnail = None, b""
+            if any(card.name == self._expected for card in found):
+                self.look_at(self._expected)
+                self._expected = ""
 
     def _learn_card(self, data: Mapping[str, Any]) -> None:
         card = card_of(data.get("model"))
@@ -259,8 +266,18 @@ class Shelf:
             if self.lacking is not None:
                 self.lacking = tuple(each for each in self.lacking if not _is(each, pull))
             self._link.ask_presets_again()
-            if self._has_asked and pull.folder == self.kind and self._link.is_connected:
-                self.refresh()
+            self._show_pulled(pull)
+
+    def _show_pulled(self, pull: protocol.PullState) -> None:
+        """List a model that has come, and look at it if it was agreed to here."""
+        if pull.pull in self._agreed:
+            self._agreed.remove(pull.pull)
+            self._expected = pull.name
+            if pull.folder != self.kind:
+                self.choose(pull.folder)
+                return
+        if self._has_asked and pull.folder == self.kind and self._link.is_connected:
+            self.refresh()
 
     def _folder_added(self, data: Mapping[str, Any]) -> None:
         path = str(data.get("path", ""))

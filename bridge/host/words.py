@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from ..errors import Problem
 from .preset import Preset
@@ -37,6 +39,37 @@ def sentence(problem: Problem) -> str:
 def counted(number: int, what: str) -> str:
     """Return a number of things in words: ``1 object``, ``2 objects``."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def of_preset(problem: Problem, title: str) -> Problem:
+    """Return a problem of a preset's workflow with what an artist can do, who has not seen that workflow."""
+    if problem.code != "unknown_node":
+        return problem
+    remedy = f'The preset "{title}" needs it: install what brings that node, or make the preset anew.'
+    return replace(problem, hint=f"{problem.hint} {remedy}".strip())
+
+
+def wrapped(text: str, letters: int) -> list[str]:
+    """Return a text in lines of so many letters; addresses and paths are broken after their signs."""
+    lines = [""]
+    for word in text.split():
+        gap = " " if lines[-1] else ""
+        for piece in _pieces(word, letters):
+            if len(lines[-1]) + len(gap) + len(piece) <= letters:
+                lines[-1] += gap + piece
+            else:
+                lines.append(piece)
+            gap = ""
+    return lines
+
+
+def _pieces(word: str, letters: int) -> Iterator[str]:
+    """Yield what of a word must stay together: all of it, unless it is longer than a line."""
+    if len(word) <= letters:
+        yield word
+        return
+    for part in re.findall(r"[^/\\_?&=-]*[/\\_?&=-]*", word):
+        yield from (part[start : start + letters] for start in range(0, len(part), letters))
 
 
 def progress_of(task: Task, preset: Preset, recipe: Recipe) -> tuple[float, str]:

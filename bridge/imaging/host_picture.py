@@ -29,7 +29,7 @@ def host_picture(frame: Frame, name: str, width: int = 0, height: int = 0) -> Im
         raise InputError(
             f'no picture "{name}" came with the view',
             code="no_picture",
-            hint="Choose one in the panel; a captured frame as a file holds it as an array of that name.",
+            hint=f"Choose one in the panel, or give it on the command line: --picture {name}=FILE.",
         )
     pixels = decode_plane(frame.planes[name])
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] not in (3, 4):

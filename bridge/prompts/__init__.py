@@ -3,8 +3,8 @@
 No torch; nothing here runs a workflow.
 """
 
+from bridge.host.axis import MAX_CELLS, Axis, cells, read_axis
 from bridge.host.prompt_file import MAX_PROMPTS, Line, read_prompts, split_prompts
-from bridge.prompts.axis import MAX_CELLS, Axis, cells, read_axis
 from bridge.prompts.dynamic import MAX_COMBINATIONS, TEMPLATE_TEXT, combinations, is_dynamic, resolve
 from bridge.prompts.naming import slug
 from bridge.prompts.negatives import negative_presets

@@ -230,3 +230,19 @@ def test_answers_that_make_no_sense_are_told(data: dict[str, Any], shelf: Shelf)
 def test_every_kind_has_a_title_that_a_daemon_knows() -> None:
     assert set(model_cards.KINDS) <= set(FOLDERS)
     assert model_cards.size_words(12) == "12 bytes"
+
+
+def test_a_model_that_was_agreed_to_is_looked_at_when_it_comes(shelf: Shelf) -> None:
+    ready(shelf, kind="checkpoints")
+    shelf.ask_for_plan("hf:a/b/c.safetensors")
+    answer(shelf, PLAN)
+    shelf.agree()
+    shelf.receive(protocol.PullState("p1", "done", "loras", "c.safetensors", 1, 1))
+    assert shelf.kind == "loras"
+    answer(shelf, {"models": [CARD, {**CARD, "name": "c.safetensors"}]})
+    assert shelf.card is not None
+    assert shelf.card.name == "c.safetensors"
+    shelf.look_at(CARD["name"])
+    shelf.refresh()
+    answer(shelf, {"models": [CARD, {**CARD, "name": "c.safetensors"}]})
+    assert shelf.card.name == CARD["name"], "only once"

@@ -8,7 +8,17 @@ from bridge.host.preset import Preset
 from bridge.host.recipe import Recipe
 from bridge.host.settings import ACTIONS, SETTINGS
 from bridge.host.tasks import Task
-from bridge.host.words import MOST_LETTERS, counted, oddity, progress_of, sentence, spent, summary_of
+from bridge.host.words import (
+    MOST_LETTERS,
+    counted,
+    oddity,
+    of_preset,
+    progress_of,
+    sentence,
+    spent,
+    summary_of,
+    wrapped,
+)
 
 PRESET = Preset("p", "P", "", (), titles={"3": "Sampler"})
 
@@ -70,6 +80,27 @@ def test_map_workflows_ask_for_every_map():
     assert set(maps.MAPS) <= set(maps.workflow())
     assert set(maps.TITLES) == set(maps.MAPS)
     assert maps.range_in({"frame": {"depth_range": [0.5, 20]}}) == (0.5, 20.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("", [""]),
+        ("get this one", ["get this", "one"]),
+        ("From: https://a.b/chalk.sft", ["From:", "https://", "a.b/", "chalk.sft"]),
+        ("a " + "x" * 23, ["a", "x" * 10, "x" * 10, "xxx"]),
+    ],
+)
+def test_text_is_wrapped_and_long_words_are_broken_after_their_signs(text, lines):
+    assert wrapped(text, 10) == lines
+
+
+def test_a_preset_whose_node_is_gone_says_what_to_do():
+    problem = Problem("unknown_node", "there is no node class Old", "Did you mean New?")
+    told = of_preset(problem, "Mine").hint
+    assert told.startswith('Did you mean New? The preset "Mine" needs it: ')
+    other = Problem("no_frame", "there is no frame")
+    assert of_preset(other, "Mine") is other
 
 
 @pytest.mark.parametrize(

@@ -39,11 +39,22 @@ def code_of(call: Any) -> str:
     return str(caught.value.code)
 
 
-def test_presets_that_want_more_than_a_view_are_not_offered(choices, presets):
+def test_presets_that_want_other_views_are_not_offered(choices, presets):
     choices.offer(presets)
     offered = {preset.name for preset in choices.presets}
-    assert {"stylize", "relight", "upscale"} <= offered
-    assert not offered & {"outpaint", "sheet", "reference"}
+    assert {"stylize", "relight", "upscale", "reference"} <= offered
+    assert not offered & {"outpaint", "sheet"}
+
+
+def test_pictures_are_chosen_for_each_preset_and_kept(core, choices, presets, tmp_path):  # noqa: F811
+    choices.choose("reference")
+    preset = choices.preset
+    assert choices.picture(preset, "reference") == ""
+    choices.set_picture("reference", "/tmp/look.png")
+    assert code_of(lambda: choices.set_picture("reference", 7)) == "bad_value"
+    assert again(core, choices, presets, tmp_path).picture(preset, "reference") == "/tmp/look.png"
+    assert choices.picture(choices.preset_named("stylize"), "reference") == ""
+    assert "reference" not in choices.recipe.values
 
 
 def test_all_is_there_again_in_the_next_editor(core, choices, presets, tmp_path):  # noqa: F811

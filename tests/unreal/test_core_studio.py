@@ -100,6 +100,8 @@ def test_a_picture_is_kept_with_what_it_was_made_of_and_placed(connected):
     assert connected.editor.stage.calls == [("show_blend", kept.asset, 1.0, 0.0)]
     assert connected.editor.transactions == ["Framebridge Result"]
     assert connected.chosen == kept.asset
+    assert connected.spent[0] == kept.asset
+    assert " s" in connected.spent[1]
 
 
 def test_the_same_is_made_again_and_a_prompt_changes_it(connected):

@@ -27,10 +27,15 @@ def wait_for(found: Callable[[], Found], what: str, timeout_s: float = 20.0) -> 
 
 
 class Screen:
-    """An X display and its input devices. Coordinates are pixels from the upper left corner."""
+    """An X display and its input devices. Coordinates are pixels from the upper left corner.
+
+    Attributes:
+        clicks: How often the left button was pressed.
+    """
 
     def __init__(self, display: str, file: Path) -> None:
         self.display = display
+        self.clicks = 0
         self._file = file
 
     def pixels(self) -> np.ndarray:
@@ -59,10 +64,12 @@ class Screen:
 
     def click(self, button: int = 1, times: int = 1) -> None:
         """Press a button where the pointer is: 1 is the left one, 3 the right one, 4 and 5 the wheel."""
+        self.clicks += times if button == 1 else 0
         self._do("click", "--repeat", str(times), "--delay", "60", str(button))
 
     def hold(self, button: int = 1) -> None:
         """Press a button, and keep it down."""
+        self.clicks += button == 1
         self._do("mousedown", str(button))
 
     def release(self, button: int = 1) -> None:

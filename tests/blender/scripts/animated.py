@@ -7,6 +7,7 @@ from pathlib import Path
 import bpy
 import framebridge
 import scenes
+from artist import told
 from digest import differences, digest
 from framebridge import animation, controls
 from framebridge._bridge.host.png import read_texts
@@ -206,13 +207,6 @@ def names(folder: str) -> list[str]:
 
 def leftovers(folder: str) -> list[str]:
     return sorted(name for name in os.listdir(FOLDER / folder) if name.startswith("."))
-
-
-def told(action) -> str:
-    try:
-        return str(action())
-    except RuntimeError as error:
-        return str(error)
 
 
 framebridge.register()

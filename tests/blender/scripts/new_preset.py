@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
+import artist
 import bpy
 import framebridge
-import scenes
+from artist import connect, scene, told
 from framebridge import controls, display
 from framebridge.studio import studio
 from harness import REQUEST, report
@@ -94,26 +95,9 @@ def write(name: str, data: object) -> Path:
     return FOLDER / name
 
 
-def told(action) -> str:
-    try:
-        action()
-    except RuntimeError as error:
-        return str(error)
-    return ""
-
-
 def prepare() -> None:
-    scenes.solids()
-    scenes.camera("perspective")
-    settings = scene().framebridge
-    settings.source, settings.longest_side = "CAMERA", 128
-    studio().dismiss()
-    OPS.connect()
-    studio().wait(lambda: studio().link.is_ready)
-
-
-def scene() -> bpy.types.Scene:
-    return bpy.context.scene
+    artist.prepare()
+    connect()
 
 
 framebridge.register()

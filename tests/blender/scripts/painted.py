@@ -6,6 +6,7 @@ import bpy
 import framebridge
 import numpy as np
 import scenes
+from artist import prepare, scene, told
 from framebridge import controls, display, projection
 from framebridge.studio import studio
 from harness import REQUEST, report
@@ -114,24 +115,6 @@ def refusals() -> dict:
     bpy.ops.object.select_all(action="DESELECT")
     found["nothing selected"] = told(lambda: OPS.project(only_selected=True))
     return found
-
-
-def prepare() -> None:
-    scenes.solids()
-    scenes.camera("perspective")
-    settings = scene().framebridge
-    settings.source, settings.longest_side = "CAMERA", 128
-
-
-def told(action) -> str:
-    try:
-        return str(action())
-    except RuntimeError as error:
-        return str(error).strip()
-
-
-def scene() -> bpy.types.Scene:
-    return bpy.context.scene
 
 
 framebridge.register()

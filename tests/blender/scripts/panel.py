@@ -3,10 +3,12 @@
 import threading
 from pathlib import Path
 
+import artist
 import bpy
 import framebridge
 import numpy as np
 import scenes
+from artist import scene, values
 from framebridge import controls, display
 from framebridge._bridge import protocol
 from framebridge._bridge.errors import BridgeError
@@ -335,11 +337,7 @@ def cleared() -> dict:
 
 def prepare() -> None:
     """A scene of solids with a camera, and small pictures."""
-    scenes.solids()
-    scenes.camera("perspective")
-    settings = scene().framebridge
-    settings.source, settings.longest_side = "CAMERA", 128
-    studio().dismiss()
+    artist.prepare()
     if studio().link.is_ready:
         values().p_prompt = "neon"
 
@@ -423,14 +421,6 @@ REFUSALS = {
     "no camera for the background": _camera_lost,
     "no viewport": _no_viewport,
 }
-
-
-def scene() -> bpy.types.Scene:
-    return bpy.context.scene
-
-
-def values():
-    return controls.values_of(scene().framebridge, controls.preset_of(scene().framebridge))
 
 
 def used(name: str = "seed"):

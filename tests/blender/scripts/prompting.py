@@ -5,9 +5,10 @@ import os
 import struct
 from pathlib import Path
 
+import artist
 import bpy
 import framebridge
-import scenes
+from artist import scene, told, values
 from framebridge import controls, display, prompts
 from framebridge._bridge.host.png import read_texts
 from framebridge.model_words import known
@@ -89,19 +90,19 @@ def refusals() -> dict:
         if data is not None:
             file.write_bytes(data)
         settings.batch_file = str(file)
-        found[name] = refused(OPS.generate_prompts)
+        found[name] = told(OPS.generate_prompts)
     with open(FOLDER / "large.txt", "wb") as file:
         file.truncate(100 * 1024 * 1024)
     settings.batch_file = str(FOLDER / "large.txt")
-    found["100 MB"] = refused(OPS.generate_prompts)
+    found["100 MB"] = told(OPS.generate_prompts)
     settings.batch_file = ""
-    found["no file"] = refused(OPS.generate_prompts)
+    found["no file"] = told(OPS.generate_prompts)
     settings.batch_from = "TEXT"
-    found["no text"] = refused(OPS.generate_prompts)
+    found["no text"] = told(OPS.generate_prompts)
     values().p_prompt = "{clay|toon"
-    found["no partner"] = refused(OPS.generate)
+    found["no partner"] = told(OPS.generate)
     values().p_prompt = "__huor__"
-    found["unknown wildcard"] = refused(OPS.generate)
+    found["unknown wildcard"] = told(OPS.generate)
     return found
 
 
@@ -131,7 +132,7 @@ def negatives() -> dict:
     values().p_negative_prompt = "grey, dull"
     OPS.save_negative(title="Mine")
     own = prompts.book.negatives
-    nameless = refused(OPS.save_negative)
+    nameless = told(OPS.save_negative)
     OPS.delete_negative(title="Mine")
     return {
         "titles": titles,
@@ -160,29 +161,9 @@ def words() -> dict:
     return {"models": wanted, "words": controls.words_of(values(), preset)}
 
 
-def refused(act) -> str:
-    try:
-        act()
-    except RuntimeError as error:
-        return str(error)
-    return "was not refused"
-
-
 def prepare() -> None:
-    scenes.clear()
-    scenes.solids()
-    scenes.camera("PERSP")
-    settings = bpy.context.scene.framebridge
-    settings.source, settings.longest_side = "CAMERA", 128
+    artist.prepare()
     OPS.connect()
-
-
-def scene() -> bpy.types.Scene:
-    return bpy.context.scene
-
-
-def values():
-    return controls.values_of(scene().framebridge, controls.preset_of(scene().framebridge))
 
 
 framebridge.register()

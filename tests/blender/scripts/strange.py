@@ -2,12 +2,12 @@
 
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import bpy
 import framebridge
 import scenes
+from artist import told
 from framebridge import preferences
 from framebridge._bridge import client, protocol
 from framebridge._bridge.errors import BridgeError
@@ -216,13 +216,6 @@ def locate(locator: client.Locator) -> None:
     scenes.camera("perspective")
     bpy.context.scene.framebridge.source, bpy.context.scene.framebridge.longest_side = "CAMERA", 64
     studio().link._locate = lambda starts_daemon: locator
-
-
-def told(action: Callable[[], Any]) -> str:
-    try:
-        return str(action())
-    except RuntimeError as error:
-        return str(error).strip()
 
 
 def sizes() -> list[list[int]]:

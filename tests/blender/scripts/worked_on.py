@@ -1,9 +1,10 @@
 """Presets that work on a result, around one, on all cameras, and with a picture of the artist's."""
 
+import artist
 import bpy
 import framebridge
 import numpy as np
-import scenes
+from artist import scene, told
 from framebridge import controls, display
 from framebridge.geometry import placement
 from framebridge.source import Wanted, viewport_of
@@ -147,26 +148,10 @@ def refused() -> dict:
     return found
 
 
-def told(action) -> str:
-    try:
-        action()
-    except RuntimeError as error:
-        return str(error)
-    return ""
-
-
 def prepare() -> None:
-    scenes.solids()
-    scenes.camera("perspective")
-    settings = scene().framebridge
-    settings.source, settings.longest_side = "CAMERA", 128
-    studio().dismiss()
+    artist.prepare()
     if studio().link.is_ready:
         OPS.choose_preset(preset="stylize")
-
-
-def scene() -> bpy.types.Scene:
-    return bpy.context.scene
 
 
 def group():

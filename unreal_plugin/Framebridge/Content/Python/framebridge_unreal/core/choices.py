@@ -63,12 +63,18 @@ OWN: Mapping[str, Setting] = {
     "to_blend": Setting("In the Viewport", "Lay results over the level viewport", True),
     "to_decal": Setting("Decal", "Throw results onto what their view sees, as a decal", False),
     "strength": Setting("Strength", "Of the next view that is projected", 1.0, 0.0, 1.0),
+    "prompts_file": Setting(
+        "Prompts File", "Path of a text file with one prompt a line; # begins a comment", ""
+    ),
     "sequence": Setting("Sequence", "The level sequence that is rendered; the one that is open if empty", ""),
 }
 """What only this host asks for."""
 
 ALL: Mapping[str, Setting] = {**SETTINGS, **OWN}
 
+
+PICTURE = "picture:"
+"""Before the names of pictures, among the values of a preset."""
 
 FROM_ELSEWHERE = FROM_CAPTURE | FROM_SHOT | {SELECTION}
 """Controls that are not the artist's to type."""
@@ -138,7 +144,7 @@ class Choices:
 
     def offer(self, presets: tuple[Preset, ...]) -> None:
         """Take the presets that the daemon has; those that want what is not sent from here are left out."""
-        self._presets = {preset.name: preset for preset in presets if not preset.wants_more_than_a_view}
+        self._presets = {preset.name: preset for preset in presets if not preset.wants_other_views}
 
     @property
     def presets(self) -> tuple[Preset, ...]:
@@ -219,6 +225,21 @@ class Choices:
             raise BridgeError(f'the preset has no control "{name}"', code="unknown_control")
         self._values.setdefault(self.preset.name, {})[name] = _checked_control(control, value)
         self._digests[self.preset.name] = self.preset.digest
+        self._write()
+
+    def picture(self, preset: Preset, name: str) -> str:
+        """Return the file of a picture that a preset asks for; empty if none is chosen."""
+        return str(self._values.get(preset.name, {}).get(f"{PICTURE}{name}", ""))
+
+    def set_picture(self, name: str, file: object) -> None:
+        """Choose a picture for the chosen preset.
+
+        Raises:
+            BridgeError: ``bad_value``.
+        """
+        if not isinstance(file, str) or "\0" in file:
+            raise _bad_value("A picture", file, "is the path of a file")
+        self._values.setdefault(self.preset.name, {})[f"{PICTURE}{name}"] = file
         self._write()
 
     def is_used(self, unit: Unit) -> bool:

@@ -17,6 +17,7 @@ from .choices import Choices
 from .editor import Editor
 from .gallery import Gallery
 from .placing import Scenery, passes_for, with_selection
+from .references import with_references
 
 LIVE = "live"
 """The picture of the gallery that the newest one replaces."""
@@ -92,7 +93,8 @@ class LiveView:
         recipe = with_selection(choices.recipe, choices.preset, eye)
         self._stream.apply(sized(recipe, choices.preset, view.width, view.height))
         passes, bound = passes_for(choices), bindings_of(recipe)
-        seen = (eye.level(), eye.seen(view), passes, bound)
+        files = tuple(choices.picture(choices.preset, picture.name) for picture in choices.preset.pictures)
+        seen = (eye.level(), eye.seen(view), passes, bound, files)
         if self._stream.wants(seen):
             self._push(seen, view, passes, bound)
 
@@ -103,6 +105,7 @@ class LiveView:
 
         def capture(number: int) -> tuple[protocol.Frame, Scenery]:
             files = eye.capture(view, passes, bound=bound, is_live=True)
-            return frame_of(files, number), Scenery(eye.level(), view)
+            frame = with_references(frame_of(files, number), self._choices, self._choices.preset)
+            return frame, Scenery(eye.level(), view)
 
         self._stream.push(seen, capture)

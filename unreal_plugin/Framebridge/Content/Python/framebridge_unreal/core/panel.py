@@ -32,6 +32,7 @@ from .items import (
     Text,
     Toggle,
 )
+from .models import ModelsSection
 from .objects import bind, bind_selected, names_in_lines
 from .placing import result_named
 from .studio import Studio
@@ -98,6 +99,7 @@ class StudioPanel:
         self._choices = studio.choices
         self._open = open_panel
         self._lists: dict[str, tuple[float, Sequence[Any]]] = {}
+        self._models = ModelsSection(studio.shelf, studio.choices)
 
     # ---- what there is to see --------------------------------------------------------------------
 
@@ -151,6 +153,10 @@ class StudioPanel:
             yield Choice("word", "Words", "", (("", "Add a word…"), *words), "Words that the model knows")
         if prompt is not None:
             yield from self._offered(preset)
+        for picture in preset.pictures:
+            file = self._choices.picture(preset, picture.name)
+            about = picture.help or "What pictures are to look like"
+            yield Entry(f"picture:{picture.name}", picture.label, file, f"{about}: path of a PNG file")
 
     def _offered(self, preset: Preset) -> Iterator[Item]:
         """Offer the last prompts, and negative presets."""
@@ -196,6 +202,8 @@ class StudioPanel:
         preset = self._known_preset
         if preset is not None:
             yield self._section("controls", "Controls", self._controls(preset, is_advanced=False))
+            if preset.find(PROMPT) is not None:
+                yield self._section("prompts", "Prompts", self._prompts(), is_folded=True)
             if preset.units:
                 yield self._section("units", "Control Units", self._units(preset))
             if wants_objects(preset):
@@ -205,6 +213,8 @@ class StudioPanel:
         yield self._section("projection", "Projection", self._projection(), is_folded=True)
         yield self._section("sequence", "Animation", self._sequence(), is_folded=True)
         yield self._section("advanced", "Advanced", self._advanced(preset), is_folded=True)
+        if self._studio.link.is_connected:
+            yield self._section("models", "Models", self._models.items(), is_folded=True)
 
     def _controls(self, preset: Preset, is_advanced: bool) -> Iterator[Item]:
         for control in preset.controls:
@@ -214,6 +224,10 @@ class StudioPanel:
             yield self._control(preset, control)
             if control.name == "seed":
                 yield self._setting("seed_mode")
+
+    def _prompts(self) -> Iterator[Item]:
+        yield self._setting("prompts_file")
+        yield self._button("generate_prompts", is_enabled=not self._studio.is_generating)
 
     def _units(self, preset: Preset) -> Iterator[Item]:
         for unit in preset.units:
@@ -287,6 +301,9 @@ class StudioPanel:
         yield Choice("result", "Result", kept.asset, shown, "The result that is looked at")
         yield Picture(kept.asset)
         yield Text(_described(kept), "quiet")
+        asset, took = self._studio.spent
+        if took and asset == kept.asset:
+            yield Text(f"Took {took}", "quiet")
         yield self._button("use_again")
         yield Row((self._button("show_result"), self._button("delete_result"), self._button("clear_level")))
 
@@ -354,6 +371,10 @@ class StudioPanel:
     def _set(self, kind: str, name: str, value: object) -> None:
         if kind == "control":
             self._choices.set_value(name, value)
+        elif kind == "picture":
+            self._choices.set_picture(name, value)
+        elif kind == "models":
+            self._models.set(name, str(value))
         elif kind == "unit":
             self._choices.use(name, bool(value))
         elif kind == "daemon":
@@ -389,6 +410,7 @@ class StudioPanel:
             "connect": studio.connect,
             "disconnect": studio.disconnect,
             "generate": studio.generate,
+            "generate_prompts": studio.generate_prompts,
             "cancel": studio.cancel,
             "live": studio.stop_live if studio.live is not None else studio.start_live,
             "keep_live": studio.keep_live,
@@ -408,6 +430,7 @@ class StudioPanel:
             "render_sequence": studio.render_sequence,
             "start_over": lambda: studio.render_sequence(starts_over=True),
             "load_sequence": studio.load_sequence,
+            **self._models.actions(),
         }
 
     def _told(self, problem: Problem) -> None:

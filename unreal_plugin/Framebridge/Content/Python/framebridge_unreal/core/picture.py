@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .._bridge import protocol
@@ -9,12 +10,34 @@ from .._bridge.errors import BridgeError, Problem
 from .._bridge.host.objects import bindings_of
 from .._bridge.host.recipe import PROMPT, sized
 from .._bridge.host.tasks import Task
-from .._bridge.host.words import NO_PICTURE, oddity, progress_of, sentence
+from .._bridge.host.words import NO_PICTURE, oddity, of_preset, progress_of, sentence, spent
 from .capture import frame_of
 from .placing import Scenery, keep, passes_for, with_selection
+from .references import with_references
 
 if TYPE_CHECKING:
     from .studio import Studio
+
+
+@dataclass(frozen=True)
+class Captured:
+    """What is repainted, and where it was seen from."""
+
+    frame: protocol.Frame
+    scenery: Scenery
+
+
+def captured(studio: Studio) -> Captured:
+    """Capture what the panel asks for.
+
+    Raises:
+        BridgeError: Why it cannot be.
+    """
+    choices, eye = studio.choices, studio.editor.eye
+    view, preset = eye.view(choices.look), choices.preset
+    bound = bindings_of(with_selection(choices.recipe, preset, eye))
+    frame = frame_of(eye.capture(view, passes_for(choices), bound=bound))
+    return Captured(with_references(frame, choices, preset), Scenery(eye.level(), view))
 
 
 class Picture:
@@ -22,6 +45,8 @@ class Picture:
 
     Args:
         studio: Whose connection and editor are used; connected.
+        taken: What is repainted; captured now if ``None``.
+        prompt: In place of the panel's.
 
     Attributes:
         is_over: Whether nothing more will happen.
@@ -32,24 +57,29 @@ class Picture:
         BridgeError: Why it cannot begin; nothing was changed but a random seed.
     """
 
-    def __init__(self, studio: Studio) -> None:
+    def __init__(self, studio: Studio, taken: Captured | None = None, prompt: str | None = None) -> None:
         self.is_over = False
         self.problem: Problem | None = None
         self.notice = ""
-        choices, eye = studio.choices, studio.editor.eye
+        choices = studio.choices
         choices.draw_seed()
-        view = eye.view(choices.look)
         self._studio, self._preset = studio, choices.preset
-        self._scenery = Scenery(eye.level(), view)
-        recipe = with_selection(choices.recipe, self._preset, eye)
+        taken = taken or captured(studio)
+        self._scenery, view = taken.scenery, taken.scenery.view
+        recipe = with_selection(choices.recipe, self._preset, studio.editor.eye)
+        if prompt is not None:
+            recipe = recipe.with_values(**{PROMPT: prompt}).with_dynamic()
         self._recipe = sized(recipe, self._preset, view.width, view.height)
-        files = eye.capture(view, passes_for(choices), bound=bindings_of(recipe))
-        request = studio.session.submit(frame_of(files), self._recipe)
+        request = studio.session.submit(taken.frame, self._recipe)
         self._pictures: list[protocol.Plane] = []
         self._task = studio.tasks.add(Task(request, on_end=self._painted, on_preview=self._show_preview))
         choices.advance_seed()
+        if prompt is None:
+            self._remember(str(choices.recipe.values.get(PROMPT, "")))
+
+    def _remember(self, prompt: str) -> None:
         try:
-            studio.book.remember(str(choices.recipe.values.get(PROMPT, "")))
+            self._studio.book.remember(prompt)
         except BridgeError as error:
             self.notice = error.message
 
@@ -76,7 +106,7 @@ class Picture:
         if task.state == "cancelled" or task.wants_cancel:
             self._end(notice="Cancelled")
         elif task.problems:
-            self._end(task.problems[0])
+            self._end(of_preset(task.problems[0], self._preset.title))
         elif not task.pictures:
             self._end(NO_PICTURE)
         else:
@@ -102,6 +132,7 @@ class Picture:
         with editor.transaction("Framebridge Result"):
             assets = [keep(editor, plane, self._recipe, self._preset, view) for plane in planes]
             self._studio.chosen = assets[0]
+            self._studio.spent = assets[0], spent(self._task.timings)
             self.notice = oddity(planes[0].shape, view.width, view.height) or self.notice
             if self._is_elsewhere():
                 self.notice = "Another level was opened meanwhile: the result is in the content browser"

@@ -44,6 +44,7 @@ from .axes import wire_camera
 from .capture import rendered_frame
 from .editor import CAMERA_CUT, Rendered
 from .pixels import png_of_picture
+from .references import with_references
 
 if TYPE_CHECKING:
     from .studio import Studio
@@ -287,7 +288,10 @@ class Sequence:
     def _send(self, number: int) -> None:
         recipe = self._shot.recipe
         self._under_way = sorted([*self._under_way, number])
-        request = self._studio.session.submit(self._frame(number), recipe, wants_preview=False)
+        choices = self._studio.choices
+        preset = choices.preset_named(recipe.preset) or choices.preset
+        frame = with_references(self._frame(number), choices, preset)
+        request = self._studio.session.submit(frame, recipe, wants_preview=False)
         task = Task(request, on_end=lambda task: self._painted(number, recipe, task))
         self._tasks[number] = self._studio.tasks.add(task)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from .._bridge import protocol
 from .._bridge.errors import BridgeError, Problem
@@ -21,12 +22,15 @@ from .._bridge.host.faults import FaultLog
 from .._bridge.host.link import Link
 from .._bridge.host.negatives import Negatives
 from .._bridge.host.prompt_book import PromptBook
+from .._bridge.host.prompt_file import Line, read_prompts
 from .._bridge.host.recipe import recipe_from_json
 from .._bridge.host.session import Session
+from .._bridge.host.shelf import Shelf
 from .._bridge.host.shot import frames_in
 from .._bridge.host.tasks import Task, Tasks
 from .._bridge.host.words import DISCONNECTED, counted
 from .axes import View
+from .batch import Batch
 from .capture import frame_of
 from .choices import Choices
 from .editor import NORMAL, Editor, Source
@@ -62,6 +66,7 @@ class Studio:
         live: The live view, while it is on.
         sequence: The sequence that is being rendered, if one is.
         diagnosis: The last one, under way or over.
+        spent: The newest result, and what it took.
     """
 
     def __init__(self, editor: Editor) -> None:
@@ -72,15 +77,17 @@ class Studio:
         self.link = Link(self.choices.locate, self.choices.offer, name="unreal", version=editor.version)
         self.tasks = Tasks()
         self.book, self.negatives = PromptBook(), Negatives()
+        self.shelf = Shelf(self.link)
         self.gallery = Gallery(editor.saved_folder / "Preview")
         self.is_looked_at = False
         self.problem: Problem | None = None
         self.notice = ""
         self.chosen = ""
-        self.picture: Picture | None = None
+        self.picture: Picture | Batch | None = None
         self.live: LiveView | None = None
         self.sequence: SequenceRun | None = None
         self.diagnosis: Diagnosis | None = None
+        self.spent = "", ""
         self._maps: Task | None = None
         self._warned: Problem | None = None
         self._layer_view: tuple[float, ...] | None = None
@@ -164,6 +171,7 @@ class Studio:
                 self._receive(message)
         elif self.is_looked_at and self.link.problem is None:
             self.link.connect()
+        self.shelf.tick()
         self._do_what_waits()
         self._look_after_picture()
         self._look_after_sequence()
@@ -176,6 +184,7 @@ class Studio:
     def _receive(self, message: protocol.Message) -> None:
         self.link.receive(message)
         self.negatives.receive(message)
+        self.shelf.receive(message)
         if self.live is not None:
             self.live.receive(message)
         if self.diagnosis is not None:
@@ -256,6 +265,15 @@ class Studio:
         self.editor.eye.view(self.choices.look)
         self.when_ready(self._begin_picture)
 
+    def generate_prompts(self) -> None:
+        """Capture once and make one picture for each prompt of the file that the panel names."""
+        file = str(self.choices["prompts_file"]).strip()
+        if not file:
+            raise BridgeError("no file is chosen", code="no_prompts", hint="Type the path of a text file.")
+        lines = read_prompts(Path(file).expanduser())
+        self.editor.eye.view(self.choices.look)
+        self.when_ready(lambda: self._begin_batch(lines))
+
     def show_maps(self) -> None:
         """Capture the view and have the daemon draw its control maps, which the panel shows."""
         self.editor.eye.view(self.choices.look)
@@ -284,6 +302,9 @@ class Studio:
 
     def _begin_picture(self) -> None:
         self.picture = Picture(self)
+
+    def _begin_batch(self, lines: list[Line]) -> None:
+        self.picture = Batch(self, lines)
 
     def _begin_sequence(self, starts_over: bool) -> None:
         self.sequence = SequenceRun(self, starts_over)

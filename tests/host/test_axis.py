@@ -1,7 +1,7 @@
 import pytest
 
 from bridge.errors import InputError
-from bridge.prompts import Axis, cells, read_axis
+from bridge.host.axis import Axis, cells, read_axis
 
 
 @pytest.mark.parametrize(

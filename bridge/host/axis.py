@@ -1,12 +1,14 @@
 """The axes of a grid: an input's name and the values it takes along a row or a column."""
 
+from __future__ import annotations
+
 import csv
 import re
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import product
 
-from bridge.errors import InputError
+from ..errors import InputError
 
 MAX_VALUES = 50
 """Along one axis."""

@@ -1,0 +1,84 @@
+"""One picture for each prompt of a text file, of one capture; what fails is told at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from .._bridge.errors import Problem
+from .._bridge.host.prompt_file import Line
+from .._bridge.host.words import counted
+from .picture import Captured, Picture, captured
+
+if TYPE_CHECKING:
+    from .studio import Studio
+
+
+class Batch:
+    """Pictures on their way, one after another, each a result of its own.
+
+    Args:
+        studio: Whose connection and editor are used; connected.
+        lines: The prompts, at least one.
+
+    Attributes:
+        is_over: Whether nothing more will happen.
+        problem: Which failed, and why the first did.
+        notice: What is worth knowing, and no fault.
+
+    Raises:
+        BridgeError: As ``Picture``.
+    """
+
+    def __init__(self, studio: Studio, lines: Sequence[Line]) -> None:
+        self.is_over = False
+        self.problem: Problem | None = None
+        self.notice = ""
+        self._studio, self._lines, self._place = studio, lines, 0
+        self._failed: list[tuple[Line, Problem]] = []
+        self._is_given_up = False
+        self._captured: Captured = captured(studio)
+        self._picture = self._next()
+
+    @property
+    def progress(self) -> tuple[float, str]:
+        """How far all of them are, 0..1, and the one that is made in words."""
+        fraction, words = self._picture.progress
+        count = len(self._lines)
+        return (self._place + fraction) / count, f"{self._place + 1} of {count}: {words}"
+
+    def cancel(self) -> None:
+        """Give up the one that is made, and those that follow; what is made stays."""
+        self._is_given_up = True
+        self._picture.cancel()
+
+    def tick(self) -> None:
+        """Go on with the next prompt once one is done with."""
+        self._picture.tick()
+        if not self._picture.is_over or self.is_over:
+            return
+        made = self._place
+        if self._picture.problem is not None:
+            self._failed.append((self._lines[self._place], self._picture.problem))
+        self._place += 1
+        if self._is_given_up or not self._studio.link.is_connected:
+            self._end(f"Cancelled after {made} of {counted(len(self._lines), 'prompt')}")
+        elif self._place == len(self._lines):
+            self._place -= 1
+            self._end(f"{counted(len(self._lines) - len(self._failed), 'picture')} made")
+        else:
+            self._picture = self._next()
+
+    def _next(self) -> Picture:
+        return Picture(self._studio, self._captured, self._lines[self._place].text)
+
+    def _end(self, notice: str) -> None:
+        self.is_over, self.notice = True, notice
+        if not self._failed or self._is_given_up:
+            return
+        numbers = ", ".join(str(line.number) for line, _ in self._failed[:10])
+        first = self._failed[0][1]
+        count = counted(len(self._lines), "prompt")
+        message = f"{len(self._failed)} of {count} failed, in line {numbers}: {first.message}"
+        self.problem = replace(first, message=message)
