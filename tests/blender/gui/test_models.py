@@ -69,5 +69,5 @@ def test_an_artist_gets_a_model_by_pasting_its_address(
     here.photograph("blender-models", "UI")
     here.click("chalk on slate")
     here.wait("'chalk on slate' in bpy.context.scene.framebridge.p_stylize.p_prompt")
-    assert here.quit() < 5
+    here.quit()
     assert here.faults() == []

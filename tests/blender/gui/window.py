@@ -13,7 +13,6 @@ import os
 import re
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +29,7 @@ SCRIPT = HERE.parent / "scripts" / "gui_window.py"
 SIZE = 1280, 800
 START_S = 60
 ANSWER_S = 60
+QUIT_S = 15
 LIKENESS = 0.9
 """Correlation; a text that is there has 0.99, others stay below 0.7."""
 
@@ -246,12 +246,10 @@ class Window:
 
     # ---- the end -------------------------------------------------------------------------------------
 
-    def quit(self, timeout_s: float = 30.0) -> float:
-        """Quit as File > Quit does, unsaved or not; returns the seconds until the process has ended."""
+    def quit(self) -> None:
+        """Quit as File > Quit does, unsaved or not, and wait for the process to end."""
         self.run("bpy.app.timers.register(lambda: bpy.ops.wm.quit_blender() and None)")
-        began = time.monotonic()
-        self.process.wait(timeout_s)
-        return time.monotonic() - began
+        self.process.wait(QUIT_S)
 
     def kill(self) -> None:
         """End it, whatever it is doing."""
