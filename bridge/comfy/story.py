@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.comfy.told import Event, Picture, Told, Words
-from bridge.engine import Cached, Executed, Executing, NodeFailed
-from bridge.engine import Told as PackTold
+from bridge.engine import Cached, Executed, Executing, NodeFailed, PackEvent
 from bridge.errors import Problem
 from bridge.protocol import Buffer, Finished, Message, Preview, Progress, Result, Started
 
@@ -77,7 +76,7 @@ class Story:
                     yield self._picture(message.node, plane.codec, plane.data, is_passing=True)
             case Result():
                 yield from self._result(message)
-            case PackTold():
+            case PackEvent():
                 yield from _of_pack(message)
             case NodeFailed():
                 self._failed = message
@@ -196,7 +195,7 @@ class Story:
         return Event(kind, {**data, "prompt_id": self.job_id}, is_passing)
 
 
-def _of_pack(message: PackTold) -> Iterator[Told]:
+def _of_pack(message: PackEvent) -> Iterator[Told]:
     """Yield what a pack tells in words of its own."""
     if message.event == TEXT_EVENT:
         yield from _words(str(message.data.get("node", "")), str(message.data.get("text", "")))

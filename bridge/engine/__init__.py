@@ -8,13 +8,9 @@ from bridge.engine.judging import JUDGE_S, VALIDATOR_TIMEOUT
 from bridge.engine.kept import GIVEN, KEPT
 from bridge.engine.library import NodeLibrary
 from bridge.engine.log import SESSION_CHARACTERS, IdsFilter, JsonFormatter, log_ids, record_of
-from bridge.engine.outbox import Outbox
-from bridge.engine.phases import PHASES
-from bridge.engine.pipe import (
+from bridge.engine.messages import (
     TO_DAEMON,
     TO_WORKER,
-    ByteSink,
-    ByteSource,
     Cached,
     CancelRun,
     Configure,
@@ -26,13 +22,19 @@ from bridge.engine.pipe import (
     Judged,
     Measure,
     Measured,
-    MessageReader,
     NodeFailed,
+    PackEvent,
     Ready,
     Run,
     Stop,
-    Told,
     WorkerFailed,
+)
+from bridge.engine.outbox import Outbox
+from bridge.engine.phases import PHASES
+from bridge.engine.pipe import (
+    ByteSink,
+    ByteSource,
+    MessageReader,
     enlarge_pipe,
     framed,
     read_message,
@@ -77,11 +79,11 @@ __all__ = [
     "NodeLibrary",
     "Outbox",
     "Outcome",
+    "PackEvent",
     "Ready",
     "Run",
     "Statistics",
     "Stop",
-    "Told",
     "Turns",
     "WorkerFailed",
     "current_job",

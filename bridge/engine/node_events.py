@@ -12,7 +12,7 @@ from typing import Any
 
 from bridge.engine.cache import Entry
 from bridge.engine.job import Job
-from bridge.engine.pipe import Cached, Executed, Executing, NodeFailed
+from bridge.engine.messages import Cached, Executed, Executing, NodeFailed
 from bridge.engine.plan import Plan
 from bridge.engine.step import Step
 from bridge.errors import BridgeError, Interrupted

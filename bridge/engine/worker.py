@@ -25,12 +25,8 @@ from bridge.engine.job import Folders, Job
 from bridge.engine.judging import JUDGE_S, judge
 from bridge.engine.library import NodeLibrary
 from bridge.engine.log import log_ids
-from bridge.engine.outbox import Outbox
-from bridge.engine.phases import PhaseBook
-from bridge.engine.pipe import (
+from bridge.engine.messages import (
     TO_WORKER,
-    ByteSink,
-    ByteSource,
     Cached,
     CancelRun,
     Configure,
@@ -46,8 +42,10 @@ from bridge.engine.pipe import (
     Run,
     Stop,
     WorkerFailed,
-    read_message,
 )
+from bridge.engine.outbox import Outbox
+from bridge.engine.phases import PhaseBook
+from bridge.engine.pipe import ByteSink, ByteSource, read_message
 from bridge.engine.turns import Turns
 from bridge.errors import (
     BridgeError,

@@ -6,7 +6,7 @@ from bridge.comfy import story as story_module
 from bridge.comfy.hub import outline
 from bridge.comfy.story import Story
 from bridge.comfy.told import Event, Picture, Words
-from bridge.engine import Cached, Executed, Executing, NodeFailed, Told
+from bridge.engine import Cached, Executed, Executing, NodeFailed, PackEvent
 from bridge.errors import Problem
 from bridge.jobs import JobRecord
 from bridge.protocol import Finished, Plane, Preview, Progress, Result, Started
@@ -69,13 +69,13 @@ def test_preview_is_passing_and_says_its_node(story):
 
 
 def test_what_a_pack_tells_goes_through(story):
-    assert told(story, Told("j", "my-pack", {"a": 1})) == [Event("my-pack", {"a": 1})]
+    assert told(story, PackEvent("j", "my-pack", {"a": 1})) == [Event("my-pack", {"a": 1})]
 
 
 def test_what_a_node_says_of_its_progress_is_told_in_words(story):
     begun(story)
     assert told(story, Progress("1", 0, 1, job="j", detail="loading sdxl"))[-1] == Words("1", "loading sdxl")
-    assert told(story, Told("j", "progress_text", {"node": "1", "text": "x"})) == [Words("1", "x")]
+    assert told(story, PackEvent("j", "progress_text", {"node": "1", "text": "x"})) == [Words("1", "x")]
 
 
 def test_failure_without_details_is_told_with_our_words(story):

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from bridge.engine import Told
+from bridge.engine import PackEvent
 from bridge.engine.judging import judge
 from bridge.errors import ExecutionError, WorkflowError
 from bridge.graph import validate
@@ -157,7 +157,9 @@ async def test_progress_and_words_reach_the_client(run, job, messages):
     await run({"1": ("PackShow", {"value": ["5", 0]}), "5": ("PackSlow", {"value": 1})})
     told = [(each.node, each.value, each.maximum) for each in messages if isinstance(each, Progress)]
     assert told == [("5", 1, 4), ("5", 4, 4), ("5", 1, 2)]
-    assert [each for each in messages if isinstance(each, Told)] == [Told("job", "pack.word", {"node": "5"})]
+    assert [each for each in messages if isinstance(each, PackEvent)] == [
+        PackEvent("job", "pack.word", {"node": "5"})
+    ]
 
 
 async def test_outputs_that_a_node_does_not_give_block_what_needs_them(run):

@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 import bridge
-from bridge.engine import Folders, Job, Told, running
+from bridge.engine import Folders, Job, PackEvent, running
 from bridge.errors import InputError, Interrupted, ModelNotFound, UnsupportedModel
 from bridge.packs.inputs import read_input
 from bridge.packs.shims.folders import FolderPaths
@@ -316,8 +316,8 @@ def test_words_of_a_pack_need_somebody_who_listens(running_job, messages):
     send("word", {"a": 1, "tensor": torch.ones(1)})
     shim("server").PromptServer.instance.send_progress_text(b"half way", "7")
     assert messages == [
-        Told("job", "word", {"a": 1, "tensor": None}),
-        Told("job", "progress_text", {"node": "7", "text": "half way"}),
+        PackEvent("job", "word", {"a": 1, "tensor": None}),
+        PackEvent("job", "progress_text", {"node": "7", "text": "half way"}),
     ]
 
 

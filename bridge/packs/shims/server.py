@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, ClassVar, TypeVar
 
-from bridge.engine import Told, current_job
+from bridge.engine import PackEvent, current_job
 from bridge.packs.inputs import plain
 
 __all__ = ["PromptServer"]
@@ -59,7 +59,7 @@ class PromptServer:
         except LookupError:
             return
         if job.wants_nodes and isinstance(data, dict):
-            job.emit(Told(job.id, event, plain(data)))
+            job.emit(PackEvent(job.id, event, plain(data)))
 
     def send_progress_text(self, text: str | bytes, node_id: str, sid: str | None = None) -> None:
         """Show a line of text at a node (rule 2)."""
