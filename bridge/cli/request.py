@@ -72,7 +72,7 @@ class Serving:
         webhook_hosts: Where results of ``POST /run`` may be sent.
         custom_nodes: Packs of nodes, or folders of them.
         listen: The address to listen at for other machines; empty for none.
-        listen_port: And the port.
+        listen_port: And the port; ``None`` for the usual one.
         certificate: For TLS.
         key: For TLS.
         token_file: Holds the token; ``None`` for a new one.
@@ -94,7 +94,7 @@ class Serving:
     webhook_hosts: Sequence[str]
     custom_nodes: Sequence[Path]
     listen: str
-    listen_port: int
+    listen_port: int | None
     certificate: Path | None
     key: Path | None
     token_file: Path | None

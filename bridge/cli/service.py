@@ -10,7 +10,7 @@ from bridge.cli.request import Serving
 from bridge.client import PROOF_PATH, Runtime, find_daemon, is_proof, new_nonce, state_folder
 from bridge.daemon import Settings, wait_until_gone
 from bridge.daemon import serve as run_daemon
-from bridge.errors import BridgeError, ConnectionLost
+from bridge.errors import BridgeError, ConnectionLost, InputError
 from bridge.server import Outside, checked_outside, read_token
 
 STOP_S = 15.0
@@ -18,12 +18,16 @@ STOP_S = 15.0
 
 ANSWER_S = 5.0
 
+OUTSIDE_PORT = 8190
+"""Where other machines reach the daemon, if not said otherwise."""
+
 
 def serve(serving: Serving) -> None:
     """Run the daemon in this process until it is told to leave.
 
     Raises:
-        BridgeError: ``unsafe_host``, ``bad_certificate`` or ``bad_token_file``, and what the daemon raises.
+        BridgeError: ``bad_usage``, ``unsafe_host``, ``bad_certificate`` or ``bad_token_file``, and what the
+            daemon raises.
     """
     settings = Settings(
         host=serving.host,
@@ -37,7 +41,7 @@ def serve(serving: Serving) -> None:
         comfy_compatible=serving.comfy_compatible,
         webhook_hosts=serving.webhook_hosts,
         custom_nodes=serving.custom_nodes,
-        outside=_outside(serving) if serving.listen else None,
+        outside=_outside(serving),
         token=read_token(serving.token_file) if serving.token_file else "",
         history_days=serving.history_days,
         history_bytes=int(serving.history_gb * 1024**3),
@@ -46,9 +50,22 @@ def serve(serving: Serving) -> None:
     run_daemon(settings)
 
 
-def _outside(serving: Serving) -> Outside:
+def _outside(serving: Serving) -> Outside | None:
+    """Return how to listen to other machines; options that would do nothing are a mistake."""
+    if not serving.listen:
+        given = {
+            "--listen-port": serving.listen_port is not None,
+            "--tls-cert": serving.certificate is not None,
+            "--tls-key": serving.key is not None,
+            "--name": bool(serving.names),
+        }
+        if unused := [option for option, is_given in given.items() if is_given]:
+            message = f"{', '.join(unused)} without --listen: no other machine would be listened to"
+            raise InputError(message, code="bad_usage", hint="Give --listen ADDRESS, too, or leave it out.")
+        return None
+    port = OUTSIDE_PORT if serving.listen_port is None else serving.listen_port
     files = serving.certificate, serving.key, serving.token_file
-    return checked_outside(serving.listen, serving.listen_port, *files, tuple(serving.names))
+    return checked_outside(serving.listen, port, *files, tuple(serving.names))
 
 
 def stop() -> None:

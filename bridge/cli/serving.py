@@ -26,7 +26,9 @@ Listen = Annotated[
         help="Listen to other machines, too, at this address; needs TLS and a token of your own.",
     ),
 ]
-ListenPort = Annotated[int, typer.Option(min=0, max=65535, help="The port for other machines.")]
+ListenPort = Annotated[
+    int | None, typer.Option(min=0, max=65535, help="For --listen; 8190 if left out, 0 takes a free one.")
+]
 Certificate = Annotated[Path | None, typer.Option("--tls-cert", metavar="FILE.pem", help="For --listen.")]
 Key = Annotated[Path | None, typer.Option("--tls-key", metavar="FILE.pem", help="For --listen.")]
 TokenFile = Annotated[
@@ -39,7 +41,10 @@ TokenFile = Annotated[
 ]
 Name = Annotated[
     list[str] | None,
-    typer.Option("--name", help="What other machines call this one; repeatable; ADDRESS if left out."),
+    typer.Option(
+        "--name",
+        help="For --listen: what others call this machine; repeatable; without it, --listen's ADDRESS.",
+    ),
 ]
 
 
@@ -54,7 +59,8 @@ def add_daemon_commands(app: typer.Typer, run: Callable[..., None]) -> None:
     @app.command()
     def serve(
         host: Annotated[
-            str, typer.Option(help="The address to listen on; only loopback is allowed.")
+            str,
+            typer.Option(help="Which loopback address (127.0.0.1 or ::1); other machines: --listen."),
         ] = "127.0.0.1",
         port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8189,
         models: Models = None,
@@ -79,7 +85,7 @@ def add_daemon_commands(app: typer.Typer, run: Callable[..., None]) -> None:
         ] = None,
         custom_nodes: CustomNodes = None,
         listen: Listen = "",
-        listen_port: ListenPort = 8190,
+        listen_port: ListenPort = None,
         tls_cert: Certificate = None,
         tls_key: Key = None,
         token_file: TokenFile = None,

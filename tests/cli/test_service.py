@@ -56,3 +56,14 @@ def test_a_foreign_address_is_refused(framebridge: Command, options: list[str]) 
     assert done.returncode == EXIT_USAGE
     assert "[unsafe_host]" in done.stderr
     assert "--tls-cert" in done.stderr or "--listen" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "options", [["--tls-cert", "c.pem", "--tls-key", "k.pem"], ["--listen-port", "0"], ["--name", "studio"]]
+)
+def test_options_that_would_do_nothing_are_refused(framebridge: Command, options: list[str]) -> None:
+    done = framebridge("serve", *options, "--port", "0")
+    assert done.returncode == EXIT_USAGE
+    assert "[bad_usage]" in done.stderr
+    assert options[0] in done.stderr
+    assert "--listen ADDRESS" in done.stderr
