@@ -32,9 +32,24 @@ EXIT_CODES = {
     "no_daemon": EXIT_NO_DAEMON,
     "connection_lost": EXIT_NO_DAEMON,
     "cancelled": EXIT_INTERRUPTED,
-    "unsafe_host": EXIT_USAGE,
+    "no_connection": EXIT_FAILED,
+    "bad_answer": EXIT_FAILED,
+    **dict.fromkeys(
+        (
+            "checksum_differs",
+            "consent_needed",
+            "model_unsupported",
+            "not_a_model",
+            "not_https",
+            "private_address",
+            "source_not_found",
+            "unsafe_host",
+            "unsafe_model",
+        ),
+        EXIT_USAGE,
+    ),
 }
-"""Error code → exit code; faults of the input are 2, everything else is 1."""
+"""Error code → exit code, where ``exit_code`` cannot tell by the kind of error or the code's first word."""
 
 app = typer.Typer(
     name="framebridge",

@@ -157,7 +157,7 @@ class Planner:
         try:
             offer = completed(offer, reply)
             name = file_name(choices.name or wanted.file or offer.file)
-            header, start, size = fetch_header(reply, name)
+            header, start, size = fetch_header(reply, wanted.file or offer.file or name)
         finally:
             reply.close()
         notes = first_of((offer.notes, Notes(licence=wanted.licence), notes_of_metadata(header.metadata)))

@@ -40,6 +40,11 @@ def test_what_must_start_at_once_imports_nothing_heavy(module: str) -> None:
         (BridgeError("none runs", code="no_daemon"), EXIT_NO_DAEMON),
         (ConnectionLost("gone"), EXIT_NO_DAEMON),
         (ExecutionError("broke"), EXIT_FAILED),
+        (BridgeError("the network is down", code="no_connection"), EXIT_FAILED),
+        *[
+            (BridgeError("refused", code=code), EXIT_USAGE)
+            for code in ("private_address", "not_https", "not_a_model", "unsafe_model", "source_not_found")
+        ],
     ],
 )
 def test_exit_codes_tell_kinds_of_faults_apart(error: BridgeError, code: int) -> None:

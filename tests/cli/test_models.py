@@ -117,6 +117,13 @@ def test_what_is_wrong_is_said_with_its_remedy(
     assert remedy in failure.value.hint
 
 
+def test_a_refused_file_is_called_what_was_asked_for(kit: Kit, site: Site, own_home: Path) -> None:
+    url = URL.replace(".safetensors", ".ckpt")
+    site.put(url, always(body=b"\x80\x04" + bytes(600)))
+    with pytest.raises(BridgeError, match=r'"chalk\.ckpt" is a pickle'):
+        get(kit, url)
+
+
 def test_what_a_workflow_lacks_is_got_with_one_command(
     kit: Kit,
     site: Site,
@@ -210,7 +217,7 @@ def test_the_real_command_lists_as_before_and_knows_its_parts(framebridge: Comma
     assert "sdxl" in [each["id"] for each in json.loads(curated.stdout)]
     assert "unverified" in framebridge("models", "list", "--curated").stdout
     refused = framebridge("models", "pull", "https://127.0.0.1/x.safetensors", "--yes")
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert "private address" in refused.stderr
     help_text = framebridge("models", "--help").stdout
     assert all(word in help_text for word in ("list", "info", "add", "pull", "verify"))
