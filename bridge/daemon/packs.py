@@ -6,16 +6,14 @@ is imported here, only in the worker.
 
 import importlib.metadata
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.client import state_folder
+from bridge.engine import PACK_GROUP
 from bridge.errors import BridgeError
-
-GROUP = "framebridge.nodes"
-"""The group of entry points that packs belong to."""
+from bridge.files import replace_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ class InstalledPack:
 def installed_packs() -> tuple[InstalledPack, ...]:
     """Return the packs that are there, in the order of their names."""
     off = packs_switched_off()
-    entries = sorted(importlib.metadata.entry_points(group=GROUP), key=lambda entry: entry.name)
+    entries = sorted(importlib.metadata.entry_points(group=PACK_GROUP), key=lambda entry: entry.name)
     return tuple(
         InstalledPack(
             entry.name,
@@ -70,13 +68,9 @@ def switch_pack(name: str, *, on: bool) -> None:
         there = f"There are: {', '.join(known)}." if known else "pip has installed none."
         raise BridgeError(f"no pack is called {name!r}", code="pack_not_found", hint=there)
     off = {*packs_switched_off(), name} - ({name} if on else set())
-    fresh = _file().with_name(f"packs.{os.getpid()}.new")
     try:
-        fresh.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_text(json.dumps({"off": sorted(off)}), encoding="utf-8")
-        fresh.replace(_file())
+        replace_file(_file(), json.dumps({"off": sorted(off)}).encode())
     except OSError as error:
-        fresh.unlink(missing_ok=True)
         hint = "Choose another folder with FRAMEBRIDGE_HOME."
         raise BridgeError(f"cannot write {_file()}: {error}", code="bad_folder", hint=hint) from error
 

@@ -2,12 +2,12 @@
 
 import json
 import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bridge import __version__
+from bridge.files import replace_file
 from bridge.graph import Definitions, NodeDefinition
 
 log = logging.getLogger(__name__)
@@ -38,11 +38,7 @@ def load_definitions(file: Path | None) -> Definitions | None:
 def save_definitions(file: Path, data: Mapping[str, Any]) -> None:
     """Write definitions as a worker told them; what was there is replaced in one step."""
     content = json.dumps({"version": __version__, "definitions": data})
-    fresh = file.with_name(f"{file.name}.{os.getpid()}.new")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_text(content, encoding="utf-8")
-        fresh.replace(file)
+        replace_file(file, content.encode())
     except OSError as error:  # only the next start is slower
         log.warning("node definitions cannot be kept in %s: %s", file, error)
-        fresh.unlink(missing_ok=True)

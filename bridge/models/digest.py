@@ -2,12 +2,13 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from filelock import FileLock
 from platformdirs import user_cache_path
+
+from bridge.files import replace_file
 
 _remembered: dict[str, str] = {}
 _memory_seen = 0.0
@@ -85,8 +86,7 @@ def _write_memory(key: str) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{file}.lock", timeout=5):
-            partial = file.with_suffix(".partial")
-            partial.write_text(json.dumps(_read_memory() | {key: _remembered[key]}, indent=0), "utf-8")
-            os.replace(partial, file)
+            known = _read_memory() | {key: _remembered[key]}
+            replace_file(file, json.dumps(known, indent=0).encode())
     except (OSError, TimeoutError):
         return  # a cache that cannot be written costs time, not the job

@@ -18,6 +18,7 @@ from filelock import FileLock
 
 from bridge.client import state_folder
 from bridge.errors import ModelError
+from bridge.files import replace_file
 from bridge.models.notes import json_of
 
 MOST_FOLDERS = 64
@@ -87,9 +88,8 @@ def _change(file: Path, change: Any) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{file}.lock", timeout=10):
             folders = change(list(read_registered(file)))[:MOST_FOLDERS]
-            partial = file.with_suffix(".partial")
-            partial.write_text(json.dumps({"folders": [_entry(each) for each in folders]}, indent=2), "utf-8")
-            os.replace(partial, file)
+            content = json.dumps({"folders": [_entry(each) for each in folders]}, indent=2)
+            replace_file(file, content.encode())
     except (OSError, TimeoutError) as error:
         raise _bad_folder(
             f"{file} cannot be written: {error}", "Is the disk full, or yours to write?"
