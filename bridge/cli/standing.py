@@ -5,35 +5,26 @@ import json
 import os
 import shutil
 import sqlite3
-from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from bridge.cli.finding import Finding
 from bridge.cli.service import ask
-from bridge.client import find_daemon, state_folder
+from bridge.client import find_daemon, last_lines, log_file, state_folder
 from bridge.daemon import Settings, data_folder, installed_packs
 from bridge.errors import BridgeError
 from bridge.jobs import DATABASE
 from bridge.server import MIN_FREE_BYTES
 
 LOG_LINES = 200
-"""How much of the log is looked at, and goes into a bundle."""
-
-
-def log_file() -> Path:
-    """Return where the daemon's log lies."""
-    return state_folder() / "daemon.log"
+LOG_BYTES = 1024 * 1024
+"""How much of the log is looked at, and goes into a bundle: so many lines, so far as they are in its end."""
 
 
 def last_log_lines() -> list[str]:
     """Return the end of the daemon's log; it holds no prompts and no secrets."""
-    try:
-        with log_file().open(encoding="utf-8", errors="replace") as lines:
-            return [line.rstrip("\n") for line in deque(lines, LOG_LINES)]
-    except FileNotFoundError:
-        return []
+    return last_lines(log_file(), LOG_BYTES)[-LOG_LINES:]
 
 
 def look_at_folders(settings: Settings) -> Iterator[Finding]:

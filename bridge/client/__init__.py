@@ -4,6 +4,7 @@ from .address import DEFAULT_PORT, PATH, parse_address
 from .client import Client, connect
 from .connection import Status
 from .discovery import default_command, ensure_daemon, find_daemon, launch_daemon, start_daemon
+from .logs import last_lines, log_file
 from .outcome import Outcome, error_from, error_of
 from .processes import is_running
 from .proof import PROOF_PATH, is_proof, new_nonce, proof_of
@@ -30,7 +31,9 @@ __all__ = [
     "find_daemon",
     "is_proof",
     "is_running",
+    "last_lines",
     "launch_daemon",
+    "log_file",
     "new_nonce",
     "parse_address",
     "proof_of",

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from bridge.client import last_lines
 from bridge.comfy.bodies import as_json, nothing
 from bridge.comfy.places import PICTURE_FOLDERS, Folders
 from bridge.models import FOLDERS, Catalogue
@@ -50,11 +51,13 @@ class EditorDesk:
 
     async def logs(self, request: Request) -> Response:
         """Answer with the end of the log."""
-        return as_json("".join(f"{line}\n" for line in await asyncio.to_thread(_last_lines, self._log)))
+        return as_json(
+            "".join(f"{line}\n" for line in await asyncio.to_thread(last_lines, self._log, MAX_LOG_BYTES))
+        )
 
     async def raw_logs(self, request: Request) -> Response:
         """Answer with the end of the log as a terminal shows it."""
-        lines = await asyncio.to_thread(_last_lines, self._log)
+        lines = await asyncio.to_thread(last_lines, self._log, MAX_LOG_BYTES)
         return as_json({"entries": [{"t": "", "m": f"{line}\n"} for line in lines], "size": _SIZE})
 
     async def subscribe(self, request: Request) -> Response:
@@ -75,16 +78,6 @@ class EditorDesk:
 
 
 _SIZE: Mapping[str, Any] = {"cols": 120, "rows": 40}
-
-
-def _last_lines(log: Path) -> list[str]:
-    try:
-        with log.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - MAX_LOG_BYTES))
-            return file.read().decode(errors="replace").splitlines()[1 if size > MAX_LOG_BYTES else 0 :]
-    except OSError:
-        return []
 
 
 def _newest(folder: Path) -> list[str]:

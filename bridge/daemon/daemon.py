@@ -26,7 +26,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
 from bridge import __version__
-from bridge.client import Runtime, remove_runtime, state_folder, write_runtime
+from bridge.client import Runtime, log_file, remove_runtime, state_folder, write_runtime
 from bridge.comfy import (
     House,
     PictureClerk,
@@ -88,7 +88,7 @@ def serve(settings: Settings) -> None:
     """
     if sys.stderr is not None:  # Windows without a console has none
         faulthandler.enable()
-    with keeping_log(state_folder() / "daemon.log"):
+    with keeping_log(log_file()):
         asyncio.run(_serve(settings))
 
 
@@ -160,7 +160,7 @@ class Daemon:
 
     def worker_pid(self) -> int:
         """Return the worker's process id; 0 while there is none."""
-        return int(self._service.status()["worker_pid"])
+        return self._service.worker_pid
 
     def greeting(self) -> Iterator[str]:
         """Say how to reach it, and who may."""
@@ -230,7 +230,7 @@ class Daemon:
             self._settings.folders,
             self._settings.user_folder,
             self._settings.preset_folders,
-            state_folder() / "daemon.log",
+            log_file(),
         )
         standing = standing_routes(self._service, choices, house, self._clerk)
         editor = editor_folder()
