@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of text.")]
+from bridge.cli.options import AsJson
+
 Name = Annotated[str, typer.Argument(help="Of a pack, as framebridge packs lists it.")]
 
 
