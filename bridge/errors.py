@@ -179,6 +179,21 @@ class ConnectionLost(BridgeError):
     code = "connection_lost"
 
 
+def sound(text: str) -> str:
+    """Return a text that can be sent: halves of characters, as names of files may hold, become ``?``."""
+    return text.encode(errors="replace").decode()
+
+
+def reason_of(error: BaseException, most: int = 300) -> str:
+    """Say in one line of sound text what was raised: its class, and ``most`` characters of its words."""
+    try:
+        text = str(error)
+    except Exception:  # a stranger's exception
+        text = ""
+    line = next(iter(text.strip().splitlines()), "")[:most]
+    return sound(f"{type(error).__name__}: {line}" if line else type(error).__name__)
+
+
 def problem_of(error: BaseException) -> Problem:
     """Describe any exception to a user; what was not raised on purpose is an internal error."""
     if isinstance(error, BridgeError):

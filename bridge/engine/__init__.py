@@ -6,7 +6,7 @@ from bridge.engine.executor import Outcome, execute
 from bridge.engine.job import Folders, Job, current_job, current_node, current_place, running
 from bridge.engine.judging import JUDGE_S, VALIDATOR_TIMEOUT
 from bridge.engine.kept import GIVEN, KEPT
-from bridge.engine.library import NodeLibrary
+from bridge.engine.library import PACK_GROUP, NodeLibrary
 from bridge.engine.log import SESSION_CHARACTERS, IdsFilter, JsonFormatter, log_ids, record_of
 from bridge.engine.messages import (
     TO_DAEMON,
@@ -47,6 +47,7 @@ __all__ = [
     "GIVEN",
     "JUDGE_S",
     "KEPT",
+    "PACK_GROUP",
     "PHASES",
     "SESSION_CHARACTERS",
     "TO_DAEMON",

@@ -9,12 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bridge.engine.log import log_ids
-from bridge.errors import BridgeError, ExecutionError, OutOfMemory
+from bridge.errors import BridgeError, ExecutionError, OutOfMemory, reason_of
 
 log = logging.getLogger(__name__)
-
-MAX_CHARACTERS = 300
-"""Of a foreign exception's text, in a message."""
 
 MAX_OWN_CHARACTERS = 4000
 """Of a message of ours: what is in it may come from a file."""
@@ -65,8 +62,5 @@ def _failure(error: BaseException, node_id: str, class_type: str) -> ExecutionEr
         log.error("node %s (%s) failed", node_id, class_type, exc_info=error)
     if is_out_of_memory(error):
         return OutOfMemory(f"{class_type} ran out of memory", hint=_MEMORY_HINT, node_id=node_id)
-    text = next(iter(str(error).strip().splitlines()), "")[:MAX_CHARACTERS]
-    text = text.encode(errors="replace").decode()  # names of files may hold what is no character
-    reason = f"{type(error).__name__}: {text}" if text else type(error).__name__
     hint = "The daemon's log has the details."
-    return ExecutionError(f"{class_type} failed: {reason}", hint=hint, node_id=node_id)
+    return ExecutionError(f"{class_type} failed: {reason_of(error)}", hint=hint, node_id=node_id)

@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Sequence
 
-from bridge.errors import Problem
+from bridge.errors import Problem, reason_of
 from bridge.graph import Question, Registry
 
 log = logging.getLogger(__name__)
@@ -56,8 +56,7 @@ def _answer(registry: Registry, question: Question) -> list[Problem]:
         return list(function.judge(question.node_id, question.inputs, question.link_types))
     except (Exception, SystemExit) as error:  # a foreign node's code
         log.error("node %s (%s) cannot judge", question.node_id, question.class_type, exc_info=error)
-        text = next(iter(str(error).strip().splitlines()), "")[:300].encode(errors="replace").decode()
-        message = f"{question.class_type} could not look at its inputs: {type(error).__name__}: {text}"
+        message = f"{question.class_type} could not look at its inputs: {reason_of(error)}"
         return [Problem(EXCEPTION, message, "The daemon's log has the details.", question.node_id)]
 
 

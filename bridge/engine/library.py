@@ -6,6 +6,9 @@ from typing import Any
 
 from bridge.graph import Registry
 
+PACK_GROUP = "framebridge.nodes"
+"""The group of entry points that packs of nodes belong to."""
+
 
 @dataclass(frozen=True, slots=True)
 class NodeLibrary:

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from bridge.engine import DynamicPrompt, ExecutionBlocker, current_job
-from bridge.errors import Problem
+from bridge.errors import Problem, sound
 from bridge.graph import ALWAYS, Link, NodeFunction
 from bridge.packs.deadline import answer, answer_within
 from bridge.packs.foreign import ForeignNode
@@ -148,7 +148,7 @@ def _judge(
     if verdict is True or isinstance(verdict, ExecutionBlocker):
         return ()
     reason = "" if verdict is False else f": {verdict}"[:1000]
-    message = f"{definition.name} refuses its inputs{reason}".encode(errors="replace").decode()
+    message = sound(f"{definition.name} refuses its inputs{reason}")
     return [Problem(REFUSED, message, "The node's own code says so.", node_id, judged)]
 
 

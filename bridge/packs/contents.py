@@ -1,11 +1,13 @@
 """What the module of a pack holds: nodes in ComfyUI's two forms, our own, and folders for the editor."""
 
 import inspect
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from bridge.errors import reason_of, sound
 from bridge.graph import Failure, NodeFunction, Registry
 from bridge.packs.calling import node_function
 from bridge.packs.deadline import answer_apart
@@ -32,25 +34,24 @@ def functions_of(module: ModuleType, pack: str) -> tuple[list[NodeFunction], lis
         own = Registry.of_package(module)
         if not own and not own.failures:
             raise TypeError("it has neither NODE_CLASS_MAPPINGS, comfy_entrypoint nor @node functions")
-        return list(own.values()), list(own.failures)
+        functions, failures = _readable(pack, own, own.__getitem__)
+        return functions, [*own.failures, *failures]
     classes = dict(mappings or {})
     if entrypoint is not None:
         classes |= _of_extension(entrypoint)
     shown: Mapping[str, Any] = getattr(module, "NODE_DISPLAY_NAME_MAPPINGS", None) or {}
-    functions, failures = [], []
-    for name, kind in classes.items():
-        try:
-            node = read_class(str(name), kind, str(shown.get(name, "")), module.__name__)
-            functions.append(node_function(node))
-        except (Exception, SystemExit) as error:  # a pack's code
-            failures.append(Failure(f"{pack}: {name}", f"{type(error).__name__}: {error}"))
-    return functions, failures
+
+    def read(name: str) -> NodeFunction:
+        return node_function(read_class(str(name), classes[name], str(shown.get(name, "")), module.__name__))
+
+    return _readable(pack, classes, read)
 
 
 def folders_of(module: ModuleType) -> dict[str, str]:
     """Return where a pack keeps scripts (``web``), ``locales`` and ``examples``, as far as it does.
 
-    What lies outside of the pack's own folder is left out: the editor's page may read all of it.
+    What lies outside of the pack's own folder is left out, as the editor's page may read all of it; so is
+    what has a name that cannot be told.
     """
     home = Path(inspect.getfile(module)).resolve().parent
     web = getattr(module, "WEB_DIRECTORY", None)
@@ -61,7 +62,24 @@ def folders_of(module: ModuleType) -> dict[str, str]:
     if examples and hasattr(module, "__path__"):
         folders["examples"] = examples[0]
     resolved = {name: path.resolve() for name, path in folders.items()}
-    return {name: str(path) for name, path in resolved.items() if path.is_dir() and path.is_relative_to(home)}
+    inside = {name: path for name, path in resolved.items() if path.is_dir() and path.is_relative_to(home)}
+    return {name: str(path) for name, path in inside.items() if sound(str(path)) == str(path)}
+
+
+def _readable(
+    pack: str, names: Iterable[str], read: Callable[[str], NodeFunction]
+) -> tuple[list[NodeFunction], list[Failure]]:
+    """Read nodes one by one; return those that the daemon can be told of, and why the others cannot be."""
+    functions, failures = [], []
+    for name in names:
+        try:
+            function = read(name)
+            json.dumps(function.definition.to_json(), ensure_ascii=False, allow_nan=False).encode()
+        except (Exception, SystemExit) as error:  # a pack's code
+            failures.append(Failure(sound(f"{pack}: {name}"), reason_of(error)))
+        else:
+            functions.append(function)
+    return functions, failures
 
 
 def _of_extension(entrypoint: Any) -> dict[str, type]:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bridge.errors import sound
 from bridge.graph import ANY_TYPE, InputDefinition
 
 MAX_INTEGER = 2**64 - 1
@@ -95,7 +96,7 @@ def plain(value: Any, depth: int = 0) -> Any:
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if isinstance(value, str):
-        return str(getattr(value, "value", value)).encode(errors="replace").decode()
+        return sound(str(getattr(value, "value", value)))
     if depth > 20:
         return None
     if isinstance(value, Mapping):

@@ -3,9 +3,11 @@
 1. A folder is a pack if it has an ``__init__.py``; otherwise each folder and each ``.py`` file in it is one.
    What begins with a dot or an underscore, or ends with ``.disabled``, is none.
 2. A package is a pack if it has an entry point of the group ``framebridge.nodes``: its name is the pack's,
-   its value a module. Whoever ran pip has agreed to its code; ``without_packs`` leaves it out all the same.
+   its value a module. Whoever ran pip has agreed to its code; ``without_packs`` leaves it out all the same,
+   and no folder of that name.
 3. Packs are imported one by one. What one raises, ``SystemExit`` included, is its own failure, and no
-   other's. One that takes the whole process along is left out by the worker that comes after (``_Marker``).
+   other's. One that takes the whole process along is left out by the worker that comes after (``_Marker``);
+   one that takes long is named in the log.
 4. A name of ours is never taken over, nor that of a pack that came earlier.
 """
 
@@ -15,6 +17,7 @@ import logging
 import os
 import re
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +25,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from bridge.engine import PACK_GROUP
+from bridge.errors import reason_of, sound
 from bridge.graph import Failure, NodeFunction, Registry
 from bridge.packs.contents import folders_of, functions_of
 from bridge.packs.installing import ROOTS, install
@@ -29,7 +34,8 @@ from bridge.packs.offline import without_package_index
 
 log = logging.getLogger(__name__)
 
-GROUP = "framebridge.nodes"
+SLOW_S = 30.0
+"""After how long the log says which pack is still being imported."""
 
 
 @dataclass(slots=True)
@@ -59,7 +65,8 @@ def load_packs(settings: Mapping[str, Any], ours: Registry) -> Packs:
     """Load the packs that the user wants.
 
     Args:
-        settings: ``custom_nodes`` (folders), ``without_packs`` (names), and what ``folder_paths`` tells.
+        settings: ``custom_nodes`` (folders), ``without_packs`` (names, of those from pip), and what
+            ``folder_paths`` tells.
         ours: The nodes that are there already.
     """
     packs = Packs()
@@ -73,15 +80,16 @@ def load_packs(settings: Mapping[str, Any], ours: Registry) -> Packs:
         try:
             if marker.blames(pack.name):
                 raise RuntimeError("the worker died while this pack was imported")
-            with marker.importing(pack.name), without_package_index():
+            with marker.importing(pack.name), _watched(pack.name), without_package_index():
                 module = _imported(pack)
                 functions, broken = functions_of(module, pack.name)
+                folders = folders_of(module)
         except (Exception, SystemExit) as error:  # a pack's code
             log.exception("the pack %s cannot be loaded", pack.name)
             packs.failures.append(Failure(pack.name, _reason(error)))
             continue
         packs.failures.extend(broken)
-        packs.folders[pack.name] = folders_of(module)
+        packs.folders[pack.name] = folders
         for function in functions:
             _add(packs, function, pack.name, taken)
     return packs
@@ -97,15 +105,14 @@ def _add(packs: Packs, function: NodeFunction, pack: str, taken: dict[str, str])
 
 
 def _found(settings: Mapping[str, Any], packs: Packs) -> Iterator[_Found]:
-    without = set(settings.get("without_packs") or ())
     for folder in settings.get("custom_nodes") or ():
         paths = list(_packs_in(Path(folder)))
         if not paths:
-            packs.failures.append(Failure(str(folder), "there is no pack of nodes in this folder"))
+            packs.failures.append(Failure(sound(str(folder)), "there is no pack of nodes in this folder"))
         for path in paths:
-            if path.stem not in without:
-                yield _Found(path.stem, path)
-    for entry in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda entry: entry.name):
+            yield _Found(sound(path.stem), path)
+    without = set(settings.get("without_packs") or ())
+    for entry in sorted(importlib.metadata.entry_points(group=PACK_GROUP), key=lambda entry: entry.name):
         if entry.name not in without:
             yield _Found(entry.name, entry)
 
@@ -150,15 +157,26 @@ def _imported(pack: _Found) -> ModuleType:
 def _reason(error: BaseException) -> str:
     """Say in one line why a pack is missing."""
     if isinstance(error, ImportError) and error.name:
-        part = re.search(r"cannot import name '(\w+)'", str(error))
-        if error.name.split(".")[0] in ROOTS:
-            needed = f"{error.name}.{part[1]}" if part else error.name
+        name = sound(str(error.name))
+        part = re.search(r"cannot import name '(\w+)'", reason_of(error))
+        if name.split(".")[0] in ROOTS:
+            needed = f"{name}.{part[1]}" if part else name
             return f"it needs {needed} of ComfyUI, which Framebridge does not have"
         if isinstance(error, ModuleNotFoundError):
-            return f"it needs the Python package {error.name}, which is not installed"
-    text = next(iter(str(error).strip().splitlines()), "")[:300]
-    text = text.encode(errors="replace").decode()
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+            return f"it needs the Python package {name}, which is not installed"
+    return reason_of(error)
+
+
+@contextmanager
+def _watched(pack: str) -> Iterator[None]:
+    """Tell in the log which pack it is that takes so long; nothing can end it but the end of the worker."""
+    slow = threading.Timer(SLOW_S, log.warning, ("still importing the pack %s after %g s", pack, SLOW_S))
+    slow.daemon = True
+    slow.start()
+    try:
+        yield
+    finally:
+        slow.cancel()
 
 
 class _Marker:

@@ -31,8 +31,8 @@ def test_a_node_that_is_gone_or_judges_nothing_has_no_objection(registry):
 
 def test_what_a_node_raises_is_told_in_one_line(registry, caplog):
     def ask(*question):
-        raise ValueError("first\nsecond")
+        raise ValueError("first \ud800\nsecond")
 
     (problem,) = judge(registry_with(registry, ask), [question()], 5.0)
     assert problem.code == "exception_during_validation"
-    assert problem.message == "Add could not look at its inputs: ValueError: first"
+    assert problem.message == "Add could not look at its inputs: ValueError: first ?"

@@ -1,11 +1,13 @@
+import json
 import os
 import sys
+import threading
 from pathlib import Path
 
 import fake_nodes
 import pytest
 
-from bridge.packs import load_packs
+from bridge.packs import load_packs, loading
 from bridge.packs.loading import _Marker
 
 FOLDER = Path(__file__).parent / "folder"
@@ -94,13 +96,107 @@ def test_a_folder_without_packs_is_reported(tmp_path):
     assert failure.module == str(tmp_path)
 
 
-def test_one_pack_may_be_named_itself_and_left_out_by_name(tmp_path):
+def test_one_pack_may_be_named_itself_and_is_there_whatever_of_pip_is_switched_off(tmp_path):
     settings = {"custom_nodes": [str(FOLDER / "thief")], "temp": str(tmp_path)}
-    assert [each.definition.name for each in load_packs(settings, fake_nodes.registry()).functions] == [
-        "PackConstant",
-        "Honest",
-    ]
-    assert load_packs({**settings, "without_packs": ["thief"]}, fake_nodes.registry()).functions == []
+    for off in ([], ["thief"]):
+        found = load_packs({**settings, "without_packs": off}, fake_nodes.registry()).functions
+        assert [each.definition.name for each in found] == ["PackConstant", "Honest"]
+
+
+ODD = """
+class Sound:
+    RETURN_TYPES = ("INT",)
+    FUNCTION = "run"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {}}
+
+    def run(self):
+        return (1,)
+
+
+class HalfText(Sound):
+    DESCRIPTION = "half \\ud800"
+
+
+class Half(Sound):
+    @classmethod
+    def INPUT_TYPES(cls):
+        raise ValueError("half \\ud800\\nand more")
+
+
+class Mute(Exception):
+    def __str__(self):
+        raise RuntimeError
+
+
+class Silent(Sound):
+    @classmethod
+    def INPUT_TYPES(cls):
+        raise Mute
+
+
+kinds = (HalfText, Half, Silent, Sound)
+NODE_CLASS_MAPPINGS = {kind.__name__: kind for kind in kinds} | {"name \\udcff": Sound}
+"""
+
+
+def test_odd_texts_of_a_pack_are_faults_of_their_nodes_and_all_that_is_told_can_be_sent(tmp_path):
+    (tmp_path / "odd.py").write_text(ODD)
+    packs = load_packs({"custom_nodes": [str(tmp_path)], "temp": str(tmp_path)}, fake_nodes.registry())
+    reasons = {failure.module: failure.reason for failure in packs.failures}
+    assert [each.definition.name for each in packs.functions] == ["Sound"]
+    assert set(reasons) == {f"odd: {name}" for name in ("HalfText", "Half", "Silent", "name ?")}
+    assert reasons["odd: Half"] == "ValueError: half ?"
+    assert reasons["odd: Silent"] == "Mute"
+    assert "can't encode" in reasons["odd: HalfText"]
+    json.dumps(reasons, ensure_ascii=False).encode()
+
+
+OWN = '''
+from bridge.graph import node
+
+
+@node("Own", category="own")
+def own(value: int = 1) -> int:
+    """Give half \\ud800."""
+    return value
+'''
+
+
+def test_odd_texts_in_a_pack_of_our_own_form_are_no_different(tmp_path):
+    (tmp_path / "ours.py").write_text(OWN)
+    packs = load_packs({"custom_nodes": [str(tmp_path)], "temp": str(tmp_path)}, fake_nodes.registry())
+    assert (packs.functions, [failure.module for failure in packs.failures]) == ([], ["ours: Own"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has names of files that are no text")
+def test_a_pack_whose_folder_has_half_a_character_in_its_name_is_told_by_another(tmp_path):
+    folder = tmp_path / "half \udcff"
+    (folder / "web").mkdir(parents=True)
+    (folder / "__init__.py").write_text("NODE_CLASS_MAPPINGS, WEB_DIRECTORY = {}, 'web'")
+    packs = load_packs({"custom_nodes": [str(folder)], "temp": str(tmp_path)}, fake_nodes.registry())
+    assert (packs.folders, packs.failures) == ({"half ?": {}}, [])
+
+
+def test_a_pack_whose_folders_cannot_be_judged_is_left_out_alone(tmp_path):
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack/__init__.py").write_text("NODE_CLASS_MAPPINGS, WEB_DIRECTORY = {}, '\\0'")
+    settings = {"custom_nodes": [str(tmp_path / "pack")], "temp": str(tmp_path)}
+    (failure,) = load_packs(settings, fake_nodes.registry()).failures
+    assert failure.module == "pack"
+
+
+def test_a_pack_that_is_long_in_coming_is_named_in_the_log(tmp_path, monkeypatch):
+    monkeypatch.setattr(loading, "SLOW_S", 0.01)
+    was_told = threading.Event()
+    monkeypatch.setattr(loading.log, "warning", lambda *words: (told.append(words), was_told.set()))
+    told = []
+    monkeypatch.setattr(os, "was_told", was_told, raising=False)
+    (tmp_path / "sleepy.py").write_text("import os\nos.was_told.wait(30)\nNODE_CLASS_MAPPINGS = {}")
+    load_packs({"custom_nodes": [str(tmp_path)], "temp": str(tmp_path)}, fake_nodes.registry())
+    assert told == [("still importing the pack %s after %g s", "sleepy", 0.01)]
 
 
 def test_a_pack_under_which_a_worker_died_is_left_out_by_the_next(tmp_path):
