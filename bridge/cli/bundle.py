@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from bridge.cli.finding import Finding
+from bridge.cli.service import ANSWER_S
 from bridge.cli.standing import last_log_lines
+from bridge.client import connect
 from bridge.daemon import Settings
 from bridge.errors import BridgeError
 from bridge.jobs import RUN_NOTES
@@ -28,7 +30,7 @@ def write_bundle(file: Path, findings: Iterable[Finding], settings: Settings) ->
     packages = sorted({f"{each.name}=={each.version}" for each in distributions()}, key=str.lower)
     pages = {
         "findings.json": json.dumps([asdict(finding) for finding in findings], indent=2),
-        "settings.json": json.dumps(_told(settings), indent=2, default=str),
+        "settings.json": json.dumps(_told(settings), indent=2),
         "packages.txt": "\n".join(packages),
         "log.txt": "\n".join(last_log_lines()),
     }
@@ -42,8 +44,14 @@ def write_bundle(file: Path, findings: Iterable[Finding], settings: Settings) ->
 
 
 def _told(settings: Settings) -> Mapping[str, Any]:
+    """Return the settings of the running daemon, or why they are the doctor's own instead."""
     given = {name: value for name, value in os.environ.items() if name.startswith("FRAMEBRIDGE_")}
-    return {"settings": {**asdict(settings), "token": "‹hidden›"}, "environment": given}
+    try:
+        with connect(name="doctor", timeout_s=ANSWER_S) as daemon:
+            told = {"of": "the daemon", **daemon.query("settings")}
+    except BridgeError as error:
+        told = {"of": f"the doctor: {error.message}", "settings": settings.told()}
+    return {**told, "environment": given}
 
 
 def _discreet(text: str) -> str:

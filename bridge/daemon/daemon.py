@@ -207,6 +207,7 @@ class Daemon:
         answers = {
             "models": self._models,
             "negatives": lambda: {"negatives": negative_presets()},
+            "settings": lambda: {"settings": self._settings.told()},
             "wildcards": _wildcards,
             **self._models_desk.answers,
             **self._presets_desk.answers,

@@ -1,8 +1,9 @@
 """What a daemon, or a single run without one, is to work with, and where its files lie."""
 
+import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,13 @@ class Settings:
             "without_packs": list(packs_switched_off()),
         }
         return WorkerSettings(settings, self.bootstrap, self.hang_timeout_s)
+
+    def told(self) -> Mapping[str, Any]:
+        """Return the fields as JSON data, for whoever helps; the token is not among them."""
+        fields = asdict(self)
+        del fields["token"]
+        told: dict[str, Any] = json.loads(json.dumps(fields, default=str))
+        return told
 
 
 def make_folders(folders: Mapping[str, Path]) -> None:

@@ -22,6 +22,7 @@ def test_a_bundle_holds_what_helps_and_no_secrets(tmp_path: Path, monkeypatch: p
         pages = {name: bundle.read(name).decode() for name in bundle.namelist()}
     assert set(pages) == {"findings.json", "settings.json", "packages.txt", "log.txt"}
     assert json.loads(pages["findings.json"])[0]["text"] == "in ~/models"
+    assert json.loads(pages["settings.json"])["of"].startswith("the doctor")
     assert len(pages["log.txt"].splitlines()) == 200
     assert "torch==" in pages["packages.txt"]
     everything = "".join(pages.values())
@@ -30,7 +31,8 @@ def test_a_bundle_holds_what_helps_and_no_secrets(tmp_path: Path, monkeypatch: p
     ]
 
 
-def test_a_bundle_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_bundle_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRAMEBRIDGE_HOME", str(tmp_path))
     with pytest.raises(BridgeError) as failure:
         write_bundle(tmp_path / "none" / "b.zip", [], Settings())
     assert failure.value.code == "write_failed"

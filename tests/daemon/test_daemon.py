@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 from websockets.asyncio.client import connect as websocket_to
 
 import bridge
+from bridge.cli.bundle import write_bundle
 from bridge.client import (
     Client,
     find_daemon,
@@ -96,6 +98,17 @@ def test_worker_gets_the_settings(spawn: Any, home: Path, tmp_path: Path) -> Non
     assert settings["models"] == [str(root) for root in roots]
     assert settings["frames"] == str(home / "frames")
     assert settings["device"] == "cpu"
+
+
+def test_a_bundle_has_the_settings_of_the_daemon(spawn: Any, tmp_path: Path) -> None:
+    spawn(device="cpu", history_days=7, token="0123456789abcdef" * 2).runtime  # noqa: B018 - waits
+    write_bundle(tmp_path / "b.zip", [], Settings())
+    with zipfile.ZipFile(tmp_path / "b.zip") as bundle:
+        page = bundle.read("settings.json").decode()
+    told = json.loads(page)
+    assert told["of"] == "the daemon"
+    assert (told["settings"]["device"], told["settings"]["history_days"]) == ("cpu", 7)
+    assert "0123456789abcdef" not in page
 
 
 def test_queries_tell_models_presets_nodes_and_status(spawn: Any) -> None:
