@@ -7,7 +7,7 @@ from typing import Any
 
 from bridge.builtin.control import find_fault, read_control
 from bridge.errors import InputError, Problem, WorkflowError
-from bridge.graph import Definitions, InputDefinition, Link, Workflow, WorkflowNode
+from bridge.graph import PICTURE_FOLDERS, Definitions, InputDefinition, Link, Workflow, WorkflowNode
 from bridge.prompts import prompt_inputs
 
 PLANES = ("color", "depth", "canny", "normal", "mask", "edges", "reference")
@@ -20,8 +20,6 @@ _KINDS_OF_MODELS = {"lora_name": "LoRA", "control_net_name": "ControlNet", "vae_
 """Inputs that name a model, and what people call it."""
 
 _TYPES = {"INT": "integer", "FLOAT": "number", "STRING": "text", "BOOLEAN": "boolean"}
-
-_KINDS_OF_PICTURES = ("input", "output", "temp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +183,7 @@ def _suggested(workflow: Workflow, definitions: Definitions) -> Iterator[Shown]:
     for node, entry in _widgets(workflow, definitions):
         if role := _ROLES.get(entry.name):
             places.setdefault(role, []).append(f"{node.id}.{entry.name}")
-        elif entry.choices_from and entry.choices_from not in _KINDS_OF_PICTURES:
+        elif entry.choices_from and entry.choices_from not in PICTURE_FOLDERS:
             name = "checkpoint" if entry.choices_from == "checkpoints" else entry.name
             places.setdefault(_unused(name, places), []).append(f"{node.id}.{entry.name}")
     for name, (place, *also) in places.items():
@@ -216,7 +214,7 @@ def _control(shown: Shown, workflow: Workflow, definitions: Definitions) -> dict
 def _kind(entry: InputDefinition) -> dict[str, Any]:
     if entry.choices is not None:
         return {"type": "choice", "choices": list(entry.choices)}
-    if entry.choices_from in _KINDS_OF_PICTURES:
+    if entry.choices_from in PICTURE_FOLDERS:
         return {"type": "text"}
     if entry.choices_from:
         return {"type": "model", "folder": entry.choices_from}
@@ -308,7 +306,7 @@ def _loaders(workflow: Workflow, definitions: Definitions) -> list[WorkflowNode]
     return [
         node
         for node in workflow.nodes.values()
-        if any(entry.choices_from in _KINDS_OF_PICTURES for entry in definitions[node.class_type].inputs)
+        if any(entry.choices_from in PICTURE_FOLDERS for entry in definitions[node.class_type].inputs)
     ]
 
 

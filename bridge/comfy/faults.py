@@ -13,7 +13,7 @@ from typing import Any
 
 from bridge.comfy.input_config import input_config
 from bridge.errors import Problem
-from bridge.graph import ChoicesOf, Definitions, InputDefinition, Workflow, descendants
+from bridge.graph import PICTURE_FOLDERS, ChoicesOf, Definitions, InputDefinition, Workflow, descendants
 
 BAD_LINK = "Bad linked input, must be a length-2 list of [node_id, slot_index]"
 
@@ -22,8 +22,6 @@ MANY_CHOICES = 20
 
 MAX_NODES = 100
 """More nodes at fault are not told."""
-
-_PICTURE_FOLDERS = ("input", "output", "temp")
 
 _OF_PROMPT = {
     "no_outputs": ("prompt_no_outputs", "Prompt has no outputs"),
@@ -226,7 +224,7 @@ def _range(faulty: Faulty) -> dict[str, Any]:
 
 def _choice(faulty: Faulty) -> dict[str, Any]:
     assert faulty.entry is not None
-    if faulty.entry.choices_from in _PICTURE_FOLDERS:
+    if faulty.entry.choices_from in PICTURE_FOLDERS:
         details = f"{faulty.name} - Invalid image file: {faulty.value}"
         return error(
             "custom_validation_failed",

@@ -9,12 +9,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from bridge.errors import BridgeError, InputError
+from bridge.graph import PICTURE_FOLDERS
 from bridge.paths import resolve_in, split_annotation
 
 Folders = Mapping[str, Path]
 """``input``, ``output`` and ``temp``: the only folders whose files the routes of pictures know."""
-
-PICTURE_FOLDERS = ("input", "output", "temp")
 
 
 def file_at(folders: Folders, filename: str, folder: str, subfolder: str = "") -> Path:

@@ -8,12 +8,9 @@ other each count their own time, and a model that visits the device while sampli
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from bridge.graph import Definitions, NodeDefinition
+from bridge.graph import PICTURE_FOLDERS, Definitions, NodeDefinition
 
 PHASES = ("load", "encode", "sample", "decode", "save", "other")
-
-_NO_MODELS = frozenset({"input", "output", "temp"})
-"""Folders that a node may list its choices from and that hold no models."""
 
 
 def phase_of(definition: NodeDefinition) -> str:
@@ -23,7 +20,7 @@ def phase_of(definition: NodeDefinition) -> str:
     folders = {entry.choices_from for entry in definition.inputs} - {""}
     if definition.is_output:
         return "save"
-    if folders - _NO_MODELS:
+    if folders.difference(PICTURE_FOLDERS):
         return "load"
     if takes & {"MODEL", "GUIDER"} and gives & {"LATENT", "IMAGE"}:
         return "sample"

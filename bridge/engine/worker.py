@@ -55,8 +55,9 @@ from bridge.errors import (
     Problem,
     ProtocolError,
     problem_of,
+    reason_of,
 )
-from bridge.graph import parse_workflow
+from bridge.graph import PICTURE_FOLDERS, parse_workflow
 from bridge.protocol import Finished, Message, Started
 
 log = logging.getLogger(__name__)
@@ -288,7 +289,7 @@ class Worker:
 
 def folders_of(settings: Mapping[str, Any]) -> Folders:
     """Return where jobs may read and write; what the settings leave out is the working directory."""
-    named = {name: Path(settings.get(name, ".")) for name in ("input", "output", "temp", "frames")}
+    named = {name: Path(settings.get(name, ".")) for name in (*PICTURE_FOLDERS, "frames")}
     return Folders(**named, models=tuple(Path(root) for root in settings.get("models", ())))
 
 
@@ -305,5 +306,5 @@ def _ready(library: NodeLibrary) -> Ready:
 def _why_not_loaded(error: BaseException) -> Problem:
     if isinstance(error, BridgeError):
         return error.problem
-    message = f"the nodes cannot be loaded: {type(error).__name__}: {error}"
+    message = f"the nodes cannot be loaded: {reason_of(error)}"
     return Problem("worker_failed", message, "The daemon's log has the details.")

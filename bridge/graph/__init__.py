@@ -39,7 +39,7 @@ from bridge.graph.registry import Failure, Registry
 from bridge.graph.signature import signature, signatures
 from bridge.graph.validation import Question, Validation, validate
 from bridge.graph.values import read_settings, set_values
-from bridge.graph.widget import TINY_VAES, ChoicesOf
+from bridge.graph.widget import PICTURE_FOLDERS, TINY_VAES, ChoicesOf
 from bridge.graph.workflow import Link, Workflow, WorkflowNode, links_of, read_input
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "ALWAYS",
     "ANY_TYPE",
     "LINK_TYPES",
+    "PICTURE_FOLDERS",
     "TINY_VAES",
     "WIDGET_TYPES",
     "Choices",

@@ -28,7 +28,7 @@ ELSEWHERE = {"xlabs_ipadapters": "xlabs/ipadapters"}
 TINY_VAES = ("taesd", "taesdxl", "taesd3", "taef1")
 """VAEs that are two files in ``vae_approx``, one for each direction."""
 
-PICTURE_FOLDERS = frozenset({"input", "output", "temp"})
+PICTURE_FOLDERS = ("input", "output", "temp")
 """Folders of pictures; all others hold models."""
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from bridge.builtin import model_folder
 from bridge.errors import BridgeError, ModelNotFound
+from bridge.graph import PICTURE_FOLDERS
 from bridge.imaging import expand_prefix
 from bridge.models import FOLDERS, Catalogue
 from bridge.packs.inputs import FolderNames
@@ -35,7 +36,7 @@ class FolderPaths:
     """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
-        self._homes = {name: Path(settings.get(name) or ".") for name in ("input", "output", "temp")}
+        self._homes = {name: Path(settings.get(name) or ".") for name in PICTURE_FOLDERS}
         self._roots = [Path(root) for root in settings.get("models") or ()]
         self._catalogue = Catalogue(self._roots, model_folder())
         self._added: dict[str, list[Path]] = {}
