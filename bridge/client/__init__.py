@@ -6,7 +6,7 @@ from .connection import Status
 from .discovery import default_command, ensure_daemon, find_daemon, launch_daemon, start_daemon
 from .logs import last_lines, log_file
 from .outcome import Outcome, error_from, error_of
-from .processes import is_running
+from .processes import NO_WINDOW, is_running
 from .proof import PROOF_PATH, is_proof, new_nonce, proof_of
 from .runtime import Runtime, read_runtime, remove_runtime, runtime_file, state_folder, write_runtime
 from .stream import Stream
@@ -14,6 +14,7 @@ from .target import Locator, Target
 
 __all__ = [
     "DEFAULT_PORT",
+    "NO_WINDOW",
     "PATH",
     "PROOF_PATH",
     "Client",

@@ -12,8 +12,9 @@ if sys.platform == "win32":  # pragma: no cover
 
     _QUERY = 0x1000  # PROCESS_QUERY_LIMITED_INFORMATION
     _STILL_ACTIVE = 259
+    NO_WINDOW = subprocess.CREATE_NO_WINDOW
     # An invisible console of its own: with DETACHED_PROCESS the launcher's child would open a window.
-    _DETACHED = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
+    _DETACHED = NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
 
     def is_running(pid: int) -> bool:
         """Tell whether a process lives (``os.kill(pid, 0)`` would end it on Windows)."""
@@ -26,6 +27,7 @@ if sys.platform == "win32":  # pragma: no cover
         kernel.CloseHandle(process)
         return code.value == _STILL_ACTIVE
 else:
+    NO_WINDOW = 0
     _DETACHED = 0
 
     def is_running(pid: int) -> bool:

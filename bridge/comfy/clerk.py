@@ -16,12 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from bridge.client import NO_WINDOW
 from bridge.errors import BridgeError, InputError, Problem
 
 PROGRAM = (sys.executable, "-m", "bridge.imaging.viewing")
-
-NO_WINDOW: int = getattr(subprocess, "CREATE_NO_WINDOW", 0)
-"""On Windows a program would otherwise open a console."""
 
 DEADLINE_S = 60.0
 """For one picture of the largest size allowed, on a slow machine."""

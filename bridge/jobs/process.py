@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
+from bridge.client import NO_WINDOW
 from bridge.engine import (
     TO_DAEMON,
     ByteSink,
@@ -34,11 +35,6 @@ from bridge.protocol import Message
 
 log = logging.getLogger(__name__)
 worker_log = logging.getLogger("bridge.worker")
-
-if sys.platform == "win32":
-    NO_WINDOW = subprocess.CREATE_NO_WINDOW
-else:
-    NO_WINDOW = 0
 
 EXIT_S = 5.0
 """How long a worker that has closed its pipe may take to be gone."""
