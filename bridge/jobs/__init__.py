@@ -2,7 +2,7 @@
 
 from bridge.jobs.metrics import Metrics, resident_bytes
 from bridge.jobs.notes import RUN_NOTES
-from bridge.jobs.record import JobRecord
+from bridge.jobs.record import LIVE_STATES, JobRecord
 from bridge.jobs.service import JobService
 from bridge.jobs.store import DATABASE, IN_MEMORY, StoreSettings
 from bridge.jobs.streams import LiveStream
@@ -11,6 +11,7 @@ from bridge.jobs.supervisor import WorkerSettings
 __all__ = [
     "DATABASE",
     "IN_MEMORY",
+    "LIVE_STATES",
     "RUN_NOTES",
     "JobRecord",
     "JobService",

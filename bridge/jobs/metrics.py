@@ -10,14 +10,12 @@ import psutil
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from bridge.engine import PHASES
+from bridge.jobs.record import ENDED_STATES
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900)
 
 TIMED = ("queue", *PHASES)
 """Values of the label ``phase``."""
-
-STATES = ("done", "failed", "cancelled")
-"""Values of the label ``state``."""
 
 KINDS = ("job", "frame")
 """Values of the label ``kind``."""
@@ -47,7 +45,7 @@ class Metrics:
             name: Gauge(f"framebridge_{name}", text, registry=self.registry) for name, text in GAUGES.items()
         }
         # Made once: so each is seen to be 0 before it happens, and looking one up takes longer than to count.
-        self._ended = {(state, kind): jobs.labels(state, kind) for state in STATES for kind in KINDS}
+        self._ended = {(state, kind): jobs.labels(state, kind) for state in ENDED_STATES for kind in KINDS}
         self._spent = {phase: phases.labels(phase) for phase in TIMED}
 
     def job_ended(self, state: str, timings: Mapping[str, float]) -> None:
