@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bridge.engine import current_job
 from bridge.errors import InputError
-from bridge.imaging import resolve_in, split_annotation
+from bridge.paths import resolve_in, split_annotation
 
 
 def job_file(name: str, home: str = "input") -> Path:

@@ -59,7 +59,6 @@ from bridge.imaging.selections import (
 )
 from bridge.imaging.sheet import contact_sheet
 from bridge.imaging.stitch import Direction, stitch
-from bridge.paths import resolve_in, split_annotation
 
 __all__ = [
     "GREY",
@@ -145,7 +144,6 @@ __all__ = [
     "read_workflow",
     "resize",
     "resize_lines",
-    "resolve_in",
     "restore_depth",
     "rgb_to_ycbcr",
     "save_frame",
@@ -154,7 +152,6 @@ __all__ = [
     "shaped",
     "sharpen",
     "soften",
-    "split_annotation",
     "squared_for_clip",
     "srgb_to_linear",
     "stitch",
