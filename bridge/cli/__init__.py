@@ -14,7 +14,22 @@ import typer
 from bridge import __version__
 from bridge.cli.jobs import history_app, queue_app
 from bridge.cli.models import models_app
-from bridge.cli.options import AsJson, Device, DType, InDType, Models, OnDevice
+from bridge.cli.options import (
+    AsJson,
+    Combinations,
+    CustomNodes,
+    Device,
+    DType,
+    InDType,
+    Models,
+    OnDevice,
+    Only,
+    PromptFile,
+    PromptInputs,
+    PromptTexts,
+    Variants,
+    Wildcards,
+)
 from bridge.cli.packs import packs_app
 from bridge.cli.request import Prompts, Request
 from bridge.cli.serving import add_daemon_commands
@@ -105,6 +120,8 @@ Pictures = Annotated[
     ),
 ]
 
+OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where pictures are written.")]
+
 
 @app.callback(invoke_without_command=True)
 def root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
@@ -116,9 +133,7 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where pictures are written.")] = Path(
-        "out"
-    ),
+    out: OutFolder = Path("out"),
     device: OnDevice = Device.AUTO,
     as_json: AsJson = False,
 ) -> None:
@@ -130,53 +145,21 @@ def demo(
 def run(
     workflow: WorkflowFile = None,
     preset: PresetName = "",
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where pictures are written.")] = Path(
-        "out"
-    ),
+    out: OutFolder = Path("out"),
     models: Models = None,
     device: OnDevice = Device.AUTO,
     dtype: InDType = DType.AUTO,
     values: Values = None,
     frame: FrameFile = None,
     pictures: Pictures = None,
-    only: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--only", metavar="NODE", help="Run this output node alone, by its id; may be repeated."
-        ),
-    ] = None,
-    prompts: Annotated[
-        Path | None,
-        typer.Option(
-            "--prompts", metavar="FILE.txt", help="One picture for each line of a text file; # is a comment."
-        ),
-    ] = None,
-    prompt: Annotated[
-        list[str] | None,
-        typer.Option("--prompt", metavar="TEXT", help="One picture for this prompt; may be repeated."),
-    ] = None,
-    prompt_input: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--prompt-input", metavar="NODE.INPUT", help="Where prompts go, if that is not found by itself."
-        ),
-    ] = None,
-    wildcards: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--wildcards",
-            metavar="DIR",
-            help="Text files that __name__ in a prompt draws from; may be repeated.",
-            exists=True,
-            file_okay=False,
-        ),
-    ] = None,
-    variants: Annotated[
-        int, typer.Option(min=1, max=1000, help="Pictures for each prompt with {a|b} or __name__ in it.")
-    ] = 1,
-    combinations: Annotated[
-        bool, typer.Option("--combinations", help="Make every combination of {a|b} and __name__ instead.")
-    ] = False,
+    custom_nodes: CustomNodes = None,
+    only: Only = None,
+    prompts: PromptFile = None,
+    prompt: PromptTexts = None,
+    prompt_input: PromptInputs = None,
+    wildcards: Wildcards = None,
+    variants: Variants = 1,
+    combinations: Combinations = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a workflow or preset without a daemon, once or for many prompts, and write its pictures."""
@@ -190,6 +173,7 @@ def run(
         values or [],
         frame,
         pictures or [],
+        custom_nodes or [],
         as_json,
     )
     if not (prompts or prompt):
@@ -213,15 +197,14 @@ def grid(
         typer.Option("--y", metavar="INPUT=VALUES", help='Down the columns: 6.text="a cat, asleep",a dog.'),
     ] = "",
     preset: PresetName = "",
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where pictures are written.")] = Path(
-        "out"
-    ),
+    out: OutFolder = Path("out"),
     models: Models = None,
     device: OnDevice = Device.AUTO,
     dtype: InDType = DType.AUTO,
     values: Values = None,
     frame: FrameFile = None,
     pictures: Pictures = None,
+    custom_nodes: CustomNodes = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare pictures over one or two inputs: a contact sheet, and each of its pictures as a file."""
@@ -235,6 +218,7 @@ def grid(
         values or [],
         frame,
         pictures or [],
+        custom_nodes or [],
         as_json,
     )
     _run("grid", "grid", request, x, y)

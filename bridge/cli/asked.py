@@ -147,8 +147,14 @@ def read_asked(path: Path | None, preset: str) -> Source | Preset:
 
 
 def settings_of(request: Request) -> Settings:
-    """Return where models and pictures are, and where the models run."""
-    return Settings(models=request.models, output=request.out, device=request.device, dtype=request.dtype)
+    """Return where models, pictures and packs of nodes are, and where the models run."""
+    return Settings(
+        models=request.models,
+        output=request.out,
+        device=request.device,
+        dtype=request.dtype,
+        custom_nodes=request.custom_nodes,
+    )
 
 
 def asked_from(found: Source | Preset, definitions: Definitions) -> Asked:

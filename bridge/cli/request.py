@@ -19,6 +19,7 @@ class Request:
         values: ``name=value`` texts.
         frame: The captured frame's file.
         pictures: ``FILE`` or ``NAME=FILE`` texts.
+        custom_nodes: Packs of nodes, or folders of them.
         as_json: Whether a script reads the answer.
     """
 
@@ -31,6 +32,7 @@ class Request:
     values: Sequence[str]
     frame: Path | None
     pictures: Sequence[str]
+    custom_nodes: Sequence[Path]
     as_json: bool
 
 

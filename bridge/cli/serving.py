@@ -6,17 +6,38 @@ from typing import Annotated
 
 import typer
 
-from bridge.cli.options import AsJson, Device, DType, InDType, Models, OnDevice, Out
+from bridge.cli.options import AsJson, CustomNodes, Device, DType, InDType, Models, OnDevice, Out
 from bridge.cli.request import Serving
 
-CustomNodes = Annotated[
-    list[Path] | None,
+Host = Annotated[
+    str, typer.Option(help="Which loopback address (127.0.0.1 or ::1); other machines: --listen.")
+]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")]
+IdleMinutes = Annotated[
+    float, typer.Option(min=0, help="Leave after so long without a client or a job; 0 stays.")
+]
+HangMinutes = Annotated[
+    float, typer.Option(min=0.1, help="End a job that says nothing for so long: it has hung.")
+]
+ComfyCompatible = Annotated[
+    bool, typer.Option("--comfy-compatible", help="Let local ComfyUI clients in without a token.")
+]
+WebhookHosts = Annotated[
+    list[str] | None,
+    typer.Option(help="A host besides this one that POST /run may send results to; repeatable."),
+]
+HistoryDays = Annotated[float, typer.Option(min=0, help="Jobs that ended longer ago are forgotten.")]
+HistoryGigabytes = Annotated[
+    float, typer.Option(min=0, help="The oldest are forgotten when they and their results take more.")
+]
+SurvivesPowerCuts = Annotated[
+    bool,
     typer.Option(
-        "--custom-nodes",
-        metavar="DIR",
-        exists=True,
-        help="A pack of nodes in ComfyUI's form, or a folder of packs; repeatable. Their code is run.",
+        "--survive-power-cuts", help="Wait for the disk whenever a job comes or ends; some milliseconds each."
     ),
+]
+OnlyPrint = Annotated[
+    bool, typer.Option("--print", help="Print an address that opens the page once, and open nothing.")
 ]
 Listen = Annotated[
     str,
@@ -55,34 +76,39 @@ def add_daemon_commands(app: typer.Typer, run: Callable[..., None]) -> None:
         app: Gets the commands.
         run: Runs a function of a module beside this one, given both names and its arguments.
     """
+    _add_serve(app, run)
 
     @app.command()
+    def stop() -> None:
+        """Stop the running daemon."""
+        run("service", "stop")
+
+    @app.command()
+    def status(as_json: AsJson = False) -> None:
+        """Say whether a daemon runs, on what, and what it is doing."""
+        run("service", "status", as_json)
+
+    @app.command("open")
+    def open_page(
+        only_print: OnlyPrint = False,
+    ) -> None:
+        """Show the daemon's page in the browser: what runs, what waits, and the pictures so far."""
+        run("page", "open_page", only_print)
+
+
+def _add_serve(app: typer.Typer, run: Callable[..., None]) -> None:
+    @app.command()
     def serve(
-        host: Annotated[
-            str,
-            typer.Option(help="Which loopback address (127.0.0.1 or ::1); other machines: --listen."),
-        ] = "127.0.0.1",
-        port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8189,
+        host: Host = "127.0.0.1",
+        port: Port = 8189,
         models: Models = None,
         out: Out = None,
         device: OnDevice = Device.AUTO,
         dtype: InDType = DType.AUTO,
-        idle_minutes: Annotated[
-            float,
-            typer.Option(min=0, help="Leave after so long without a client or a job; 0 stays."),
-        ] = 30,
-        hang_minutes: Annotated[
-            float,
-            typer.Option(min=0.1, help="End a job that says nothing for so long: it has hung."),
-        ] = 10,
-        comfy_compatible: Annotated[
-            bool,
-            typer.Option("--comfy-compatible", help="Let local ComfyUI clients in without a token."),
-        ] = False,
-        webhook_host: Annotated[
-            list[str] | None,
-            typer.Option(help="A host besides this one that POST /run may send results to; repeatable."),
-        ] = None,
+        idle_minutes: IdleMinutes = 30,
+        hang_minutes: HangMinutes = 10,
+        comfy_compatible: ComfyCompatible = False,
+        webhook_host: WebhookHosts = None,
         custom_nodes: CustomNodes = None,
         listen: Listen = "",
         listen_port: ListenPort = None,
@@ -90,19 +116,9 @@ def add_daemon_commands(app: typer.Typer, run: Callable[..., None]) -> None:
         tls_key: Key = None,
         token_file: TokenFile = None,
         name: Name = None,
-        history_days: Annotated[
-            float, typer.Option(min=0, help="Jobs that ended longer ago are forgotten.")
-        ] = 30,
-        history_gb: Annotated[
-            float, typer.Option(min=0, help="The oldest are forgotten when they and their results take more.")
-        ] = 2,
-        survive_power_cuts: Annotated[
-            bool,
-            typer.Option(
-                "--survive-power-cuts",
-                help="Wait for the disk whenever a job comes or ends; some milliseconds each.",
-            ),
-        ] = False,
+        history_days: HistoryDays = 30,
+        history_gb: HistoryGigabytes = 2,
+        survive_power_cuts: SurvivesPowerCuts = False,
     ) -> None:
         """Run the daemon that owns the GPU; Blender, Unreal and scripts connect to it."""
         serving = Serving(
@@ -128,22 +144,3 @@ def add_daemon_commands(app: typer.Typer, run: Callable[..., None]) -> None:
             survives_power_cuts=survive_power_cuts,
         )
         run("service", "serve", serving)
-
-    @app.command()
-    def stop() -> None:
-        """Stop the running daemon."""
-        run("service", "stop")
-
-    @app.command()
-    def status(as_json: AsJson = False) -> None:
-        """Say whether a daemon runs, on what, and what it is doing."""
-        run("service", "status", as_json)
-
-    @app.command("open")
-    def open_page(
-        only_print: Annotated[
-            bool, typer.Option("--print", help="Print an address that opens the page once, and open nothing.")
-        ] = False,
-    ) -> None:
-        """Show the daemon's page in the browser: what runs, what waits, and the pictures so far."""
-        run("page", "open_page", only_print)

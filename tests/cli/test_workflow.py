@@ -164,3 +164,35 @@ def test_how_a_model_is_loaded_for_which_memory_is_short_is_printed_once(
         for value in range(3):
             steps.follow(Progress("3", value, 3, job="j", detail=detail))
     assert capsys.readouterr().err.count(detail) == (0 if is_quiet else 1)
+
+
+PACK = """
+import torch
+
+class Grey:
+    RETURN_TYPES = ("IMAGE",)
+    FUNCTION = "make"
+    CATEGORY = "packs"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {}}
+
+    def make(self):
+        return (torch.full((1, 16, 16, 3), 0.2),)
+
+NODE_CLASS_MAPPINGS = {"Grey": Grey}
+"""
+
+
+def test_nodes_of_a_pack_run_without_a_daemon(framebridge: Command, tmp_path: Path) -> None:
+    (tmp_path / "grey_pack.py").write_text(PACK)
+    workflow = {
+        "1": {"class_type": "Grey", "inputs": {}},
+        "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "grey"}},
+    }
+    file = tmp_path / "workflow.json"
+    file.write_text(json.dumps(workflow))
+    done = framebridge("run", file, "--custom-nodes", tmp_path / "grey_pack.py", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert (pixels(Path(done.stdout.strip())) == 51).all()
