@@ -1,6 +1,5 @@
 import asyncio
 import sys
-import time
 
 import pytest
 
@@ -143,13 +142,13 @@ async def test_a_fingerprint_decides_whether_a_node_runs_again(value):
 
 async def test_a_fingerprint_that_hangs_is_given_up_and_others_go_on(value, monkeypatch):
     monkeypatch.setattr(calling, "FINGERPRINT_S", 0.2)
-    began = time.perf_counter()
+    changing = sys.modules["custom_nodes.first_form"].Changing
     hanging = asyncio.create_task(value({"1": ("PackChanging", {"mode": "hang", "value": ["2", 0]}), "2": C}))
     await asyncio.sleep(0.05)
     assert await value({"1": C}) == [4]
-    assert not hanging.done()
     assert len(await hanging) == 1
-    assert time.perf_counter() - began < 5
+    assert not changing.has_answered
+    changing.may_answer.set()
 
 
 async def test_progress_and_words_reach_the_client(run, job, messages):
@@ -229,9 +228,7 @@ def test_a_validator_that_hangs_is_given_up_and_so_are_those_behind_it(verdicts)
         "4": ("PackChecked", {"value": 1, "mode": "a", "bounded": 1}),
         "5": ("Show", {"value": 3}),
     }
-    began = time.perf_counter()
     found = verdicts(nodes, limit_s=0.2)
-    assert time.perf_counter() - began < 5
     assert [(each.code, each.node_id) for each in found.problems] == [
         ("validator_timeout", "2"),
         ("validator_timeout", "4"),
