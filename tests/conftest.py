@@ -45,7 +45,7 @@ FOLDERS = {
 }
 
 
-MAY_SKIP = {"gpu", "comfyui"}
+MAY_SKIP = {"gpu", "comfyui", "mount"}
 """Marks of tests that need what CI has not."""
 
 
