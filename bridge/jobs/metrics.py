@@ -22,7 +22,7 @@ KINDS = ("job", "frame")
 
 GAUGES = {
     "queue_depth": "Jobs that wait or run.",
-    "ws_clients": "Clients of the native socket.",
+    "ws_clients": "Clients of the native socket and of ComfyUI's.",
     "worker_up": "Whether the worker is ready.",
     "vram_bytes": "Memory of the device that torch holds.",
     "rss_bytes": "Memory of the daemon and its worker.",
