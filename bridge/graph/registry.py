@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 
-from bridge.errors import BridgeError, reason_of
+from bridge.errors import BridgeError, reason_of, sound
 from bridge.graph.definition import Definitions
 from bridge.graph.node import NodeFunction
 
@@ -87,7 +87,7 @@ def _modules(package: ModuleType, failures: list[Failure]) -> Iterator[ModuleTyp
             module = importlib.import_module(found.name)
         except Exception as error:  # whatever a foreign module does must not take the others down
             log.exception("module %s cannot be imported; its nodes are missing", found.name)
-            failures.append(Failure(found.name, reason_of(error)))
+            failures.append(Failure(sound(found.name), reason_of(error)))
         else:
             yield from _modules(module, failures)
 

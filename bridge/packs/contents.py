@@ -1,12 +1,12 @@
 """What the module of a pack holds: nodes in ComfyUI's two forms, our own, and folders for the editor."""
 
 import inspect
-import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from bridge.engine import Ready, framed
 from bridge.errors import reason_of, sound
 from bridge.graph import Failure, NodeFunction, Registry
 from bridge.packs.calling import node_function
@@ -74,7 +74,7 @@ def _readable(
     for name in names:
         try:
             function = read(name)
-            json.dumps(function.definition.to_json(), ensure_ascii=False, allow_nan=False).encode()
+            framed(Ready({function.definition.name: function.definition.to_json()}))
         except (Exception, SystemExit) as error:  # a pack's code
             failures.append(Failure(sound(f"{pack}: {name}"), reason_of(error)))
         else:

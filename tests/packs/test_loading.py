@@ -150,7 +150,7 @@ def test_odd_texts_of_a_pack_are_faults_of_their_nodes_and_all_that_is_told_can_
     assert set(reasons) == {f"odd: {name}" for name in ("HalfText", "Half", "Silent", "name ?")}
     assert reasons["odd: Half"] == "ValueError: half ?"
     assert reasons["odd: Silent"] == "Mute"
-    assert "can't encode" in reasons["odd: HalfText"]
+    assert "half a character" in reasons["odd: HalfText"]
     json.dumps(reasons, ensure_ascii=False).encode()
 
 
