@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from bridge.cli.options import AsJson
+
 Folder = Annotated[str, typer.Option("--folder", metavar="KIND", help="Its kind: loras, vae …; by content.")]
 Into = Annotated[
     Path | None,
@@ -15,7 +17,6 @@ Roots = Annotated[
     list[Path] | None,
     typer.Option("--models", metavar="DIR", help="A model folder besides; may be repeated.", file_okay=False),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of text.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Agree to what would be pulled, without asking.")]
 
 
@@ -57,6 +58,23 @@ def models_app(run: Callable[..., None]) -> typer.Typer:
     ) -> None:
         """Say all that is known about a model."""
         run("model_shelf", "info", name, models or [], digest, as_json)
+
+    _add_getting(app, run)
+
+    @app.command()
+    def verify(
+        names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="All without.")] = None,
+        models: Roots = None,
+        as_json: AsJson = False,
+    ) -> None:
+        """Read models through and hold them against their recorded checksums."""
+        run("model_shelf", "verify_models", names or [], models or [], as_json)
+
+    return app
+
+
+def _add_getting(app: typer.Typer, run: Callable[..., None]) -> None:
+    """Add the commands that bring models: ``add`` and ``pull``."""
 
     @app.command()
     def add(
@@ -101,14 +119,3 @@ def models_app(run: Callable[..., None]) -> typer.Typer:
     ) -> None:
         """Get models from Hugging Face, Civitai or any https address, after asking."""
         run("model_pull", "pull", sources or [], workflow, folder, name, sha256, into, yes, as_json)
-
-    @app.command()
-    def verify(
-        names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="All without.")] = None,
-        models: Roots = None,
-        as_json: AsJson = False,
-    ) -> None:
-        """Read models through and hold them against their recorded checksums."""
-        run("model_shelf", "verify_models", names or [], models or [], as_json)
-
-    return app
