@@ -15,7 +15,7 @@ from bridge.engine.job import Job
 from bridge.engine.messages import Cached, Executed, Executing, NodeFailed
 from bridge.engine.plan import Plan
 from bridge.engine.step import Step
-from bridge.errors import BridgeError, Interrupted
+from bridge.errors import BridgeError, Interrupted, sound
 
 MAX_TOLD = 200
 """Characters of a text among the inputs of a node that has failed."""
@@ -71,7 +71,7 @@ class NodeEvents:
                 cause = error.__cause__ or error
                 text = (str(cause) if error.__cause__ else error.message) or type(cause).__name__
                 told = {name: _told(values) for name, values in inputs(step).items()}
-                safe = text[: 10 * MAX_TOLD].encode(errors="replace").decode()
+                safe = sound(text[: 10 * MAX_TOLD])
                 self._job.emit(
                     NodeFailed(self._job.id, error.node_id or step.node.id, type(cause).__name__, safe, told)
                 )
@@ -89,7 +89,7 @@ def _told(values: list[Any]) -> list[str | float | bool | None]:
 
 def _plain(value: Any) -> str | float | bool | None:
     if isinstance(value, str):
-        return value[:MAX_TOLD].encode(errors="replace").decode()
+        return sound(value[:MAX_TOLD])
     if value is None or (isinstance(value, (bool, int, float)) and abs(value) < 2**53):
         return value
     return type(value).__name__

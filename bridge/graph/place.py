@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.errors import Problem, WorkflowError
+from bridge.errors import Problem, WorkflowError, sound
 
 MAX_QUOTE = 60
 """The most characters of a value that a message repeats."""
@@ -38,7 +38,7 @@ def quote(value: Any, *, marks: bool = True) -> str:
     """
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr)
     short = text if len(text) <= MAX_QUOTE else f"{text[: MAX_QUOTE - 12]}…{text[-10:]}"
-    safe = short.encode(errors="replace").decode()
+    safe = sound(short)
     return json.dumps(safe, ensure_ascii=False) if marks and isinstance(value, str) else safe
 
 

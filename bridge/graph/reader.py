@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bridge.errors import Problem, WorkflowError
+from bridge.errors import Problem, WorkflowError, sound
 from bridge.graph.workflow import Workflow, WorkflowNode, read_input
 
 MAX_NODES = 10_000
@@ -247,4 +247,4 @@ def _kind(value: Any) -> str:
 def _shown(text: str) -> str:
     """Quote a text for a message, its middle left out where it is long."""
     short = text if len(text) <= 60 else f"{text[:40]}…{text[-10:]}"
-    return json.dumps(short.encode(errors="replace").decode(), ensure_ascii=False)
+    return json.dumps(sound(short), ensure_ascii=False)
