@@ -304,6 +304,16 @@ class JobService:
             len(self._queue),
         )
 
+    @property
+    def worker_pid(self) -> int:
+        """The worker's process id; 0 while there is none."""
+        return self._supervisor.pid
+
+    @property
+    def queue_problem(self) -> str:
+        """Why jobs cannot be kept at present; empty while they can."""
+        return "" if self._queue.is_kept else self._queue.problem
+
     def status(self) -> dict[str, Any]:
         """Return the state in detail, as JSON data."""
         state = self.state

@@ -4,13 +4,17 @@ from bridge.server.access import Access
 from bridge.server.app import SOCKET_PATH, create_app
 from bridge.server.bodies import take_large_body
 from bridge.server.clients import Clients
+from bridge.server.faults import answer_to, status_of
 from bridge.server.health import MIN_FREE_BYTES, Checks, room_in
 from bridge.server.listen import WebServer, bind
 from bridge.server.outside import Outside, bind_outside, checked_outside, read_token
 from bridge.server.pictures import PictureNames
+from bridge.server.replies import NO_STORE, as_json, whole_number
+from bridge.server.together import until_one_ends
 
 __all__ = [
     "MIN_FREE_BYTES",
+    "NO_STORE",
     "SOCKET_PATH",
     "Access",
     "Checks",
@@ -18,11 +22,16 @@ __all__ = [
     "Outside",
     "PictureNames",
     "WebServer",
+    "answer_to",
+    "as_json",
     "bind",
     "bind_outside",
     "checked_outside",
     "create_app",
     "read_token",
     "room_in",
+    "status_of",
     "take_large_body",
+    "until_one_ends",
+    "whole_number",
 ]

@@ -78,7 +78,7 @@ class BoundedBody:
             async with asyncio.timeout_at(min(now + PART_S, self._deadline)):
                 message = await self._receive()
         except TimeoutError:
-            raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, "the rest of the request does not come") from None
+            raise _refused(HTTPStatus.REQUEST_TIMEOUT, "the rest of the request does not come") from None
         self._received += len(message.get("body", b""))
         self._refuse_if_too_large(self._received)
         self._is_complete = not message.get("more_body", False)
@@ -88,4 +88,9 @@ class BoundedBody:
         most = self._scope.get(_LARGE, MAX_BODY_BYTES)
         if size > most:
             limit = f"a request may bring {most // 2**20} MiB along"
-            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, limit)
+            raise _refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, limit)
+
+
+def _refused(status: HTTPStatus, why: str) -> HTTPException:
+    """Return a refusal that ends the connection: the rest of the body is not waited for."""
+    return HTTPException(status, why, {"connection": "close"})

@@ -3,12 +3,13 @@
 from http import HTTPStatus
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from bridge.client import proof_of
 from bridge.errors import BridgeError
 from bridge.server.access import Access
 from bridge.server.refusal import refusal
+from bridge.server.replies import NO_STORE, as_json
 from bridge.server.visitors import KEY_S, set_cookie
 
 ENTRANCE_PATH = "/framebridge/open"
@@ -22,7 +23,7 @@ _PAGE = """<!doctype html>
 page would not show the new cookie, which is for our own site only."""
 
 _HEADERS = {
-    "cache-control": "no-store",
+    **NO_STORE,
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
     "referrer-policy": "no-referrer",  # the address holds the key
 }
@@ -46,13 +47,12 @@ class Entrance:
                 "there is nothing to prove", code="bad_request", hint="Give 16 letters or more."
             )
         answer = proof_of(self._access.token, request.headers["host"], nonce)
-        return PlainTextResponse(answer, headers={"cache-control": "no-store"})
+        return PlainTextResponse(answer, headers=NO_STORE)
 
     async def new_key(self, request: Request) -> Response:
         """Return the path that lets one browser in, and for how many seconds it is good."""
         key = self._access.visitors.new_key()
-        answer = {"path": f"{ENTRANCE_PATH}?key={key}", "seconds": KEY_S}
-        return JSONResponse(answer, headers={"cache-control": "no-store"})
+        return as_json({"path": f"{ENTRANCE_PATH}?key={key}", "seconds": KEY_S})
 
     async def enter(self, request: Request) -> Response:
         """Let the browser in that brings a key, and send it on to the page."""

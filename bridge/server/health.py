@@ -14,19 +14,18 @@ from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from bridge.jobs import JobService, resident_bytes
 from bridge.server.access import IS_TRUSTED
 from bridge.server.clients import Clients
+from bridge.server.replies import NO_STORE, as_json
 
 MIN_FREE_BYTES = 10**9
 """A disk with less is as good as full: one picture in 8 K with its workflow is 100 MB."""
 
 Checks = Mapping[str, Callable[[], Awaitable[str]]]
 """What must be in order: a name → finds out what is wrong; an empty text if nothing is."""
-
-_HEADERS = {"cache-control": "no-store"}
 
 
 class Health:
@@ -45,38 +44,36 @@ class Health:
 
     async def health(self, request: Request) -> Response:
         """Say that the daemon lives, and nothing else."""
-        return JSONResponse({"status": "ok"}, headers=_HEADERS)
+        return as_json({"status": "ok"})
 
     async def ready(self, request: Request) -> Response:
         """Say whether jobs can be run; with the token also what keeps them from it, and how many wait."""
         problems = {name: problem for name, check in self._checks.items() if (problem := await check())}
         state = self._service.state
-        status = self._service.status()
-        if not status["queue_is_kept"]:
-            problems["queue"] = status["queue_problem"]
+        if self._service.queue_problem:
+            problems["queue"] = self._service.queue_problem
         if state.worker not in ("ready", "busy"):
             problems["worker"] = f"{state.worker}: {state.detail}" if state.detail else state.worker
         answer: dict[str, Any] = {"status": "not_ready" if problems else "ready"}
         if request.scope.get(IS_TRUSTED):
             answer |= {"problems": problems, "queue_depth": state.queue_remaining}
         code = HTTPStatus.SERVICE_UNAVAILABLE if problems else HTTPStatus.OK
-        return JSONResponse(answer, code, _HEADERS)
+        return as_json(answer, code)
 
     async def metrics(self, request: Request) -> Response:
         """Tell everything that is counted, as Prometheus reads it."""
         measured = await self._service.measure()
         state = self._service.state
-        worker_pid = self._service.status()["worker_pid"]
         figures = {
             "queue_depth": state.queue_remaining,
             "ws_clients": len(self._clients),
             "worker_up": state.worker in ("ready", "busy"),
             "vram_bytes": measured.get("torch_vram_total_bytes", 0.0),
-            "rss_bytes": resident_bytes(os.getpid(), worker_pid),
+            "rss_bytes": resident_bytes(os.getpid(), self._service.worker_pid),
             "model_cache_hits": measured.get("model_cache_hits", 0.0),
         }
         text = self._service.metrics.text(figures)
-        return Response(text, headers={**_HEADERS, "content-type": CONTENT_TYPE_LATEST})
+        return Response(text, headers={**NO_STORE, "content-type": CONTENT_TYPE_LATEST})
 
 
 def room_in(*folders: Path) -> Callable[[], Awaitable[str]]:

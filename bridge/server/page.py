@@ -16,13 +16,14 @@ from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from bridge import __version__
 from bridge.jobs import JobRecord, JobService, LiveStream
 from bridge.protocol import Plane, Result
 from bridge.server.clients import Clients
+from bridge.server.replies import NO_STORE, as_json, whole_number
 
 PAGE_PATH = "/framebridge"
 
@@ -34,7 +35,7 @@ _POLICY = (
     "; require-trusted-types-for 'script'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _HEADERS = {
-    "cache-control": "no-store",
+    **NO_STORE,
     "content-security-policy": _POLICY,
     "cross-origin-resource-policy": "same-origin",
     "referrer-policy": "no-referrer",
@@ -89,7 +90,7 @@ class Page:
         """Say what runs, what waits, and who is here."""
         state, streams, jobs = self._service.state, self._service.live_streams, self._service.jobs()
         newest = await asyncio.to_thread(self._service.history, limit=1, newest_first=True)
-        return _json(
+        return as_json(
             {
                 "version": __version__,
                 "worker": state.worker,
@@ -114,18 +115,16 @@ class Page:
 
     async def history(self, request: Request) -> Response:
         """List jobs that have ended, newest first, one page of them."""
-        offset = request.query_params.get("offset", "0")
-        if not offset.isdecimal() or len(offset) > 9:
-            raise HTTPException(HTTPStatus.BAD_REQUEST, "offset is a number of jobs")
+        offset = whole_number(request, "offset", 0, 0)
         jobs = await asyncio.to_thread(
-            self._service.history, limit=HISTORY_PAGE, offset=int(offset), newest_first=True
+            self._service.history, limit=HISTORY_PAGE, offset=offset, newest_first=True
         )
-        return _json({"jobs": [_ended_job(job) for job in jobs], "size": self._service.history_size()})
+        return as_json({"jobs": [_ended_job(job) for job in jobs], "size": self._service.history_size()})
 
     async def models(self, request: Request) -> Response:
         """List the models of each kind that has any."""
         found: Names = (await asyncio.to_thread(self._models)).get("models", {})
-        return _json({"models": {kind: list(names) for kind, names in found.items() if names}})
+        return as_json({"models": {kind: list(names) for kind, names in found.items() if names}})
 
     async def result(self, request: Request) -> Response:
         """Give the first picture that a job has handed to its host."""
@@ -141,14 +140,14 @@ class Page:
 
     async def cancel(self, request: Request) -> Response:
         """Cancel anybody's job."""
-        return _json({"cancelled": await self._service.cancel("", request.path_params["job"])})
+        return as_json({"cancelled": await self._service.cancel("", request.path_params["job"])})
 
     async def forget(self, request: Request) -> Response:
         """Remove a job from the history, or all that have ended."""
         job = request.path_params.get("job")
         before = self._service.history_size()
         await self._service.forget(None if job is None else [job])
-        return _json({"forgotten": before - self._service.history_size()})
+        return as_json({"forgotten": before - self._service.history_size()})
 
 
 def title_of(prompt: Mapping[str, Any]) -> str:
@@ -240,7 +239,3 @@ def _key(stream: LiveStream) -> str:
 
 def _short(secret: str) -> str:
     return sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-
-
-def _json(data: Mapping[str, Any]) -> Response:
-    return JSONResponse(data, headers={"cache-control": "no-store"})

@@ -11,10 +11,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine
-from typing import Any
 
-from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from bridge import __version__
@@ -22,9 +19,11 @@ from bridge.errors import BridgeError, LocalProtocolError
 from bridge.jobs import JobService
 from bridge.protocol import CloseCode, Failure, Free, Hello, Message, ServerSession, Welcome
 from bridge.server.clients import Clients
+from bridge.server.faults import answer_to
 from bridge.server.inbox import Inbox
 from bridge.server.outbox import Outbox
 from bridge.server.requests import Answers, Handlers, respond
+from bridge.server.together import until_one_ends
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +54,7 @@ class BridgeSocket:
         try:
             self._clients.raise_if_full()
         except BridgeError as error:
-            await websocket.send_denial_response(JSONResponse(error.problem.to_json(), status_code=503))
+            await websocket.send_denial_response(answer_to(error))
             return
         conversation = Conversation(websocket, self._service, self._clients, self._answers, self._handlers)
         with contextlib.suppress(WebSocketDisconnect):  # however a client goes, it is gone
@@ -127,27 +126,16 @@ class Conversation:
         try:
             self._service.connect(self._name, self._deliver)
             self._outbox.put(self._service.state)
-            await self._until_one_ends(self._read(), self._work(), self._write(), self._is_over.wait())
+            await until_one_ends(self._read(), self._work(), self._write(), self._is_over.wait())
+        except WebSocketDisconnect:
+            raise
+        except Exception as error:
+            logger.error("a connection failed", exc_info=error)
+            self._end(INTERNAL_ERROR, "internal_error")
         finally:
             if self._clients.leave(self._name, self):
                 self._service.disconnect(self._name)
             logger.info("%.6s… left", self._name)
-
-    async def _until_one_ends(self, *activities: Coroutine[Any, Any, Any]) -> None:
-        tasks = [asyncio.create_task(activity) for activity in activities]
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        for task in done:
-            error = task.exception()
-            if isinstance(error, WebSocketDisconnect):
-                raise error
-            if error is not None:
-                logger.error("a connection failed", exc_info=error)
-                self._end(INTERNAL_ERROR, "internal_error")
 
     async def _read(self) -> None:
         while not self._session.close_code:

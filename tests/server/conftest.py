@@ -49,6 +49,7 @@ class FakeService:
         self.metrics = Metrics()
         self.measured: Mapping[str, float] = {}
         self.queue_problem = ""
+        self.worker_pid = 0
 
     def connect(self, session: str, deliver: Callable[[Message], None]) -> None:
         self.calls.append(("connect", session))
@@ -115,7 +116,7 @@ class FakeService:
         is_kept = not self.queue_problem
         return {
             "worker": "ready",
-            "worker_pid": 0,
+            "worker_pid": self.worker_pid,
             "queue_problem": self.queue_problem,
             "queue_is_kept": is_kept,
         }

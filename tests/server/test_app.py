@@ -2,6 +2,7 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -15,6 +16,8 @@ async def extra(request: Request) -> PlainTextResponse:
         raise ZeroDivisionError("division by zero")
     if request.query_params.get("fault") == "theirs":
         raise InputError("the picture is upside down", code="bad_image", hint="Turn it.")
+    if request.query_params.get("fault") == "missing":
+        raise HTTPException(404, "there is no such picture")
     return PlainTextResponse("peer")
 
 
@@ -111,7 +114,10 @@ async def test_status_tells_what_the_service_does_and_who_is_there(site: Any) ->
     [
         ("GET", "/nowhere", 404, "no_such_route"),
         ("DELETE", "/status", 405, "wrong_method"),
-        ("GET", "/extra?fault=theirs", 400, "bad_image"),
+        ("GET", "/extra?fault=theirs", 415, "bad_image"),
+        ("GET", "/extra?fault=missing", 404, "not_found"),
+        ("GET", "/framebridge/result/nobody", 404, "job_not_found"),
+        ("GET", "/framebridge/history?offset=-1", 400, "bad_value"),
         ("GET", "/extra?fault=ours", 500, "internal_error"),
     ],
 )
@@ -125,6 +131,14 @@ async def test_faults_are_told_as_code_message_and_hint(
         assert response.json()["code"] == code
         assert "Traceback" not in response.text
         assert (await http.get("/extra")).text == "peer"
+
+
+async def test_what_a_route_says_of_a_fault_is_told(serve: Any) -> None:
+    async with serve(routes=[Route("/extra", extra)]) as site, site.http() as http:
+        assert (await http.get("/extra?fault=missing")).json()["message"] == "there is no such picture"
+        assert "GET" in (await http.delete("/extra")).headers["allow"]
+        assert (await http.get("/nowhere")).json()["message"] == "there is nothing at this path"
+        assert (await http.get("/framebridge/stream/gone")).json()["message"] == "there is no picture"
 
 
 async def test_token_reaches_no_log(site: Any, caplog: pytest.LogCaptureFixture) -> None:
