@@ -338,7 +338,7 @@ class Unreadable:
 
     @classmethod
     def INPUT_TYPES(cls):
-        raise RuntimeError("no inputs today")
+        raise RuntimeError("no inputs today \ud800\nnor tomorrow")
 
     def run(self):
         return ()
