@@ -16,10 +16,10 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from bridge.comfy.bodies import as_json
 from bridge.comfy.pack_files import pack_scripts
 from bridge.comfy.places import below
 from bridge.jobs import JobService
+from bridge.server import as_json
 
 PACKAGE = "comfyui_frontend_package"
 

@@ -18,14 +18,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bridge.comfy.bodies import as_json, read_json
+from bridge.comfy.bodies import read_json
 from bridge.comfy.etn_models import ModelInfo
 from bridge.comfy.hub import Hub
 from bridge.comfy.pictures import PictureStore
-from bridge.comfy.replies import refusal
 from bridge.comfy.told import Event
-from bridge.errors import BridgeError
 from bridge.models import Catalogue
+from bridge.server import NO_STORE, as_json
 
 MAX_PUBLISHED = 16
 MAX_SUBSCRIBERS = 64
@@ -67,18 +66,14 @@ class ImageDesk:
         picture = self._pictures.get(request.path_params["picture"])
         if picture is None:
             return as_json({"error": "Image not found"}, HTTPStatus.NOT_FOUND)
-        headers = {"cache-control": "no-store"}
-        return Response(picture.data, media_type=picture.media_type, headers=headers)
+        return Response(picture.data, media_type=picture.media_type, headers=NO_STORE)
 
     async def put(self, request: Request) -> Response:
         """Take a picture; one whose id is known is not read again."""
         name = request.path_params["picture"]
         if self._pictures.get(name):
             return as_json({"status": "cached"})
-        try:
-            self._pictures.put(name, await request.body())
-        except BridgeError as error:
-            return refusal(error)
+        self._pictures.put(name, await request.body())
         return as_json({"status": "success"}, HTTPStatus.CREATED)
 
 

@@ -10,10 +10,9 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from bridge.comfy.bodies import as_json
+from bridge.comfy.models import is_kind
 from bridge.errors import BridgeError
 from bridge.models import (
-    ALIASES,
     FOLDERS,
     Catalogue,
     Family,
@@ -23,7 +22,7 @@ from bridge.models import (
     file_name,
     read_header,
 )
-from bridge.server import take_large_body
+from bridge.server import as_json, take_large_body, whole_number
 
 FAMILIES: Mapping[Family, str] = {
     Family.SD1: "sd15",
@@ -57,10 +56,10 @@ class ModelInfo:
     async def get(self, request: Request) -> Response:
         """Describe the models of a kind, ``limit`` of them from ``offset`` on."""
         kind = request.path_params.get("folder", "checkpoints")
-        if kind not in FOLDERS and kind not in ALIASES:
+        if not is_kind(kind):
             return _refused(f"Invalid folder path, must be one of {', '.join(FOLDERS)}")
-        offset, limit = (_number(request, name) for name in ("offset", "limit"))
-        return as_json(await asyncio.to_thread(self._describe, kind, offset or 0, limit))
+        offset, limit = whole_number(request, "offset", 0, 0), whole_number(request, "limit", 0, None)
+        return as_json(await asyncio.to_thread(self._describe, kind, offset, limit))
 
     async def upload(self, request: Request) -> Response:
         """Take a LoRA; one that has its name stays."""
@@ -149,11 +148,6 @@ def _denoiser_file(folder: Path) -> Path:
         for file in sorted((folder / place).glob("*.safetensors")):
             return file
     raise FileNotFoundError(2, "no .safetensors file", str(folder))
-
-
-def _number(request: Request, name: str) -> int | None:
-    text = request.query_params.get(name, "")
-    return min(int(text), 10**9) if text.isdecimal() else None
 
 
 def _refused(message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> Response:

@@ -10,16 +10,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from bridge.comfy.bodies import read_object
 from bridge.comfy.hub import PREFIX, Hub
 from bridge.comfy.queue import is_ours, item, meta
-from bridge.comfy.replies import read_object
-from bridge.errors import BridgeError
-from bridge.jobs import JobRecord, JobService
+from bridge.jobs import LIVE_STATES, JobRecord, JobService
+from bridge.server import whole_number
 
 MAX_ITEMS = 10_000
-MAX_OFFSET = 2**62
-
-LIVE = ("waiting", "running")
 
 
 class HistoryDesk:
@@ -36,14 +33,14 @@ class HistoryDesk:
 
     async def get(self, request: Request) -> Response:
         """List jobs: the last ``max_items``, or as many from ``offset`` on."""
-        limit, offset = _number(request, "max_items", MAX_ITEMS), _number(request, "offset", -1)
-        limit, offset = max(0, min(limit, MAX_ITEMS)), min(offset, MAX_OFFSET)
-        return await asyncio.to_thread(self._answer, limit, offset)
+        limit = whole_number(request, "max_items", -1, MAX_ITEMS)
+        offset = whole_number(request, "offset", -1, -1)
+        return await asyncio.to_thread(self._answer, max(0, min(limit, MAX_ITEMS)), offset)
 
     async def one(self, request: Request) -> Response:
         """Show one job; nothing if there is none, or it has not ended."""
         record = self._service.record(request.path_params["job"])
-        if record is None or not is_ours(record) or record.state in LIVE or not record.began_at:
+        if record is None or not is_ours(record) or record.state in LIVE_STATES or not record.began_at:
             return JSONResponse({})
         return JSONResponse({record.id: self._entry(record)})
 
@@ -80,13 +77,3 @@ class HistoryDesk:
             },
             "meta": meta(record),
         }
-
-
-def _number(request: Request, name: str, default: int) -> int:
-    text = request.query_params.get(name)
-    try:
-        return default if text is None else int(text)
-    except ValueError:
-        raise BridgeError(
-            f"{name} is no whole number", code="bad_value", hint=f"Leave it out for {default}."
-        ) from None

@@ -13,9 +13,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bridge.client import last_lines
-from bridge.comfy.bodies import as_json, nothing
-from bridge.comfy.places import PICTURE_FOLDERS, Folders
+from bridge.comfy.bodies import nothing
+from bridge.comfy.places import Folders
+from bridge.graph import PICTURE_FOLDERS
 from bridge.models import FOLDERS, Catalogue
+from bridge.server import as_json
 
 MAX_LOG_BYTES = 64 * 1024
 """Of the log's end; it names no prompts and no tokens."""

@@ -12,11 +12,12 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from bridge.comfy.bodies import read_object
 from bridge.comfy.hub import PREFIX, Hub
 from bridge.comfy.queue import cancel, is_ours, item, meta
-from bridge.comfy.replies import read_object
 from bridge.errors import BridgeError
 from bridge.jobs import JobRecord, JobService
+from bridge.server import whole_number
 
 MAX_LISTED = 1000
 
@@ -52,16 +53,16 @@ class JobsDesk:
         wanted = _statuses(asked.get("status"))
         is_descending = _one_of(asked, "sort_order", ("desc", "asc")) == "desc"
         sort_by = _one_of(asked, "sort_by", ("created_at", "execution_duration"))
-        limit, offset = _number(asked, "limit", 1), _number(asked, "offset", 0)
+        limit, offset = whole_number(request, "limit", 1, None), whole_number(request, "offset", 0, 0)
         ended = await asyncio.to_thread(self._ended) if wanted & ENDED else []
         records = [each for each in (*self._service.jobs(), *ended) if STATUSES[each.state] in wanted]
         jobs = [self.summary(record) for record in records if is_ours(record)]
         if workflow_id := asked.get("workflow_id"):
             jobs = [job for job in jobs if job.get("workflow_id") == workflow_id]
         jobs.sort(key=_duration if sort_by == "execution_duration" else _created, reverse=is_descending)
-        page = jobs[offset or 0 :][:limit]
-        shown = {"offset": offset or 0, "limit": limit or len(page), "total": len(jobs)}
-        has_more = (offset or 0) + len(page) < len(jobs)
+        page = jobs[offset:][:limit]
+        shown = {"offset": offset, "limit": limit or len(page), "total": len(jobs)}
+        has_more = offset + len(page) < len(jobs)
         return JSONResponse({"jobs": page, "pagination": {**shown, "has_more": has_more}})
 
     async def one(self, request: Request) -> Response:
@@ -167,14 +168,3 @@ def _one_of(asked: Mapping[str, str], name: str, known: Sequence[str]) -> str:
             f"{name} is not {value[:40]}", code="bad_value", hint=f"It is {' or '.join(known)}."
         )
     return value
-
-
-def _number(asked: Mapping[str, str], name: str, least: int) -> int | None:
-    text = asked.get(name)
-    if not text:
-        return None
-    if not text.isascii() or not text.isdigit() or int(text[:9]) < least:
-        raise BridgeError(
-            f"{name} is not {text[:40]}", code="bad_value", hint=f"It is a whole number from {least} on."
-        )
-    return int(text[:9])

@@ -11,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bridge.comfy.bodies import as_json
 from bridge.comfy.picture_head import picture_type
 from bridge.comfy.view import file_headers
 from bridge.errors import ModelError
 from bridge.models import ALIASES, FOLDERS, Catalogue, read_header, thumbnail
+from bridge.server import as_json
 
 
 def model_routes(catalogue: Catalogue) -> list[Route]:
@@ -99,9 +99,14 @@ class ModelLists:
             raise HTTPException(HTTPStatus.NOT_FOUND, error.message) from error
 
 
+def is_kind(name: str) -> bool:
+    """Whether there can be models of a kind, under ComfyUI's name or an older one."""
+    return name in FOLDERS or name in ALIASES
+
+
 def _kind(request: Request) -> str:
     kind: str = request.path_params["folder"]
-    if kind not in FOLDERS and kind not in ALIASES:
+    if not is_kind(kind):
         raise HTTPException(HTTPStatus.NOT_FOUND, "there are no such models")
     return kind
 

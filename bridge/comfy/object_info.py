@@ -14,10 +14,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bridge.comfy.bodies import as_json
 from bridge.comfy.input_config import input_config
 from bridge.graph import ChoicesOf, Definitions, NodeDefinition
 from bridge.jobs import JobService
+from bridge.server import NO_STORE, as_json
 
 OURS = "custom_nodes.framebridge"
 """Where nodes come from that ComfyUI has only with a pack, or not at all; editors write it on the node."""
@@ -32,6 +32,7 @@ _OUR_MODULES = frozenset(
         "host_picture",
         "inpaint_tools",
         "ip_adapter",
+        "krita",
         "objects",
         "preprocessors",
         "tooling",
@@ -66,7 +67,7 @@ class NodeCatalogue:
         """Answer with all nodes."""
         pieces = self._pieces(await self._service.definitions())
         body = await asyncio.to_thread(self._filled, pieces)
-        return Response(body, media_type="application/json", headers={"cache-control": "no-store"})
+        return Response(body, media_type="application/json", headers=NO_STORE)
 
     async def one(self, request: Request) -> Response:
         """Answer with one node; with none if there is no such."""

@@ -6,6 +6,8 @@ Sources: PNG specification §11.2.2; JPEG, ITU-T T.81 annex B; WebP, RFC 9649 §
 import struct
 from collections.abc import Iterator
 
+from bridge.errors import InputError
+
 HEAD_BYTES = 64
 """Enough to tell what a file is."""
 
@@ -37,6 +39,33 @@ def picture_size(data: bytes) -> tuple[int, int] | None:
     except (struct.error, IndexError, KeyError):
         pass
     return None
+
+
+def judged(what: str, data: bytes) -> tuple[str, tuple[int, int]]:
+    """Return media type, width and height of a picture that can be taken.
+
+    Args:
+        what: The picture, for messages.
+        data: The file.
+
+    Raises:
+        InputError: ``bad_image`` or ``image_too_large``.
+    """
+    media_type, size = picture_type(data), picture_size(data)
+    if not media_type:
+        raise InputError(
+            f"{what} is no PNG, JPEG or WebP", code="bad_image", hint="Send the bytes of a picture file."
+        )
+    if size is None or min(size) < MIN_SIDE:
+        raise InputError(f"{what} is damaged", code="bad_image", hint="Save the picture again.")
+    if max(size) > MAX_SIDE or size[0] * size[1] > MAX_PIXELS:
+        raise too_large(f"{what} is {size[0]}×{size[1]}; {MAX_PIXELS / 1e6:.0f} Mpx are taken")
+    return media_type, size
+
+
+def too_large(message: str) -> InputError:
+    """Return the fault of a picture that nobody could open here, or keep."""
+    return InputError(message, code="image_too_large", hint="Scale it down, or send a JPEG.")
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:

@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridge.comfy.picture_head import MAX_PIXELS, MAX_SIDE, picture_size, picture_type
+from bridge.comfy.picture_head import judged, too_large
 from bridge.engine import GIVEN, KEPT
 from bridge.errors import InputError
 from bridge.protocol import Buffer, Frame, Plane, Result
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 MAX_BYTES = 256 * 1024 * 1024
 
@@ -67,9 +67,9 @@ class PictureStore:
                 code="bad_picture_id",
                 hint="Use up to 100 letters, digits, dashes and underscores: a UUID, for example.",
             )
-        picture = _judged(data)
+        picture = KeptPicture(data, *judged("the picture", bytes(data)))
         if len(data) > self._max_bytes:
-            raise _too_large(f"of {len(data)} B")
+            raise too_large(f"the picture has {len(data)} B; all together may have {self._max_bytes}")
         self._drop(picture_id)
         self._pictures[picture_id] = picture
         self._bytes += len(data)
@@ -89,7 +89,7 @@ class PictureStore:
             try:
                 self.put(plane.name.removeprefix(KEPT), plane.data)
             except InputError as error:
-                log.warning("a picture of job %s is not kept: %s", result.job, error.code)
+                logger.warning("a picture of job %s is not kept: %s", result.job, error.code)
         return bool(kept)
 
     def frame_for(self, workflow: Mapping[str, Any]) -> Frame | None:
@@ -123,21 +123,3 @@ def _named_by(workflow: Mapping[str, Any]) -> set[str]:
     inputs = [node.get("inputs") for node in nodes if node.get("class_type") == LOADER]
     named = [given.get("id") for given in inputs if isinstance(given, Mapping)]
     return {name for name in named if isinstance(name, str)}
-
-
-def _judged(data: Buffer) -> KeptPicture:
-    head = bytes(data)
-    media_type, size = picture_type(head), picture_size(head)
-    if not media_type or size is None:
-        raise InputError(
-            "the body is no PNG, JPEG or WebP", code="bad_image", hint="Send the bytes of a picture file."
-        )
-    if max(size) > MAX_SIDE or size[0] * size[1] > MAX_PIXELS:
-        raise _too_large(f"of {size[0]}×{size[1]}")
-    return KeptPicture(data, media_type, size)
-
-
-def _too_large(what: str) -> InputError:
-    return InputError(
-        f"a picture {what} is too large", code="image_too_large", hint="Scale it down, or send a JPEG."
-    )

@@ -15,13 +15,14 @@ from uuid import UUID, uuid4
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from bridge.comfy.bodies import read_object
 from bridge.comfy.faults import NO_PROMPT, Judgement, error
 from bridge.comfy.hub import PREFIX, Hub
-from bridge.comfy.replies import read_object, status_of
 from bridge.errors import BridgeError, Problem, WorkflowError
 from bridge.graph import ChoicesOf, Definitions, Workflow, is_drawing, parse_workflow, read_drawing
 from bridge.jobs import JobService
 from bridge.protocol import Submit
+from bridge.server import status_of
 
 MAX_CLIENT_ID = 100
 """Characters; a session's name is at most 128."""

@@ -12,8 +12,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from bridge.comfy.bodies import read_object
 from bridge.comfy.hub import PREFIX
-from bridge.comfy.replies import read_object
 from bridge.errors import BridgeError
 from bridge.jobs import JobRecord, JobService
 
@@ -75,11 +75,7 @@ class QueueDesk:
         return Response()
 
     def _live(self, state: str) -> list[JobRecord]:
-        return [
-            record
-            for record in self._service.jobs()
-            if record.state == state and record.session.startswith(PREFIX)
-        ]
+        return [job for job in self._service.jobs() if job.state == state and is_ours(job)]
 
 
 async def cancel(service: JobService, job_ids: Sequence[str]) -> list[str]:

@@ -10,7 +10,6 @@ from bridge.comfy.hub import Hub
 from bridge.comfy.jobs import JobsDesk
 from bridge.comfy.prompt import PromptDesk
 from bridge.comfy.queue import QueueDesk
-from bridge.comfy.replies import Handler, telling_faults
 from bridge.comfy.run import RunDesk
 from bridge.comfy.socket import ComfySocket
 from bridge.comfy.webhook import Webhooks
@@ -56,35 +55,27 @@ def _prompt_routes(
 ) -> list[Route | WebSocketRoute]:
     return [
         WebSocketRoute("/ws", ComfySocket(hub, prompts, clients).serve),
-        _get("/prompt", prompts.remaining),
-        _post("/prompt", prompts.post),
-        _post("/run", run.post),
+        Route("/prompt", prompts.remaining),
+        Route("/prompt", prompts.post, methods=["POST"]),
+        Route("/run", run.post, methods=["POST"]),
     ]
 
 
 def _job_routes(service: JobService, hub: Hub) -> list[Route | WebSocketRoute]:
     queue, history, jobs = QueueDesk(service), HistoryDesk(service, hub), JobsDesk(service, hub)
     return [
-        _get("/queue", queue.get),
-        _post("/queue", queue.post),
-        _post("/interrupt", queue.interrupt),
-        _post("/free", queue.free),
-        _get("/history", history.get),
-        _post("/history", history.post),
-        _get("/history/{job}", history.one),
-        _get("/jobs", jobs.get),
-        _post("/jobs/cancel", jobs.cancel_some),
-        _get("/jobs/{job}", jobs.one),
-        _post("/jobs/{job}/cancel", jobs.cancel_one),
+        Route("/queue", queue.get),
+        Route("/queue", queue.post, methods=["POST"]),
+        Route("/interrupt", queue.interrupt, methods=["POST"]),
+        Route("/free", queue.free, methods=["POST"]),
+        Route("/history", history.get),
+        Route("/history", history.post, methods=["POST"]),
+        Route("/history/{job}", history.one),
+        Route("/jobs", jobs.get),
+        Route("/jobs/cancel", jobs.cancel_some, methods=["POST"]),
+        Route("/jobs/{job}", jobs.one),
+        Route("/jobs/{job}/cancel", jobs.cancel_one, methods=["POST"]),
     ]
-
-
-def _get(path: str, handler: Handler) -> Route:
-    return Route(path, telling_faults(handler))
-
-
-def _post(path: str, handler: Handler) -> Route:
-    return Route(path, telling_faults(handler), methods=["POST"])
 
 
 def twice(routes: Iterable[Route | WebSocketRoute]) -> list[BaseRoute]:

@@ -15,10 +15,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from bridge.comfy.bodies import read_object
 from bridge.comfy.hub import Hub
 from bridge.comfy.jobs import STATUSES
 from bridge.comfy.prompt import PromptDesk, PromptRefused
-from bridge.comfy.replies import read_object
 from bridge.comfy.webhook import Webhooks
 from bridge.errors import BridgeError
 from bridge.jobs import JobService

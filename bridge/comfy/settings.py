@@ -13,9 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bridge.comfy.bodies import as_json, nothing, read_json
+from bridge.comfy.bodies import nothing, read_json
 from bridge.comfy.places import keeping
 from bridge.files import replace_file
+from bridge.server import as_json
 
 logger = logging.getLogger(__name__)
 

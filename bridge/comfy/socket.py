@@ -5,10 +5,7 @@
 3. A client that reads too slowly is sent away; what it had not been sent waits for it.
 """
 
-import asyncio
 import contextlib
-from collections.abc import Coroutine
-from typing import Any
 from uuid import uuid4
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -16,10 +13,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from bridge.comfy.hub import PREFIX, Hub
 from bridge.comfy.outlet import Outlet
 from bridge.comfy.prompt import MAX_CLIENT_ID, PromptDesk
-from bridge.comfy.replies import refusal
 from bridge.comfy.speech import Speech
 from bridge.errors import BridgeError
-from bridge.server import Clients
+from bridge.server import Clients, answer_to, until_one_ends
 
 TOO_SLOW = 1013
 """WebSocket's word for: try again later."""
@@ -47,7 +43,7 @@ class ComfySocket:
             with self._clients.guest(PREFIX + client_id, "editor" if is_page else "ComfyUI client"):
                 await self._serve(websocket, client_id)
         except BridgeError as error:
-            await websocket.send_denial_response(refusal(error))
+            await websocket.send_denial_response(answer_to(error))
 
     async def _serve(self, websocket: WebSocket, client_id: str) -> None:
         await websocket.accept()
@@ -56,7 +52,7 @@ class ComfySocket:
         self._hub.enter(client_id, outlet)
         try:
             with contextlib.suppress(WebSocketDisconnect):
-                await _until_one_ends(self._read(websocket, speech), self._write(websocket, outlet))
+                await until_one_ends(self._read(websocket, speech), self._write(websocket, outlet))
         finally:
             self._hub.leave(client_id, outlet)
 
@@ -78,15 +74,3 @@ class ComfySocket:
             if outlet.is_hopeless:
                 await websocket.close(TOO_SLOW, "too_slow")
                 return
-
-
-async def _until_one_ends(*activities: Coroutine[Any, Any, Any]) -> None:
-    tasks = [asyncio.create_task(activity) for activity in activities]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done:
-        task.result()

@@ -16,10 +16,10 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
+from bridge.comfy.bodies import parse_object
 from bridge.comfy.hub import Hub
 from bridge.comfy.outlet import Outlet
 from bridge.comfy.prompt import PromptDesk, PromptRefused
-from bridge.comfy.replies import parse_object
 from bridge.comfy.system import FEATURES
 from bridge.comfy.told import Event, Picture
 from bridge.errors import BridgeError

@@ -11,8 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bridge.comfy.bodies import MAX_UPLOAD_BYTES, as_json
+from bridge.comfy.bodies import MAX_UPLOAD_BYTES
 from bridge.jobs import JobService
+from bridge.server import as_json
 
 COMFYUI_VERSION = "0.3.64"
 """Whose contract is kept; clients decide by it what they may ask."""

@@ -17,12 +17,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bridge.builtin import Example, all_presets, examples
-from bridge.comfy.bodies import as_json
 from bridge.comfy.pack_files import pack_examples, pack_translations
 from bridge.comfy.places import below
 from bridge.comfy.view import file_answer
 from bridge.graph import Definitions, draw_workflow, parse_workflow
 from bridge.jobs import JobService
+from bridge.server import as_json
 
 GROUPS = ("Examples", "Blender and Unreal")
 

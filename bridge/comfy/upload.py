@@ -21,11 +21,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bridge.comfy.bodies import as_json
 from bridge.comfy.clerk import PictureClerk
-from bridge.comfy.picture_head import MAX_PIXELS, MAX_SIDE, MIN_SIDE, picture_size, picture_type
+from bridge.comfy.picture_head import judged
 from bridge.comfy.places import Folders, file_at, keeping
 from bridge.files import take_name, write_temporary
+from bridge.server import as_json
 
 MAX_FIELD_BYTES = 64 * 1024
 MAX_FIELDS = 16
@@ -64,7 +64,7 @@ class Taker:
         async with request.form(max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES) as form:
             original = self._original(form)
             data = await _file_of(form).read()
-            _check_picture("the mask", data)
+            judged("the mask", data)
             with keeping("the mask"):
                 mask = await asyncio.to_thread(write_temporary, self._folders["temp"], data)
             try:
@@ -78,7 +78,7 @@ class Taker:
         if not name:
             raise HTTPException(HTTPStatus.BAD_REQUEST, "the file has no name")
         if name.lower().endswith(PICTURE_SUFFIXES):
-            _check_picture(name, data)
+            judged(name, data)
         folder, subfolder = _text(form, "type") or "input", _text(form, "subfolder")
         path = file_at(self._folders, name, folder, subfolder)
         replaces = _text(form, "overwrite") in ("true", "1")
@@ -128,24 +128,6 @@ def _is_same(one: Path, other: Path) -> bool:
         return one.stat().st_size == other.stat().st_size and filecmp.cmp(one, other, shallow=False)
     except OSError:  # a folder of that name, or gone meanwhile
         return False
-
-
-def _check_picture(name: str, data: bytes) -> None:
-    """Refuse what is no picture, or one that nobody could open here.
-
-    Raises:
-        HTTPException: 415 or 413.
-    """
-    if not picture_type(data):
-        raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"{name} is no PNG, JPEG or WebP")
-    size = picture_size(data)
-    if size is None or min(size) < MIN_SIDE:
-        raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"{name} is damaged")
-    if max(size) > MAX_SIDE or size[0] * size[1] > MAX_PIXELS:
-        raise HTTPException(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            f"{name} is {size[0]}×{size[1]}; {MAX_PIXELS / 1e6:.0f} Mpx are taken",
-        )
 
 
 def _file_of(form: FormData) -> UploadFile:

@@ -18,12 +18,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bridge.comfy.bodies import as_json, nothing
+from bridge.comfy.bodies import nothing
 from bridge.comfy.places import below, is_set, keeping
 from bridge.comfy.view import file_answer
 from bridge.errors import InputError
 from bridge.files import replace_file
 from bridge.paths import resolve_in
+from bridge.server import as_json
 
 MAX_LISTED = 10_000
 

@@ -37,7 +37,7 @@ def test_a_picture_is_put_and_got_by_its_id(site):
 
 def test_what_is_no_picture_is_refused(site):
     answer = site.http.put("/api/etn/image/bad", content=b"<svg/>")
-    assert (answer.status_code, answer.json()["code"]) == (400, "bad_image")
+    assert (answer.status_code, answer.json()["code"]) == (415, "bad_image")
     assert site.http.put("/api/etn/image/b%2e%2e", content=png()).json()["code"] == "bad_picture_id"
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from bridge.comfy.input_config import input_config
-from bridge.comfy.object_info import describe_node
+from bridge.comfy.object_info import OURS, describe_node
 from bridge.graph import InputDefinition, NodeDefinition, OutputDefinition
+from bridge.nodes import load
 
 SIGNATURES: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "nodes" / "comfyui_signatures.json").read_text()
@@ -102,6 +103,15 @@ def test_nodes_are_marked_by_where_comfyui_has_them():
     foreign = NodeDefinition("X", "x", module="pack", details={"python_module": "custom_nodes.pack"})
     modules = [describe_node(node, list)["python_module"] for node in (ours, core, foreign)]
     assert modules == ["custom_nodes.framebridge", "nodes", "custom_nodes.pack"]
+
+
+def test_no_node_of_a_pack_is_marked_as_comfyuis_own():
+    nodes = load({"device": "cpu"}).registry.definitions
+    marked = {name: describe_node(node, lambda folder: [])["python_module"] for name, node in nodes.items()}
+    of_packs = [name for name in marked if name.startswith(("ETN_", "INPAINT_", "IPAdapter", "Framebridge"))]
+    assert len(of_packs) > 20
+    assert {marked[name] for name in of_packs} == {OURS}
+    assert marked["KSampler"] == marked["LoadImage"] == "nodes"
 
 
 # ---- over the wire -------------------------------------------------------------------------------

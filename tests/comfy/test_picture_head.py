@@ -7,7 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from bridge.comfy import picture_head
 from bridge.comfy.picture_head import picture_size, picture_type
+from bridge.imaging.picture import MAX_PIXELS, MIN_SIDE
+from bridge.imaging.resize import MAX_SIDE
 
 WRITTEN = [
     ("PNG", {}),
@@ -41,6 +44,12 @@ def test_an_extended_webp_and_a_jpeg_with_much_in_front_are_read():
     frames = [Image.new("RGB", (40, 30), shade) for shade in ("red", "blue")]
     frames[0].save(animated, "WEBP", save_all=True, append_images=frames[1:])
     assert picture_size(animated.getvalue()) == (40, 30)
+
+
+def test_no_picture_is_refused_that_could_be_opened():
+    assert picture_head.MAX_SIDE == MAX_SIDE
+    assert picture_head.MAX_PIXELS == MAX_PIXELS
+    assert picture_head.MIN_SIDE <= MIN_SIDE
 
 
 @pytest.mark.parametrize("data", [b"", b"GIF89a", b"<svg/>", b"BM", b"RIFF\0\0\0\0WAVE"], ids=repr)

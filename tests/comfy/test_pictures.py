@@ -53,6 +53,7 @@ def test_a_picture_with_a_known_id_takes_its_place() -> None:
         ("", head_of_png(), "bad_picture_id"),
         ("a", b"no picture", "bad_image"),
         ("a", b"", "bad_image"),
+        ("a", head_of_png(0, 8), "bad_image"),
         ("a", head_of_png(20_000, 20_000), "image_too_large"),
         ("a", head_of_png(size=301), "image_too_large"),
     ],

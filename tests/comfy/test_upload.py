@@ -133,6 +133,7 @@ def test_a_mask_becomes_the_alpha_of_its_picture_and_the_workflow_stays(site):
         ('{"filename": "../x.png"}', 400),
         ('{"filename": "none.png"}', 404),
         ('{"filename": "other.png"}', 400),
+        ('{"filename": "\\ud800.png"}', 400),
     ],
 )
 def test_a_mask_without_its_picture_is_refused(site, reference, status):

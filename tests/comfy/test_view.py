@@ -121,7 +121,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(site):
     Image.new("1", (9000, 9000)).save(bomb, "PNG")
     (site.home / "output" / "bomb.png").write_bytes(bomb.getvalue())
     answer = site.http.get("/view?filename=bomb.png&preview=webp")
-    assert answer.status_code == 400
+    assert answer.status_code == 413
     assert answer.json()["code"] == "image_too_large"
 
 
