@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from bridge.comfy.bodies import read_object
 from bridge.comfy.hub import PREFIX, Hub
 from bridge.comfy.queue import is_ours, item, meta
 from bridge.jobs import LIVE_STATES, JobRecord, JobService
-from bridge.server import whole_number
+from bridge.server import as_json, whole_number
 
 MAX_ITEMS = 10_000
 
@@ -41,8 +41,8 @@ class HistoryDesk:
         """Show one job; nothing if there is none, or it has not ended."""
         record = self._service.record(request.path_params["job"])
         if record is None or not is_ours(record) or record.state in LIVE_STATES or not record.began_at:
-            return JSONResponse({})
-        return JSONResponse({record.id: self._entry(record)})
+            return as_json({})
+        return as_json({record.id: self._entry(record)})
 
     async def post(self, request: Request) -> Response:
         """Forget jobs: all, or those named."""
@@ -57,7 +57,7 @@ class HistoryDesk:
     def _answer(self, limit: int, offset: int) -> Response:
         """Read and write what may be many jobs; on a thread of its own."""
         records = self._page(limit, offset)
-        return JSONResponse({record.id: self._entry(record) for record in records if record.began_at})
+        return as_json({record.id: self._entry(record) for record in records if record.began_at})
 
     def _page(self, limit: int, offset: int) -> Sequence[JobRecord]:
         if offset >= 0:

@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from bridge.comfy.bodies import read_object
 from bridge.comfy.hub import PREFIX, Hub
 from bridge.comfy.queue import cancel, is_ours, item, meta
 from bridge.errors import BridgeError
 from bridge.jobs import JobRecord, JobService
-from bridge.server import whole_number
+from bridge.server import as_json, whole_number
 
 MAX_LISTED = 1000
 
@@ -63,7 +63,7 @@ class JobsDesk:
         page = jobs[offset:][:limit]
         shown = {"offset": offset, "limit": limit or len(page), "total": len(jobs)}
         has_more = offset + len(page) < len(jobs)
-        return JSONResponse({"jobs": page, "pagination": {**shown, "has_more": has_more}})
+        return as_json({"jobs": page, "pagination": {**shown, "has_more": has_more}})
 
     async def one(self, request: Request) -> Response:
         """Show one job with its workflow and what it shows."""
@@ -77,11 +77,11 @@ class JobsDesk:
         if record.ended_at:
             told |= {"outputs": record.shown, "execution_meta": meta(record)}
             told["execution_status"] = {"messages": list(self._hub.milestones(record))}
-        return JSONResponse(told)
+        return as_json(told)
 
     async def cancel_one(self, request: Request) -> Response:
         """Cancel a job; tell whether it was not too late."""
-        return JSONResponse({"cancelled": bool(await self._cancel([request.path_params["job"]]))})
+        return as_json({"cancelled": bool(await self._cancel([request.path_params["job"]]))})
 
     async def cancel_some(self, request: Request) -> Response:
         """Cancel the jobs named; tell which were not too late."""
@@ -89,7 +89,7 @@ class JobsDesk:
         if not isinstance(named, list) or not all(isinstance(job, str) for job in named):
             raise BridgeError("job_ids is no list of ids", code="bad_value", hint='Send {"job_ids": ["…"]}.')
         cancelled = await self._cancel(named)
-        return JSONResponse({"cancelled": bool(cancelled), "job_ids": cancelled})
+        return as_json({"cancelled": bool(cancelled), "job_ids": cancelled})
 
     def summary(self, record: JobRecord) -> dict[str, Any]:
         """Return what a list says about a job."""

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from bridge.comfy.bodies import read_object
 from bridge.comfy.faults import NO_PROMPT, Judgement, error
@@ -22,7 +22,7 @@ from bridge.errors import BridgeError, Problem, WorkflowError
 from bridge.graph import ChoicesOf, Definitions, Workflow, is_drawing, parse_workflow, read_drawing
 from bridge.jobs import JobService
 from bridge.protocol import Submit
-from bridge.server import status_of
+from bridge.server import as_json, status_of
 
 MAX_CLIENT_ID = 100
 """Characters; a session's name is at most 128."""
@@ -72,15 +72,15 @@ class PromptDesk:
 
     async def remaining(self, request: Request) -> Response:
         """Say how many jobs run and wait."""
-        return JSONResponse({"exec_info": {"queue_remaining": self._service.state.queue_remaining}})
+        return as_json({"exec_info": {"queue_remaining": self._service.state.queue_remaining}})
 
     async def post(self, request: Request) -> Response:
         """Queue a prompt."""
         try:
             answer = await self.submit(await read_object(request))
         except PromptRefused as refused:
-            return JSONResponse(refused.body, refused.status)
-        return JSONResponse(answer)
+            return as_json(refused.body, refused.status)
+        return as_json(answer)
 
     async def submit(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Queue what the body of a request asks for; return the answer.

@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from bridge.comfy.bodies import read_object
 from bridge.comfy.hub import PREFIX
 from bridge.errors import BridgeError
 from bridge.jobs import JobRecord, JobService
+from bridge.server import as_json
 
 
 def item(record: JobRecord) -> list[Any]:
@@ -45,7 +46,7 @@ class QueueDesk:
             "queue_running": [item(record) for record in self._live("running")],
             "queue_pending": [item(record) for record in self._live("waiting")],
         }
-        return await asyncio.to_thread(JSONResponse, told)  # workflows may be large, and many
+        return await asyncio.to_thread(as_json, told)  # workflows may be large, and many
 
     async def post(self, request: Request) -> Response:
         """Take jobs that wait out of the queue: all, or those named."""

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from bridge.comfy.bodies import read_object
 from bridge.comfy.hub import Hub
@@ -22,6 +22,7 @@ from bridge.comfy.prompt import PromptDesk, PromptRefused
 from bridge.comfy.webhook import Webhooks
 from bridge.errors import BridgeError
 from bridge.jobs import JobService
+from bridge.server import as_json
 
 logger = logging.getLogger(__name__)
 
@@ -55,11 +56,11 @@ class RunDesk:
         try:
             accepted = await self._prompts.submit(data)
         except PromptRefused as refused:
-            return JSONResponse(refused.body, refused.status)
+            return as_json(refused.body, refused.status)
         if webhook is None:
             return await self._answer(accepted, timeout_s)
         self._call_later(webhook, accepted, timeout_s)
-        return JSONResponse(accepted, HTTPStatus.ACCEPTED)
+        return as_json(accepted, HTTPStatus.ACCEPTED)
 
     async def _answer(self, accepted: Mapping[str, Any], timeout_s: float) -> Response:
         try:
@@ -71,8 +72,8 @@ class RunDesk:
                 code="still_running",
                 hint="Ask /history/{prompt_id} later, or give a longer timeout_s.",
             ).problem
-            return JSONResponse({**accepted, **problem.to_json()}, HTTPStatus.GATEWAY_TIMEOUT)
-        return JSONResponse(self._result(accepted))
+            return as_json({**accepted, **problem.to_json()}, HTTPStatus.GATEWAY_TIMEOUT)
+        return as_json(self._result(accepted))
 
     def _call_later(self, webhook: str, accepted: Mapping[str, Any], timeout_s: float) -> None:
         task = asyncio.create_task(self._call(webhook, accepted, timeout_s))

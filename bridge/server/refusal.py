@@ -10,6 +10,8 @@ from http import HTTPStatus
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Scope
 
+from bridge.server.replies import NO_STORE
+
 _STYLE = (
     "body{background:#101216;color:#e6e8eb;font:16px/1.6 system-ui,sans-serif;display:grid;"
     "place-content:center;min-height:90vh;margin:2rem}main{max-width:34rem}h1{font-size:1.4rem}"
@@ -30,7 +32,7 @@ _POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; frame-ancestors 'non
 def refusal(status: int, code: str, scope: Scope) -> Response:
     """Return the answer to a request or an upgrade that is not let in."""
     # The connection closes, so that a stranger's unread body is not read to its end.
-    headers = {"connection": "close", "cache-control": "no-store"}
+    headers = {**NO_STORE, "connection": "close"}
     if status != HTTPStatus.UNAUTHORIZED:
         return JSONResponse({"code": code}, status, headers)
     headers["www-authenticate"] = "Bearer"

@@ -61,3 +61,8 @@ def test_number_that_is_none_is_told(site, query):
     told = site.http.get(f"/history?{query}")
     assert (told.status_code, told.json()["code"]) == (400, "bad_value")
     assert told.json()["hint"]
+
+
+def test_history_is_not_kept_by_browsers(site):
+    for path in ("/history", "/queue", "/jobs", "/prompt"):
+        assert site.http.get(path).headers["cache-control"] == "no-store"
