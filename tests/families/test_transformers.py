@@ -24,8 +24,8 @@ pytestmark = [  # diffusers' own
 
 PAGE = Path(__file__).parents[2] / "docs" / "families.md"
 TOLERANCE = 1e-4  # float32, the same kernels in another order; measured: 1e-7 to 6e-6
-ROUNDING = 0.51
-"""Of a picture, 0..255, to 8 bits."""
+CUT_OFF = (-0.01, 1.01)
+"""What a picture, 0..255, loses when it is saved in 8 bits, as ComfyUI saves it."""
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,8 @@ async def test_a_cell_equals_diffusers_or_runs_or_is_refused(
         await assert_runs(table, model, mode)
         return
     assert made.error(expected) < TOLERANCE
-    assert abs(made.picture - table.pipelines.decoded(model, expected)).max() < ROUNDING
+    lost = table.pipelines.decoded(model, expected) - made.picture
+    assert CUT_OFF[0] < lost.min() and lost.max() < CUT_OFF[1]
 
 
 async def assert_runs(table: Bench, model: Transformer, mode: Mode) -> None:
