@@ -11,6 +11,9 @@ from bridge.errors import InputError
 HEAD_BYTES = 64
 """Enough to tell what a file is."""
 
+MAX_SEGMENTS, MAX_FILL = 1000, 64
+"""Of a JPEG, before its pixels, and bytes between two; no program writes as many."""
+
 MIN_SIDE, MAX_SIDE, MAX_PIXELS = 1, 16_384, 8192 * 4096
 """Of a picture that is taken; as in ``bridge.imaging``, which judges again before it decodes."""
 
@@ -77,16 +80,18 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield markers with the places of their segments, up to the pixels."""
+    """Yield markers with the places of their segments, up to the pixels, and no further than is usual."""
     place = 2
-    while True:
-        while data[place] == 0xFF:
-            place += 1
+    for _ in range(MAX_SEGMENTS):
+        fill = data[place : place + MAX_FILL]
+        place += len(fill) - len(fill.lstrip(b"\xff"))
         marker = data[place]
         place += 1
         if marker == 0xDA or data[place - 2] != 0xFF:  # the pixels; no marker at all
             return
         (length,) = struct.unpack(">H", data[place : place + 2])
+        if length < 2:  # it counts itself
+            return
         yield marker, place
         place += length
         if data[place] != 0xFF:

@@ -68,3 +68,29 @@ def test_half_a_header_is_no_fault(data, length):
 def test_a_header_of_noise_is_no_fault(data):
     size = picture_size(data)
     assert size is None or len(size) == 2
+
+
+class Counted(bytes):
+    """Bytes that know how often they were looked at."""
+
+    looks = 0
+
+    def __getitem__(self, place):
+        self.looks += 1
+        return super().__getitem__(place)
+
+
+@pytest.mark.parametrize(
+    "filler",
+    [b"\xff\xe0\x00\x02", b"\xff", b"\xff\xe0\x00\x00", b"\xff\xe0\x00\x01"],
+    ids=["empty segments", "fill", "segments that go nowhere", "segments that go back"],
+)
+def test_a_jpeg_without_end_is_not_followed(filler):
+    data = Counted(b"\xff\xd8\xff" + filler * 100_000)
+    assert picture_size(data) is None
+    assert data.looks < 10 * picture_head.MAX_SEGMENTS
+
+
+def test_fill_between_segments_is_passed_over():
+    data = encoded("JPEG", (40, 30))
+    assert picture_size(data[:2] + b"\xff" * 20 + data[2:]) == (40, 30)
