@@ -7,8 +7,10 @@
 3. Reroutes are wires; a primitive's value is the value of what it is wired to; notes are nothing.
 4. The nodes of a subgraph are named ``<its node's id>:<their id>``, as the editor names them. A value that
    its node holds itself stands in for the one drawn inside.
-5. What is drawn wrongly (a wire to nowhere, a subgraph without end) is left out, or ``bad_workflow``; faults
-   of what remains are found when it is validated.
+5. What is drawn wrongly (a wire to nowhere, or in a ring) is left out; faults of what remains are found when
+   it is validated.
+6. A drawing is small, and what it unfolds to need not be: all lists that are gone through count towards
+   ``MAX_LOOKS``, each time.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +34,11 @@ INPUT_NODE, OUTPUT_NODE = -10, -20
 
 MAX_DEPTH = 32
 MAX_NODES = 10_000
+MAX_ID = 250
+"""Characters of a node's full name; numbers of six digits come to 223 at the greatest depth."""
+
+MAX_LOOKS = 300_000
+"""Entries of lists that are looked at in all; half a second at most."""
 
 
 def is_drawing(data: Mapping[str, Any]) -> bool:
@@ -50,7 +57,7 @@ def read_drawing(drawing: Mapping[str, Any], definitions: Definitions) -> dict[s
         WorkflowError: ``bad_workflow`` where it is no drawing; ``too_complex`` where it never ends.
     """
     subgraphs = {
-        str(graph.get("id")): graph
+        _id(graph.get("id")): graph
         for graph in _dicts(_dict(drawing.get("definitions")).get("subgraphs"))
         if is_drawing(graph)
     }
@@ -84,7 +91,7 @@ class _Scope:
     links: dict[str, tuple[str, int, str, int]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.nodes = {str(node.get("id")): node for node in _dicts(self.drawing.get("nodes"))}
+        self.nodes = {_id(node.get("id")): node for node in _dicts(self.drawing.get("nodes"))}
         found = (_link(entry) for entry in _list(self.drawing.get("links")))
         self.links = dict(entry for entry in found if entry)
 
@@ -101,13 +108,14 @@ class _Flattened:
         self._subgraphs = subgraphs
         self._definitions = definitions
         self._insides: dict[str, _Scope] = {}
+        self._looks = 0
 
     def add(self, scope: _Scope) -> None:
         """Add the nodes of a drawing, and of the subgraphs in it."""
-        if scope.depth > MAX_DEPTH or len(self.nodes) + len(scope.nodes) > MAX_NODES:
-            raise _error("too_complex", "the subgraphs of the workflow hold too many nodes, or themselves")
+        if len(self.nodes) + len(scope.nodes) > MAX_NODES:
+            raise _error("too_complex", "the subgraphs of the workflow hold too many nodes")
         for node_id, node in scope.nodes.items():
-            kind = str(node.get("type"))
+            kind = _id(node.get("type"))
             if node.get("mode") in (MUTED, BYPASSED) or kind in WIRES | VALUES | NOTES:
                 continue
             if kind in self._subgraphs:
@@ -118,9 +126,18 @@ class _Flattened:
     def _inside(self, scope: _Scope, node_id: str, node: Mapping[str, Any]) -> _Scope:
         full = scope.prefix + node_id
         if full not in self._insides:
-            drawing = self._subgraphs[str(node.get("type"))]
+            drawing = self._subgraphs[_id(node.get("type"))]
+            if scope.depth == MAX_DEPTH or len(full) > MAX_ID:
+                raise _error("too_complex", "the subgraphs of the workflow go too deep, or hold themselves")
+            self._look_at(drawing.get("nodes"), drawing.get("links"))
             self._insides[full] = _Scope(drawing, f"{full}:", scope, node)
         return self._insides[full]
+
+    def _look_at(self, *lists: Any) -> None:
+        """Count what is about to be gone through (rule 6)."""
+        self._looks += 1 + sum(len(_list(entries)) for entries in lists)
+        if self._looks > MAX_LOOKS:
+            raise _error("too_complex", "the wires or subgraphs of the workflow lead round in circles")
 
     def _node(self, scope: _Scope, kind: str, node: Mapping[str, Any]) -> dict[str, Any]:
         inputs = dict(self._values(node, kind))
@@ -138,6 +155,7 @@ class _Flattened:
     def _values(self, node: Mapping[str, Any], kind: str) -> Iterator[tuple[str, Any]]:
         """Yield what the widgets of a node hold (rule 1)."""
         values = node.get("widgets_values")
+        self._look_at(list(values) if isinstance(values, Mapping) else values)
         definition = self._definitions.get(kind)
         if isinstance(values, Mapping):
             known = {entry.name for entry in definition.inputs} if definition else set(values)
@@ -155,10 +173,10 @@ class _Flattened:
 
     def _source(self, scope: _Scope, link_id: Any) -> _Source:
         """Follow a wire to the node that runs (rules 2 to 4)."""
-        for _ in range(MAX_NODES):
-            link = scope.links.get(str(link_id))
-            if link is None:
-                return None
+        passed = set()
+        while (link := scope.links.get(_id(link_id))) and (scope.prefix, _id(link_id)) not in passed:
+            passed.add((scope.prefix, _id(link_id)))
+            self._look_at()
             origin, slot = link[:2]
             if origin == str(INPUT_NODE) and scope.outer is not None:
                 found = self._outside(scope, slot)
@@ -167,18 +185,21 @@ class _Flattened:
                 scope, link_id = scope.outer, found.link
                 continue
             node = scope.nodes.get(origin, {})
-            kind = str(node.get("type"))
+            kind = _id(node.get("type"))
             if node.get("mode") == MUTED or not node:
                 return None
             if node.get("mode") == BYPASSED:
+                self._look_at(node.get("inputs"), node.get("outputs"))
                 link_id = _bypass(node, slot)
             elif kind in WIRES:
+                self._look_at(node.get("inputs"))
                 link_id = next((entry.get("link") for entry in _dicts(node.get("inputs"))), None)
             elif kind in VALUES:
                 values = _list(node.get("widgets_values"))
                 return _Value(values[0]) if values else None
             elif kind in self._subgraphs:
                 scope = self._inside(scope, origin, node)
+                self._look_at(scope.drawing.get("links"))
                 link_id = _output_link(scope, slot)
             else:
                 return [scope.prefix + origin, slot]
@@ -186,6 +207,7 @@ class _Flattened:
 
     def _outside(self, scope: _Scope, slot: int) -> "_Wire | _Value | None":
         """Return what a subgraph's node gets, or holds, for an input of the subgraph."""
+        self._look_at(*(scope.drawing.get(name) for name in ("inputs", "links")), scope.holder.get("inputs"))
         declared = _dicts(scope.drawing.get("inputs"))
         if slot >= len(declared):
             return None
@@ -197,7 +219,7 @@ class _Flattened:
         if wire is not None:
             return _Wire(wire)
         held = _list(scope.holder.get("widgets_values"))
-        widgets = [place for place in range(len(declared)) if _leads_to_widget(scope, place)]
+        widgets = _leading_to_widgets(scope, len(declared))
         if slot in widgets and len(held) == len(widgets):
             return _Value(held[widgets.index(slot)])
         return None
@@ -218,9 +240,9 @@ def _link(entry: Any) -> tuple[str, tuple[str, int, str, int]] | None:
     if not isinstance(entry, list) or len(entry) < 5:
         return None
     link_id, origin, origin_slot, target, target_slot = entry[:5]
-    if type(origin_slot) is not int or type(target_slot) is not int:
+    if type(origin_slot) is not int or type(target_slot) is not int or min(origin_slot, target_slot) < 0:
         return None
-    return str(link_id), (str(origin), origin_slot, str(target), target_slot)
+    return _id(link_id), (_id(origin), origin_slot, _id(target), target_slot)
 
 
 def _bypass(node: Mapping[str, Any], slot: int) -> Any:
@@ -243,18 +265,20 @@ def _output_link(scope: _Scope, slot: int) -> str | None:
     )
 
 
-def _leads_to_widget(scope: _Scope, slot: int) -> bool:
-    """Whether an input of a subgraph ends in a widget."""
+def _leading_to_widgets(scope: _Scope, count: int) -> list[int]:
+    """Return which inputs of a subgraph end in a widget, of the ``count`` that it has."""
+    leads: dict[int, bool] = {}
     for origin, origin_slot, target, target_slot in scope.links.values():
-        if origin == str(INPUT_NODE) and origin_slot == slot:
-            inputs = _dicts(scope.nodes.get(target, {}).get("inputs"))
-            return target_slot < len(inputs) and isinstance(inputs[target_slot].get("widget"), Mapping)
-    return False
+        if origin == str(INPUT_NODE) and origin_slot not in leads:
+            inputs = _list(scope.nodes.get(target, {}).get("inputs"))
+            entry = _dict(inputs[target_slot]) if target_slot < len(inputs) else {}
+            leads[origin_slot] = isinstance(entry.get("widget"), Mapping)
+    return [slot for slot in range(count) if leads.get(slot)]
 
 
 def _name_of(slot: Mapping[str, Any]) -> str:
     widget = _dict(slot.get("widget"))
-    return str(widget.get("name") or slot.get("name"))
+    return _id(widget.get("name") or slot.get("name"))
 
 
 def _has_widget(entry: InputDefinition) -> bool:
@@ -272,6 +296,11 @@ def _is_control(entry: InputDefinition, value: Any, following: InputDefinition |
 def _literal(value: Any) -> Any:
     """Return a value so that it is not taken for a link."""
     return {"__value__": value} if isinstance(value, list) else value
+
+
+def _id(value: Any) -> str:
+    """Return an id or a name as text; empty where it is none."""
+    return str(value) if isinstance(value, str | int) else ""
 
 
 def _list(value: Any) -> Sequence[Any]:

@@ -3,7 +3,7 @@
 import pytest
 
 from bridge.errors import WorkflowError
-from bridge.graph import InputDefinition, NodeDefinition, OutputDefinition, is_drawing, read_drawing
+from bridge.graph import InputDefinition, NodeDefinition, OutputDefinition, editor, is_drawing, read_drawing
 
 
 def kind(name, *inputs, output="IMAGE"):
@@ -186,6 +186,49 @@ def test_subgraph_that_holds_itself_is_refused():
     assert caught.value.code == "too_complex"
 
 
+def ring(slots):
+    """A bypassed node that is wired to itself, and a node all of whose inputs are wired to it."""
+    return [node(1, "Pair", [("a", 1)], mode=4), node(2, "Show", [(str(slot), 1) for slot in range(slots)])]
+
+
+def test_bypassed_nodes_in_a_ring_end_at_once(monkeypatch):
+    monkeypatch.setattr(editor, "MAX_LOOKS", 2_000)  # each of 300 wires is followed once round
+    assert inputs(read(ring(300), [(1, 1, 0, 1, 0)]), "2") == {}
+
+
+def wide(width):
+    """As many wires to a bypassed node as it has inputs."""
+    slots = [{"name": "a", "type": "MASK"}] * width
+    return [
+        {**node(1, "Pair", mode=4), "inputs": slots},
+        node(2, "Show", [(str(slot), 1) for slot in range(width)]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "inside"),
+    [
+        (wide(2_000), {}),
+        ([node(place, "sub") for place in range(1_000)], {"links": [[1, 2, 0, 3, 0]] * 1_000}),
+        (
+            [node(place, "sub") for place in range(2_000)],
+            {"nodes": [node(1, "Image", widgets_values=[1] * 2_000)]},
+        ),
+        ([node("x" * 300, "sub")], {}),
+        (
+            [node(1, "sub", mode=0), node(2, "Show", [("image", 1)])],
+            {"nodes": [node(1, "sub")], "links": [[1, 1, 0, -20, 0]]},
+        ),
+    ],
+    ids=["wide bypass", "wires", "values", "long id", "outputs of itself"],
+)
+def test_small_drawing_of_endless_work_is_refused(nodes, inside):
+    graph = {"id": "sub", "nodes": [], "links": [], **inside}
+    with pytest.raises(WorkflowError) as caught:
+        read(nodes, [(1, 1, 0, 2, 0)], definitions={"subgraphs": [graph]})
+    assert caught.value.code == "too_complex"
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -203,8 +246,22 @@ def test_subgraph_that_holds_itself_is_refused():
         },
         {"nodes": [node(1, "Show", [("image", 1)])], "links": [[1, -10, 0, 1, 0]]},
         {"nodes": [node(1, "PrimitiveNode"), node(2, "Show", [("image", 1)])], "links": [[1, 1, 0, 2, 0]]},
+        {
+            "nodes": [node(1, "Pair", [("a", 2)], mode=4), node(2, "Show", [("image", 1)])],
+            "links": [[1, 1, -2, 2, 0], [2, 2, 0, 1, -5]],
+        },
+        {"nodes": [{"id": [1], "type": ["Image"], "inputs": [{"name": [], "link": [1]}]}], "links": []},
     ],
-    ids=["strangers", "loose wire", "texts", "no such slot", "outside of nothing", "empty primitive"],
+    ids=[
+        "strangers",
+        "loose wire",
+        "texts",
+        "no such slot",
+        "outside of nothing",
+        "empty primitive",
+        "negative",
+        "lists",
+    ],
 )
 def test_what_is_drawn_wrongly_is_left_out(data):
     assert is_drawing(data)
