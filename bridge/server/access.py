@@ -11,6 +11,7 @@
 6. What a browser sends by itself, a cookie or nothing at all, counts only where the browser, if it says so,
    acts for a page of ours (``Sec-Fetch-Site``), and a cookie changes things only with our ``Origin``.
 7. A header, or a token in a query, given twice is refused, because two readers could disagree.
+8. Who shows nothing where nothing is asked keeps no connection: it is closed after the answer.
 """
 
 import hmac
@@ -19,7 +20,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from urllib.parse import parse_qsl, urlencode
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bridge.server.refusal import refusal
 from bridge.server.visitors import Visitors
@@ -221,5 +223,17 @@ class AccessMiddleware:
             await refusal(*reason, scope)(scope, receive, send)
             return
         scope[IS_TRUSTED] = token_is_right(scope["headers"], self._access.token)
+        is_stranger = not scope[IS_TRUSTED] and self._kind_of(scope) is Kind.OPEN
         scope["query_string"] = without_token(scope["query_string"])
-        await self._app(scope, receive, send)
+        await self._app(scope, receive, _closing(send) if is_stranger else send)
+
+
+def _closing(send: Send) -> Send:
+    """Send an answer after which the connection ends (rule 8)."""
+
+    async def send_last(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message)["connection"] = "close"
+        await send(message)
+
+    return send_last

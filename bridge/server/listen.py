@@ -15,6 +15,9 @@ from bridge.errors import BridgeError
 from bridge.protocol import MAX_MESSAGE_BYTES
 from bridge.server.transport import HttpConnection, SocketConnection
 
+if sys.platform != "win32":
+    import resource
+
 PING_INTERVAL_S = 20
 """A WebSocket peer is asked this often whether it is there, and has as long to answer."""
 
@@ -22,7 +25,13 @@ KEEP_ALIVE_S = 75
 """How long an HTTP connection may be idle; ComfyUI's server waits as long, and its clients count on it."""
 
 MAX_CONNECTIONS = 512
-"""More get HTTP 503."""
+"""For one more an idle one is cut off; where none is idle, it gets HTTP 503."""
+
+MIN_CONNECTIONS = 16
+"""With fewer no page can be shown."""
+
+SPARE_FILES = 64
+"""For each listener, open files that are not connections: the database, pictures, the worker's pipes."""
 
 BACKLOG = 128
 """Connections that may wait to be accepted."""
@@ -90,6 +99,22 @@ def _why_not(host: str, port: int, error: OSError | OverflowError) -> BridgeErro
     return BridgeError(f"cannot listen on {host} port {port}: {error}", code="port_refused", hint=hint)
 
 
+def connections_allowed() -> int:
+    """Return how many connections one of two listeners may have, as the system lets us open files."""
+    return min(MAX_CONNECTIONS, max(files_allowed(4 * MAX_CONNECTIONS) // 2 - SPARE_FILES, MIN_CONNECTIONS))
+
+
+def files_allowed(most: int) -> int:
+    """Ask the system to let this process have ``most`` files open, and return how many it lets it have."""
+    if sys.platform == "win32":  # pragma: no cover
+        return most  # sockets are not counted there
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return most if soft == resource.RLIM_INFINITY else soft
+
+
 class WebServer(uvicorn.Server):
     """uvicorn on a socket that is already bound; signals are left to whoever runs it.
 
@@ -119,7 +144,7 @@ class WebServer(uvicorn.Server):
             proxy_headers=False,  # nobody may claim to speak for another address
             server_header=False,
             headers=[("x-content-type-options", "nosniff")],
-            limit_concurrency=MAX_CONNECTIONS,
+            limit_concurrency=connections_allowed(),
             backlog=BACKLOG,
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=grace_s,

@@ -2,22 +2,30 @@
 
 uvicorn itself waits for ever for the rest of a request's head, and for a reader that has stopped reading.
 
-1. The head of a request must arrive within ``HEAD_TIMEOUT_S`` of its first byte, or of connecting.
+1. The head of a request must arrive within ``HEAD_TIMEOUT_S`` of its first byte, and that of the first
+   one within ``FIRST_HEAD_TIMEOUT_S`` of connecting.
 2. A peer that takes nothing of what waits for it for ``STALL_TIMEOUT_S`` is cut off.
 3. After a message that breaks the WebSocket rules the reason (1002, 1007, 1009) is sent, and what the
    peer still has under way is read and thrown away for a moment; a socket closed with unread bytes is
    reset, and the reason with it.
+4. A connection that would be one too many takes the place of one that waits for a request: of a stranger's
+   before one that has shown the token, and of the one that was made first.
+5. A WebSocket whose peer takes nothing is closed without a word, if the word cannot be sent soon.
 """
 
 import asyncio
+import contextlib
 from typing import Any, cast
 
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from bridge.server.access import IS_TRUSTED
 from bridge.server.cork import CorkedTransport
 
 HEAD_TIMEOUT_S = 10.0
+FIRST_HEAD_TIMEOUT_S = 3.0
 STALL_TIMEOUT_S = 20.0
 LINGER_S = 1.0
 
@@ -31,16 +39,18 @@ class HttpConnection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start waiting for a request."""
+        self._make_room()
         super().connection_made(transport)
+        self._made_at = self.loop.time()
         self._stall = StallWatch(transport, self.loop)
-        self._await_head()
+        self._await_head(FIRST_HEAD_TIMEOUT_S)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; once they make a whole head, the deadline is off until the next request."""
         super().data_received(data)
         is_upgraded = self.transport.get_protocol() is not self
-        if not is_upgraded and (self.cycle is None or self.cycle.response_complete):
-            self._await_head()
+        if not is_upgraded and self.is_idle:
+            self._await_head(HEAD_TIMEOUT_S)
         else:
             self._stop_waiting()
 
@@ -60,9 +70,26 @@ class HttpConnection(H11Protocol):
         self._stall.stop()
         super().resume_writing()
 
-    def _await_head(self) -> None:
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is under way."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def _make_room(self) -> None:
+        """Cut an idle connection off where uvicorn would answer the next request with 503."""
+        if self.limit_concurrency is None or len(self.connections) + 1 < self.limit_concurrency:
+            return
+        idle = [one for one in self.connections if isinstance(one, HttpConnection) and one.is_idle]
+        idle = [one for one in idle if not one.transport.is_closing()]
+        if idle:
+            min(idle, key=HttpConnection._worth).transport.abort()
+
+    def _worth(self) -> tuple[bool, float]:
+        return bool(self.scope and self.scope.get(IS_TRUSTED)), self._made_at
+
+    def _await_head(self, limit_s: float) -> None:
         if self._head_timer is None and not self.transport.is_closing():
-            self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self.transport.abort)
+            self._head_timer = self.loop.call_later(limit_s, self.transport.abort)
 
     def _stop_waiting(self) -> None:
         if self._head_timer is not None:
@@ -93,6 +120,16 @@ class SocketConnection(WebSocketsSansIOProtocol):
         """Note that it has caught up."""
         self._stall.stop()
         super().resume_writing()
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send what the application says; the last word, only if the peer takes it soon."""
+        if message["type"] == "websocket.close":
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LINGER_S):
+                    await self.writable.wait()
+            if not self.writable.is_set():
+                self.transport.abort()  # which ends the wait
+        await super().send(message)
 
     def send_receive_event_to_app(self) -> None:
         """Pass a whole message on, if a text is UTF-8."""

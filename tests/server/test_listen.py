@@ -1,3 +1,4 @@
+import os
 import socket
 
 import pytest
@@ -5,6 +6,7 @@ from starlette.applications import Starlette
 
 from bridge.errors import BridgeError
 from bridge.server import WebServer, bind
+from bridge.server.listen import MAX_CONNECTIONS, connections_allowed
 
 
 def test_port_zero_takes_a_free_port() -> None:
@@ -56,3 +58,28 @@ async def test_server_that_cannot_start_says_so_instead_of_waiting() -> None:
     with pytest.raises(OSError, match="Bad file descriptor"):
         async with WebServer(Starlette()).serving(listener):
             raise AssertionError("never reached")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not count sockets as files")
+@pytest.mark.parametrize(
+    ("soft", "hard", "raised", "connections"),
+    [
+        (1024, 1_048_576, 2048, MAX_CONNECTIONS),
+        (1024, -1, 2048, MAX_CONNECTIONS),
+        (256, 300, 300, 86),
+        (4096, 4096, 4096, MAX_CONNECTIONS),
+        (-1, -1, -1, MAX_CONNECTIONS),
+        (20, 20, 20, 16),
+    ],
+)
+def test_as_many_files_are_asked_for_as_connections_need(
+    soft: int, hard: int, raised: int, connections: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import resource
+
+    limits = [(soft, hard)]
+    monkeypatch.setattr(resource, "RLIM_INFINITY", -1)
+    monkeypatch.setattr(resource, "getrlimit", lambda what: limits[-1])
+    monkeypatch.setattr(resource, "setrlimit", lambda what, pair: limits.append(pair))
+    assert connections_allowed() == connections
+    assert limits[-1] == (raised, hard)

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import json
 from typing import Any
 
@@ -8,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bridge.protocol import MAX_MESSAGE_BYTES, Hello, Plane, Result, encode
-from bridge.server.transport import StallWatch
+from bridge.server.transport import SocketConnection, StallWatch
 
 TOKEN = "the-secret-token-of-this-run"
 
@@ -136,7 +137,7 @@ async def test_half_a_request_is_cut_off(site: Any, monkeypatch: pytest.MonkeyPa
 
 
 async def test_silent_connection_is_cut_off(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridge.server.transport.HEAD_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("bridge.server.transport.FIRST_HEAD_TIMEOUT_S", 0.1)
     async with site.raw() as peer:
         assert await _end(peer.reader) == b""
 
@@ -144,7 +145,7 @@ async def test_silent_connection_is_cut_off(site: Any, monkeypatch: pytest.Monke
 async def test_trickling_second_request_is_cut_off(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bridge.server.transport.HEAD_TIMEOUT_S", 0.3)
     async with site.raw() as peer:
-        peer.writer.write(f"GET /health HTTP/1.1\r\nHost: {site.host}\r\n\r\n".encode())
+        peer.writer.write(health(site, TOKEN))
         assert (await peer.reader.readuntil(b'{"status":"ok"}')).startswith(b"HTTP/1.1 200")
         trickle = asyncio.create_task(_trickle(peer.writer))
         assert await _end(peer.reader) == b""
@@ -230,6 +231,62 @@ async def test_peer_is_given_up_when_what_waits_for_it_stops_shrinking(
     await until(lambda: not transport.waiting)
     watch.stop()
     assert transport.is_aborted == is_aborted
+
+
+async def test_strangers_connection_ends_with_its_answer(site: Any) -> None:
+    async with site.raw() as peer:
+        peer.writer.write(health(site))
+        answer = await _end(peer.reader)
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"connection: close" in answer.lower()
+
+
+async def test_surplus_connections_take_the_place_of_idle_strangers(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.server.listen.MAX_CONNECTIONS", 8)
+    async with serve() as site, contextlib.AsyncExitStack() as crowd, site.raw() as ours:
+        ours.writer.write(health(site, TOKEN))
+        await ours.reader.readuntil(b'{"status":"ok"}')
+        strangers = [await crowd.enter_async_context(site.raw()) for _ in range(30)]
+        async with site.raw() as newest:
+            newest.writer.write(health(site, TOKEN))
+            assert (await newest.reader.readuntil(b'{"status":"ok"}')).startswith(b"HTTP/1.1 200")
+        assert await _end(strangers[0].reader) == b""
+        ours.writer.write(health(site, TOKEN))
+        assert (await ours.reader.readuntil(b'{"status":"ok"}')).startswith(b"HTTP/1.1 200")
+
+
+async def test_close_does_not_wait_for_a_reader_that_takes_nothing(
+    serve: Any, monkeypatch: pytest.MonkeyPatch, until: Any
+) -> None:
+    made: list[SocketConnection] = []
+
+    class Connection(SocketConnection):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            super().connection_made(transport)
+            made.append(self)
+
+    monkeypatch.setattr("bridge.server.transport.STALL_TIMEOUT_S", 1000)
+    monkeypatch.setattr("bridge.server.outbox.MAX_WAITING", 2)
+    monkeypatch.setattr("bridge.server.transport.LINGER_S", 0.1)
+    monkeypatch.setattr("bridge.server.listen.SocketConnection", Connection)
+    picture = (Plane("image", (2048, 2048, 3), "u8", bytes(3 * 2048**2)),)
+    async with serve() as site, site.raw() as peer:
+        await peer.upgrade()
+        peer.send(HELLO)
+        await until(lambda: bool(site.service.sinks))
+        peer.writer.transport.pause_reading()
+        site.deliver(Result("9", picture, job="0"))
+        await until(lambda: not made[0].writable.is_set())
+        for number in range(1, 5):
+            site.deliver(Result("9", picture, job=str(number)))
+        await until(lambda: made[0].disconnected)
+
+
+def health(site: Any, token: str = "") -> bytes:
+    shown = f"Authorization: Bearer {token}\r\n" if token else ""
+    return f"GET /health HTTP/1.1\r\nHost: {site.host}\r\n{shown}\r\n".encode()
 
 
 async def _end(reader: asyncio.StreamReader) -> bytes:
