@@ -37,6 +37,7 @@ class Outlet:
 
     Attributes:
         takes_metadata: Whether pictures come with a description; a client says so itself.
+        overflow: Set once its reader is hopeless (rule 2).
     """
 
     def __init__(self) -> None:
@@ -44,11 +45,7 @@ class Outlet:
         self._waiting: deque[tuple[Told, str, int]] = deque()  # message, its text if it is one, bytes
         self._bytes = 0
         self._arrived = asyncio.Event()
-
-    @property
-    def is_hopeless(self) -> bool:
-        """Whether its reader has fallen too far behind (rule 2)."""
-        return self._bytes > MAX_BYTES or len(self._waiting) > MAX_MESSAGES
+        self.overflow = asyncio.Event()
 
     def put(self, message: Told) -> None:
         """Add a message, unless it is passing and too much waits, or the client cannot read it."""
@@ -61,6 +58,8 @@ class Outlet:
         self._waiting.append((message, text, size))
         self._bytes += size
         self._arrived.set()
+        if self._bytes > MAX_BYTES or len(self._waiting) > MAX_MESSAGES:
+            self.overflow.set()
 
     async def get(self) -> str | bytes:
         """Wait for the next message, and take it out."""

@@ -52,9 +52,14 @@ class ComfySocket:
         self._hub.enter(client_id, outlet)
         try:
             with contextlib.suppress(WebSocketDisconnect):
-                await until_one_ends(self._read(websocket, speech), self._write(websocket, outlet))
+                await until_one_ends(
+                    self._read(websocket, speech), self._write(websocket, outlet), outlet.overflow.wait()
+                )
         finally:
             self._hub.leave(client_id, outlet)
+        if outlet.overflow.is_set():
+            with contextlib.suppress(WebSocketDisconnect):
+                await websocket.close(TOO_SLOW, "too_slow")
 
     async def _read(self, websocket: WebSocket, speech: Speech) -> None:
         while True:
@@ -71,6 +76,3 @@ class ComfySocket:
                 await websocket.send_text(data)
             else:
                 await websocket.send_bytes(data)
-            if outlet.is_hopeless:
-                await websocket.close(TOO_SLOW, "too_slow")
-                return

@@ -4,7 +4,8 @@ So a client needs one connection and no file: it sends pictures, names them in i
 
 1. ``{"type": "feature_flags", "data": {…}}``, as the first text only: ours are told in return.
 2. ``{"type": "prompt", "data": {"request": …, …}}``, with the body of ``POST /prompt``: what it would answer
-   is told as ``prompt_accepted`` or ``prompt_refused``, with the ``request``. The prompt is this client's.
+   is told as ``prompt_accepted`` or ``prompt_refused``, with the ``request``: a number, or a short text.
+   The prompt is this client's.
 3. A binary message, ``uint32 100``, the length of a JSON ``{"id": …}`` as ``uint32``, that, and the bytes
    of a picture (all big-endian): it is kept in memory, and ``picture_kept`` is told. ``ETN_LoadImageCache``
    reads it.
@@ -27,6 +28,9 @@ from bridge.protocol import MAX_JSON_BYTES
 
 PICTURE = 100
 """What begins a binary message with a picture for us."""
+
+MAX_REQUEST = 200
+"""Characters of what a client calls a prompt of its own."""
 
 _PREFIX = struct.Struct(">II")
 
@@ -71,7 +75,7 @@ class Speech:
         self._outlet.put(Event("feature_flags", FEATURES))
 
     async def _queue(self, data: Mapping[str, Any]) -> None:
-        request = {"request": data.get("request")}
+        request = {"request": _name(data.get("request"))}
         try:
             accepted = await self._prompts.submit({**data, "client_id": self._client_id})
         except PromptRefused as refused:
@@ -92,11 +96,14 @@ class Speech:
         try:
             self._hub.pictures.put(picture_id, message[start:])
         except BridgeError as error:
-            self._outlet.put(Event("picture_refused", {"id": picture_id, **error.problem.to_json()}))
+            self._outlet.put(
+                Event("picture_refused", {"id": picture_id[:MAX_REQUEST], **error.problem.to_json()})
+            )
         else:
             self._outlet.put(Event("picture_kept", {"id": picture_id}))
 
     def _show(self, picture_id: Any) -> None:
+        picture_id = _name(picture_id)
         picture = self._hub.pictures.get(picture_id) if isinstance(picture_id, str) else None
         if picture is None:
             told = {
@@ -110,6 +117,13 @@ class Speech:
             self._outlet.put(
                 Picture(picture.media_type, picture.data, about, is_passing=False, is_described=True)
             )
+
+
+def _name(request: Any) -> str | int | float | None:
+    """Return what a client calls its prompt, as far as it is said back."""
+    if isinstance(request, str):
+        return request[:MAX_REQUEST]
+    return request if isinstance(request, int | float) and abs(request) < 2**63 else None
 
 
 def _object(text: str | bytes) -> dict[str, Any]:

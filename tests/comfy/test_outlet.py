@@ -29,10 +29,10 @@ def test_what_is_passing_is_left_out_while_much_waits():
 
 def test_reader_that_lets_too_much_pile_up_is_hopeless():
     outlet = Outlet()
-    outlet.put(picture(outlet_module.MAX_BYTES))
-    assert outlet.is_hopeless
-    outlet.take()
-    assert not outlet.is_hopeless
+    outlet.put(picture(outlet_module.MAX_BYTES - outlet_module.MESSAGE_BYTES))
+    assert not outlet.overflow.is_set()
+    outlet.put(picture(1))
+    assert outlet.overflow.is_set()
 
 
 def test_too_many_messages_are_hopeless_too(monkeypatch):
@@ -40,7 +40,7 @@ def test_too_many_messages_are_hopeless_too(monkeypatch):
     outlet = Outlet()
     for _ in range(4):
         outlet.put(Event("e", {}))
-    assert outlet.is_hopeless
+    assert outlet.overflow.is_set()
 
 
 def test_picture_is_described_only_to_those_that_can_read_it():

@@ -1,11 +1,16 @@
 """What a client hears on /ws: in the order and the words of ComfyUI (comfyui-transcript.txt)."""
 
+import asyncio
 import json
 import struct
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from workflows import changed, picture, through
+
+from bridge.comfy.socket import ComfySocket
+from bridge.comfy.told import Event
+from bridge.server import Clients
 
 
 def kinds(heard):
@@ -227,6 +232,51 @@ def test_reader_that_is_too_slow_is_sent_away_and_hears_the_rest_when_it_is_back
     monkeypatch.undo()
     job = site.prompt(picture(), client_id="slow")["prompt_id"]
     assert site.listen("slow").until_over(job)
+
+
+class StuckWebSocket:
+    """One whose peer takes nothing: what is sent to it is never gone."""
+
+    def __init__(self):
+        self.closed_with, self.is_sending = 0, False
+        self.query_params, self.headers = {}, {}
+
+    async def accept(self):
+        pass
+
+    async def receive(self):
+        await asyncio.Event().wait()
+
+    async def send_text(self, text):
+        self.is_sending = True
+        await asyncio.Event().wait()
+
+    async def close(self, code, reason):
+        self.closed_with = code
+
+
+class OneClientHub:
+    def enter(self, client_id, outlet):
+        self.outlet = outlet
+
+    def leave(self, client_id, outlet):
+        self.left = outlet.take()
+
+
+async def test_reader_that_takes_nothing_is_sent_away_while_it_is_being_written_to(monkeypatch):
+    monkeypatch.setattr("bridge.comfy.outlet.MAX_MESSAGES", 3)
+    websocket, hub = StuckWebSocket(), OneClientHub()
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        tasks.create_task(ComfySocket(hub, None, Clients()).serve(websocket))
+        while not hasattr(hub, "outlet"):
+            await asyncio.sleep(0)
+        hub.outlet.put(Event("e", {}))
+        while not websocket.is_sending:
+            await asyncio.sleep(0)
+        for number in range(6):
+            hub.outlet.put(Event("e", {"n": number}))
+    assert websocket.closed_with == 1013
+    assert hub.left[-1] == Event("e", {"n": 5})  # for the next connection
 
 
 def test_one_client_too_many_is_told_so(site, monkeypatch):

@@ -33,6 +33,14 @@ def test_prompt_that_cannot_run_is_refused_in_the_words_of_the_route(site, liste
     assert refused["node_errors"]["1"]["errors"][0]["type"] == "value_smaller_than_min"
 
 
+@pytest.mark.parametrize(
+    ("request_name", "said_back"), [("A" * 100_000, "A" * 200), ({"a": "A" * 100_000}, None), (1e300, None)]
+)
+def test_little_of_what_a_prompt_is_called_is_said_back(site, listener, request_name, said_back):
+    listener.say({"type": "prompt", "data": {"request": request_name}})
+    assert listener.until("prompt_refused")["request"] == said_back
+
+
 def test_picture_is_kept_and_given_back(site, listener):
     data = a_png()
     listener.say(with_head(100, {"id": "mine"}, data))
