@@ -1,7 +1,8 @@
 import pytest
 
 from bridge.engine import Run
-from bridge.jobs.notes import KEPT_RUNS, RunNotes
+from bridge.jobs import notes as notes_module
+from bridge.jobs.notes import HIDDEN, KEPT_RUNS, MAX_CHARACTERS, MAX_LINES, RunNotes
 
 
 def notes_of(extra=None, **inputs):
@@ -63,3 +64,41 @@ def test_only_the_last_runs_are_remembered():
         notes.add(Run(f"other-{number}", {}, ()), "session", 1)
     assert notes.redact("a heron at dawn") == "a heron at dawn"
     assert notes.find("job") is None
+
+
+class Text(str):
+    """Counts what is looked for in it."""
+
+    looks = 0
+
+    def __contains__(self, words):
+        Text.looks += 1
+        return super().__contains__(words)
+
+
+def test_however_long_texts_are_little_is_looked_for_and_nothing_is_shown(monkeypatch):
+    lines = [f"heron {number:06}" for number in range(5_000)]
+    notes = RunNotes()
+    for job in range(3):
+        notes.add(Run(f"job-{job}", {"1": {"inputs": {"text": "\n".join(lines)}}}, ()), "session", 1)
+    monkeypatch.setattr(notes_module, "_cut", Text)
+    shown = notes.redact(f"1: {lines[0]}, 2: {lines[4_999]}\nnothing\n{lines[2_000]}")
+    assert Text.looks <= 3 * MAX_LINES
+    assert shown == f"1: {HIDDEN}\nnothing\n{HIDDEN}"
+
+
+def test_beginnings_are_forgotten_with_their_runs():
+    lines = [f"heron {number:06}" for number in range(5_000)]
+    notes = notes_of(text="\n".join(lines))
+    assert notes.redact(lines[7]) == HIDDEN
+    for number in range(KEPT_RUNS):
+        notes.add(Run(f"other-{number}", {}, ()), "session", 1)
+    assert notes.redact(lines[7]) == lines[7]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"), [("x" * MAX_CHARACTERS * 2, ""), ("first\n" + "y" * MAX_CHARACTERS, "first")]
+)
+def test_what_is_too_long_to_be_looked_through_is_cut_behind_a_line(text, kept):
+    assert notes_of(text="a heron").redact(text) == f"{kept}\n‹{len(text):,} characters in all›"
+    assert RunNotes().redact(text) == text
