@@ -130,7 +130,7 @@ class Worker:
             self._phases = PhaseBook(self._library.registry.definitions)
             gc.freeze()  # a full collection of all that torch and its friends define takes 300 ms
             self._outbox.put(_ready(self._library))
-        except (Exception, SystemExit) as error:  # whatever the imports of all nodes and their needs raise
+        except BaseException as error:  # whatever the imports of all nodes and their needs raise
             log.exception("the nodes cannot be loaded")
             self._outbox.put(WorkerFailed((_why_not_loaded(error),)))
             return False

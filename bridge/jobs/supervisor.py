@@ -2,7 +2,7 @@
 
 1. A worker is ``starting`` until it says ``Ready``, then ``ready``. One that dies is ``restarting``: a
    new one is started after a pause, which doubles from ``FIRST_PAUSE_S`` to ``LONGEST_PAUSE_S`` until a run
-   has succeeded.
+   has succeeded. One that is not ready after ``START_S`` is killed.
 2. It is ``failed`` once its nodes could not be loaded, or it died ``MAX_STARTS`` times before it was
    ready. Then nothing happens until ``revive``.
 3. Nobody outside sees a process, only ``send`` and three events: a message, a change of state, a loss.
@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 10.0
 MAX_STARTS = 3
+START_S = 300.0
+"""How long nodes may take to load; longer where runs may be silent for longer."""
+
 STACKS_S = 0.2
 """How long a worker that is to be killed may take to write down what it was doing."""
 
@@ -73,6 +76,7 @@ class Supervisor:
         self._on_lost = on_lost
         self._process: WorkerProcess | None = None
         self._restart: asyncio.TimerHandle | None = None
+        self._start_deadline: asyncio.TimerHandle | None = None
         self._pauses = 0  # since a run succeeded
         self._starts = 0  # since a worker was ready
         self._kill_reason = ""
@@ -150,6 +154,9 @@ class Supervisor:
             self._fail(Problem("worker_failed", f"the worker cannot be started: {error}"))
             return
         self._starts += 1
+        limit_s = max(START_S, self._worker.hang_timeout_s)
+        reason = f"the worker was not ready after {limit_s:g} s"
+        self._start_deadline = asyncio.get_running_loop().call_later(limit_s, self.kill, reason)
         self._process.send(Configure(self._worker.settings))
         self._change(state, detail)
 
@@ -157,6 +164,7 @@ class Supervisor:
         if isinstance(message, Ready):
             self.ready = message
             self._starts = 0
+            self._end_deadline()
             self._change("ready", "")
             self._is_settled.set()
         elif isinstance(message, WorkerFailed):
@@ -169,6 +177,7 @@ class Supervisor:
     def _exited(self, status: int) -> None:
         was_ready, self.ready = self.ready is not None, None
         self._process = None
+        self._end_deadline()
         reason = self._kill_reason or f"the worker process {self._described(status)}"
         if self._is_closing:
             self._is_gone.set()
@@ -177,6 +186,10 @@ class Supervisor:
             self._recover(reason)
         if was_ready:
             self._on_lost(reason)
+
+    def _end_deadline(self) -> None:
+        if self._start_deadline:
+            self._start_deadline.cancel()
 
     def _described(self, status: int) -> str:
         return describe_exit(status, ran_out_of_memory=count_memory_kills() > self._memory_kills)

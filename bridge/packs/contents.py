@@ -75,7 +75,7 @@ def _readable(
         try:
             function = read(name)
             framed(Ready({function.definition.name: function.definition.to_json()}))
-        except (Exception, SystemExit) as error:  # a pack's code
+        except BaseException as error:  # a pack's code; the worker gets no Ctrl-C
             failures.append(Failure(sound(f"{pack}: {name}"), reason_of(error)))
         else:
             functions.append(function)

@@ -5,9 +5,9 @@
 2. A package is a pack if it has an entry point of the group ``framebridge.nodes``: its name is the pack's,
    its value a module. Whoever ran pip has agreed to its code; ``without_packs`` leaves it out all the same,
    and no folder of that name.
-3. Packs are imported one by one. What one raises, ``SystemExit`` included, is its own failure, and no
-   other's. One that takes the whole process along is left out by the worker that comes after (``_Marker``);
-   one that takes long is named in the log.
+3. Packs are imported one by one. What one raises, ``KeyboardInterrupt`` included, is its own failure, and
+   no other's. One that takes the whole process along, or so long that it is killed, is left out by the worker
+   that comes after (``_Marker``); one that takes long is named in the log.
 4. A name of ours is never taken over, nor that of a pack that came earlier.
 """
 
@@ -84,7 +84,7 @@ def load_packs(settings: Mapping[str, Any], ours: Registry) -> Packs:
                 module = _imported(pack)
                 functions, broken = functions_of(module, pack.name)
                 folders = folders_of(module)
-        except (Exception, SystemExit) as error:  # a pack's code
+        except BaseException as error:  # a pack's code; the worker gets no Ctrl-C
             log.exception("the pack %s cannot be loaded", pack.name)
             packs.failures.append(Failure(pack.name, _reason(error)))
             continue

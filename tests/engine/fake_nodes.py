@@ -436,11 +436,27 @@ def load_and_die(settings: Mapping[str, Any]) -> NodeLibrary:
     os._exit(7)
 
 
+def load_never(settings: Mapping[str, Any]) -> NodeLibrary:
+    """Take for ever."""
+    while True:
+        time.sleep(60)
+
+
+def load_interrupted(settings: Mapping[str, Any]) -> NodeLibrary:
+    """Raise what only Ctrl-C should."""
+    raise KeyboardInterrupt
+
+
 def load_or_die(settings: Mapping[str, Any]) -> NodeLibrary:
-    """Die, fail or load, as the file ``settings["input"]`` says at the time."""
+    """Die, hang, fail or load, as the file ``settings["input"]`` says at the time."""
     with open(settings["input"]) as file:
         how = file.read().strip()
-    return {"die": load_and_die, "fail": load_badly, "load": load}[how](settings)
+    return {
+        "die": load_and_die,
+        "hang": load_never,
+        "fail": load_badly,
+        "load": load,
+    }[how](settings)
 
 
 def load_frail(settings: Mapping[str, Any]) -> NodeLibrary:

@@ -15,10 +15,10 @@ from bridge.protocol import Finished
 class Watcher:
     """A supervisor, and everything it told."""
 
-    def __init__(self, bootstrap="fake_nodes:load", settings=None):
+    def __init__(self, bootstrap="fake_nodes:load", settings=None, hang_timeout_s=600.0):
         self.messages, self.states, self.losses = [], [], []
         self.changed = asyncio.Event()
-        worker = WorkerSettings(settings or {}, bootstrap)
+        worker = WorkerSettings(settings or {}, bootstrap, hang_timeout_s)
         self.supervisor = Supervisor(worker, self.hear, self.note, self.lose)
         self.supervisor.start()
 
@@ -127,6 +127,7 @@ async def test_pauses_grow_until_a_run_succeeds(watch, monkeypatch):
     ("bootstrap", "words"),
     [
         ("fake_nodes:load_badly", "the nodes cannot be loaded: ImportError: No module named 'torch'"),
+        ("fake_nodes:load_interrupted", "the nodes cannot be loaded: KeyboardInterrupt"),
         ("fake_nodes:load_nothing", "no device called cuda:7"),
         ("fake_nodes:load_and_die", "the worker process ended with status 7 3 times while starting"),
     ],
@@ -137,6 +138,35 @@ async def test_a_worker_that_cannot_start_has_failed_and_says_why(watch, bootstr
     assert (watcher.supervisor.state, watcher.supervisor.detail) == ("failed", words)
     assert watcher.supervisor.problem.message == words
     assert watcher.losses == []
+
+
+async def test_a_worker_that_is_never_ready_is_killed_and_another_tried(watch, monkeypatch, tmp_path):
+    monkeypatch.setattr(supervisor_module, "START_S", 0.1)
+    how = tmp_path / "how"
+    how.write_text("hang")
+    watcher = watch("fake_nodes:load_or_die", {"input": str(how)}, 0.1)
+    await watcher.until(lambda: watcher.supervisor.state == "restarting")
+    assert watcher.supervisor.detail == "the worker was not ready after 0.1 s; starting another"
+    monkeypatch.setattr(supervisor_module, "START_S", 300.0)
+    how.write_text("load")
+    await watcher.settled()
+    assert watcher.supervisor.state == "ready"
+
+
+async def test_a_worker_that_is_ready_has_no_deadline(watch, monkeypatch):
+    loop = asyncio.get_running_loop()
+    call_later, deadlines = loop.call_later, []
+
+    def note(delay, callback, *arguments):
+        handle = call_later(delay, callback, *arguments)
+        if delay == 600.0:  # its runs may be silent for longer than ``START_S``
+            deadlines.append(handle)
+        return handle
+
+    monkeypatch.setattr(loop, "call_later", note)
+    watcher = watch()
+    await watcher.settled()
+    assert [deadline.cancelled() for deadline in deadlines] == [True]
 
 
 async def test_a_failed_worker_is_tried_again_on_request_only(watch, tmp_path):

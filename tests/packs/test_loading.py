@@ -27,6 +27,18 @@ def test_a_pack_that_leaves_the_process_does_not(reasons):
     assert reasons["leaves"] == "SystemExit: 3"
 
 
+def test_a_pack_that_acts_as_if_somebody_pressed_ctrl_c_is_left_out(tmp_path):
+    nodes = "class A:\n @classmethod\n def INPUT_TYPES(cls): raise KeyboardInterrupt"
+    (tmp_path / "at_once.py").write_text("raise KeyboardInterrupt")
+    (tmp_path / "in_a_node.py").write_text(f"{nodes}\nNODE_CLASS_MAPPINGS = {{'A': A}}")
+    settings = {"custom_nodes": [str(tmp_path)], "temp": str(tmp_path / "temp")}
+    failures = load_packs(settings, fake_nodes.registry()).failures
+    assert [(failure.module, failure.reason) for failure in failures] == [
+        ("at_once", "KeyboardInterrupt"),
+        ("in_a_node: A", "KeyboardInterrupt"),
+    ]
+
+
 def test_what_a_pack_needs_and_we_lack_is_named(reasons):
     assert reasons["needs_more"] == "it needs comfy.sd of ComfyUI, which Framebridge does not have"
     assert (
