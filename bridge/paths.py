@@ -20,6 +20,9 @@ MAX_NAME_BYTES = 200
 
 MAX_PARTS = 32
 
+MAX_PATH_BYTES = 4000
+"""Of a whole path; systems allow 4096, and what a file is called until it is whole comes on top."""
+
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[\d¹²³]|lpt[\d¹²³])[ .]*(\..*)?", re.IGNORECASE)
 """Names that mean devices on Windows, whatever the suffix."""
 
@@ -35,15 +38,15 @@ def resolve_in(root: Path, name: str) -> Path:
         name: A relative path.
 
     Raises:
-        InputError: ``bad_path`` where the name is absolute, climbs out, follows a link out, or is none
-            that every system can hold.
+        InputError: ``bad_path`` where the name is absolute, climbs out, follows a link out, is too
+            long, or is none that every system can hold.
     """
     parts = parts_of(name)
     if any(char in '<>"|?*' for char in name):
         raise _refusal(name)
     base = Path(os.path.realpath(root))
     path = Path(os.path.realpath(base.joinpath(*parts)))
-    if path == base or not path.is_relative_to(base):
+    if path == base or not path.is_relative_to(base) or len(os.fsencode(path)) > MAX_PATH_BYTES:
         raise _refusal(name)
     return path
 
@@ -95,7 +98,8 @@ def _is_sound(part: str) -> bool:
     except UnicodeEncodeError:  # a lone surrogate
         return False
     has_forbidden = any(ord(char) < 32 or char == ":" for char in part)
-    return size <= MAX_NAME_BYTES and not has_forbidden and not _RESERVED.fullmatch(part)
+    is_cut = part != part.rstrip(". ")  # by Windows, which then means another file
+    return size <= MAX_NAME_BYTES and not has_forbidden and not is_cut and not _RESERVED.fullmatch(part)
 
 
 def _refusal(name: str) -> InputError:

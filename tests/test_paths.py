@@ -20,10 +20,11 @@ ABSOLUTE = [
     "\\\\?\\C:\\x",
 ]
 DEVICES = ["CON", "con.png", "con .png", "NUL ", "sub/NUL", "lpt1.txt", "COM²", "CONIN$", "x:stream"]
-UNSOUND = ["x\0y", "a\nb", "what?", "a*b", 'say "x"', "n" * 300, "\ud800"]
+UNSOUND = ["x\0y", "a\nb", "what?", "a*b", 'say "x"', "n" * 300, "\ud800", "/".join(["d" * 190] * 32)]
+CUT_BY_WINDOWS = ["evil.png.", "evil.png ", "evil.png. .", "a./b", "a /b", "..."]
 
 
-@pytest.mark.parametrize("name", CLIMBING + ABSOLUTE + DEVICES + UNSOUND)
+@pytest.mark.parametrize("name", CLIMBING + ABSOLUTE + DEVICES + UNSOUND + CUT_BY_WINDOWS)
 def test_names_that_lead_out_are_refused(tmp_path, name):
     with pytest.raises(InputError) as caught:
         resolve_in(tmp_path, name)
