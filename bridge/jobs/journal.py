@@ -78,10 +78,10 @@ class Journal:
             self._write(
                 lambda: self._store.accept(job.seq, job.session, job.number, job.run, job.queued_time)
             )
+            await self._sync()
         except BridgeError:
-            self._store.drop_frame(job.seq)
+            self._withdraw(job)
             raise
-        await self._sync()
 
     def begin(self, job: QueuedJob) -> None:
         """Write down that a job runs; it runs in any case."""
@@ -136,6 +136,12 @@ class Journal:
             self._retry.cancel()
         await self._in_thread(self._store.close)
         self._thread.shutdown()
+
+    def _withdraw(self, job: QueuedJob) -> None:
+        try:
+            self._store.withdraw(job.seq)
+        except BridgeError as error:
+            log.error("job %s is refused, but may be found by another daemon: %s", job.run.job, error)
 
     def _write(self, write: Callable[[], None]) -> None:
         try:

@@ -186,6 +186,16 @@ class JobStore:
         """Remove what a job has looked at, or would have."""
         self._blobs.remove(seq, FRAME)
 
+    def withdraw(self, seq: int) -> None:
+        """Remove a job that is not accepted after all, as far as it was written, and its frame.
+
+        Raises:
+            BridgeError: ``queue_unavailable``.
+        """
+        self.drop_frame(seq)
+        with _writing():
+            self._database.execute("DELETE FROM jobs WHERE seq = ?", (seq,))
+
     def accept(self, seq: int, session: str, number: float, run: Run, queued_at: float) -> None:
         """Write down a job that waits; its frame is kept already.
 
@@ -267,13 +277,14 @@ class JobStore:
         Raises:
             BridgeError: ``queue_unavailable``.
         """
+        wanted = None if job_ids is None else frozenset(job_ids)
         rows = self._database.execute(
             "SELECT seq, id, session, bytes FROM jobs WHERE ending IS NOT NULL"
         ).fetchall()
         chosen = [
             row
             for row in rows
-            if row["session"].startswith(session_prefix) and (job_ids is None or row["id"] in job_ids)
+            if row["session"].startswith(session_prefix) and (wanted is None or row["id"] in wanted)
         ]
         for start in range(0, len(chosen), FORGOTTEN_AT_ONCE):
             with _writing():

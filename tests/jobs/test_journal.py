@@ -78,6 +78,20 @@ async def test_frames_of_jobs_that_are_refused_are_not_kept(opened, stores):
     assert list(stores.settings.folder.glob("*.frame")) == []
 
 
+async def test_a_job_that_is_not_sure_to_be_on_the_disk_is_refused_for_good(opened, stores, monkeypatch):
+    journal, store = await opened(survives_power_cuts=True)
+
+    def fail():
+        raise BridgeError("the disk is failing", code="queue_unavailable", hint="Use another.")
+
+    monkeypatch.setattr(store, "sync", fail)
+    with pytest.raises(BridgeError) as refusal:
+        await journal.accept(job(frame=FRAME))
+    assert refusal.value.code == "queue_unavailable"
+    assert store.unfinished() == []
+    assert list(stores.settings.folder.glob("*.frame")) == []
+
+
 async def test_a_job_runs_even_if_that_cannot_be_written(opened):
     journal, store = await opened()
     await journal.accept(job())

@@ -99,6 +99,21 @@ def test_jobs_are_forgotten_with_their_results(stores):
     assert [left.run.job for left in store.unfinished()] == ["e"], "a job that waits is no history"
 
 
+class Names(list):
+    """Must not be searched for each row: that takes minutes where both are long."""
+
+    def __contains__(self, name):
+        raise AssertionError("searched")
+
+
+def test_however_many_are_named_each_is_looked_at_once(stores):
+    store = stores.open()
+    accept(store, *"abc")
+    end(store, *"abc")
+    list(store.forget(Names("ac")))
+    assert listed(store) == ["b"]
+
+
 def test_the_oldest_go_when_there_are_too_many(stores):
     store = stores.open(kept_jobs=2)
     accept(store, *"abcd")
