@@ -4,9 +4,13 @@ A code names the fault for programs, a message says it to people, a hint says wh
 The code is the vocabulary; a subclass exists only where a caller would act differently.
 """
 
+import logging
+import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +199,14 @@ def reason_of(error: BaseException, most: int = 300) -> str:
 
 
 def problem_of(error: BaseException) -> Problem:
-    """Describe any exception to a user; what was not raised on purpose is an internal error."""
+    """Describe any exception to a user; what was not raised on purpose is an internal error.
+
+    What such an error says may be anybody's business but a client's: paths, what others asked for. So the
+    log gets it, with its traceback and a number, and the user its class and that number.
+    """
     if isinstance(error, BridgeError):
         return error.problem
-    text = str(error) or type(error).__name__
-    return Problem("internal_error", f"{type(error).__name__}: {text}", "The daemon's log has the details.")
+    error_id = secrets.token_hex(4)
+    logger.error("error %s", error_id, exc_info=error)
+    message = f"{type(error).__name__}, which should not happen (error {error_id})"
+    return Problem("internal_error", message, "The log has the details, by the number of the error.")

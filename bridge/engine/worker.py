@@ -217,8 +217,8 @@ class Worker:
             if isinstance(error, OutOfMemory):
                 self._make_room(job)
         except Exception as error:  # a fault of the engine must not take other runs down
-            log.exception("run %s failed", job.id)
-            finished = Finished("failed", job=job.id, problems=(problem_of(error),))
+            with log_ids(job=job.id):
+                finished = Finished("failed", job=job.id, problems=(problem_of(error),))
         del self._jobs[job.id], self._tasks[job.id]
         self._begun.discard(job.id)
         self._put_last(finished)
