@@ -60,14 +60,41 @@ def replace_file(path: Path, data: bytes) -> None:
     Raises:
         OSError: If it cannot be written; nothing has changed then.
     """
+    temporary = _written_beside(path, data)
+    try:
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def new_file(path: Path, data: bytes) -> bool:
+    """Write a file that is not there yet, and return whether it was not; one that is stays as it is.
+
+    Args:
+        path: Its folder is made if missing.
+        data: The whole file.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    temporary = _written_beside(path, data)
+    try:
+        return take_name(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _written_beside(path: Path, data: bytes) -> Path:
+    """Write a temporary file that a power cut leaves whole; else its new name could lack its content."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = write_temporary(path.parent, data)
     try:
         with temporary.open("rb+") as file:
-            os.fsync(file.fileno())  # else a power cut could leave the new name without its content
-        temporary.replace(path)
-    finally:
+            os.fsync(file.fileno())
+    except OSError:
         temporary.unlink(missing_ok=True)
+        raise
+    return temporary
 
 
 def _take_name_without_links(temporary: Path, path: Path) -> bool:

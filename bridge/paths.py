@@ -107,5 +107,5 @@ def _refusal(name: str) -> InputError:
     return InputError(
         f"{shown!r} is not a name inside the folder",
         code="bad_path",
-        hint="Give a relative name; pictures stay inside the input and output folders.",
+        hint="Give a relative name, of which no part ends in a dot or space; files stay inside their folder.",
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.files import replace_file, take_name, write_temporary
+from bridge.files import new_file, replace_file, take_name, write_temporary
 
 
 def listing(folder: Path) -> list[str]:
@@ -47,3 +47,10 @@ def test_a_file_system_without_links_gives_names_too(tmp_path, monkeypatch):
     first, second = write_temporary(tmp_path, b"1"), write_temporary(tmp_path, b"2")
     assert [take_name(each, tmp_path / "a") for each in (first, second)] == [True, False]
     assert (tmp_path / "a").read_bytes() == b"1"
+
+
+def test_a_new_file_takes_nobodys_place(tmp_path):
+    assert new_file(tmp_path / "new" / "a", b"1")
+    assert not new_file(tmp_path / "new" / "a", b"2")
+    assert listing(tmp_path / "new") == ["a"]
+    assert (tmp_path / "new" / "a").read_bytes() == b"1"

@@ -1,6 +1,7 @@
 """``/internal``: what ComfyUI's editor asks for itself: log, folders, newest files."""
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -83,10 +84,10 @@ _SIZE: Mapping[str, Any] = {"cols": 120, "rows": 40}
 
 
 def _newest(folder: Path) -> list[str]:
+    files = []
     with os.scandir(folder) as found:
-        files = [
-            (entry.stat().st_mtime, entry.name)
-            for entry in islice(found, MAX_FILES)
-            if entry.is_file() and not entry.name.startswith(".")
-        ]
+        for entry in islice(found, MAX_FILES):
+            with contextlib.suppress(OSError):  # it is gone meanwhile
+                if entry.is_file() and not entry.name.startswith("."):
+                    files.append((entry.stat().st_mtime, entry.name))
     return [name for _, name in sorted(files, reverse=True)]

@@ -10,6 +10,7 @@ import asyncio
 import filecmp
 import itertools
 import json
+import os
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path, PurePosixPath
@@ -96,7 +97,7 @@ class Taker:
             str(reference.get("type", "output")),
             str(reference.get("subfolder", "")),
         )
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no {path.name}")
         return path
 

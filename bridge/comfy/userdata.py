@@ -3,12 +3,16 @@
 1. Everything is below one folder, which holds nothing else; no name leads out of it.
 2. A file is written whole or not at all.
 3. There is one user: whoever is let in.
+4. Of two that want one new name, one gets it, and the other is told.
+5. What cannot be looked at, such as a link that leads nowhere, is not listed.
 """
 
 import asyncio
+import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -22,7 +26,7 @@ from bridge.comfy.bodies import nothing
 from bridge.comfy.places import below, is_set, keeping
 from bridge.comfy.view import file_answer
 from bridge.errors import InputError
-from bridge.files import replace_file
+from bridge.files import new_file, replace_file, take_name
 from bridge.paths import resolve_in
 from bridge.server import as_json
 
@@ -68,11 +72,11 @@ class UserFiles:
         if not name:
             return Response("Directory not provided", HTTPStatus.BAD_REQUEST)
         folder = below(self._root, name)
-        if not folder.is_dir():
+        if not os.path.isdir(folder):
             return Response("Directory not found", HTTPStatus.NOT_FOUND)
         found = await asyncio.to_thread(_files, folder, is_set(request, "recurse"))
         if is_set(request, "full_info"):
-            return as_json(await asyncio.to_thread(lambda: [_info(path, folder) for path in found]))
+            return as_json(await asyncio.to_thread(_infos, found, folder))
         names = [path.relative_to(folder).as_posix() for path in found]
         return as_json([[name, *name.split("/")] for name in names] if is_set(request, "split") else names)
 
@@ -83,9 +87,9 @@ class UserFiles:
             folder = resolve_in(self._root, name) if name else self._root
         except InputError:
             return Response("Invalid path requested", HTTPStatus.BAD_REQUEST)
-        if not folder.exists():
+        if not os.path.exists(folder):
             return as_json([]) if not name else Response("Requested path not found", HTTPStatus.NOT_FOUND)
-        if not folder.is_dir():
+        if not os.path.isdir(folder):
             return Response("Requested path is not a directory", HTTPStatus.BAD_REQUEST)
         return as_json(await asyncio.to_thread(_entries, folder, self._root))
 
@@ -96,12 +100,12 @@ class UserFiles:
     async def put(self, request: Request) -> Response:
         """Keep the body as a file; ``overwrite=false`` keeps what is there."""
         path = below(self._root, request.path_params["file"])
-        if not is_set(request, "overwrite", "true") and path.exists():
-            return Response("File already exists", HTTPStatus.CONFLICT)
+        replaces = is_set(request, "overwrite", "true")
         data = await request.body()
         with keeping(path.name):
-            await asyncio.to_thread(replace_file, path, data)
-        return as_json(self._described(request, path))
+            if not await asyncio.to_thread(_write, path, data, replaces=replaces):
+                return Response("File already exists", HTTPStatus.CONFLICT)
+            return as_json(self._described(request, path))
 
     async def delete(self, request: Request) -> Response:
         """Remove a file."""
@@ -116,15 +120,15 @@ class UserFiles:
             self._existing(request.path_params["file"]),
             below(self._root, request.path_params["to"]),
         )
-        if not is_set(request, "overwrite", "true") and target.exists():
-            return Response("File already exists", HTTPStatus.CONFLICT)
+        replaces = is_set(request, "overwrite", "true")
         with keeping(target.name):
-            await asyncio.to_thread(_move, path, target)
-        return as_json(self._described(request, target))
+            if not await asyncio.to_thread(_move, path, target, replaces=replaces):
+                return Response("File already exists", HTTPStatus.CONFLICT)
+            return as_json(self._described(request, target))
 
     def _existing(self, name: str) -> Path:
         path = below(self._root, name)
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no {path.name}")
         return path
 
@@ -135,28 +139,43 @@ class UserFiles:
 
 def _files(folder: Path, recurse: bool) -> list[Path]:
     """List the files in a folder, hidden ones left out."""
-    return [Path(place, name) for place, _, names in _walk(folder, recurse) for name in names][:MAX_LISTED]
+    found = (Path(place, name) for place, _, names in _walk(folder, recurse) for name in names)
+    return list(islice(found, MAX_LISTED))
 
 
 def _entries(folder: Path, root: Path) -> list[Mapping[str, Any]]:
-    root = Path(os.path.realpath(root))
-    found: list[dict[str, Any]] = []
-    for place, folders, names in _walk(Path(os.path.realpath(folder)), True):
+    """List the files and folders below a folder, hidden ones left out."""
+    found = list(
+        islice(_described_below(Path(os.path.realpath(folder)), Path(os.path.realpath(root))), MAX_LISTED)
+    )
+    return sorted(found, key=lambda entry: (entry["type"], entry["name"].lower()))
+
+
+def _described_below(folder: Path, root: Path) -> Iterator[Mapping[str, Any]]:
+    for place, folders, names in _walk(folder, True):
         for name in (*folders, *names):
             path = Path(place, name)
             entry = {"name": name, "path": path.relative_to(root).as_posix()}
             if name in folders:
-                found.append({**entry, "type": "directory"})
-            else:
+                yield {**entry, "type": "directory"}
+                continue
+            with contextlib.suppress(OSError):  # rule 5
                 stat = path.stat()
-                found.append({**entry, "type": "file", "size": stat.st_size, "modified": stat.st_mtime})
-    return sorted(found[:MAX_LISTED], key=lambda entry: (entry["type"], entry["name"].lower()))
+                yield {**entry, "type": "file", "size": stat.st_size, "modified": stat.st_mtime}
 
 
 def _walk(folder: Path, recurse: bool) -> Iterator[tuple[str, list[str], list[str]]]:
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith(".")) if recurse else []
         yield place, folders, sorted(name for name in names if not name.startswith("."))
+
+
+def _infos(paths: Iterable[Path], root: Path) -> list[dict[str, Any]]:
+    infos = []
+    for path in paths:
+        with contextlib.suppress(OSError):  # rule 5
+            infos.append(_info(path, root))
+    return infos
 
 
 def _info(path: Path, root: Path) -> dict[str, Any]:
@@ -169,6 +188,21 @@ def _info(path: Path, root: Path) -> dict[str, Any]:
     }
 
 
-def _move(path: Path, target: Path) -> None:
+def _write(path: Path, data: bytes, *, replaces: bool) -> bool:
+    """Keep a file; return whether its name was free, or could be made so."""
+    if not replaces:
+        return new_file(path, data)
+    replace_file(path, data)
+    return True
+
+
+def _move(path: Path, target: Path, *, replaces: bool) -> bool:
+    """Give a file another name; return whether that was free, or could be made so."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    path.replace(target)
+    if replaces:
+        path.replace(target)
+    elif take_name(path, target):
+        path.unlink(missing_ok=True)
+    else:
+        return False
+    return True

@@ -65,7 +65,7 @@ class Viewer:
         channel = query.get("channel", "rgba")
         if "preview" not in query and channel not in ("rgb", "a"):
             return await file_answer(path)
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no {path.name}")
         media_type, data = await self._clerk.view(path, query.get("preview", ""), channel)
         return Response(data, media_type=media_type, headers=file_headers(path.name, media_type))

@@ -1,6 +1,10 @@
 """``/userdata`` and ``/users``: the user's own files, all verbs."""
 
+import os
+
 import pytest
+
+from bridge.comfy.userdata import _move
 
 
 @pytest.fixture
@@ -92,3 +96,58 @@ def test_a_page_among_the_users_files_is_a_download(site, user):
     (user / "page.html").write_text("<script>alert(1)</script>")
     answer = site.http.get("/userdata/page.html")
     assert answer.headers["content-type"] == "application/octet-stream"
+
+
+def test_a_file_that_appears_while_another_arrives_stays(site, user):
+    def body():
+        yield b"late"
+        (user / "workflows" / "new.json").write_text("first")
+
+    answer = site.http.post("/userdata/workflows%2Fnew.json?overwrite=false", content=body())
+    assert answer.status_code == 409
+    assert (user / "workflows" / "new.json").read_text() == "first"
+
+
+def test_a_name_that_is_taken_meanwhile_is_not_moved_to(user):
+    (user / "taken.json").write_text("first")
+    assert not _move(user / "workflows" / "a.json", user / "taken.json", replaces=False)
+    assert (user / "taken.json").read_text() == "first"
+    assert (user / "workflows" / "a.json").is_file()
+    assert _move(user / "workflows" / "a.json", user / "free.json", replaces=False)
+    assert not (user / "workflows" / "a.json").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
+def test_a_link_that_leads_nowhere_is_not_listed(site, user):
+    (user / "workflows" / "dangling.json").symlink_to(user / "nothing.json")
+    listed = site.http.get("/userdata?dir=workflows&full_info=true").json()
+    names = [entry["name"] for entry in site.http.get("/v2/userdata?path=workflows").json()]
+    for found in ([info["path"] for info in listed], names):
+        assert "a.json" in found
+        assert "dangling.json" not in found
+
+
+@pytest.mark.parametrize("verb", ["GET", "POST", "DELETE"])
+def test_a_path_longer_than_systems_take_is_refused(site, user, verb):
+    for parts in (20, 21, 25):
+        told = site.http.request(verb, f"/userdata/{'%2F'.join(['d' * 199] * parts)}", content=b"")
+        assert told.status_code == 403
+        assert str(user) not in told.text
+
+
+def test_no_more_is_looked_at_than_is_listed(site, user, monkeypatch):
+    monkeypatch.setattr("bridge.comfy.userdata.MAX_LISTED", 3)
+    walked = []
+
+    def walk(folder):
+        for number in range(100):
+            walked.append(number)
+            yield str(folder), [], [f"{number}.json"]
+            (folder / f"{number + 1}.json").write_text("{}")
+
+    (user / "0.json").write_text("{}")
+    monkeypatch.setattr("bridge.comfy.userdata.os.walk", walk)
+    assert len(site.http.get("/v2/userdata").json()) == 3
+    assert len(walked) <= 4
+    assert len(site.http.get("/userdata?dir=workflows&recurse=true").json()) == 3
+    assert len(walked) <= 8
