@@ -8,8 +8,10 @@
 5. Workflows that a client publishes are kept in memory and told to those that subscribe.
 """
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -28,6 +30,11 @@ from bridge.server import NO_STORE, as_json
 
 MAX_PUBLISHED = 16
 MAX_SUBSCRIBERS = 64
+MAX_NAME = 300
+"""Characters of what clients and workflows are called."""
+
+MAX_WORKFLOW_BYTES = 1024 * 1024
+"""Of a workflow that is published; it is told to many."""
 
 PUBLISHED = "etn_workflow_published"
 """The event that tells of a workflow."""
@@ -83,39 +90,38 @@ class WorkflowExchange:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._subscribers: OrderedDict[str, None] = OrderedDict()
-        self._published: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
+        self._published: OrderedDict[str, Event] = OrderedDict()
 
     async def publish(self, request: Request) -> Response:
         """Tell all subscribers of a workflow, and those that come later."""
-        given = await _fields(request, "client_id", "name", "workflow")
-        client_id = str(given["client_id"])
+        given = await _fields(request, "workflow", "client_id", "name")
+        client_id = given["client_id"]
         publisher = {"name": given["name"], "id": client_id}
+        event = Event(PUBLISHED, {"publisher": publisher, "workflow": given["workflow"]})
+        event = replace(event, text=await asyncio.to_thread(event.encoded))
         self._published.pop(client_id, None)
-        self._published[client_id] = {"publisher": publisher, "workflow": given["workflow"]}
+        self._published[client_id] = event
         if len(self._published) > MAX_PUBLISHED:
             self._published.popitem(last=False)
         for subscriber in self._subscribers:
-            self._tell(subscriber, self._published[client_id])
+            self._hub.client(subscriber).tell(event)
         return as_json({"status": "success"})
 
     async def subscribe(self, request: Request) -> Response:
         """Tell a client of what is published from now on, and was before."""
-        client_id = str((await _fields(request, "client_id"))["client_id"])
+        client_id = (await _fields(request, "client_id"))["client_id"]
         self._subscribers[client_id] = None
         if len(self._subscribers) > MAX_SUBSCRIBERS:
             self._subscribers.popitem(last=False)
-        for published in self._published.values():
-            self._tell(client_id, published)
+        for event in self._published.values():
+            self._hub.client(client_id).tell(event)
         return as_json({"status": "success"})
 
     async def unsubscribe(self, request: Request) -> Response:
         """Tell a client no more."""
-        client_id = str((await _fields(request, "client_id"))["client_id"])
+        client_id = (await _fields(request, "client_id"))["client_id"]
         self._subscribers.pop(client_id, None)
         return as_json({"status": "success"})
-
-    def _tell(self, client_id: str, published: Mapping[str, Any]) -> None:
-        self._hub.client(client_id).tell(Event(PUBLISHED, published))
 
 
 async def languages(request: Request) -> Response:
@@ -131,12 +137,16 @@ async def translate(request: Request) -> Response:
 
 
 async def _fields(request: Request, *names: str) -> Mapping[str, Any]:
-    """Return the fields of a JSON body.
+    """Return the fields of a JSON body; all but ``workflow`` are short texts.
 
     Raises:
-        HTTPException: 400 where one is missing.
+        BridgeError: ``bad_json``, or ``message_too_large``.
+        HTTPException: 400 where one is missing, or is none.
     """
-    data = await read_json(request)
+    data = await read_json(request, MAX_WORKFLOW_BYTES)
     if not isinstance(data, dict) or any(name not in data for name in names):
         raise HTTPException(HTTPStatus.BAD_REQUEST, f"the body is no object with {', '.join(names)}")
+    for name in names:
+        if name != "workflow" and not (isinstance(data[name], str) and len(data[name]) <= MAX_NAME):
+            raise HTTPException(HTTPStatus.BAD_REQUEST, f"{name} is no text of up to {MAX_NAME} letters")
     return data

@@ -53,7 +53,7 @@ class Outlet:
             return
         if isinstance(message, Words) and not self.takes_metadata:
             return
-        text = _text(message) if isinstance(message, Event) else ""
+        text = message.encoded() if isinstance(message, Event) else ""
         size = MESSAGE_BYTES + (len(text) or size_of(message))
         self._waiting.append((message, text, size))
         self._bytes += size
@@ -82,13 +82,13 @@ def size_of(message: Told) -> int:
     """Return how many bytes a message has, or nearly so."""
     if isinstance(message, Picture):
         return memoryview(message.data).nbytes
-    return len(message.text if isinstance(message, Words) else _text(message))
+    return len(message.text if isinstance(message, Words) else message.encoded())
 
 
 def written(message: Told, *, takes_metadata: bool) -> str | bytes:
     """Return a message as it goes over the wire."""
     if isinstance(message, Event):
-        return _text(message)
+        return message.encoded()
     if isinstance(message, Words):
         node = message.node.encode()
         return _PAIR.pack(TEXT, len(node)) + node + message.text.encode()
@@ -96,7 +96,3 @@ def written(message: Told, *, takes_metadata: bool) -> str | bytes:
         return _PAIR.pack(PREVIEW_IMAGE, _FORMATS[message.media_type]) + message.data
     about = json.dumps({**message.about, "image_type": message.media_type}).encode()
     return _PAIR.pack(PREVIEW_IMAGE_WITH_METADATA, len(about)) + about + message.data
-
-
-def _text(message: Event) -> str:
-    return json.dumps({"type": message.type, "data": message.data})

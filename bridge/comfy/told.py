@@ -1,5 +1,6 @@
 """What clients of ``/ws`` are told, before it is written for one of them."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,11 +16,17 @@ class Event:
         type: As ComfyUI calls it.
         data: Its content.
         is_passing: Whether it is worthless to a client that was away.
+        text: The message as it goes over the wire, where many are told the same.
     """
 
     type: str
     data: Mapping[str, Any]
     is_passing: bool = False
+    text: str = field(default="", repr=False)
+
+    def encoded(self) -> str:
+        """Return the message as it goes over the wire."""
+        return self.text or json.dumps({"type": self.type, "data": self.data})
 
 
 @dataclass(frozen=True, slots=True)
