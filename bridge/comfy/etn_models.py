@@ -1,7 +1,11 @@
 """What Krita's plugin wants to know of models before it offers them, and the LoRAs that it brings along."""
 
 import asyncio
+import contextlib
 import functools
+import secrets
+import shutil
+import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
@@ -37,6 +41,12 @@ FAMILIES: Mapping[Family, str] = {
 """Family → what the plugin calls it."""
 
 MAX_LORA_BYTES = 8 * 1024**3
+
+ABANDONED_S = 3600
+"""After so long without a byte an upload goes on no more; each part must come much sooner."""
+
+_WAITING = ".upload-"
+"""How folders begin in which uploads become whole."""
 
 UNKNOWN: Mapping[str, Any] = {"base_model": "unknown"}
 
@@ -91,7 +101,8 @@ class ModelInfo:
         """Write the body beside where it belongs; it gets its name when it is whole and judged."""
         take_large_body(request, self._max_bytes)
         root.mkdir(parents=True, exist_ok=True)
-        waiting = root / f".upload-{id(request):x}"
+        await asyncio.to_thread(_clear, root)
+        waiting = root / f"{_WAITING}{secrets.token_hex(8)}"
         waiting.mkdir()
         path = waiting / name
         size = 0
@@ -109,6 +120,15 @@ class ModelInfo:
             path.unlink(missing_ok=True)
             waiting.rmdir()
         return as_json({"status": "success"}, HTTPStatus.CREATED)
+
+
+def _clear(root: Path) -> None:
+    """Remove what uploads have left that ended with the daemon; another daemon's may still go on."""
+    for waiting in root.glob(f"{_WAITING}*"):
+        with contextlib.suppress(OSError):
+            changed_at = max(path.stat().st_mtime for path in (waiting, *waiting.iterdir()))
+            if changed_at < time.time() - ABANDONED_S:
+                shutil.rmtree(waiting)
 
 
 def family_of_model(path: Path) -> Mapping[str, Any]:

@@ -2,7 +2,10 @@
 
 import io
 import json
+import os
+import shutil
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -105,6 +108,43 @@ def models(folder: Path) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x")
 
 
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [
+        ({"client_id": "c" * 301}, 400),
+        ({"client_id": 7}, 400),
+        ({"name": "n" * 301}, 400),
+        ({"name": ["n"]}, 400),
+        ({"workflow": {"text": "t" * 2**20}}, 413),
+    ],
+)
+def test_what_is_published_is_bounded(site: Any, fault: dict[str, Any], status: int) -> None:
+    published = {"client_id": "editor", "name": "Mine", "workflow": {}}
+    assert site.post("/api/etn/workflow/publish", {**published, **fault}).status_code == status
+    if "client_id" in fault:
+        assert site.post("/api/etn/workflow/subscribe", fault).status_code == status
+
+
+def test_a_workflow_is_encoded_once_however_many_are_told(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    listeners = [site.listen() for _ in range(3)]
+    for listener in listeners:
+        site.post("/api/etn/workflow/subscribe", {"client_id": listener.client_id})
+    encode, encoded = json.dumps, []
+
+    def counted(data: Any, **options: Any) -> str:
+        encoded.append(data)
+        return encode(data, **options)
+
+    monkeypatch.setattr("bridge.comfy.told.json.dumps", counted)
+    published = {"client_id": "once", "name": "Once", "workflow": {}}
+    site.http.post("/api/etn/workflow/publish", content=encode(published))
+    for listener in listeners:
+        while listener.until("etn_workflow_published")["publisher"]["name"] != "Once":
+            pass
+    told = [data for data in encoded if isinstance(data, dict) and "publisher" in data.get("data", {})]
+    assert len(told) == 1
+
+
 async def test_models_are_described_by_pages(models: httpx.AsyncClient, folder: Path) -> None:
     for name in "abc":
         (folder / "checkpoints" / f"{name}.safetensors").write_bytes(b"damaged")
@@ -154,6 +194,21 @@ async def test_what_is_no_lora_leaves_nothing_behind(
     assert answer.status_code == status
     assert not list((folder / "loras").iterdir())
     assert not list(folder.glob(".upload*"))
+
+
+async def test_what_a_dead_daemon_left_of_an_upload_is_removed(
+    models: httpx.AsyncClient, folder: Path
+) -> None:
+    left, under_way = folder / ".upload-left", folder / ".upload-now"
+    for place in (left, under_way):
+        place.mkdir()
+        (place / "a.safetensors").write_bytes(b"half")
+    for path in (left / "a.safetensors", left, under_way):
+        os.utime(path, (1, 1))
+    await models.put("/upload/loras/a.safetensors", content=b"no safetensors")
+    assert not left.exists()
+    assert under_way.exists()  # another daemon writes into it
+    shutil.rmtree(under_way)
 
 
 async def test_without_a_model_folder_nothing_is_taken() -> None:
