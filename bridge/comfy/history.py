@@ -51,7 +51,7 @@ class HistoryDesk:
             await self._service.forget(None, PREFIX)
         named = data.get("delete")
         if isinstance(named, list):
-            await self._service.forget([job for job in named if isinstance(job, str)], PREFIX)
+            await self._service.forget({job for job in named if isinstance(job, str)}, PREFIX)
         return Response()
 
     def _answer(self, limit: int, offset: int) -> Response:

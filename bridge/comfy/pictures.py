@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 
 MAX_BYTES = 256 * 1024 * 1024
 
+ENTRY_BYTES = 1000
+"""What a picture counts for beyond its size."""
+
 LOADER = "ETN_LoadImageCache"
 """The class of nodes that name pictures."""
 
@@ -68,11 +71,11 @@ class PictureStore:
                 hint="Use up to 100 letters, digits, dashes and underscores: a UUID, for example.",
             )
         picture = KeptPicture(data, *judged("the picture", bytes(data)))
-        if len(data) > self._max_bytes:
+        if _cost_of(data) > self._max_bytes:
             raise too_large(f"the picture has {len(data)} B; all together may have {self._max_bytes}")
         self._drop(picture_id)
         self._pictures[picture_id] = picture
-        self._bytes += len(data)
+        self._bytes += _cost_of(data)
         while self._bytes > self._max_bytes:
             self._drop(next(iter(self._pictures)))
 
@@ -115,7 +118,12 @@ class PictureStore:
 
     def _drop(self, picture_id: str) -> None:
         picture = self._pictures.pop(picture_id, None)
-        self._bytes -= len(picture.data) if picture else 0
+        self._bytes -= _cost_of(picture.data) if picture else 0
+
+
+def _cost_of(data: Buffer) -> int:
+    """Return how many bytes a picture counts for."""
+    return ENTRY_BYTES + memoryview(data).nbytes
 
 
 def _named_by(workflow: Mapping[str, Any]) -> set[str]:

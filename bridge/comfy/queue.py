@@ -56,7 +56,8 @@ class QueueDesk:
             await cancel(self._service, waiting)
         named = data.get("delete")
         if isinstance(named, list):
-            await cancel(self._service, [job for job in waiting if job in named])
+            names = {name for name in named if isinstance(name, str)}  # may be thousands, as what waits
+            await cancel(self._service, [job for job in waiting if job in names])
         return Response()
 
     async def interrupt(self, request: Request) -> Response:

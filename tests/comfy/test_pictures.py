@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from bridge.comfy.pictures import PictureStore
+from bridge.comfy.pictures import ENTRY_BYTES, PictureStore
 from bridge.errors import InputError
 from bridge.protocol import Plane, Result
 
@@ -31,7 +31,7 @@ def test_a_picture_comes_back_as_it_came() -> None:
 
 
 def test_whoever_was_not_asked_for_longest_makes_room() -> None:
-    store = PictureStore(max_bytes=300)
+    store = PictureStore(max_bytes=3 * (ENTRY_BYTES + 100))
     for name in "abc":
         store.put(name, head_of_png())
     store.get("a")
@@ -39,11 +39,18 @@ def test_whoever_was_not_asked_for_longest_makes_room() -> None:
     assert [name for name in "abcd" if store.get(name)] == ["a", "c", "d"]
 
 
+def test_many_tiny_pictures_are_bounded_too() -> None:
+    store = PictureStore(max_bytes=10 * ENTRY_BYTES)
+    for number in range(100):
+        store.put(str(number), head_of_png(size=30))
+    assert sum(store.get(str(number)) is not None for number in range(100)) == 9
+
+
 def test_a_picture_with_a_known_id_takes_its_place() -> None:
-    store = PictureStore(max_bytes=300)
-    for size in (100, 200, 300):
+    store = PictureStore(max_bytes=3 * (ENTRY_BYTES + 100))
+    for size in (100, 200, 3 * 100 + 2 * ENTRY_BYTES):
         store.put("a", head_of_png(size=size))
-    assert len(store.get("a").data) == 300  # type: ignore[union-attr]
+    assert len(store.get("a").data) == size  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -55,11 +62,11 @@ def test_a_picture_with_a_known_id_takes_its_place() -> None:
         ("a", b"", "bad_image"),
         ("a", head_of_png(0, 8), "bad_image"),
         ("a", head_of_png(20_000, 20_000), "image_too_large"),
-        ("a", head_of_png(size=301), "image_too_large"),
+        ("a", head_of_png(size=5000), "image_too_large"),
     ],
 )
 def test_what_is_no_picture_is_refused_undecoded(name: str, data: bytes, code: str) -> None:
-    store = PictureStore(max_bytes=300)
+    store = PictureStore(max_bytes=3 * (ENTRY_BYTES + 100))
     with pytest.raises(InputError) as refused:
         store.put(name, data)
     assert refused.value.code == code
@@ -84,10 +91,10 @@ def test_a_picture_that_has_gone_is_told_before_the_job_is_queued() -> None:
 
 
 def test_nodes_hand_pictures_over_by_the_names_of_planes() -> None:
-    store = PictureStore(max_bytes=300)
+    store = PictureStore(max_bytes=3 * (ENTRY_BYTES + 100))
     planes = tuple(
         Plane(name, (24, 32, 3), "u8", head_of_png(size=size), "png")
-        for name, size in (("kept:x", 100), ("kept:large", 400))
+        for name, size in (("kept:x", 100), ("kept:large", 5000))
     )
     assert store.take_in(Result("9", planes, job="j"))
     assert store.get("x")

@@ -1,6 +1,13 @@
 """The queue: listed in the order of its turns, ended by id or all at once."""
 
+from types import SimpleNamespace
+
+import httpx
+from starlette.applications import Starlette
+from starlette.routing import Route
 from workflows import picture, through
+
+from bridge.comfy.queue import QueueDesk
 
 
 def blocked(site):
@@ -37,9 +44,38 @@ def test_item_has_comfyuis_five_parts(site):
 def test_named_jobs_are_deleted(site):
     blocked(site)
     first, second = (site.prompt(picture())["prompt_id"] for _ in range(2))
-    assert site.post("/queue", {"delete": [first, "unknown", 7]}).status_code == 200
+    assert site.post("/queue", {"delete": [first, "unknown", 7, [], {}]}).status_code == 200
     assert pending(site) == [second]
     assert site.http.get(f"/history/{first}").json() == {}
+
+
+class CountedId(str):
+    """An id that knows how often ids were compared."""
+
+    compared = 0
+    __hash__ = str.__hash__
+
+    def __eq__(self, other):
+        CountedId.compared += 1
+        return str.__eq__(self, other)
+
+
+async def test_names_of_many_jobs_are_not_all_compared_with_all_others():
+    waiting = [
+        SimpleNamespace(id=CountedId(number), state="waiting", session="comfy:a") for number in range(300)
+    ]
+    cancelled = []
+
+    async def cancel(session, job_id):
+        cancelled.append(job_id)
+
+    desk = QueueDesk(SimpleNamespace(jobs=lambda: waiting, cancel=cancel))
+    app = Starlette(routes=[Route("/queue", desk.post, methods=["POST"])])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:
+        names = [str(number) for number in range(100, 5000)]
+        assert (await client.post("/queue", json={"delete": names})).status_code == 200
+    assert cancelled == names[:200]
+    assert CountedId.compared < 3000
 
 
 def test_all_waiting_jobs_are_cleared_and_the_running_one_goes_on(site):
