@@ -71,7 +71,13 @@ class Webhooks:
                 raise ValueError
             parts = urlsplit(url)
             is_web = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-            if not is_web or parts.username is not None or not url.isprintable() or " " in url:
+            if (
+                not is_web
+                or parts.username is not None
+                or not url.isascii()
+                or not url.isprintable()
+                or " " in url
+            ):
                 raise ValueError
         except ValueError:
             raise BridgeError("the webhook is no web address", code="bad_webhook", hint=hint) from None
