@@ -38,6 +38,7 @@ class InputDefinition:
         choices_from: The folder that lists the values: ``checkpoints``, ``loras``, ``input`` …
         is_multiline: Whether a text deserves a box of several lines.
         is_lazy: Whether the node decides at run time if it needs the input.
+        holds_file: Whether a text is the bytes of a file as base64, and so may be as long as a file.
         is_raw_link: Whether the node receives the link itself instead of what comes through it.
         tooltip: One sentence for a panel.
         options: What ComfyUI's editor is told besides, in its own words: ``image_upload``, ``round`` …
@@ -53,6 +54,7 @@ class InputDefinition:
     choices: tuple[Any, ...] | None = None
     choices_from: str = ""
     is_multiline: bool = False
+    holds_file: bool = False
     is_lazy: bool = False
     is_raw_link: bool = False
     tooltip: str = ""

@@ -17,6 +17,7 @@ from bridge.graph.definition import (
 )
 from bridge.graph.nearest import Suggestions
 from bridge.graph.place import Place, listing, quote
+from bridge.graph.reader import MAX_TEXT_BYTES
 from bridge.graph.widget import ChoicesOf, WidgetReader
 from bridge.graph.workflow import Link, Workflow, WorkflowNode
 
@@ -77,9 +78,14 @@ class InputChecker:
     def _read(self, place: Place, entry: InputDefinition, value: Any) -> Any:
         if isinstance(value, Link):
             self._check_link(place, entry, value)
-        elif entry.is_widget:
+            return value
+        if isinstance(value, str) and not entry.holds_file and len(value.encode()) > MAX_TEXT_BYTES:
+            limit = MAX_TEXT_BYTES // 1000
+            text = f"holds a text of {len(value.encode()) // 1000:,} kB; {limit} kB is the most"
+            raise place.error("too_long", text, "Give a shorter one.")
+        if entry.is_widget:
             return self._widgets.read(place, entry, value)
-        elif self._needs_link(entry, value):
+        if self._needs_link(entry, value):
             text = f"needs a link to {entry.type}, got the value {quote(value)}"
             raise place.error("bad_link", text, self._advice(place, entry))
         return value

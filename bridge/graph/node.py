@@ -66,6 +66,11 @@ class Multiline:
 
 
 @dataclass(frozen=True, slots=True)
+class FileText:
+    """A text that is the bytes of a file as base64; it may be longer than what people write."""
+
+
+@dataclass(frozen=True, slots=True)
 class Omissible:
     """An input that a workflow may leave out; its default then counts."""
 
@@ -250,6 +255,7 @@ def _input(parameter: inspect.Parameter, base: Any, marks: tuple[Any, ...]) -> I
         choices=choices,
         choices_from=folder.folder if folder else "",
         is_multiline=_mark(marks, Multiline) is not None,
+        holds_file=_mark(marks, FileText) is not None,
         is_lazy=_mark(marks, Lazy) is not None,
         is_raw_link=_mark(marks, RawLink) is not None,
         tooltip=tooltip.text if tooltip else "",

@@ -8,6 +8,7 @@ from typing import Any
 
 from bridge.errors import Problem, WorkflowError, sound
 from bridge.graph.workflow import Workflow, WorkflowNode, read_input
+from bridge.protocol import MAX_JSON_BYTES
 
 MAX_NODES = 10_000
 """The most nodes a workflow may have."""
@@ -19,7 +20,8 @@ MAX_VALUES = 1_000_000
 """The most values in all; a guard against Python data that refers to itself again and again."""
 
 MAX_TEXT_BYTES = 100_000
-"""The longest text, in bytes of UTF-8."""
+"""The longest text, in bytes of UTF-8; but what an input itself holds may be a file (``FileText``), so that
+is as long as a message may be until ``validate`` knows the input."""
 
 MAX_PROBLEMS = 1000
 """The most faults named at once; who sent more than that sent something else."""
@@ -163,7 +165,7 @@ class _Reader:
         inputs = {}
         for name, value in self.entries(data):
             self.input_name = name
-            inputs[name] = read_input(self.value(value, depth=4))
+            inputs[name] = read_input(self.value(value, depth=4, longest=MAX_JSON_BYTES))
         self.input_name = ""
         return inputs
 
@@ -176,12 +178,13 @@ class _Reader:
             self.report("bad_workflow", f"a key is {_kind(strangers[0])}, not a text")
         return [(self.text(key), value) for key, value in data.items() if isinstance(key, str)]
 
-    def value(self, value: Any, depth: int = 4) -> Any:
+    def value(self, value: Any, depth: int = 4, longest: int = MAX_TEXT_BYTES) -> Any:
         """Copy a value as plain JSON data.
 
         Args:
             value: Anything.
             depth: The level it stands on; the recursion ends at ``MAX_DEPTH``.
+            longest: What it may be if it is a text, in bytes.
         """
         self._values += 1
         if depth > MAX_DEPTH:
@@ -190,7 +193,7 @@ class _Reader:
             message = f"the workflow has more than {MAX_VALUES:,} values"
             raise _error("too_complex", message, node_id=self.node_id, input_name=self.input_name)
         if isinstance(value, str):
-            return self.text(value)
+            return self.text(value, longest)
         if isinstance(value, Mapping):
             return {key: self.value(entry, depth + 1) for key, entry in self.entries(value)}
         if isinstance(value, list | tuple):
@@ -210,16 +213,15 @@ class _Reader:
         self.report("bad_number", f"{what} is not a number that an input can hold", "Give a finite number.")
         return 0
 
-    def text(self, value: str) -> str:
+    def text(self, value: str, longest: int = MAX_TEXT_BYTES) -> str:
         """Return the text; or report it, if a file, a terminal or a tokenizer would choke on it."""
         try:
             size = len(value.encode())
         except UnicodeEncodeError as error:
             self.report("bad_text", f"character {error.start + 1} of a text is half of a surrogate pair")
             return ""
-        if size > MAX_TEXT_BYTES:
-            limit = MAX_TEXT_BYTES // 1000
-            self.report("too_long", f"a text of {size // 1000:,} kB; {limit} kB is the most")
+        if size > longest:
+            self.report("too_long", f"a text of {size // 1000:,} kB; {longest // 1000:,} kB is the most")
             return ""
         if "\0" in value:
             self.report("bad_text", f"character {value.index(chr(0)) + 1} of a text is NUL")

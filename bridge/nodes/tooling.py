@@ -18,7 +18,7 @@ from bridge.diffusion.kept_pictures import (
 )
 from bridge.engine import current_job
 from bridge.errors import InputError
-from bridge.graph import ALWAYS, Multiline, node
+from bridge.graph import ALWAYS, FileText, Multiline, node
 from bridge.imaging import decode_picture
 
 TOOLS = "external_tooling"
@@ -76,7 +76,7 @@ async def send_image_web_socket(images: Image, format: FileFormat = "PNG") -> No
     outputs=("image", "mask"),
     differs="The mask of an opaque picture is white; the pack gives none.",
 )
-def load_image_base64(image: str) -> tuple[Image, Mask]:
+def load_image_base64(image: Annotated[str, FileText()]) -> tuple[Image, Mask]:
     """Read a picture out of the workflow itself; the mask is white where it is opaque."""
     picture = decode_picture(_decoded(image), "the picture")
     pixels, alpha = picture_tensors(picture)
@@ -84,7 +84,7 @@ def load_image_base64(image: str) -> tuple[Image, Mask]:
 
 
 @node("ETN_LoadMaskBase64", category=TOOLS, display_name="Load Mask (Base64)", outputs=("mask",))
-def load_mask_base64(mask: str) -> Mask:
+def load_mask_base64(mask: Annotated[str, FileText()]) -> Mask:
     """Read a mask out of the workflow itself: the first channel of a picture."""
     return picture_tensors(decode_picture(_decoded(mask), "the mask"))[0][..., 0]
 

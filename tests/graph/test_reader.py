@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from bridge.errors import WorkflowError
 from bridge.graph import Link, Workflow, parse_workflow
 from bridge.graph.reader import clean_value
+from bridge.protocol import MAX_JSON_BYTES
 
 
 def node(**inputs):
@@ -130,7 +131,8 @@ BAD_NODES = [
     ('{"1": {"class_type": "A", "inputs": {"\\ud800": 1}}}', "bad_text", "1", "", "surrogate"),
     ('{"\\ud800": {"class_type": "A", "inputs": {}}}', "bad_text", "", "", "surrogate"),
     ('{"1": {"class_type": "A", "inputs": {}, "_meta": {"title": "\\u0000"}}}', "bad_text", "1", "", "NUL"),
-    ({"1": node(x="ä" * 50_001)}, "too_long", "1", "x", "100 kB is the most"),
+    ({"1": node(x=["ä" * 50_001])}, "too_long", "1", "x", "100 kB is the most"),
+    ({"1": node(x="a" * (MAX_JSON_BYTES + 1))}, "too_long", "1", "x", "4,194 kB is the most"),
     ({"1": node(x={"y": "a" * 1_000_000})}, "too_long", "1", "x", "1,000 kB"),
     ('{"1": 5, "1": 5}', "duplicate_key", "", "", '"1" stands twice'),
     (

@@ -107,6 +107,7 @@ FAULTS = [
         'has no choice "eulr"',
         'Did you mean "euler"? Valid: euler',
     ),
+    ("6", {"text": "ä" * 50_001}, "text", "too_long", "a text of 100 kB; 100 kB is the most", "shorter"),
     ("5", {"width": 100_000}, "width", "out_of_range", "must be 16…16384", "512"),
     (
         "4",
@@ -245,6 +246,16 @@ def test_cycles_are_named_by_a_shortest_path_each(parents, paths):
     assert [problem.code for problem in found.problems] == ["cycle"] * len(paths)
     assert sorted(problem.message.partition(": ")[2] for problem in found.problems) == paths
     assert bool(found.outputs) == (not paths)
+
+
+def test_text_that_is_a_file_may_be_as_long_as_one():
+    shows = NodeDefinition(
+        "Read", "test", inputs=(InputDefinition("image", "STRING", holds_file=True),), is_output=True
+    )
+    data = {"1": {"class_type": "Read", "inputs": {"image": "A" * 3_000_000}}}
+    found = validate(parse_workflow(data), {"Read": shows}, dict.__getitem__)
+    assert found.outputs == ("1",)
+    assert found.workflow.nodes["1"].inputs == data["1"]["inputs"]
 
 
 def test_output_beside_a_cycle_runs():

@@ -106,6 +106,8 @@ def test_pictures_within_the_workflow_are_read() -> None:
     image, mask = tooling.load_image_base64(f"data:image/png;base64,{text}")
     assert image[0, 0, 0].tolist() == [1, 0, 0]
     torch.testing.assert_close(mask, torch.full((1, 16, 20), 0.2))
+    for loader in (tooling.load_image_base64, tooling.load_mask_base64):
+        assert loader.node.definition.inputs[0].holds_file  # a real picture is longer than any prompt
     opaque = base64.b64encode(encoded("RGB", (255, 0, 0))).decode()
     assert (tooling.load_image_base64(opaque)[1] == 1).all()
     torch.testing.assert_close(tooling.load_mask_base64(opaque), torch.ones(1, 16, 20))
