@@ -7,6 +7,7 @@
 """
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -114,7 +115,7 @@ class PromptDesk:
             prompt.job_id,
             prompt.workflow,
             frame=self._hub.pictures.frame_for(prompt.workflow),
-            extra=prompt.extra,
+            extra=_storable(prompt.extra),
             wants_preview=client.takes_metadata if prompt.wants_preview is None else prompt.wants_preview,
             targets=prompt.targets or (),
             number=prompt.number,
@@ -218,6 +219,22 @@ def _job_id(given: Any) -> str:
 
 def _refuse(kind: str, message: str, details: str) -> PromptRefused:
     return PromptRefused({"error": error(kind, message, details), "node_errors": {}}, 400)
+
+
+def _storable(extra: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what is kept with pictures; numbers in it that JSON has not are null, as browsers write them.
+
+    Raises:
+        PromptRefused: ``invalid_prompt`` if it is nested too deeply.
+    """
+    try:
+        json.dumps(extra, allow_nan=False)
+    except ValueError:
+        stored: dict[str, Any] = json.loads(json.dumps(extra), parse_constant=lambda name: None)
+        return stored
+    except RecursionError:
+        raise _refuse("invalid_prompt", "extra_pnginfo is nested too deeply.", "") from None
+    return extra
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
