@@ -1,8 +1,8 @@
 """The daemon shows that it knows the token before the client shows it: whoever took the port gets nothing.
 
 1. The client asks for a path with random letters in it; the answer is an HMAC of them that only somebody who
-   has the token can make. It also covers the address that was asked, so that a program which passes the
-   question on to the real daemon, on another port, cannot pass the answer back.
+   has the token can make. It also covers the address that the daemon itself listens at, so that a program
+   which passes the question on to it, from another address or port, cannot pass the answer back.
 2. Over TLS the certificate says who answers, so nothing is asked.
 """
 
@@ -24,7 +24,8 @@ def proof_of(token: str, host: str, nonce: str) -> str:
 
     Args:
         token: The token.
-        host: Which the client asked, as in its ``Host`` header: ``127.0.0.1:8189``.
+        host: To the daemon its own end of the connection, whatever the request says; to the client whom it
+            has asked: ``127.0.0.1:8189``, ``[::1]:8189``.
         nonce: What the client has made up.
     """
     message = f"framebridge server\0{host}\0{nonce}"

@@ -46,7 +46,9 @@ class Entrance:
             raise BridgeError(
                 "there is nothing to prove", code="bad_request", hint="Give 16 letters or more."
             )
-        answer = proof_of(self._access.token, request.headers["host"], nonce)
+        host, port = request.scope["server"]
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        answer = proof_of(self._access.token, address, nonce)
         return PlainTextResponse(answer, headers=NO_STORE)
 
     async def new_key(self, request: Request) -> Response:

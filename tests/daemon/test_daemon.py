@@ -27,6 +27,7 @@ from bridge.client import (
     runtime_file,
     write_runtime,
 )
+from bridge.client.proof import ask_for_proof
 from bridge.daemon import Daemon, Settings, serve
 from bridge.errors import BridgeError, WorkflowError
 from bridge.protocol import (
@@ -481,6 +482,7 @@ async def test_ipv6_loopback_is_named_in_the_address(home: Path) -> None:
         runtime = read_runtime()
         assert runtime is not None
         assert runtime.url == f"ws://[::1]:{daemon.port}/bridge"
+        assert await ask_for_proof(runtime.url, runtime.token) == 200
 
 
 @POSIX_ONLY
