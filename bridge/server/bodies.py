@@ -5,6 +5,7 @@
    holds a connection by sending a byte now and then. (The head has its own deadline: ``transport``.)
 3. A route that takes files of any size says so (``take_large_body``); each part is still waited for so long.
 4. Only whoever was let in gets this far; a stranger's body is not read at all.
+5. At most ``MAX_LARGE`` bodies that are large are held at once; others wait for one of them to be dealt with.
 """
 
 import asyncio
@@ -15,8 +16,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bridge.protocol import MAX_JSON_BYTES
+
 MAX_BODY_BYTES = 101 * 1024**2
 """ComfyUI's 100 MB of a file, and what a form has around it."""
+
+LARGE_BYTES = MAX_JSON_BYTES
+MAX_LARGE = 4
 
 PART_S = 20.0
 WHOLE_S = 300.0
@@ -39,11 +45,18 @@ class BodyMiddleware:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._turns = asyncio.Semaphore(MAX_LARGE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the application read a body as far as it is bearable."""
-        is_request = scope["type"] == "http"
-        await self._app(scope, BoundedBody(scope, receive).receive if is_request else receive, send)
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body = BoundedBody(scope, receive, self._turns)
+        try:
+            await self._app(scope, body.receive, send)
+        finally:
+            body.leave()
 
 
 class BoundedBody:
@@ -52,13 +65,16 @@ class BoundedBody:
     Args:
         scope: The request.
         receive: Where its parts come from.
+        turns: Shared by all; a large body takes one.
     """
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive, turns: asyncio.Semaphore) -> None:
         lengths = [value for name, value in scope["headers"] if name == b"content-length"]
         self._scope = scope
         self._announced = int(lengths[0]) if lengths and lengths[0].isdigit() else 0
         self._receive = receive
+        self._turns = turns
+        self._has_turn = False
         self._received = 0
         self._deadline = 0.0
         self._is_complete = False
@@ -67,11 +83,12 @@ class BoundedBody:
         """Return the next part, or whatever comes after the last one.
 
         Raises:
-            HTTPException: 413 if it is too much, 408 if it takes too long.
+            HTTPException: 413 if it is too much, 408 if it takes too long, 503 if its turn does not come.
         """
         if self._is_complete:
             return await self._receive()
         self._refuse_if_too_large(self._announced)
+        await self._wait_if_large(self._announced)
         now = asyncio.get_running_loop().time()
         self._deadline = self._deadline or now + (math.inf if _LARGE in self._scope else WHOLE_S)
         try:
@@ -81,8 +98,25 @@ class BoundedBody:
             raise _refused(HTTPStatus.REQUEST_TIMEOUT, "the rest of the request does not come") from None
         self._received += len(message.get("body", b""))
         self._refuse_if_too_large(self._received)
+        await self._wait_if_large(self._received)
         self._is_complete = not message.get("more_body", False)
         return message
+
+    def leave(self) -> None:
+        """Let another large body in; this one has been dealt with."""
+        if self._has_turn:
+            self._has_turn = False
+            self._turns.release()
+
+    async def _wait_if_large(self, size: int) -> None:
+        if size <= LARGE_BYTES or self._has_turn or _LARGE in self._scope:
+            return
+        try:
+            async with asyncio.timeout(WHOLE_S):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise _refused(HTTPStatus.SERVICE_UNAVAILABLE, "too many large requests at once") from None
+        self._has_turn = True
 
     def _refuse_if_too_large(self, size: int) -> None:
         most = self._scope.get(_LARGE, MAX_BODY_BYTES)

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import json
 from typing import Any
 
@@ -116,3 +117,51 @@ async def test_route_for_files_of_any_size_takes_more(serve: Any, monkeypatch: p
         assert await answer(peer) == (200, "1000")
         begin(peer, "Content-Length: 1001")
         assert await answer(peer) == (413, "body_too_large")
+
+
+async def test_only_so_many_large_bodies_are_held_at_once(
+    serve: Any, monkeypatch: pytest.MonkeyPatch, until: Any
+) -> None:
+    monkeypatch.setattr(bodies, "LARGE_BYTES", 10)
+    monkeypatch.setattr(bodies, "MAX_LARGE", 2)
+    held, most, go_on = 0, 0, asyncio.Event()
+
+    async def hold(request: Request) -> PlainTextResponse:
+        nonlocal held, most
+        body = await request.body()
+        if len(body) > 10:
+            held += 1
+            most = max(most, held)
+            await go_on.wait()
+            held -= 1
+        return PlainTextResponse(str(len(body)))
+
+    async with (
+        serve(routes=[Route("/size", hold, methods=["POST"])]) as site,
+        contextlib.AsyncExitStack() as all_,
+    ):
+        peers = [await all_.enter_async_context(site.raw()) for _ in range(6)]
+        for number, peer in enumerate(peers):
+            begin(peer, "Transfer-Encoding: chunked" if number % 2 else "Content-Length: 20")
+            peer.writer.write(
+                (b"14\r\n" if number % 2 else b"") + bytes(20) + b"\r\n0\r\n\r\n" * (number % 2)
+            )
+        await until(lambda: held == 2)
+        async with site.raw() as small:
+            begin(small, "Content-Length: 5")
+            small.writer.write(bytes(5))
+            assert await answer(small) == (200, "5")  # once it is answered, the others have had their chance
+        go_on.set()
+        assert [await answer(peer) for peer in peers] == [(200, "20")] * 6
+    assert most == 2
+
+
+async def test_large_body_whose_turn_does_not_come_is_refused(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "LARGE_BYTES", 10)
+    monkeypatch.setattr(bodies, "MAX_LARGE", 0)
+    monkeypatch.setattr(bodies, "WHOLE_S", 0.05)
+    async with serve(routes=[Route("/size", size, methods=["POST"])]) as site, site.raw() as peer:
+        begin(peer, "Content-Length: 20")
+        assert (await answer(peer))[0] == 503
