@@ -1,5 +1,7 @@
 """What a request says about a file, turned into a path: folder, subfolder, name."""
 
+import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -11,6 +13,10 @@ from starlette.requests import Request
 from bridge.errors import BridgeError, InputError
 from bridge.graph import PICTURE_FOLDERS
 from bridge.paths import resolve_in, split_annotation
+from bridge.server import MIN_FREE_BYTES
+
+SMALL_BYTES = 1024 * 1024
+"""What is as small, such as a workflow or a setting, is kept while there is any room."""
 
 Folders = Mapping[str, Path]
 """``input``, ``output`` and ``temp``: the only folders whose files the routes of pictures know."""
@@ -51,6 +57,28 @@ def below(root: Path, name: str) -> Path:
         return resolve_in(root, name)
     except InputError as error:
         raise HTTPException(HTTPStatus.FORBIDDEN, error.message) from error
+
+
+def leave_room(path: Path, size: int) -> None:
+    """Refuse a file that leaves too little room on its disk for results, unless it is small.
+
+    Args:
+        path: Where it is to be; its folder need not exist.
+        size: Bytes.
+
+    Raises:
+        BridgeError: ``disk_full``.
+        OSError: If the disk cannot be asked.
+    """
+    if size <= SMALL_BYTES:
+        return
+    place = next(folder for folder in path.parents if os.path.isdir(folder))
+    if shutil.disk_usage(place).free - size < MIN_FREE_BYTES:
+        raise BridgeError(
+            f"{path.name} is not kept: less than {MIN_FREE_BYTES / 1e9:.0f} GB would be left on the disk",
+            code="disk_full",
+            hint="Make room on the disk.",
+        )
 
 
 @contextmanager

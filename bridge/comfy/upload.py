@@ -24,7 +24,7 @@ from starlette.routing import Route
 
 from bridge.comfy.clerk import PictureClerk
 from bridge.comfy.picture_head import judged
-from bridge.comfy.places import Folders, file_at, keeping
+from bridge.comfy.places import Folders, file_at, keeping, leave_room
 from bridge.files import take_name, write_temporary
 from bridge.server import as_json
 
@@ -104,6 +104,7 @@ class Taker:
 
 def _write(path: Path, data: bytes, *, replaces: bool) -> Path:
     """Keep bytes under a name, or under the next free one like it; return which."""
+    leave_room(path, len(data))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = write_temporary(path.parent, data)
     try:

@@ -23,7 +23,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bridge.comfy.bodies import nothing
-from bridge.comfy.places import below, is_set, keeping
+from bridge.comfy.places import below, is_set, keeping, leave_room
 from bridge.comfy.view import file_answer
 from bridge.errors import InputError
 from bridge.files import new_file, replace_file, take_name
@@ -190,6 +190,7 @@ def _info(path: Path, root: Path) -> dict[str, Any]:
 
 def _write(path: Path, data: bytes, *, replaces: bool) -> bool:
     """Keep a file; return whether its name was free, or could be made so."""
+    leave_room(path, len(data))
     if not replaces:
         return new_file(path, data)
     replace_file(path, data)

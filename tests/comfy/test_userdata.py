@@ -151,3 +151,13 @@ def test_no_more_is_looked_at_than_is_listed(site, user, monkeypatch):
     assert len(walked) <= 4
     assert len(site.http.get("/userdata?dir=workflows&recurse=true").json()) == 3
     assert len(walked) <= 8
+
+
+def test_large_files_leave_room_on_the_disk_and_small_ones_are_kept(site, user, monkeypatch):
+    monkeypatch.setattr("bridge.comfy.places.MIN_FREE_BYTES", 2**80)
+    told = site.http.post("/userdata/large.bin", content=bytes(2**20 + 1))
+    assert (told.status_code, told.json()["code"]) == (400, "disk_full")
+    assert not (user / "large.bin").exists()
+    assert site.http.post("/userdata/small.bin", content=bytes(2**20)).status_code == 200
+    picture = {"image": ("a.bin", bytes(2**20 + 1))}
+    assert site.http.post("/upload/image", files=picture).json()["code"] == "disk_full"
