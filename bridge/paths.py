@@ -20,6 +20,9 @@ MAX_NAME_BYTES = 200
 
 MAX_PARTS = 32
 
+MAX_NAMES_BYTES = 3000
+"""Of all parts of a path together."""
+
 MAX_PATH_BYTES = 4000
 """Of a whole path; systems allow 4096, and what a file is called until it is whole comes on top."""
 
@@ -71,13 +74,13 @@ def parts_of(name: str) -> tuple[str, ...]:
     """Part a relative path into the names of its folders and its file.
 
     Raises:
-        InputError: ``bad_path`` where it is absolute, climbs, is empty, names a device, or has parts that no
-            file can be called.
+        InputError: ``bad_path`` where it is absolute, climbs, is empty or too long, names a device, or has
+            parts that no file can be called.
     """
     parts = tuple(part for part in name.replace("\\", "/").split("/") if part not in ("", "."))
     is_absolute = name.startswith(("/", "\\")) or bool(PureWindowsPath(name).drive)
     is_sound = 0 < len(parts) <= MAX_PARTS and ".." not in parts and all(map(_is_sound, parts))
-    if is_absolute or not is_sound:
+    if is_absolute or not is_sound or len("/".join(parts).encode()) > MAX_NAMES_BYTES:
         raise _refusal(name)
     return parts
 

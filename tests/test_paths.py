@@ -32,6 +32,16 @@ def test_names_that_lead_out_are_refused(tmp_path, name):
     caught.value.message.encode()
 
 
+def test_paths_that_end_up_too_long_are_refused(tmp_path):
+    name = "/".join(["d" * 99] * 29)
+    assert parts_of(name) == ("d" * 99,) * 29
+    with pytest.raises(InputError):
+        parts_of(f"{name}/{'d' * 150}")
+    assert resolve_in(tmp_path, name)
+    with pytest.raises(InputError):
+        resolve_in(tmp_path / name[:1500], name)
+
+
 @pytest.mark.parametrize(
     ("name", "inside"),
     [
