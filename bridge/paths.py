@@ -54,6 +54,23 @@ def resolve_in(root: Path, name: str) -> Path:
     return path
 
 
+def beginning_in(root: Path, prefix: str) -> Path:
+    """Return the path of the beginning of a name, which a number and a suffix follow.
+
+    Args:
+        root: The folder; need not exist.
+        prefix: Folders, and a beginning, which may end in a dot or space as no whole name may.
+
+    Raises:
+        InputError: As ``resolve_in``.
+    """
+    whole = prefix.rstrip(". ")
+    if not whole or whole.endswith(("/", "\\")):
+        return resolve_in(root, prefix)
+    path = resolve_in(root, whole)
+    return path.with_name(path.name + prefix[len(whole) :])
+
+
 def open_in(root: Path, name: str) -> BinaryIO:
     """Open a file inside a folder for reading.
 

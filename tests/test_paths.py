@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridge.errors import InputError
-from bridge.paths import open_in, parts_of, resolve_in
+from bridge.paths import beginning_in, open_in, parts_of, resolve_in
 
 CLIMBING = ["", ".", "..", "../x", "a/../../x", "a/..", "..\\x", "a\\..\\..\\x"]
 ABSOLUTE = [
@@ -30,6 +30,15 @@ def test_names_that_lead_out_are_refused(tmp_path, name):
         resolve_in(tmp_path, name)
     assert caught.value.code == "bad_path"
     caught.value.message.encode()
+
+
+def test_a_beginning_of_a_name_may_end_in_what_no_name_may(tmp_path):
+    root = tmp_path.resolve()
+    for prefix, path in {"a": "a", "shot.": "shot.", "d/take ": "d/take ", "d/": "d"}.items():
+        assert str(beginning_in(tmp_path, prefix)) == f"{root}{os.sep}{path.replace('/', os.sep)}"
+    for prefix in ("", "..", "a/..", "a\\..", ". .", "../x.", "a./b", "con."):
+        with pytest.raises(InputError):
+            beginning_in(tmp_path, prefix)
 
 
 def test_paths_that_end_up_too_long_are_refused(tmp_path):

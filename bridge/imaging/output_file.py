@@ -9,7 +9,7 @@ from typing import Any
 
 from bridge.errors import ExecutionError
 from bridge.imaging.numbering import expand_prefix
-from bridge.paths import resolve_in
+from bridge.paths import beginning_in
 
 
 def output_stem(root: Path, prefix: str, width: int = 0, height: int = 0) -> Path:
@@ -24,7 +24,7 @@ def output_stem(root: Path, prefix: str, width: int = 0, height: int = 0) -> Pat
     Raises:
         InputError: ``bad_path`` if it leads out of the folder.
     """
-    return resolve_in(root, expand_prefix(prefix, width, height, datetime.now()))
+    return beginning_in(root, expand_prefix(prefix, width, height, datetime.now()))
 
 
 def workflow_texts(prompt: Mapping[str, Any] | None, extra: Mapping[str, Any] | None) -> dict[str, str]:

@@ -16,7 +16,7 @@ from bridge.graph import PICTURE_FOLDERS
 from bridge.imaging import expand_prefix
 from bridge.models import FOLDERS, Catalogue
 from bridge.packs.inputs import FolderNames
-from bridge.paths import resolve_in, split_annotation
+from bridge.paths import beginning_in, resolve_in, split_annotation
 
 SUFFIXES = frozenset({".safetensors", ".sft"})
 
@@ -107,7 +107,7 @@ class FolderPaths:
             InputError: ``bad_path`` if it leads out of the folder.
         """
         prefix = expand_prefix(filename_prefix, image_width, image_height, datetime.now())
-        stem = resolve_in(Path(output_dir), prefix)
+        stem = beginning_in(Path(output_dir), prefix)
         stem.parent.mkdir(parents=True, exist_ok=True)
         numbers = (_number(path.name, stem.name) for path in stem.parent.iterdir())
         subfolder = Path(prefix).parent.as_posix()
