@@ -6,6 +6,8 @@ import uuid
 import pytest
 from workflows import changed, picture, through
 
+from bridge.comfy.prompt import PromptRefused, _storable
+
 WIDTH = ["INT", {"default": 512, "min": 1, "max": 16384, "step": 1}]
 BAD_LINK = "Bad linked input, must be a length-2 list of [node_id, slot_index]"
 
@@ -308,3 +310,12 @@ def test_numbers_that_are_none_are_refused_in_workflows_and_null_beside_them(sit
     assert told.status_code == 200
     kept = site.finished(told.json()["prompt_id"])["prompt"][3]["extra_pnginfo"]
     assert kept == {"x": [None, None, None, 1]}
+
+
+def test_notes_for_pictures_without_end_are_refused():
+    deep = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(PromptRefused) as caught:
+        _storable({"x": deep})
+    assert caught.value.body["error"]["type"] == "invalid_prompt"
