@@ -303,6 +303,7 @@ def test_animation_runs_and_stops_from_the_panel(window, tmp_path):
     assert window.run("bpy.context.scene.frame_current") == 1
     window.run("bpy.context.scene.frame_end = 40; values().p_steps = 8")
     window.run("settings().frames_folder = folder", folder=str(tmp_path / "long"))
+    scroll_to(window, "Render Animation")  # the panel above it tells of the last picture now
     window.click("Render Animation")
     window.wait("studio().animation is not None and studio().animation.done > 0", 60)
     window.rest()
@@ -310,6 +311,7 @@ def test_animation_runs_and_stops_from_the_panel(window, tmp_path):
     window.click("Stop")
     window.wait("studio().animation is None", 60)
     assert 0 < len(list((tmp_path / "long").glob("*.png"))) < 40
+    scroll_back(window)
     fold(window, "Animation")
 
 
