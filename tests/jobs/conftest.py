@@ -65,9 +65,13 @@ def stores(tmp_path):
     stores.close()
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def no_worker_is_left():
-    """After all tests, no process that we started is alive."""
+    """After the tests of a module, no worker that they started is alive."""
+    before = _workers()
     yield
-    left = [child for child in psutil.Process().children() if "bridge.engine" in child.cmdline()]
-    assert not left
+    assert not [worker for worker in _workers() if worker not in before]
+
+
+def _workers():
+    return [child for child in psutil.Process().children() if "bridge.engine" in child.cmdline()]
