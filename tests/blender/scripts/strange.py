@@ -25,7 +25,7 @@ PRESETS = {
         }
     ]
 }
-WAIT_S = 20
+WAIT_S = 60
 
 
 def nonsense() -> dict:
