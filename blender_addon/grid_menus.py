@@ -75,7 +75,7 @@ class GenerateGrid(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Allow one at a time."""
-        return not studio().is_generating and studio().animation is None
+        return studio().may_generate
 
     @reported
     def execute(self, context: bpy.types.Context) -> set[str]:

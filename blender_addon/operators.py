@@ -59,7 +59,7 @@ class Generate(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Allow one picture at a time."""
-        return not studio().is_generating and studio().animation is None
+        return studio().may_generate
 
     @reported
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -342,7 +342,7 @@ class RenderAnimation(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Allow one at a time."""
-        return not studio().is_generating and studio().animation is None
+        return studio().may_generate
 
     @reported
     def execute(self, context: bpy.types.Context) -> set[str]:

@@ -119,7 +119,7 @@ class GeneratePrompts(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Allow one at a time."""
-        return not studio().is_generating and studio().animation is None
+        return studio().may_generate
 
     @reported
     def execute(self, context: bpy.types.Context) -> set[str]:

@@ -137,6 +137,11 @@ class Studio:
         return self.picture is not None or self._errand.is_waiting
 
     @property
+    def may_generate(self) -> bool:
+        """Whether pictures may be asked for: one thing is made at a time."""
+        return not self.is_generating and self.animation is None
+
+    @property
     def is_mapping(self) -> bool:
         """Whether control maps are being made, or something waits for the daemon."""
         return self._maps is not None or self._errand.is_waiting
