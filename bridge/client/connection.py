@@ -148,7 +148,7 @@ class Connection:
         except asyncio.CancelledError:
             pass
         except Exception as error:  # the thread's last boundary: whoever waits must not wait for ever
-            logger.exception("the connection to the daemon failed")
+            logger.error("the connection to the daemon failed")
             problem = problem_of(error)
             self._set("refused", problem)
         for message in self._traffic.ledger.abandoned(problem, self.outbox.clear()):

@@ -45,7 +45,7 @@ async def respond(
     except BridgeError as error:
         problems = error.problems
     except Exception as error:  # the boundary of one request; a bug in it must not end the connection
-        logger.exception("%s of session %.6s… failed", message.type, session)
+        logger.error("%s of session %.6s… failed", message.type, session)
         problems = (problem_of(error),)
     # A frame has no request; whoever sent it knows it by its stream.
     stream = message.stream if isinstance(message, StreamFrame) else ""
