@@ -10,14 +10,16 @@ from typing import TypeVar
 
 import numpy as np
 
-START_S = 20
+START_S = 60
+WAIT_S = 60.0
+"""A deadline for a busy machine; what is waited for takes a moment."""
 STILL_S = 0.25
 """A picture that does not change for so long is finished."""
 
 Found = TypeVar("Found")
 
 
-def wait_for(found: Callable[[], Found], what: str, timeout_s: float = 20.0) -> Found:
+def wait_for(found: Callable[[], Found], what: str, timeout_s: float = WAIT_S) -> Found:
     """Call ``found`` until it returns something true, and return that; or fail, naming ``what``."""
     deadline = time.monotonic() + timeout_s
     while not (value := found()):
@@ -47,7 +49,7 @@ class Screen:
         rows = raw[start : start + stride * height].reshape(height, stride // 4, 4)
         return rows[:, :width, 2::-1].copy()
 
-    def still(self, timeout_s: float = 20.0) -> np.ndarray:
+    def still(self, timeout_s: float = WAIT_S) -> np.ndarray:
         """Wait until nothing changes any more, and return what is on it then."""
         deadline = time.monotonic() + timeout_s
         last, since = self.pixels(), time.monotonic()

@@ -128,6 +128,7 @@ def test_fault_of_one_line_is_told_in_the_panel(window):
     window.rest()
     window.photograph("blender-batch-fault", "UI")
     window.run("studio().dismiss()")
+    window.wait_gone("1 of 2 prompts")
 
 
 def test_grid_is_chosen_from_menus_and_shown_as_one_image(window):

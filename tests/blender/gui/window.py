@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 from ..environments import clean_environment
-from .screen import Screen, screen, wait_for
+from .screen import WAIT_S, Screen, screen, wait_for
 
 HERE = Path(__file__).parent
 SCRIPT = HERE.parent / "scripts" / "gui_window.py"
@@ -88,7 +88,7 @@ class Window:
         assert "error" not in answer, answer["error"]
         return answer["value"]
 
-    def wait(self, expression: str, timeout_s: float = 30.0, **names: Any) -> Any:
+    def wait(self, expression: str, timeout_s: float = WAIT_S, **names: Any) -> Any:
         """Wait until an expression is true in Blender, and return it."""
         return wait_for(lambda: self.run(expression, **names), expression, timeout_s)
 
@@ -113,13 +113,28 @@ class Window:
             area: The region's.
             nth: Which of several, from the top; without it there must not be more than one.
         """
-        found = wait_for(lambda: self.find_all(text, region, area), f'"{text}" to be read')
+        try:
+            found = wait_for(lambda: self._find_settled(text, region, area), f'"{text}" to be read')
+        except AssertionError:
+            self.photograph("not-found", is_still=False)
+            raise
         assert nth is not None or len(found) == 1, f'"{text}" is to be read {len(found)} times: {found}'
         return found[nth or 0]
+
+    def _find_settled(self, text: str, region: str, area: str) -> list[Box]:
+        """Find a text where it is once everything has been drawn; nothing while it still moves."""
+        found = self.find_all(text, region, area)
+        if found:
+            self.wait_drawn()
+        return found if found == self.find_all(text, region, area) else []
 
     def shows(self, text: str, region: str = "UI", area: str = "VIEW_3D") -> bool:
         """Whether a text can be read now."""
         return bool(self.find_all(text, region, area))
+
+    def wait_gone(self, text: str) -> None:
+        """Wait until a text of the sidebar can be read no longer; what stood below it has moved by then."""
+        wait_for(lambda: not self.shows(text), f'"{text}" to go')
 
     def find_all(
         self, text: str, region: str = "UI", area: str = "VIEW_3D", turned: bool = False
