@@ -30,6 +30,9 @@ class Registry(Mapping[str, NodeFunction]):
         functions: The nodes.
         failures: Modules that could not be imported.
 
+    Attributes:
+        definitions: What workflows may say about each node.
+
     Raises:
         BridgeError: ``duplicate_node`` if two nodes share a name.
     """
@@ -39,6 +42,7 @@ class Registry(Mapping[str, NodeFunction]):
         self.failures = tuple(failures)
         for function in functions:
             self._add(function)
+        self.definitions: Definitions = {name: each.definition for name, each in self._functions.items()}
 
     @classmethod
     def of_package(cls, package: ModuleType) -> "Registry":
@@ -52,11 +56,6 @@ class Registry(Mapping[str, NodeFunction]):
         failures: list[Failure] = []
         functions = [function for module in _modules(package, failures) for function in _functions_of(module)]
         return cls(functions, failures)
-
-    @property
-    def definitions(self) -> Definitions:
-        """What workflows may say about each node."""
-        return {name: function.definition for name, function in self._functions.items()}
 
     def __getitem__(self, name: str) -> NodeFunction:
         return self._functions[name]

@@ -103,20 +103,37 @@ class Body:
             raise RemoteProtocolError(message, code="size_mismatch")
 
 
-@dataclass(frozen=True, slots=True)
 class Place:
-    """Where in a message a value stands, and the bytes that come with the message."""
+    """Where in a message a value stands; put into words only when something is wrong there.
 
-    path: str
-    body: Body
+    Args:
+        step: From the place above: the name of a field, or the index of an item.
+        body: The bytes that come with the message.
+        above: What the value is a part of; ``None`` for the message itself.
+    """
+
+    __slots__ = ("_above", "_step", "body")
+
+    def __init__(self, step: str | int, body: Body, above: "Place | None" = None) -> None:
+        self.body = body
+        self._step = step
+        self._above = above
+
+    @property
+    def path(self) -> str:
+        """The way there: ``submit.frame.planes[0].dtype``."""
+        if self._above is None:
+            return str(self._step)
+        step = f"[{self._step}]" if isinstance(self._step, int) else f".{self._step}"
+        return self._above.path + step
 
     def field(self, name: str) -> "Place":
         """Return the place of a field of the object here."""
-        return Place(f"{self.path}.{name}", self.body)
+        return Place(name, self.body, self)
 
     def item(self, index: int) -> "Place":
         """Return the place of an item of the list here."""
-        return Place(f"{self.path}[{index}]", self.body)
+        return Place(index, self.body, self)
 
     def fault(self, message: str, code: str = "bad_message", hint: str = "") -> RemoteProtocolError:
         """Make the error for what is wrong here."""
