@@ -18,7 +18,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from types import FrameType
 from typing import Any, Self
 
@@ -57,6 +57,9 @@ from bridge.server import (
     room_in,
 )
 
+if sys.platform != "win32":
+    import uvloop
+
 logger = logging.getLogger(__name__)
 
 DRAIN_S = 0.5
@@ -89,7 +92,15 @@ def serve(settings: Settings) -> None:
     if sys.stderr is not None:  # Windows without a console has none
         faulthandler.enable()
     with keeping_log(log_file()):
-        asyncio.run(_serve(settings))
+        _run(_serve(settings))
+
+
+def _run(serving: Coroutine[Any, Any, None]) -> None:
+    """Run the daemon on the fastest event loop there is for the system."""
+    if sys.platform == "win32":  # pragma: no cover
+        asyncio.run(serving)
+    else:
+        uvloop.run(serving)
 
 
 async def _serve(settings: Settings) -> None:

@@ -9,6 +9,7 @@ header with spaces so that planes begin at multiples of 8; a reader must not rel
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any
 
 from ..errors import LocalProtocolError, RemoteProtocolError
@@ -115,9 +116,13 @@ def _parse(text: str | memoryview) -> Mapping[str, Any]:
 def _read(kind: type[Message], header: Mapping[str, Any], body: Body) -> Message:
     message = kind(**read_fields(kind, header, Place(kind.type, body)))
     body.finish()
-    if fault := message.find_fault():
-        raise RemoteProtocolError(f"{kind.type}: {fault}")
+    _raise_if_contradictory(message)
     return message
+
+
+def _raise_if_contradictory(message: Message) -> None:
+    if fault := message.find_fault():
+        raise RemoteProtocolError(f"{message.type}: {fault}")
 
 
 def _checked(message: Message) -> tuple[str, list[Plane]]:
@@ -125,7 +130,8 @@ def _checked(message: Message) -> tuple[str, list[Plane]]:
     planes = list(_planes(message))
     try:
         header = {"type": message.type, **fields_to_json(message)}
-        _read(type(message), header, _Unsent())
+        read_fields(type(message), header, Place(message.type, _UNSENT))
+        _raise_if_contradictory(message)
     except RecursionError:
         raise LocalProtocolError(f"{message.type}: nested too deeply") from None
     except RemoteProtocolError as error:
@@ -133,23 +139,28 @@ def _checked(message: Message) -> tuple[str, list[Plane]]:
     text = dump_json(header)
     if len(text) > MAX_JSON_BYTES:
         raise LocalProtocolError(_too_much_json(len(text)), code="message_too_large")
-    size = (
-        len(text.encode()) + PREFIX.size + 8 + sum(padded(memoryview(plane.data).nbytes) for plane in planes)
-    )
-    if size > MAX_MESSAGE_BYTES:
-        raise LocalProtocolError(
-            _too_large(size), code="message_too_large", hint="Send fewer or smaller pictures."
-        )
+    if planes:
+        pictures = sum(padded(memoryview(plane.data).nbytes) for plane in planes)
+        size = PREFIX.size + padded(len(text.encode())) + pictures
+        if size > MAX_MESSAGE_BYTES:
+            raise LocalProtocolError(
+                _too_large(size), code="message_too_large", hint="Send fewer or smaller pictures."
+            )
     return text, planes
 
 
 def _planes(message: Message) -> Iterator[Plane]:
-    for field in fields(message):
-        content = getattr(message, field.name)
+    for name in _names_of_fields(type(message)):
+        content = getattr(message, name)
         if isinstance(content, Frame):
             yield from content.planes.values()
         elif isinstance(content, tuple):
             yield from (item for item in content if isinstance(item, Plane))
+
+
+@cache
+def _names_of_fields(kind: type[Message]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 def _pieces(text: str, planes: list[Plane]) -> list[Buffer]:
@@ -174,6 +185,9 @@ class _Unsent(Body):
     def take(self, count: int, place: Place) -> memoryview:
         """Return nothing."""
         return self._data
+
+
+_UNSENT = _Unsent()
 
 
 def _bad_envelope(message: str) -> RemoteProtocolError:

@@ -10,8 +10,8 @@ FULL_BYTES = 64 * 1024
 class CorkedTransport:
     """A transport that holds small writes back until the event loop's turn is over.
 
-    A dozen messages tell of one small job. Sent one by one they are a dozen system calls here and a dozen
-    wake-ups there.
+    A dozen messages tell of one small job, and an answer is written in two parts. Sent one by one they are
+    a dozen system calls here and a dozen wake-ups there.
 
     Args:
         transport: What sends in the end; whatever is not done here, it does.

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bridge.protocol import MAX_MESSAGE_BYTES, Hello, Plane, Result, encode
-from bridge.server.transport import SocketConnection, StallWatch
+from bridge.server.transport import MAX_HEAD_BYTES, MAX_PIPELINED, SocketConnection, StallWatch
 
 TOKEN = "the-secret-token-of-this-run"
 
@@ -150,6 +150,56 @@ async def test_trickling_second_request_is_cut_off(site: Any, monkeypatch: pytes
         trickle = asyncio.create_task(_trickle(peer.writer))
         assert await _end(peer.reader) == b""
         trickle.cancel()
+
+
+CHUNKED = f"POST / HTTP/1.1\r\nAuthorization: Bearer {TOKEN}\r\nTransfer-Encoding: chunked\r\nHost: "
+"""Of a request whose body nobody waits for."""
+
+
+@pytest.mark.parametrize(
+    ("begun", "endless"),
+    [
+        ("GET /", "x"),
+        ("GET / HTTP/1.1\r\nX: ", "x"),
+        ("GET / HTTP/1.1\r\n", "X: y\r\n"),
+        (CHUNKED + "HOST\r\n\r\n0\r\n", "X: y\r\n"),
+        (CHUNKED + "HOST\r\n\r\n0\r\nX: ", "y"),
+        (CHUNKED + "HOST\r\n\r\n1;", "x"),
+        ("", "\r\n"),
+    ],
+    ids=["path", "header", "headers", "trailers", "trailer", "chunk extension", "empty lines"],
+)
+async def test_endless_head_is_refused_before_it_fills_the_memory(
+    site: Any, begun: str, endless: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for limit in ("HEAD_TIMEOUT_S", "FIRST_HEAD_TIMEOUT_S"):
+        monkeypatch.setattr(f"bridge.server.transport.{limit}", 1000)
+    async with site.raw() as peer:
+        peer.writer.write(begun.replace("HOST", site.host).encode())
+        with contextlib.suppress(ConnectionError):
+            for _ in range(MAX_HEAD_BYTES // 1024 + 8):
+                peer.writer.write(endless.encode() * (1024 // len(endless)))
+                await peer.writer.drain()
+                await asyncio.sleep(0.001)
+        answers = await _end(peer.reader)
+    assert answers == b"" or b" 400 " in answers
+
+
+async def test_requests_sent_ahead_are_answered_in_their_order(site: Any) -> None:
+    status = health(site, TOKEN).replace(b"/health", b"/status")
+    async with site.raw() as peer:
+        peer.writer.write(status + health(site, TOKEN) + status)
+        await peer.reader.readuntil(b'"version"')
+        await peer.reader.readuntil(b'{"status":"ok"}')
+        await peer.reader.readuntil(b'"version"')
+
+
+async def test_more_requests_ahead_than_are_kept_end_the_connection(site: Any) -> None:
+    async with site.raw() as peer:
+        peer.writer.write(health(site, TOKEN) * (MAX_PIPELINED + 8))
+        answers = await _end(peer.reader)
+    assert answers.count(b"HTTP/1.1 200") <= MAX_PIPELINED + 1
+    assert b" 400 " in answers
 
 
 async def test_websocket_outlives_the_deadline_for_requests(
