@@ -4,6 +4,9 @@ import numpy as np
 
 from bridge.imaging.arrays import Array, Image, ImageBytes
 
+AT_ONCE = 1 << 15
+"""Values that are turned into bytes at once: what a core's own cache holds."""
+
 GREY = 0.5
 """What shows through where a picture is transparent, unless the caller says otherwise."""
 
@@ -17,10 +20,7 @@ def to_bytes(image: Array) -> ImageBytes:
     Returns:
         Same shape, u8. ``to_bytes(to_floats(x)) == x`` for every u8 array.
     """
-    scaled = image * np.float32(255) + np.float32(0.5)
-    np.fmax(scaled, 0, out=scaled)  # unlike maximum, fmax drops NaN
-    np.fmin(scaled, 255, out=scaled)
-    return scaled.astype(np.uint8)
+    return _to_bytes(image, 0.5)
 
 
 def cut_to_bytes(image: Array) -> ImageBytes:
@@ -32,10 +32,20 @@ def cut_to_bytes(image: Array) -> ImageBytes:
     Returns:
         Same shape, u8. ``cut_to_bytes(to_floats(x)) == x`` for every u8 array.
     """
-    scaled = image * np.float32(255)
-    np.fmax(scaled, 0, out=scaled)
-    np.fmin(scaled, 255, out=scaled)
-    return scaled.astype(np.uint8)
+    return _to_bytes(image, 0.0)
+
+
+def _to_bytes(image: Array, rounding: float) -> ImageBytes:
+    """Scale, and cut off what follows the point; piece by piece, because fresh memory costs more than that."""
+    values = image.reshape(-1)
+    result = np.empty(values.shape, np.uint8)
+    for start in range(0, values.size, AT_ONCE):
+        piece = values[start : start + AT_ONCE] * np.float32(255)
+        piece += np.float32(rounding)
+        np.fmax(piece, 0, out=piece)  # unlike maximum, fmax drops NaN
+        np.minimum(piece, 255, out=piece)
+        result[start : start + AT_ONCE] = piece
+    return result.reshape(image.shape)
 
 
 def to_floats(image: Array) -> Image:
