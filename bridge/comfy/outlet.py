@@ -16,6 +16,9 @@ FULL_BYTES = 4 * 1024**2
 MAX_BYTES = 64 * 1024**2
 MAX_MESSAGES = 10_000
 
+TEXTS_AT_ONCE = 16
+"""A dozen tell of a small job."""
+
 PREVIEW_IMAGE = 1
 """A picture: its format, its bytes."""
 
@@ -61,14 +64,24 @@ class Outlet:
         if self._bytes > MAX_BYTES or len(self._waiting) > MAX_MESSAGES:
             self.overflow.set()
 
-    async def get(self) -> str | bytes:
-        """Wait for the next message, and take it out."""
+    async def get(self) -> list[str] | bytes:
+        """Wait for what comes next, and take it out: a picture, or the few texts before the next one."""
         while not self._waiting:
             self._arrived.clear()
             await self._arrived.wait()
+        texts: list[str] = []
+        while self._waiting and self._waiting[0][1] and len(texts) < TEXTS_AT_ONCE:
+            texts.append(self._take_first()[1])
+        if texts:
+            return texts
+        message, _ = self._take_first()
+        assert not isinstance(message, Event), "its text comes first"
+        return written(message, takes_metadata=self.takes_metadata)
+
+    def _take_first(self) -> tuple[Told, str]:
         message, text, size = self._waiting.popleft()
         self._bytes -= size
-        return text or written(message, takes_metadata=self.takes_metadata)
+        return message, text
 
     def take(self) -> list[Told]:
         """Take out what waits."""
@@ -85,10 +98,8 @@ def size_of(message: Told) -> int:
     return len(message.text if isinstance(message, Words) else message.encoded())
 
 
-def written(message: Told, *, takes_metadata: bool) -> str | bytes:
-    """Return a message as it goes over the wire."""
-    if isinstance(message, Event):
-        return message.encoded()
+def written(message: Picture | Words, *, takes_metadata: bool) -> bytes:
+    """Return a binary message as it goes over the wire."""
     if isinstance(message, Words):
         node = message.node.encode()
         return _PAIR.pack(TEXT, len(node)) + node + message.text.encode()

@@ -15,7 +15,7 @@ from bridge.comfy.outlet import Outlet
 from bridge.comfy.prompt import MAX_CLIENT_ID, PromptDesk
 from bridge.comfy.speech import Speech
 from bridge.errors import BridgeError
-from bridge.server import Clients, answer_to, until_one_ends
+from bridge.server import Clients, answer_to, send_texts, until_one_ends
 
 TOO_SLOW = 1013
 """WebSocket's word for: try again later."""
@@ -72,7 +72,7 @@ class ComfySocket:
     async def _write(self, websocket: WebSocket, outlet: Outlet) -> None:
         while True:
             data = await outlet.get()
-            if isinstance(data, str):
-                await websocket.send_text(data)
-            else:
+            if isinstance(data, bytes):
                 await websocket.send_bytes(data)
+            else:
+                await send_texts(websocket, data)

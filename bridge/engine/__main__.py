@@ -23,12 +23,18 @@ if sys.platform == "win32":
 SWITCH_S = 0.001
 """How soon the control thread gets to run while the main thread executes Python."""
 
+SPINS = "10000"
+"""How often a thread of GCC's OpenMP asks for more work before it sleeps. The usual 300,000 keep a core busy
+for a millisecond after each operation, which the 3D tool beside us could use; with none a sampler is slower."""
+
 
 def main() -> int:
     """Run a worker; return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m bridge.engine", description=__doc__)
     parser.add_argument("--bootstrap", required=True, help="package.module:callable that brings the nodes")
     bootstrap = parser.parse_args().bootstrap
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)  # read when torch is imported
     faulthandler.enable()
     if sys.platform != "win32":
         faulthandler.register(signal.SIGUSR1)  # says what every thread is doing, even in a call that hangs

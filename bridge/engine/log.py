@@ -9,8 +9,7 @@
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
@@ -25,17 +24,22 @@ SESSION_CHARACTERS = 6
 _ids: ContextVar[Mapping[str, str]] = ContextVar("log ids")
 
 
-@contextmanager
-def log_ids(**ids: object) -> Iterator[None]:
-    """Have what is logged in the block carry these ids, unless empty, besides those from around it."""
-    known = {name: str(value) for name, value in ids.items() if value}
-    if "session" in known:
-        known["session"] = known["session"][:SESSION_CHARACTERS]
-    token = _ids.set({**_ids.get({}), **known})
-    try:
-        yield
-    finally:
-        _ids.reset(token)
+class log_ids:  # noqa: N801 - reads as a statement: with log_ids(job=job)
+    """Have what is logged in a block carry these ids, unless empty, besides those from around it.
+
+    One may be entered again, though not within itself.
+    """
+
+    def __init__(self, **ids: object) -> None:
+        self._known = {name: str(value) for name, value in ids.items() if value}
+        if "session" in self._known:
+            self._known["session"] = self._known["session"][:SESSION_CHARACTERS]
+
+    def __enter__(self) -> None:
+        self._token = _ids.set({**_ids.get({}), **self._known})
+
+    def __exit__(self, *error: object) -> None:
+        _ids.reset(self._token)
 
 
 def current_ids() -> dict[str, str]:

@@ -36,7 +36,7 @@ def cut_to_bytes(image: Array) -> ImageBytes:
 
 
 def _to_bytes(image: Array, rounding: float) -> ImageBytes:
-    """Scale, and cut off what follows the point; piece by piece, because fresh memory costs more than that."""
+    """Scale, and cut off what follows the point; piece by piece, as fresh memory costs more than that."""
     values = image.reshape(-1)
     result = np.empty(values.shape, np.uint8)
     for start in range(0, values.size, AT_ONCE):

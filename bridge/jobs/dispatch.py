@@ -12,7 +12,6 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from bridge.engine import CancelRun, Run, log_ids
@@ -52,18 +51,16 @@ class Candidate:
     attempt: int = 1
 
 
-@dataclass(slots=True)
 class _Active:
-    candidate: Candidate
-    heard_at: float
-    is_cancelled: bool = False
-    is_hung: bool = False
-    stepped: tuple[str, float] | None = None  # node and time of the last progress
+    """A run that has begun; what is done about it is logged with its ``ids``."""
 
-    def logged(self) -> AbstractContextManager[None]:
-        """Have what is logged in a block carry the ids of the run."""
-        candidate = self.candidate
-        return log_ids(job=candidate.run.job, session=candidate.session, attempt=candidate.attempt)
+    def __init__(self, candidate: Candidate, heard_at: float) -> None:
+        self.candidate = candidate
+        self.heard_at = heard_at
+        self.is_cancelled = False
+        self.is_hung = False
+        self.stepped: tuple[str, float] | None = None  # node and time of the last progress
+        self.ids = log_ids(job=candidate.run.job, session=candidate.session, attempt=candidate.attempt)
 
 
 class Dispatcher:
@@ -117,7 +114,7 @@ class Dispatcher:
         active = self._active.get(run_id)
         if active is None:
             return
-        with active.logged():
+        with active.ids:
             if isinstance(message, Finished):
                 del self._active[run_id]
                 active.candidate.on_finish(_cancelled(run_id) if active.is_cancelled else message)
@@ -131,7 +128,7 @@ class Dispatcher:
         """Note that the worker is gone."""
         lost, self._active = self._active, {}
         for run_id, active in lost.items():
-            with active.logged():
+            with active.ids:
                 if active.is_cancelled:
                     active.candidate.on_finish(_cancelled(run_id))
                 elif active.is_hung and len(lost) == 1:
@@ -146,7 +143,7 @@ class Dispatcher:
         run = candidate.run
         active = self._active[run.job] = _Active(candidate, loop.time())
         RUN_NOTES.add(run, candidate.session, candidate.attempt)
-        with active.logged():
+        with active.ids:
             candidate.on_begin()
         try:
             self._send(run)
@@ -172,7 +169,7 @@ class Dispatcher:
             if loop.time() - active.heard_at > timeout_s:
                 active.is_hung = True
                 what = "did not stop when asked to" if active.is_cancelled else "did nothing"
-                with active.logged():
+                with active.ids:
                     self._kill(f"a run {what} for {timeout_s:g} s")
                 break
         self._check = loop.call_later(self._check_s, self._kill_if_hung) if self._active else None

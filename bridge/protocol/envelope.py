@@ -150,7 +150,8 @@ def _checked(message: Message) -> tuple[str, list[Plane]]:
 
 
 def _planes(message: Message) -> Iterator[Plane]:
-    for name in _names_of_fields(type(message)):
+    kind: Any = type(message)
+    for name in _names_of_fields(kind):
         content = getattr(message, name)
         if isinstance(content, Frame):
             yield from content.planes.values()
@@ -159,7 +160,7 @@ def _planes(message: Message) -> Iterator[Plane]:
 
 
 @cache
-def _names_of_fields(kind: type[Message]) -> tuple[str, ...]:
+def _names_of_fields(kind: Any) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind))
 
 

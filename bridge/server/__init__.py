@@ -11,6 +11,7 @@ from bridge.server.outside import Outside, bind_outside, checked_outside, read_t
 from bridge.server.pictures import PictureNames
 from bridge.server.replies import NO_STORE, as_json, whole_number
 from bridge.server.together import until_one_ends
+from bridge.server.transport import send_texts
 
 __all__ = [
     "MIN_FREE_BYTES",
@@ -30,6 +31,7 @@ __all__ = [
     "create_app",
     "read_token",
     "room_in",
+    "send_texts",
     "status_of",
     "take_large_body",
     "until_one_ends",

@@ -14,6 +14,7 @@
 8. Who shows nothing where nothing is asked keeps no connection: it is closed after the answer.
 """
 
+import functools
 import hmac
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -74,9 +75,14 @@ class Address:
     @property
     def hosts(self) -> frozenset[bytes]:
         """What a ``Host`` header may say; browsers leave the scheme's own port out."""
-        usual = 443 if self.is_encrypted else 80
-        endings = (f":{self.port}", "") if self.port == usual else (f":{self.port}",)
-        return frozenset((name + ending).encode() for name in self.names for ending in endings)
+        return _hosts(self)
+
+
+@functools.lru_cache(8)
+def _hosts(address: Address) -> frozenset[bytes]:
+    usual = 443 if address.is_encrypted else 80
+    endings = (f":{address.port}", "") if address.port == usual else (f":{address.port}",)
+    return frozenset((name + ending).encode() for name in address.names for ending in endings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,17 @@
 """Which routes there are, in the order in which they are tried, and what each asks of whoever wants in."""
 
+import functools
 from collections.abc import Iterable, Sequence
 
 from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
 from bridge.server.access import Kind
+
+KNOWN_PATHS = 256
+"""Paths whose kind is remembered, of ``SHORT`` characters at most."""
+
+SHORT = 100
 
 
 class RouteKinds:
@@ -17,6 +23,7 @@ class RouteKinds:
 
     def __init__(self, groups: Iterable[tuple[Kind, Sequence[BaseRoute]]]) -> None:
         self._kinds = [(route, kind) for kind, routes in groups for route in routes]
+        self._known = functools.lru_cache(KNOWN_PATHS)(self._find)
 
     @property
     def routes(self) -> list[BaseRoute]:
@@ -29,6 +36,11 @@ class RouteKinds:
         A route that knows the path but not the method counts too: then every route of this path would have
         to be open for a method to be let in.
         """
+        protocol, path = scope["type"], scope["path"]
+        return self._known(protocol, path) if len(path) <= SHORT else self._find(protocol, path)
+
+    def _find(self, protocol: str, path: str) -> Kind:
+        scope = {"type": protocol, "path": path, "method": "GET", "headers": []}
         for route, kind in self._kinds:
             if route.matches(scope)[0] is not Match.NONE:
                 return kind

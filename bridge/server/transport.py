@@ -17,11 +17,14 @@ uvicorn itself waits for ever for the rest of a request's head, and for a reader
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from typing import Any, cast
 
+from starlette.websockets import WebSocket
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.protocol import State
 
 from bridge.server.access import IS_TRUSTED
 from bridge.server.cork import CorkedTransport
@@ -30,6 +33,9 @@ HEAD_TIMEOUT_S = 10.0
 FIRST_HEAD_TIMEOUT_S = 3.0
 MAX_HEAD_BYTES = 64 * 1024
 MAX_PIPELINED = 16
+
+TEXTS = "framebridge.texts"
+"""Key of ASGI's ``websocket.send``: several texts, a message each."""
 STALL_TIMEOUT_S = 20.0
 LINGER_S = 1.0
 
@@ -146,6 +152,13 @@ class SocketConnection(WebSocketsSansIOProtocol):
 
     async def send(self, message: ASGISendEvent) -> None:
         """Send what the application says; the last word, only if the peer takes it soon."""
+        if texts := cast("dict[str, Any]", message).get(TEXTS):
+            *earlier, last = texts
+            await self.writable.wait()
+            if self.conn.state is State.OPEN:
+                for text in earlier:
+                    self.conn.send_text(text.encode())
+            message = {"type": "websocket.send", "text": last}
         if message["type"] == "websocket.close":
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LINGER_S):
@@ -200,6 +213,15 @@ class StallWatch:
             self._transport.abort()
         else:
             self.start()
+
+
+async def send_texts(websocket: WebSocket, texts: Sequence[str]) -> None:
+    """Send several messages in the time of one; only ``SocketConnection`` understands it.
+
+    Raises:
+        WebSocketDisconnect: If the peer is gone.
+    """
+    await websocket.send({"type": "websocket.send", TEXTS: texts})
 
 
 def _is_utf8(fragments: list[bytes]) -> bool:

@@ -16,7 +16,16 @@ async def test_messages_come_out_in_order():
     outlet = Outlet()
     outlet.put(Event("a", {}))
     outlet.put(Event("b", {"n": 1}))
-    assert [json.loads(await outlet.get())["type"] for _ in range(2)] == ["a", "b"]
+    assert [json.loads(text)["type"] for text in await outlet.get()] == ["a", "b"]
+
+
+async def test_texts_come_out_together_up_to_the_next_picture_and_a_few_at_once(monkeypatch):
+    monkeypatch.setattr(outlet_module, "TEXTS_AT_ONCE", 2)
+    outlet = Outlet()
+    for message in (Event("a", {}), picture(), Event("b", {}), Event("c", {}), Event("d", {})):
+        outlet.put(message)
+    taken = [await outlet.get() for _ in range(4)]
+    assert [len(each) if isinstance(each, list) else "picture" for each in taken] == [1, "picture", 2, 1]
 
 
 def test_what_is_passing_is_left_out_while_much_waits():

@@ -247,7 +247,7 @@ class StuckWebSocket:
     async def receive(self):
         await asyncio.Event().wait()
 
-    async def send_text(self, text):
+    async def send(self, message):
         self.is_sending = True
         await asyncio.Event().wait()
 
