@@ -25,7 +25,7 @@ SWITCH_S = 0.001
 
 SPINS = "10000"
 """How often a thread of GCC's OpenMP asks for more work before it sleeps. The usual 300,000 keep a core busy
-for a millisecond after each operation, which the 3D tool beside us could use; with none a sampler is slower."""
+for a millisecond after each operation, which the 3D tool beside us could use; none at all is slower."""
 
 
 def main() -> int:
