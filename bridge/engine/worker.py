@@ -125,15 +125,18 @@ class Worker:
             self._has_left.set()
 
     def _load(self, settings: Mapping[str, Any]) -> bool:
+        gc.disable()  # what imports make stays; looking through it again and again takes a second of five
         try:
             self._library: NodeLibrary = pkgutil.resolve_name(self._bootstrap)(settings)
             self._phases = PhaseBook(self._library.registry.definitions)
-            gc.freeze()  # a full collection of all that torch and its friends define takes 300 ms
             self._outbox.put(_ready(self._library))
         except BaseException as error:  # whatever the imports of all nodes and their needs raise
             log.exception("the nodes cannot be loaded")
             self._outbox.put(WorkerFailed((_why_not_loaded(error),)))
             return False
+        finally:
+            gc.freeze()
+            gc.enable()
         return True
 
     # ---- the control thread ------------------------------------------------------------------
