@@ -105,6 +105,10 @@ class Hub:
             self._absent[client_id] = None
             self._make_room()
 
+    def warm_up(self) -> None:
+        """Prepare for pictures, as somebody looks at a page who may want one soon."""
+        self._service.warm_up()
+
     def client(self, client_id: str) -> Client:
         """Return a client, who may be new; from now on it is told of its jobs."""
         client = self._clients.get(client_id)

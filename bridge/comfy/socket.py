@@ -41,6 +41,8 @@ class ComfySocket:
         is_page = websocket.headers.get("user-agent", "").startswith("Mozilla/")
         try:
             with self._clients.guest(PREFIX + client_id, "editor" if is_page else "ComfyUI client"):
+                if is_page:
+                    self._hub.warm_up()
                 await self._serve(websocket, client_id)
         except BridgeError as error:
             await websocket.send_denial_response(answer_to(error))

@@ -46,6 +46,7 @@ from bridge.diffusion.latent_batch import (
 )
 from bridge.diffusion.latent_file import read_latents, write_latents
 from bridge.diffusion.laying import laid_over
+from bridge.diffusion.libraries import import_libraries
 from bridge.diffusion.loading import (
     load_autoencoder,
     load_checkpoint,
@@ -279,6 +280,7 @@ __all__ = [
     "folder_stamps",
     "frame_digest",
     "free",
+    "import_libraries",
     "interpolate_latents",
     "job_catalogue",
     "job_file",

@@ -3,21 +3,24 @@
 import functools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
-from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from bridge import models
 from bridge.diffusion.device import memory_errors
 from bridge.diffusion.ldm_names import Place, open_clip_places
+from bridge.diffusion.libraries import transformers
 from bridge.diffusion.opening import open_network
 from bridge.diffusion.residency import Network, with_room
 from bridge.diffusion.siglip import empty_siglip, siglip_config, siglip_names
 from bridge.graph import Socket
 from bridge.models import VisionLayout
+
+if TYPE_CHECKING:
+    from transformers import CLIPVisionModelWithProjection
 
 Spread = tuple[tuple[float, float, float], tuple[float, float, float]]
 """Mean and deviation of the pictures that a tower was trained on, by channel."""
@@ -137,10 +140,10 @@ def vision_config(layout: VisionLayout) -> dict[str, Any]:
     }
 
 
-def empty_vision_tower(config: dict[str, Any]) -> CLIPVisionModelWithProjection:
+def empty_vision_tower(config: dict[str, Any]) -> "CLIPVisionModelWithProjection":
     """Build a tower without weights."""
     with torch.device("meta"):
-        return CLIPVisionModelWithProjection(CLIPVisionConfig(**config))
+        return transformers.CLIPVisionModelWithProjection(transformers.CLIPVisionConfig(**config))
 
 
 def with_positions(tower: Any) -> Any:

@@ -11,10 +11,10 @@ from torch import Tensor
 from bridge.diffusion.control_lora import has_layers
 from bridge.diffusion.control_pictures import fitted_picture
 from bridge.diffusion.control_transformers import prepare_transformer
-from bridge.diffusion.controlnet_xs import ControlledUNet, SlimControlNet
 from bridge.diffusion.device import memory_errors
 from bridge.diffusion.fit import repeat_to
 from bridge.diffusion.gligen import grounded, read_boxes
+from bridge.diffusion.libraries import controlnet_xs
 from bridge.diffusion.networks import control_factor
 from bridge.diffusion.residency import Network, with_room
 from bridge.diffusion.steering import AddingSteering, ChangingSteering, Residuals, Steering, Step
@@ -79,7 +79,7 @@ class SlimSteering(ChangingSteering):
 
     def changed(self, unet: Any) -> Any:
         """As of the base class."""
-        return ControlledUNet(unet, self.network.module())
+        return controlnet_xs.ControlledUNet(unet, self.network.module())
 
     def arguments(self, step: Step) -> dict[str, Any]:
         """As of the base class."""
@@ -198,7 +198,7 @@ def prepare(
             there = network.placement.bring(image)
             if isinstance(module, T2IAdapter):
                 return AdapterSteering(*common, module(there))
-            if isinstance(module, SlimControlNet):
+            if isinstance(module, controlnet_xs.SlimControlNet):
                 return SlimSteering(*common, module.read(there))
             return NetworkSteering(*common, *module.read(there, control.network.control_type))
 
@@ -240,7 +240,7 @@ def _require_match(control: ControlNetwork, model: DiffusionModel) -> None:
     unet = module.config
     if isinstance(mine, TransformerControlNet):
         fits = mine.fits(unet)
-    elif isinstance(mine, SlimControlNet):
+    elif isinstance(mine, controlnet_xs.SlimControlNet):
         fits = mine.fits(unet) and control_factor(mine.config) == model.latent_factor
     elif isinstance(mine, T2IAdapter):
         # SDXL's have one level more, whose features go behind the middle block.

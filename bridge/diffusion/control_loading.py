@@ -11,9 +11,9 @@ from bridge import models
 from bridge.diffusion import folder, networks
 from bridge.diffusion.control_lora import hollow, joined, low_rank_names
 from bridge.diffusion.controlnet import SteeringNetwork, UnionEncoder
-from bridge.diffusion.controlnet_xs import empty_slim_controlnet
 from bridge.diffusion.device import Placement
 from bridge.diffusion.ldm_names import THIRDS, Place, unet_names
+from bridge.diffusion.libraries import controlnet_xs
 from bridge.diffusion.opening import Build, open_network
 from bridge.diffusion.residency import Network
 from bridge.diffusion.t2i_adapter import T2IAdapter, adapter_names
@@ -110,7 +110,7 @@ def _slim(path: Path, file: Path, name: str, part: models.XSPart) -> ControlNetw
             code="model_incomplete",
             hint="Put config.json and diffusion_pytorch_model.safetensors into a folder of their own there.",
         )
-    build = functools.partial(empty_slim_controlnet, folder.read_xs_config(path), name)
+    build = functools.partial(controlnet_xs.empty_slim_controlnet, folder.read_xs_config(path), name)
     network = open_network(f'ControlNet-XS "{name}"', build, file, lambda parameter: [parameter])
     return ControlNetwork(network, (part.family,))
 

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from diffusers.models.embeddings import get_2d_sincos_pos_embed_from_grid
 from torch import Tensor
 
 from bridge.diffusion.backbones.flux import PATCH, exactly_told, read_latents
 from bridge.diffusion.backbones.patches import padded, to_tokens
 from bridge.diffusion.device import memory_errors
 from bridge.diffusion.fit import fit_picture, repeat_to
+from bridge.diffusion.libraries import diffusers_embeddings
 from bridge.diffusion.patching import twin_of
 from bridge.diffusion.residency import Network, with_room
 from bridge.diffusion.steering import AddingSteering, Residuals, Step
@@ -206,7 +206,7 @@ def _centred_positions(width: int, rows: int, columns: int) -> Tensor:
         for far, side in zip(reach, (columns, rows), strict=True)
     )
     grid = torch.stack(torch.meshgrid(across, down, indexing="xy"))
-    positions: Tensor = get_2d_sincos_pos_embed_from_grid(width, grid, output_type="pt")
+    positions: Tensor = diffusers_embeddings.get_2d_sincos_pos_embed_from_grid(width, grid, output_type="pt")
     return positions.float()[None]
 
 

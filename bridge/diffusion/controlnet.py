@@ -1,12 +1,15 @@
 """ControlNets as networks: a picture encoder that runs once, and what runs at every step."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers import ControlNetModel
-from diffusers.models.embeddings import get_timestep_embedding
 from torch import Tensor
 from torch.nn.functional import silu
+
+from bridge.diffusion.libraries import diffusers_embeddings
+
+if TYPE_CHECKING:
+    from diffusers import ControlNetModel
 
 _TYPE_CHANNELS = 256
 """Channels in which a union ControlNet is told of each type whether the picture is of it."""
@@ -15,7 +18,7 @@ _TYPE_CHANNELS = 256
 class SteeringNetwork(torch.nn.Module):
     """A ControlNet whose picture encoder runs apart, once for each picture instead of at every step."""
 
-    def __init__(self, network: ControlNetModel, union: "UnionEncoder | None" = None) -> None:
+    def __init__(self, network: "ControlNetModel", union: "UnionEncoder | None" = None) -> None:
         super().__init__()
         self.picture_encoder = network.controlnet_cond_embedding
         network.controlnet_cond_embedding = torch.nn.Identity()
@@ -117,7 +120,7 @@ class UnionEncoder(torch.nn.Module):
             inner = self.c_fc(self.ln_2(token))
             token = token + self.c_proj(inner * torch.sigmoid(1.702 * inner))  # QuickGELU
             embedding = embedding + self.spatial_ch_projs(token)[..., None, None]
-        said = get_timestep_embedding(
+        said = diffusers_embeddings.get_timestep_embedding(
             is_of_type, _TYPE_CHANNELS, flip_sin_to_cos=True, downscale_freq_shift=0.0
         ).reshape(1, -1)
         return embedding, self.linear_2(silu(self.linear_1(said.to(embedding.dtype))))

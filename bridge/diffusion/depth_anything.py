@@ -10,20 +10,24 @@ import functools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
-from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, Dinov2Config
 
 from bridge.diffusion.device import Placement, memory_errors
 from bridge.diffusion.ldm_names import Place
+from bridge.diffusion.libraries import transformers
 from bridge.diffusion.model_folders import job_catalogue
 from bridge.diffusion.opening import open_network
 from bridge.diffusion.residency import Network, with_room
 from bridge.engine import current_job
 from bridge.errors import ModelError, ModelNotFound
 from bridge.models import Catalogue, Shape, read_header
+
+if TYPE_CHECKING:
+    from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation
 
 SIZES: Mapping[str, str] = {"vits": "small", "vitb": "base", "vitl": "large", "vitg": "giant"}
 """What the authors' file names say → what transformers' folders are called by."""
@@ -113,7 +117,7 @@ async def estimate_depth(image: Tensor, wanted: str) -> Tensor:
 
 
 @functools.cache
-def load_depth_anything(path: Path, name: str) -> Network[DepthAnythingForDepthEstimation]:
+def load_depth_anything(path: Path, name: str) -> "Network[DepthAnythingForDepthEstimation]":
     """Open a network; the one handle of a file.
 
     Raises:
@@ -163,7 +167,7 @@ def _of_authors(name: str) -> str:
     return name
 
 
-def _described(shapes: Mapping[str, Shape]) -> DepthAnythingConfig | None:
+def _described(shapes: Mapping[str, Shape]) -> "DepthAnythingConfig | None":
     """Return what a network looks like, by shapes under the authors' names; ``None`` if it is another."""
     places = shapes.get("pretrained.pos_embed", ())
     necks = [shapes.get(f"depth_head.projects.{index}.weight", ()) for index in range(4)]
@@ -172,7 +176,7 @@ def _described(shapes: Mapping[str, Shape]) -> DepthAnythingConfig | None:
     if len(places) != 3 or not all(necks) or not head or len(blocks) < 4:
         return None
     depth = len(blocks)
-    encoder = Dinov2Config(
+    encoder = transformers.Dinov2Config(
         hidden_size=places[2],
         num_hidden_layers=depth,
         num_attention_heads=max(1, places[2] // _HEAD_WIDTH),
@@ -183,7 +187,7 @@ def _described(shapes: Mapping[str, Shape]) -> DepthAnythingConfig | None:
         out_indices=list(_LAYERS.get(depth, tuple(depth * quarter // 4 for quarter in range(1, 5)))),
         reshape_hidden_states=False,
     )
-    return DepthAnythingConfig(
+    return transformers.DepthAnythingConfig(
         backbone_config=encoder,
         reassemble_hidden_size=places[2],
         neck_hidden_sizes=[shape[0] for shape in necks],
@@ -193,12 +197,12 @@ def _described(shapes: Mapping[str, Shape]) -> DepthAnythingConfig | None:
     )
 
 
-def _empty(config: DepthAnythingConfig) -> DepthAnythingForDepthEstimation:
+def _empty(config: "DepthAnythingConfig") -> "DepthAnythingForDepthEstimation":
     with torch.device("meta"):
-        return DepthAnythingForDepthEstimation(config).eval()
+        return transformers.DepthAnythingForDepthEstimation(config).eval()
 
 
-def _run(network: Network[DepthAnythingForDepthEstimation], image: Tensor) -> Tensor:
+def _run(network: "Network[DepthAnythingForDepthEstimation]", image: Tensor) -> Tensor:
     """Run the network on one picture (1, 3, H, W); range 0..1."""
     height, width = image.shape[2:]
     scale = SIDE / min(height, width)

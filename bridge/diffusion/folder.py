@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, ControlNetModel, ControlNetXSAdapter, UNet2DConditionModel
 
+from bridge.diffusion.libraries import diffusers
 from bridge.diffusion.sigmas import NoiseSchedule, VarianceSchedule
 from bridge.errors import ModelError, UnsupportedModel
 
@@ -158,22 +158,22 @@ def read_unet_config(folder: Path) -> dict[str, Any]:
         ModelError: If the file is damaged.
         UnsupportedModel: If it describes something else than Stable Diffusion's UNet.
     """
-    return _with_sizes(folder, _network_config(folder, UNET_KEYS, UNet2DConditionModel))
+    return _with_sizes(folder, _network_config(folder, UNET_KEYS, diffusers.UNet2DConditionModel))
 
 
 def read_controlnet_config(folder: Path) -> dict[str, Any]:
     """Read the configuration of a ControlNet; as ``read_unet_config``."""
-    return _with_sizes(folder, _network_config(folder, CONTROLNET_KEYS, ControlNetModel))
+    return _with_sizes(folder, _network_config(folder, CONTROLNET_KEYS, diffusers.ControlNetModel))
 
 
 def read_xs_config(folder: Path) -> dict[str, Any]:
     """Read the configuration of a ControlNet-XS; arguments for ``ControlNetXSAdapter``, errors as above."""
-    return _network_config(folder, XS_KEYS, ControlNetXSAdapter)
+    return _network_config(folder, XS_KEYS, diffusers.ControlNetXSAdapter)
 
 
 def read_autoencoder_config(folder: Path) -> dict[str, Any]:
     """Read the configuration of an autoencoder; as ``read_unet_config``."""
-    return _network_config(folder, AUTOENCODER_KEYS, AutoencoderKL)
+    return _network_config(folder, AUTOENCODER_KEYS, diffusers.AutoencoderKL)
 
 
 def read_text_config(folder: Path) -> dict[str, Any]:

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers.models.attention import BasicTransformerBlock, GatedSelfAttentionDense
-from diffusers.models.embeddings import GLIGENTextBoundingboxProjection
 from torch import Tensor
 
 from bridge import models
 from bridge.diffusion.device import memory_errors
 from bridge.diffusion.ip_adapter.attention import cross_attentions
+from bridge.diffusion.libraries import diffusers_attention, diffusers_embeddings
 from bridge.diffusion.opening import open_network
 from bridge.diffusion.patching import twin_of
 from bridge.diffusion.residency import with_room
@@ -37,10 +36,12 @@ class GroundingLayers(torch.nn.Module):
     def __init__(self, layout: GroundingLayout) -> None:
         super().__init__()
         self.layers = torch.nn.ModuleList(
-            GatedSelfAttentionDense(width, layout.context_width, _HEADS, width // _HEADS)
+            diffusers_attention.GatedSelfAttentionDense(width, layout.context_width, _HEADS, width // _HEADS)
             for width in layout.widths
         )
-        self.position_net = GLIGENTextBoundingboxProjection(layout.text_width, layout.context_width)
+        self.position_net = diffusers_embeddings.GLIGENTextBoundingboxProjection(
+            layout.text_width, layout.context_width
+        )
 
 
 def load_gligen(path: Path, name: str) -> GroundingNetwork:
@@ -137,7 +138,11 @@ def _boxes(prompt: Prompt) -> tuple[TextBox, ...]:
 def _blocks(unet: Any) -> dict[str, int]:
     """Return a UNet's transformer blocks → the number of the transformer they belong to, as it runs them."""
     modules = unet.named_modules()
-    names = [f"{path}.attn2.to_k.weight" for path, part in modules if isinstance(part, BasicTransformerBlock)]
+    names = [
+        f"{path}.attn2.to_k.weight"
+        for path, part in modules
+        if isinstance(part, diffusers_attention.BasicTransformerBlock)
+    ]
     return {each.path.removesuffix(".attn2"): each.transformer for each in cross_attentions(names)}
 
 

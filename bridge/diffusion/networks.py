@@ -6,14 +6,17 @@ what is left to the libraries' defaults.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
+from bridge.diffusion.libraries import diffusers, transformers
 from bridge.errors import UnsupportedModel
 from bridge.models import AutoencoderLayout, Family, TextLayout, TowerKind, UNetLayout
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
+    from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 SCALING_FACTOR = 0.18215
 """What Stable Diffusion 1.x and 2.x multiply latents by: the inverse of their deviation in training."""
@@ -126,30 +129,32 @@ def text_config(layout: TextLayout, kind: TowerKind) -> dict[str, Any]:
     }
 
 
-def empty_unet(config: dict[str, Any]) -> UNet2DConditionModel:
+def empty_unet(config: dict[str, Any]) -> "UNet2DConditionModel":
     """Build a UNet without weights."""
     with torch.device("meta"):
-        return UNet2DConditionModel(**config)
+        return diffusers.UNet2DConditionModel(**config)
 
 
-def empty_controlnet(config: dict[str, Any]) -> ControlNetModel:
+def empty_controlnet(config: dict[str, Any]) -> "ControlNetModel":
     """Build a ControlNet without weights."""
     with torch.device("meta"):
-        return ControlNetModel(**config)
+        return diffusers.ControlNetModel(**config)
 
 
-def empty_autoencoder(config: dict[str, Any]) -> AutoencoderKL:
+def empty_autoencoder(config: dict[str, Any]) -> "AutoencoderKL":
     """Build an autoencoder without weights."""
     with torch.device("meta"):
-        return AutoencoderKL(**config)
+        return diffusers.AutoencoderKL(**config)
 
 
-def empty_text_tower(config: dict[str, Any]) -> CLIPTextModel | CLIPTextModelWithProjection:
+def empty_text_tower(config: dict[str, Any]) -> "CLIPTextModel | CLIPTextModelWithProjection":
     """Build a CLIP text tower without weights; its projection is left out where ``projection_dim`` is 0."""
     with torch.device("meta"):
         if config.get("projection_dim"):
-            return CLIPTextModelWithProjection(CLIPTextConfig(**config))
-        return CLIPTextModel(CLIPTextConfig(**{**config, "projection_dim": config["hidden_size"]}))
+            return transformers.CLIPTextModelWithProjection(transformers.CLIPTextConfig(**config))
+        return transformers.CLIPTextModel(
+            transformers.CLIPTextConfig(**{**config, "projection_dim": config["hidden_size"]})
+        )
 
 
 def _encoder_config(layout: UNetLayout, family: Family) -> dict[str, Any]:

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn import LayerNorm, Linear
 from torch.nn.functional import gelu
-from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from bridge import models
 from bridge.diffusion.clip_vision import preprocessed, vision_config, with_positions
 from bridge.diffusion.device import memory_errors
+from bridge.diffusion.libraries import transformers
 from bridge.diffusion.opening import open_network
 from bridge.diffusion.residency import Network, with_room
 from bridge.diffusion.types import Prompt
@@ -45,7 +45,9 @@ class IdentityEncoder(torch.nn.Module):
 
     def __init__(self, layout: PhotoMakerLayout) -> None:
         super().__init__()
-        tower = CLIPVisionModelWithProjection(CLIPVisionConfig(**vision_config(layout.vision)))
+        tower = transformers.CLIPVisionModelWithProjection(
+            transformers.CLIPVisionConfig(**vision_config(layout.vision))
+        )
         self.vision_model, self.visual_projection = tower.vision_model, tower.visual_projection
         self.visual_projection_2 = Linear(layout.vision.width, layout.second_projection, bias=False)
         self.fuse_module = _Fusion(layout.width)

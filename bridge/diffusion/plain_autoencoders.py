@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from diffusers import AutoencoderTiny
 from safetensors import safe_open
 from torch import Tensor, nn
 
 from bridge.diffusion.device import Placement
+from bridge.diffusion.libraries import diffusers
 from bridge.diffusion.networks import LATENT_FACTOR, latent_channels, scaling_factor, shift_factor
 from bridge.diffusion.reading import reading, running_loader
 from bridge.diffusion.residency import Network
@@ -58,7 +58,7 @@ class TinyAutoencoder(nn.Module):
 
     def __init__(self, scaling_factor: float, shift_factor: float = 0.0, channels: int = 4) -> None:
         super().__init__()
-        tiny = AutoencoderTiny(latent_channels=channels)
+        tiny = diffusers.AutoencoderTiny(latent_channels=channels)
         self.encoder: nn.Module = tiny.encoder
         self.decoder: nn.Module = tiny.decoder
         self.scaling_factor = scaling_factor

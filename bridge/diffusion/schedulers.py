@@ -6,9 +6,9 @@ from itertools import pairwise
 from typing import Literal
 
 import torch
-from scipy.special import betaincinv
 from torch import Tensor
 
+from bridge.diffusion.libraries import scipy_special
 from bridge.diffusion.sigmas import NoiseSchedule
 from bridge.errors import InputError
 
@@ -109,7 +109,7 @@ def beta_sigmas(schedule: NoiseSchedule, steps: int, alpha: float = 0.6, beta: f
     """
     if min(alpha, beta) <= 0:
         raise _refused("a beta distribution needs an alpha and a beta above 0")
-    quantiles = betaincinv(alpha, beta, [1.0 - step / steps for step in range(steps)])
+    quantiles = scipy_special.betaincinv(alpha, beta, [1.0 - step / steps for step in range(steps)])
     timesteps = [round(quantile * (len(schedule.sigmas) - 1)) for quantile in quantiles]
     return _ending_clean(schedule.sigmas[list(dict.fromkeys(timesteps))])
 

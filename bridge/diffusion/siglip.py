@@ -4,13 +4,16 @@ Source: Zhai et al. 2023, "Sigmoid Loss for Language Image Pre-Training"; SO400M
 et al. 2023, "Getting ViT in Shape".
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import SiglipVisionConfig, SiglipVisionModel
 
 from bridge import models
+from bridge.diffusion.libraries import transformers
 from bridge.models import VisionLayout
+
+if TYPE_CHECKING:
+    from transformers import SiglipVisionModel
 
 
 def siglip_config(layout: VisionLayout) -> dict[str, Any]:
@@ -28,10 +31,10 @@ def siglip_config(layout: VisionLayout) -> dict[str, Any]:
     }
 
 
-def empty_siglip(config: dict[str, Any]) -> SiglipVisionModel:
+def empty_siglip(config: dict[str, Any]) -> "SiglipVisionModel":
     """Build a tower without weights."""
     with torch.device("meta"):
-        return SiglipVisionModel(SiglipVisionConfig(**config))
+        return transformers.SiglipVisionModel(transformers.SiglipVisionConfig(**config))
 
 
 def siglip_names(parameter: str) -> list[str]:

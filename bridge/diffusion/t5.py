@@ -1,16 +1,18 @@
 """T5's encoder, as SD3, Flux and PixArt read prompts with it: transformers' network, and its tokenizer."""
 
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
-from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
-from transformers.models.t5.modeling_t5 import T5DenseGatedActDense
 
 from bridge.builtin import t5_tokenizer as tokenizer_json
+from bridge.diffusion.libraries import transformers, transformers_t5
 from bridge.models import T5Layout
+
+if TYPE_CHECKING:
+    from transformers import T5EncoderModel
 
 _FARTHEST = 128
 """Tokens that are farther apart count as being as far as that (Raffel et al. 2020, §2.1)."""
@@ -18,15 +20,20 @@ _FARTHEST = 128
 _SPECIAL_TOKENS = {"eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
 
 
-class _GatedLayer(T5DenseGatedActDense):  # type: ignore[misc]  # transformers is untyped
-    """The gated layer whose activations keep their precision, whatever its weights rest in.
+@functools.cache
+def _gated_layer() -> Any:
+    """Return the class of a gated layer whose activations keep their precision, whatever its weights rest in.
 
     transformers narrows them to that of the last weight, which may be eight bits.
     """
+    base: Any = transformers_t5.T5DenseGatedActDense
 
-    def forward(self, hidden_states: Tensor) -> Tensor:
-        result: Tensor = self.wo(self.act(self.wi_0(hidden_states)) * self.wi_1(hidden_states))
-        return result
+    class GatedLayer(base):  # type: ignore[misc]  # transformers is untyped
+        def forward(self, hidden_states: Tensor) -> Tensor:
+            result: Tensor = self.wo(self.act(self.wi_0(hidden_states)) * self.wi_1(hidden_states))
+            return result
+
+    return GatedLayer
 
 
 def t5_config(layout: T5Layout) -> dict[str, Any]:
@@ -46,24 +53,24 @@ def t5_config(layout: T5Layout) -> dict[str, Any]:
     }
 
 
-def empty_t5(config: dict[str, Any]) -> T5EncoderModel:
+def empty_t5(config: dict[str, Any]) -> "T5EncoderModel":
     """Build a T5 encoder without weights.
 
     Its stack of layers gets no embedding of its own: transformers 5 makes a second one beside the shared
     one, which would be 131,596,288 numbers more at full size, and whose name files do not have.
     """
     with torch.device("meta"):
-        network = T5EncoderModel(T5Config(**config))
+        network = transformers.T5EncoderModel(transformers.T5Config(**config))
     network.encoder.embed_tokens = None
     for module in network.modules():
-        if isinstance(module, T5DenseGatedActDense):
-            module.__class__ = _GatedLayer
+        if isinstance(module, transformers_t5.T5DenseGatedActDense):
+            module.__class__ = _gated_layer()
     return network
 
 
 @functools.cache
 def t5_tokenizer() -> Any:
     """Return the tokenizer that all families with T5 share; unlike CLIP's it marks no beginning."""
-    return PreTrainedTokenizerFast(
+    return transformers.PreTrainedTokenizerFast(
         tokenizer_object=Tokenizer.from_buffer(tokenizer_json()), **_SPECIAL_TOKENS
     )

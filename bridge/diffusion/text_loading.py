@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 import torch
-from transformers import CLIPTokenizer
 
 from bridge import models
 from bridge.builtin import model_folder
 from bridge.diffusion import folder, networks
 from bridge.diffusion.device import Placement
 from bridge.diffusion.ldm_names import Place, open_clip_places
+from bridge.diffusion.libraries import transformers
 from bridge.diffusion.opening import open_network
 from bridge.diffusion.residency import Network
 from bridge.diffusion.t5 import empty_t5, t5_config, t5_tokenizer
@@ -199,4 +199,4 @@ def _tower_network(
 @functools.cache
 def clip_tokenizer() -> Any:
     """CLIP's tokenizer, which all of Stable Diffusion shares."""
-    return CLIPTokenizer.from_pretrained(model_folder() / "tokenizer", local_files_only=True)
+    return transformers.CLIPTokenizer.from_pretrained(model_folder() / "tokenizer", local_files_only=True)

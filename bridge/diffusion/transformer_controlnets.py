@@ -8,18 +8,21 @@ import re
 import warnings
 from collections import OrderedDict
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers import FluxControlNetModel, SD3ControlNetModel
 from torch import nn
 
 from bridge.diffusion.backbones.flux import PATCH
 from bridge.diffusion.ldm_names import Place
+from bridge.diffusion.libraries import diffusers
 from bridge.diffusion.patching import twin_of
 from bridge.diffusion.transformer_names import original_place
 from bridge.diffusion.transformer_networks import transformer_config
 from bridge.models import Family, TransformerControlPart
+
+if TYPE_CHECKING:
+    from diffusers import FluxControlNetModel, SD3ControlNetModel
 
 _FEATURES = 16
 """Channels that picture encoders of Flux's ControlNets make of a picture, as many as latents have."""
@@ -39,7 +42,7 @@ class TransformerControlNet(nn.Module):
 
     def __init__(
         self,
-        network: SD3ControlNetModel | FluxControlNetModel,
+        network: "SD3ControlNetModel | FluxControlNetModel",
         picture_encoder: nn.Module | None = None,
         *,
         sees_mask: bool = False,
@@ -78,7 +81,7 @@ class StabilityControlNet(TransformerControlNet):
 
     entry: nn.Module
 
-    def __init__(self, network: SD3ControlNetModel) -> None:
+    def __init__(self, network: "SD3ControlNetModel") -> None:
         super().__init__(network)
         self.control_type: torch.Tensor
         self.register_buffer("control_type", torch.zeros(1))
@@ -118,22 +121,22 @@ def transformer_control_places(parameter: str, part: TransformerControlPart) -> 
 
 
 def _sd3(part: TransformerControlPart) -> TransformerControlNet:
-    network = SD3ControlNetModel(
+    network = diffusers.SD3ControlNetModel(
         **transformer_config(part.layout), extra_conditioning_channels=int(part.sees_mask)
     )
     return TransformerControlNet(network, sees_mask=part.sees_mask)
 
 
-def _stability(part: TransformerControlPart) -> SD3ControlNetModel:
+def _stability(part: TransformerControlPart) -> "SD3ControlNetModel":
     config = transformer_config(part.layout)
     config |= {"joint_attention_dim": None, "use_pos_embed": False, "pos_embed_type": None}
-    return SD3ControlNetModel(**config, force_zeros_for_pooled_projection=False)
+    return diffusers.SD3ControlNetModel(**config, force_zeros_for_pooled_projection=False)
 
 
 def _flux(part: TransformerControlPart) -> TransformerControlNet:
     config = transformer_config(part.layout)
     del config["out_channels"]
-    network = FluxControlNetModel(
+    network = diffusers.FluxControlNetModel(
         **config,
         num_mode=part.control_types or None,
         conditioning_embedding_channels=_FEATURES if part.kind == "XLabs" else None,

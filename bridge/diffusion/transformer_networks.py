@@ -6,9 +6,8 @@ What tensors do not tell is set here; docs/configurations.md names the source of
 from typing import Any
 
 import torch
-from diffusers import FluxTransformer2DModel, PixArtTransformer2DModel, SD3Transformer2DModel
-from diffusers.models.embeddings import get_1d_sincos_pos_embed_from_grid
 
+from bridge.diffusion.libraries import diffusers, diffusers_embeddings
 from bridge.models import FluxLayout, PixArtLayout, SD3Layout, TransformerLayout
 
 _SD3_HEAD_WIDTH = 64
@@ -33,9 +32,9 @@ def transformer_config(layout: TransformerLayout) -> dict[str, Any]:
 def empty_transformer(layout: TransformerLayout) -> torch.nn.Module:
     """Build a transformer without weights."""
     networks = {
-        SD3Layout: SD3Transformer2DModel,
-        FluxLayout: FluxTransformer2DModel,
-        PixArtLayout: PixArtTransformer2DModel,
+        SD3Layout: diffusers.SD3Transformer2DModel,
+        FluxLayout: diffusers.FluxTransformer2DModel,
+        PixArtLayout: diffusers.PixArtTransformer2DModel,
     }
     with torch.device("meta"):
         module: torch.nn.Module = networks[type(layout)](**transformer_config(layout))
@@ -48,11 +47,13 @@ def with_positions(module: Any) -> Any:
     Half of the channels tell the column, half the row. Computed for one side, as diffusers does for all
     places at once, in float64 and a hundred megabytes.
     """
-    if isinstance(module, PixArtTransformer2DModel):
+    if isinstance(module, diffusers.PixArtTransformer2DModel):
         entry = module.pos_embed
         side = entry.height
         places = torch.arange(side, device=module.device) / (side / entry.base_size)
-        line = get_1d_sincos_pos_embed_from_grid(module.inner_dim // 2, places / entry.interpolation_scale)
+        line = diffusers_embeddings.get_1d_sincos_pos_embed_from_grid(
+            module.inner_dim // 2, places / entry.interpolation_scale
+        )
         column, row = line.float().expand(side, side, -1), line.float()[:, None].expand(side, side, -1)
         entry.pos_embed = torch.cat([column, row], dim=-1).reshape(1, side * side, -1)
     return module

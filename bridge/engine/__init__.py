@@ -3,6 +3,7 @@
 from bridge.engine.cache import Cache, Entry, Statistics, size_of
 from bridge.engine.call import ExecutionBlocker, Expansion
 from bridge.engine.executor import Outcome, execute
+from bridge.engine.imports import importing
 from bridge.engine.job import Folders, Job, current_job, current_node, current_place, running
 from bridge.engine.judging import JUDGE_S, VALIDATOR_TIMEOUT
 from bridge.engine.kept import GIVEN, KEPT
@@ -27,6 +28,7 @@ from bridge.engine.messages import (
     Ready,
     Run,
     Stop,
+    WarmUp,
     WorkerFailed,
 )
 from bridge.engine.outbox import Outbox
@@ -86,6 +88,7 @@ __all__ = [
     "Statistics",
     "Stop",
     "Turns",
+    "WarmUp",
     "WorkerFailed",
     "current_job",
     "current_node",
@@ -93,6 +96,7 @@ __all__ = [
     "enlarge_pipe",
     "execute",
     "framed",
+    "importing",
     "log_ids",
     "read_message",
     "record_of",

@@ -24,6 +24,7 @@ class NodeLibrary:
         free: Gives back device memory between runs (unloads models, empties the allocator's cache).
         packs: Name of a pack that others wrote → its folders, absolute: ``web`` (scripts for the editor),
             ``locales``, ``examples`` (workflows); what it lacks is left out.
+        warm_up: Does, perhaps for seconds, what would else be done for the first picture.
     """
 
     registry: Registry
@@ -31,3 +32,4 @@ class NodeLibrary:
     free: Callable[[], None] = lambda: None
     measure: Callable[[], Mapping[str, float]] = dict
     packs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    warm_up: Callable[[], None] = lambda: None

@@ -93,6 +93,13 @@ class Measure(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class WarmUp(Message):
+    """Prepare for a picture, as somebody is here who may want one soon; nothing runs meanwhile."""
+
+    type: ClassVar[str] = "warm_up"
+
+
+@dataclass(frozen=True, slots=True)
 class Stop(Message):
     """Cancel what runs, and leave."""
 
@@ -241,7 +248,7 @@ class NodeFailed(Message):
 
 
 TO_WORKER: Mapping[str, type[Message]] = {
-    kind.type: kind for kind in (Configure, Run, CancelRun, FreeMemory, Judge, Measure, Stop)
+    kind.type: kind for kind in (Configure, Run, CancelRun, FreeMemory, Judge, Measure, WarmUp, Stop)
 }
 """What a worker understands."""
 

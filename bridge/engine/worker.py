@@ -8,7 +8,6 @@
 """
 
 import asyncio
-import gc
 import logging
 import pkgutil
 import threading
@@ -21,6 +20,7 @@ from typing import Any
 from bridge.engine.cache import Cache
 from bridge.engine.encoding import with_encoded_pictures
 from bridge.engine.executor import execute
+from bridge.engine.imports import importing
 from bridge.engine.job import Folders, Job
 from bridge.engine.judging import JUDGE_S, judge
 from bridge.engine.library import NodeLibrary
@@ -41,6 +41,7 @@ from bridge.engine.messages import (
     Ready,
     Run,
     Stop,
+    WarmUp,
     WorkerFailed,
 )
 from bridge.engine.outbox import Outbox
@@ -125,18 +126,15 @@ class Worker:
             self._has_left.set()
 
     def _load(self, settings: Mapping[str, Any]) -> bool:
-        gc.disable()  # what imports make stays; looking through it again and again takes a second of five
         try:
-            self._library: NodeLibrary = pkgutil.resolve_name(self._bootstrap)(settings)
+            with importing():
+                self._library: NodeLibrary = pkgutil.resolve_name(self._bootstrap)(settings)
             self._phases = PhaseBook(self._library.registry.definitions)
             self._outbox.put(_ready(self._library))
         except BaseException as error:  # whatever the imports of all nodes and their needs raise
             log.exception("the nodes cannot be loaded")
             self._outbox.put(WorkerFailed((_why_not_loaded(error),)))
             return False
-        finally:
-            gc.freeze()
-            gc.enable()
         return True
 
     # ---- the control thread ------------------------------------------------------------------
@@ -180,6 +178,8 @@ class Worker:
             threading.Thread(target=self._judge, args=(message,), name="worker-judges", daemon=True).start()
         elif isinstance(message, Measure):
             self._outbox.put(Measured(self._figures()))
+        elif isinstance(message, WarmUp):
+            self._loop.call_soon_threadsafe(self._warm_up)
         else:
             assert isinstance(message, FreeMemory), f"the daemon does not say {message.type} here"
             self._loop.call_soon_threadsafe(self._begin_freeing)
@@ -276,6 +276,12 @@ class Worker:
         self._cache.clear()
         self._free_models()
         self._outbox.put(Freed())
+
+    def _warm_up(self) -> None:
+        try:
+            self._library.warm_up()
+        except Exception:  # whatever imports raise; the first picture will say so to whoever wants it
+            log.exception("the worker cannot be prepared for pictures")
 
     def _free_models(self) -> None:
         try:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from bridge.engine import Freed, FreeMemory, Judged, Measured, Ready, Run
+from bridge.engine import Freed, FreeMemory, Judged, Measured, Ready, Run, WarmUp
 from bridge.errors import BridgeError
 from bridge.graph import ChoicesOf, Definitions
 from bridge.jobs.definitions import load_definitions, read_definitions, save_definitions
@@ -84,6 +84,8 @@ class JobService:
         self._previews = Path(worker.settings["temp"]) if "temp" in worker.settings else None
         self._is_open = False
         self._is_closing = False
+        self._is_awaited = False  # somebody may want a picture soon
+        self._warmed: Ready | None = None  # what the worker said that was prepared for it
         self._will_look_round = False
         self._announced: State | None = None
 
@@ -276,6 +278,11 @@ class JobService:
             self._supervisor.send(FreeMemory())
         await asyncio.shield(self._freed)
 
+    def warm_up(self) -> None:
+        """Prepare the worker for pictures, as somebody is here who may want one soon; each worker once."""
+        self._is_awaited = True
+        self._warm_up_new_worker()
+
     async def measure(self) -> Mapping[str, float]:
         """Return what the worker measures of itself (``bridge.engine.Measured``); nothing while it cannot."""
         return await self._figures.read()
@@ -366,6 +373,7 @@ class JobService:
         ready = self._supervisor.ready
         if ready and ready is not self._told:
             self._learn(ready)
+        self._warm_up_new_worker()
         self._look_round_soon()
 
     def _learn(self, ready: Ready) -> None:
@@ -374,6 +382,12 @@ class JobService:
         self._definitions = read_definitions(ready.definitions)
         if is_news and self._definitions_file:
             save_definitions(self._definitions_file, ready.definitions)
+
+    def _warm_up_new_worker(self) -> None:
+        ready = self._supervisor.ready
+        if self._is_awaited and ready and ready is not self._warmed:
+            self._warmed = ready
+            self._supervisor.send(WarmUp())
 
     def _worker_lost(self, reason: str) -> None:
         self._end_freeing()

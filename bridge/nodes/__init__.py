@@ -11,7 +11,14 @@ from typing import Any
 
 import torch
 
-from bridge.diffusion import choose_placement, device_figures, free, set_placement, set_up_torch
+from bridge.diffusion import (
+    choose_placement,
+    device_figures,
+    free,
+    import_libraries,
+    set_placement,
+    set_up_torch,
+)
 from bridge.engine import NodeLibrary
 from bridge.graph import Registry
 from bridge.packs import load_packs
@@ -42,4 +49,4 @@ def load(settings: Mapping[str, Any]) -> NodeLibrary:
     packs = load_packs(settings, ours)
     registry = Registry([*ours.values(), *packs.functions], [*ours.failures, *packs.failures])
     measure = partial(device_figures, placement.device)
-    return NodeLibrary(registry, environment, free, measure, packs=packs.folders)
+    return NodeLibrary(registry, environment, free, measure, packs.folders, import_libraries)

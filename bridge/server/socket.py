@@ -125,6 +125,7 @@ class Conversation:
             self._service.disconnect(self._name)
         try:
             self._service.connect(self._name, self._deliver)
+            self._service.warm_up()
             self._outbox.put(self._service.state)
             await until_one_ends(self._read(), self._work(), self._write(), self._is_over.wait())
         except WebSocketDisconnect:

@@ -6,8 +6,10 @@ import struct
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
 from workflows import changed, picture, through
 
+from bridge.comfy.hub import Hub
 from bridge.comfy.socket import ComfySocket
 from bridge.comfy.told import Event
 from bridge.server import Clients
@@ -253,6 +255,17 @@ class StuckWebSocket:
 
     async def close(self, code, reason):
         self.closed_with = code
+
+
+def test_page_has_the_worker_prepared_for_pictures_and_a_script_has_not(site, monkeypatch):
+    warmed = []
+    monkeypatch.setattr(Hub, "warm_up", lambda self: warmed.append(True))
+    site.listen().next()
+    assert not warmed
+    url = f"ws://127.0.0.1:{site.daemon.port}/ws"
+    with connect(url, user_agent_header="Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0") as page:
+        page.recv()
+    assert warmed
 
 
 class OneClientHub:

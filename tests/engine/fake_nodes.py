@@ -421,6 +421,20 @@ def load(settings: Mapping[str, Any]) -> NodeLibrary:
     )
 
 
+def load_warming(settings: Mapping[str, Any]) -> NodeLibrary:
+    """Bring the nodes, and count how often they are prepared for pictures."""
+    return NodeLibrary(registry(), warm_up=lambda: FREED.append("prepared"))
+
+
+def load_cold(settings: Mapping[str, Any]) -> NodeLibrary:
+    """Bring the nodes, but fail to prepare them."""
+
+    def warm_up() -> None:
+        raise ImportError("No module named 'diffusers'")
+
+    return NodeLibrary(registry(), warm_up=warm_up)
+
+
 def load_badly(settings: Mapping[str, Any]) -> NodeLibrary:
     """Fail as a broken installation does."""
     raise ImportError("No module named 'torch'")

@@ -20,6 +20,7 @@ from bridge.engine import (
     Ready,
     Run,
     Stop,
+    WarmUp,
     WorkerFailed,
     read_message,
 )
@@ -290,6 +291,17 @@ async def test_models_that_cannot_be_freed_do_not_keep_the_daemon_waiting(daemon
     await daemon.begin()
     daemon.put(FreeMemory())
     assert (await daemon.read()) == Freed()
+    daemon.put(Stop())
+    await daemon.serving
+
+
+async def test_worker_that_cannot_be_prepared_for_pictures_says_so_and_works(daemon_of, caplog):
+    daemon = daemon_of("fake_nodes:load_cold")
+    await daemon.begin()
+    daemon.put(WarmUp())
+    daemon.run("job", {"1": ("Constant", {})}, "1")
+    assert (await daemon.read_until(Finished))[-1].state == "done"
+    assert "cannot be prepared" in caplog.text
     daemon.put(Stop())
     await daemon.serving
 

@@ -516,6 +516,18 @@ async def test_memory_is_given_back_and_what_waits_begins_afterwards(client, ser
     assert (await client.finished(later)).outputs == {"2": {"values": [1]}}
 
 
+async def test_each_worker_is_prepared_for_pictures_once_when_somebody_may_want_one(service_of):
+    service = await service_of("fake_nodes:load_warming")
+    client = Client(service, "session")
+    count = {"n1": ("Freed", {}), "n2": ("Show", {"value": ["1", 0]})}
+    assert (await client.finished(await client.submit(**count))).outputs == {"2": {"values": [0]}}
+    service.warm_up()
+    service.warm_up()
+    assert (await client.finished(await client.submit(**count))).outputs == {"2": {"values": [1]}}
+    os.kill(service.status()["worker_pid"], signal.SIGKILL)
+    assert (await client.finished(await client.submit(**count))).outputs == {"2": {"values": [1]}}
+
+
 async def test_a_worker_that_is_not_up_has_no_memory_to_give_back(service_of):
     service = await service_of("fake_nodes:load_badly")
     async with asyncio.timeout(5):

@@ -50,10 +50,14 @@ class FakeService:
         self.measured: Mapping[str, float] = {}
         self.queue_problem = ""
         self.worker_pid = 0
+        self.is_warm = False
 
     def connect(self, session: str, deliver: Callable[[Message], None]) -> None:
         self.calls.append(("connect", session))
         self.sinks[session] = deliver
+
+    def warm_up(self) -> None:
+        self.is_warm = True
 
     def disconnect(self, session: str) -> None:
         self.calls.append(("disconnect", session))

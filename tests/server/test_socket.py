@@ -37,6 +37,7 @@ async def test_hello_is_answered_with_welcome_and_state(site: Any) -> None:
     async with site.client() as peer:
         assert peer.session.version == 1
         assert peer.name == site.session
+        assert site.service.is_warm, "who connects may want a picture soon"
 
 
 WELL = {"worker": "ready", "worker_pid": 0, "queue_problem": "", "queue_is_kept": True}

@@ -8,7 +8,6 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
-from diffusers.models.embeddings import CombinedTimestepTextProjEmbeddings
 from torch import Tensor
 from torch.nn.functional import pad
 
@@ -17,6 +16,7 @@ from bridge.diffusion.backbones.flux_channels import flux_channels, to_network
 from bridge.diffusion.backbones.patches import padded, places, to_latents, to_tokens
 from bridge.diffusion.backbones.style_bias import joint_bias, style_bias
 from bridge.diffusion.fit import repeat_to
+from bridge.diffusion.libraries import diffusers_embeddings
 from bridge.diffusion.micro import pooled_of
 from bridge.diffusion.patching import twin_of
 from bridge.diffusion.steering import Steering, Step, residuals
@@ -182,6 +182,6 @@ def exactly_told(network: Any, timestep: Tensor, guidance: Tensor | None) -> Any
     twin = twin_of(network, ["time_text_embed.hook"])
     told = (timestep,) if guidance is None else (timestep, guidance * 1000)
     if guidance is None:
-        twin.time_text_embed.__class__ = CombinedTimestepTextProjEmbeddings
+        twin.time_text_embed.__class__ = diffusers_embeddings.CombinedTimestepTextProjEmbeddings
     twin.time_text_embed.register_forward_pre_hook(lambda module, args: (*told, args[-1]))
     return twin

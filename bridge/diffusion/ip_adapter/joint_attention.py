@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from diffusers.models.embeddings import apply_rotary_emb
 from torch import Tensor
 from torch.nn.functional import rms_norm, scaled_dot_product_attention
 
 from bridge.diffusion.ip_adapter.attention import CrossAttention, Hint
+from bridge.diffusion.libraries import diffusers_embeddings
 from bridge.diffusion.look import Look, current_look
 from bridge.models import FluxKind, Shape
 
@@ -75,7 +75,10 @@ class HintedJointAttention:
             query, key, value = (
                 torch.cat(pair, dim=1) for pair in zip(words, (query, key, value), strict=True)
             )
-        query, key = (apply_rotary_emb(each, image_rotary_emb, sequence_dim=1) for each in (query, key))
+        query, key = (
+            diffusers_embeddings.apply_rotary_emb(each, image_rotary_emb, sequence_dim=1)
+            for each in (query, key)
+        )
         query, key, value = (each.transpose(1, 2) for each in (query, key, value))
         out = scaled_dot_product_attention(query, key, value, attention_mask)
         before, behind = self._said(asking.transpose(1, 2), is_joint=encoder_hidden_states is None)
