@@ -18,7 +18,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import Any, Self
 
@@ -57,8 +57,10 @@ from bridge.server import (
     room_in,
 )
 
-if sys.platform != "win32":
-    import uvloop
+if sys.platform == "win32":  # pragma: no cover
+    from asyncio import new_event_loop
+else:
+    from uvloop import new_event_loop
 
 logger = logging.getLogger(__name__)
 
@@ -91,16 +93,8 @@ def serve(settings: Settings) -> None:
     """
     if sys.stderr is not None:  # Windows without a console has none
         faulthandler.enable()
-    with keeping_log(log_file()):
-        _run(_serve(settings))
-
-
-def _run(serving: Coroutine[Any, Any, None]) -> None:
-    """Run the daemon on the fastest event loop there is for the system."""
-    if sys.platform == "win32":  # pragma: no cover
-        asyncio.run(serving)
-    else:
-        uvloop.run(serving)
+    with keeping_log(log_file()), asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(_serve(settings))
 
 
 async def _serve(settings: Settings) -> None:
