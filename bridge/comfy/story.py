@@ -5,7 +5,8 @@
    ``execution_success``, ``execution_error`` and ``execution_interrupted``.
 2. ``status`` and the final ``executing`` without a node are not about the job alone; ``Hub`` adds them.
 3. No traceback is told: ``traceback`` holds our advice, line by line, or nothing.
-4. Of a workflow of many nodes the state is told ``STATE_EVERY_S`` apart, as it names every node each time.
+4. No time is earlier than the one told before, though the clock was set back: clients subtract them.
+5. Of a workflow of many nodes the state is told ``STATE_EVERY_S`` apart, as it names every node each time.
 """
 
 import time
@@ -53,6 +54,7 @@ class Story:
         self.running = ""
         self._prompt = prompt
         self._states: dict[str, _NodeState] = {}
+        self._told_at = 0
         self._state_told_at = 0.0
         self._is_state_due = False
         self._failed: NodeFailed | None = None
@@ -160,7 +162,8 @@ class Story:
         return {"node_id": node, "node_type": node_type, "executed": executed}
 
     def _milestone(self, kind: str, **data: Any) -> Event:
-        event = self._event(kind, **data, timestamp=int(time.time() * 1000))
+        self._told_at = max(self._told_at, int(time.time() * 1000))
+        event = self._event(kind, **data, timestamp=self._told_at)
         self.milestones.append((kind, event.data))
         return event
 

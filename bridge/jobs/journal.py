@@ -10,7 +10,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -99,7 +98,7 @@ class Journal:
 
     async def end(self, job: QueuedJob, finished: Finished) -> Finished:
         """Write down a job's last word, after its results; return it, with a warning if that failed."""
-        ended_time = time.time()
+        ended_time = job.next_time()
         kept = size = 0
         try:
             if job.results:

@@ -59,8 +59,12 @@ class QueuedJob:
 
     def begin(self, now: float) -> None:
         """Note that it runs."""
-        self.began_at, self.began_time = now, time.time()
+        self.began_at, self.began_time = now, self.next_time()
         self.attempts += 1
+
+    def next_time(self) -> float:
+        """Return Unix seconds for what is noted next: not less than before, though the clock was set back."""
+        return max(time.time(), self.queued_time, self.began_time)
 
     def take(self, result: Result) -> None:
         """Note what it hands back; too much is not kept."""

@@ -26,6 +26,7 @@ class JobRecord:
         outputs: The output nodes that run.
         state: ``waiting``, ``running``, ``done``, ``failed`` or ``cancelled``.
         queued_at: When it was submitted, in Unix seconds; for display only, as all three: clocks jump.
+            None is less than the one before.
         began_at: When it (last) began; 0 if it has not.
         ended_at: When it ended; 0 if it has not.
         attempts: How often it has begun.

@@ -111,6 +111,13 @@ def test_results_of_a_job_that_was_not_followed_are_told_at_its_end(story):
     assert events[0].data["output"] == {"images": []}
 
 
+def test_no_time_is_earlier_than_the_one_before(story, monkeypatch):
+    times = iter((5.0, 2.0, 7.0))
+    monkeypatch.setattr(story_module.time, "time", lambda: next(times))
+    told(story, Started(job="j"), Cached("j", ()), Finished("done", job="j"))
+    assert [data["timestamp"] for _, data in story.milestones] == [5000, 5000, 7000]
+
+
 def test_of_many_nodes_not_every_change_is_told(story, monkeypatch):
     clock = [100.0]
     monkeypatch.setattr(story_module.time, "monotonic", lambda: clock[0])
