@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from tokenizers import Tokenizer
-from torch import Tensor
 
 from bridge.builtin import t5_tokenizer as tokenizer_json
-from bridge.diffusion.libraries import transformers, transformers_t5
+from bridge.diffusion.libraries import t5_layers, transformers
 from bridge.models import T5Layout
 
 if TYPE_CHECKING:
@@ -18,22 +17,6 @@ _FARTHEST = 128
 """Tokens that are farther apart count as being as far as that (Raffel et al. 2020, §2.1)."""
 
 _SPECIAL_TOKENS = {"eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
-
-
-@functools.cache
-def _gated_layer() -> Any:
-    """Return the class of a gated layer whose activations keep their precision, whatever its weights rest in.
-
-    transformers narrows them to that of the last weight, which may be eight bits.
-    """
-    base: Any = transformers_t5.T5DenseGatedActDense
-
-    class GatedLayer(base):  # type: ignore[misc]  # transformers is untyped
-        def forward(self, hidden_states: Tensor) -> Tensor:
-            result: Tensor = self.wo(self.act(self.wi_0(hidden_states)) * self.wi_1(hidden_states))
-            return result
-
-    return GatedLayer
 
 
 def t5_config(layout: T5Layout) -> dict[str, Any]:
@@ -62,9 +45,7 @@ def empty_t5(config: dict[str, Any]) -> "T5EncoderModel":
     with torch.device("meta"):
         network = transformers.T5EncoderModel(transformers.T5Config(**config))
     network.encoder.embed_tokens = None
-    for module in network.modules():
-        if isinstance(module, transformers_t5.T5DenseGatedActDense):
-            module.__class__ = _gated_layer()
+    t5_layers.keep_precision(network)
     return network
 
 

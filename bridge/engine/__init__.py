@@ -28,6 +28,7 @@ from bridge.engine.messages import (
     Ready,
     Run,
     Stop,
+    Warm,
     WarmUp,
     WorkerFailed,
 )
@@ -88,6 +89,7 @@ __all__ = [
     "Statistics",
     "Stop",
     "Turns",
+    "Warm",
     "WarmUp",
     "WorkerFailed",
     "current_job",

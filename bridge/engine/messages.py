@@ -94,7 +94,10 @@ class Measure(Message):
 
 @dataclass(frozen=True, slots=True)
 class WarmUp(Message):
-    """Prepare for a picture, as somebody is here who may want one soon; nothing runs meanwhile."""
+    """Prepare for a picture, as somebody is here who may want one soon; answered with ``Warm``.
+
+    No run begins before that; one that has begun waits.
+    """
 
     type: ClassVar[str] = "warm_up"
 
@@ -125,6 +128,13 @@ class Ready(Message):
     environment: Mapping[str, Any] = field(default_factory=dict)
     failures: Mapping[str, Any] = field(default_factory=dict)
     packs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Warm(Message):
+    """The worker is prepared for a picture, as far as it can be."""
+
+    type: ClassVar[str] = "warm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +265,7 @@ TO_WORKER: Mapping[str, type[Message]] = {
 TO_DAEMON: Mapping[str, type[Message]] = {
     kind.type: kind
     for kind in (
-        *(Ready, Freed, Judged, Measured, WorkerFailed, Started, Progress, Preview, Result, Finished),
+        *(Ready, Warm, Freed, Judged, Measured, WorkerFailed, Started, Progress, Preview, Result, Finished),
         *(Cached, Executing, Executed, NodeFailed, PackEvent),
     )
 }

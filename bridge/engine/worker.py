@@ -8,6 +8,7 @@
 """
 
 import asyncio
+import gc
 import logging
 import pkgutil
 import threading
@@ -41,6 +42,7 @@ from bridge.engine.messages import (
     Ready,
     Run,
     Stop,
+    Warm,
     WarmUp,
     WorkerFailed,
 )
@@ -130,6 +132,7 @@ class Worker:
             with importing():
                 self._library: NodeLibrary = pkgutil.resolve_name(self._bootstrap)(settings)
             self._phases = PhaseBook(self._library.registry.definitions)
+            gc.freeze()  # a full collection of all that torch and its friends define takes 300 ms
             self._outbox.put(_ready(self._library))
         except BaseException as error:  # whatever the imports of all nodes and their needs raise
             log.exception("the nodes cannot be loaded")
@@ -278,10 +281,16 @@ class Worker:
         self._outbox.put(Freed())
 
     def _warm_up(self) -> None:
+        gc.collect()  # so that what is frozen below is no garbage
         try:
             self._library.warm_up()
-        except Exception:  # whatever imports raise; the first picture will say so to whoever wants it
+        except (
+            Exception,
+            SystemExit,
+        ):  # whatever imports raise; each picture will say so
             log.exception("the worker cannot be prepared for pictures")
+        gc.freeze()
+        self._outbox.put(Warm())
 
     def _free_models(self) -> None:
         try:

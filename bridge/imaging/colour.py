@@ -5,7 +5,7 @@ import numpy as np
 from bridge.imaging.arrays import Array, Image, ImageBytes
 
 AT_ONCE = 1 << 15
-"""Values that are turned into bytes at once: what a core's own cache holds."""
+"""Values that are turned into bytes at once, or a row: what a core's own cache holds."""
 
 GREY = 0.5
 """What shows through where a picture is transparent, unless the caller says otherwise."""
@@ -36,16 +36,16 @@ def cut_to_bytes(image: Array) -> ImageBytes:
 
 
 def _to_bytes(image: Array, rounding: float) -> ImageBytes:
-    """Scale, and cut off what follows the point; piece by piece, as fresh memory costs more than that."""
-    values = image.reshape(-1)
-    result = np.empty(values.shape, np.uint8)
-    for start in range(0, values.size, AT_ONCE):
-        piece = values[start : start + AT_ONCE] * np.float32(255)
+    """Scale, clip and cut off, a few rows at a time: fresh memory costs more than what is done in it."""
+    result = np.empty(image.shape, np.uint8)
+    rows = max(1, AT_ONCE * len(image) // max(1, image.size))
+    for start in range(0, len(image), rows):
+        piece = image[start : start + rows] * np.float32(255)
         piece += np.float32(rounding)
         np.fmax(piece, 0, out=piece)  # unlike maximum, fmax drops NaN
         np.minimum(piece, 255, out=piece)
-        result[start : start + AT_ONCE] = piece
-    return result.reshape(image.shape)
+        result[start : start + rows] = piece
+    return result
 
 
 def to_floats(image: Array) -> Image:

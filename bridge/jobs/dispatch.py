@@ -12,7 +12,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bridge.engine import CancelRun, Run, log_ids
 from bridge.errors import LocalProtocolError, Problem
@@ -51,15 +51,17 @@ class Candidate:
     attempt: int = 1
 
 
+@dataclass(slots=True)
 class _Active:
-    """A run that has begun; what is done about it is logged with its ``ids``."""
+    candidate: Candidate
+    heard_at: float
+    is_cancelled: bool = False
+    is_hung: bool = False
+    stepped: tuple[str, float] | None = None  # node and time of the last progress
+    ids: log_ids = field(init=False)  # what is done about the run is logged with them
 
-    def __init__(self, candidate: Candidate, heard_at: float) -> None:
-        self.candidate = candidate
-        self.heard_at = heard_at
-        self.is_cancelled = False
-        self.is_hung = False
-        self.stepped: tuple[str, float] | None = None  # node and time of the last progress
+    def __post_init__(self) -> None:
+        candidate = self.candidate
         self.ids = log_ids(job=candidate.run.job, session=candidate.session, attempt=candidate.attempt)
 
 

@@ -2,7 +2,8 @@
 
 1. Whatever changes asks for one look round at the end of the event loop's turn: it starts what can
    start, and tells all clients the new state.
-2. Nothing new starts while memory is being given back, nor while the worker is not ready.
+2. Nothing new starts while memory is being given back, nor while the worker is not ready or is prepared for
+   pictures.
 3. When the worker has failed for good, what waits fails with its reason; the next request tries to
    start it again.
 4. Where the store is lasting, jobs outlive the daemon; see ``queue`` and ``store``.
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from bridge.engine import Freed, FreeMemory, Judged, Measured, Ready, Run, WarmUp
+from bridge.engine import Freed, FreeMemory, Judged, Measured, Ready, Run, Warm
 from bridge.errors import BridgeError
 from bridge.graph import ChoicesOf, Definitions
 from bridge.jobs.definitions import load_definitions, read_definitions, save_definitions
@@ -23,6 +24,7 @@ from bridge.jobs.dispatch import Dispatcher
 from bridge.jobs.figures import WorkerFigures
 from bridge.jobs.judgements import Judgements
 from bridge.jobs.metrics import Metrics
+from bridge.jobs.preparation import Preparation
 from bridge.jobs.prepare import ExpandPreset, Prepared, ResolvePrompt, draft, is_light_work
 from bridge.jobs.previews import sweep_previews
 from bridge.jobs.queue import JobQueue
@@ -84,8 +86,7 @@ class JobService:
         self._previews = Path(worker.settings["temp"]) if "temp" in worker.settings else None
         self._is_open = False
         self._is_closing = False
-        self._is_awaited = False  # somebody may want a picture soon
-        self._warmed: Ready | None = None  # what the worker said that was prepared for it
+        self._preparation = Preparation(self._supervisor, self._look_round_soon)
         self._will_look_round = False
         self._announced: State | None = None
 
@@ -119,6 +120,7 @@ class JobService:
             detail = f"the daemon is leaving; {jobs} for its next start"
             self._sessions.broadcast(replace(self.state, detail=detail))
         self._streams.close_all()
+        self._preparation.end()
         await self._supervisor.close()
         await self._queue.close()
 
@@ -280,8 +282,7 @@ class JobService:
 
     def warm_up(self) -> None:
         """Prepare the worker for pictures, as somebody is here who may want one soon; each worker once."""
-        self._is_awaited = True
-        self._warm_up_new_worker()
+        self._preparation.want()
 
     async def measure(self) -> Mapping[str, float]:
         """Return what the worker measures of itself (``bridge.engine.Measured``); nothing while it cannot."""
@@ -303,10 +304,14 @@ class JobService:
     @property
     def state(self) -> State:
         """The worker's state, for clients."""
-        state = self._supervisor.state
+        state, detail = self._supervisor.state, self._supervisor.detail
+        if state == "ready" and self._queue.is_running:
+            state = "busy"
+        elif state == "ready" and self._preparation.is_under_way:
+            state, detail = "starting", "preparing for pictures"
         return State(
-            "busy" if state == "ready" and self._queue.is_running else state,
-            self._supervisor.detail,
+            state,
+            detail,
             str(self._environment.get("device", "")),
             len(self._queue),
         )
@@ -362,6 +367,8 @@ class JobService:
     def _receive(self, message: Message) -> None:
         if isinstance(message, Freed):
             self._end_freeing()
+        elif isinstance(message, Warm):
+            self._preparation.end()
         elif isinstance(message, Judged):
             self._judgements.receive(message)
         elif isinstance(message, Measured):
@@ -373,7 +380,7 @@ class JobService:
         ready = self._supervisor.ready
         if ready and ready is not self._told:
             self._learn(ready)
-        self._warm_up_new_worker()
+        self._preparation.begin()
         self._look_round_soon()
 
     def _learn(self, ready: Ready) -> None:
@@ -383,13 +390,8 @@ class JobService:
         if is_news and self._definitions_file:
             save_definitions(self._definitions_file, ready.definitions)
 
-    def _warm_up_new_worker(self) -> None:
-        ready = self._supervisor.ready
-        if self._is_awaited and ready and ready is not self._warmed:
-            self._warmed = ready
-            self._supervisor.send(WarmUp())
-
     def _worker_lost(self, reason: str) -> None:
+        self._preparation.lose()
         self._end_freeing()
         self._judgements.lose()
         self._figures.lose()
@@ -412,7 +414,9 @@ class JobService:
         if self._supervisor.state == "failed" and problem:
             self._queue.end_waiting("failed", problem)
             self._streams.fail_waiting(problem)
-        elif self._supervisor.state == "ready" and not self._freed and not self._is_closing:
+        elif self._supervisor.state == "ready" and not (
+            self._freed or self._preparation.is_under_way or self._is_closing
+        ):
             self._dispatcher.start_some([*self._queue.candidates(), *self._streams.candidates()])
         if self._announced != (state := self.state):
             self._announced = state

@@ -25,6 +25,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from bridge.diffusion import import_libraries
 from bridge.engine import PACK_GROUP
 from bridge.errors import reason_of, sound
 from bridge.graph import Failure, NodeFunction, Registry
@@ -73,6 +74,7 @@ def load_packs(settings: Mapping[str, Any], ours: Registry) -> Packs:
     found = list(_found(settings, packs))
     if not found:
         return packs
+    import_libraries()  # before a pack can put another in the place of ours
     install(settings, ours)
     marker = _Marker(Path(settings.get("temp") or "."))
     taken = dict.fromkeys(ours, "Framebridge")

@@ -9,9 +9,10 @@ from starlette.types import Scope
 from bridge.server.access import Kind
 
 KNOWN_PATHS = 256
-"""Paths whose kind is remembered, of ``SHORT`` characters at most."""
+"""Paths whose kind is remembered."""
 
 SHORT = 100
+"""Characters of such a path, at most: strangers name paths too."""
 
 
 class RouteKinds:
@@ -40,6 +41,7 @@ class RouteKinds:
         return self._known(protocol, path) if len(path) <= SHORT else self._find(protocol, path)
 
     def _find(self, protocol: str, path: str) -> Kind:
+        """Return the kind; routes of ours ask for the protocol and the path alone."""
         scope = {"type": protocol, "path": path, "method": "GET", "headers": []}
         for route, kind in self._kinds:
             if route.matches(scope)[0] is not Match.NONE:

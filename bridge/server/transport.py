@@ -11,8 +11,9 @@ uvicorn itself waits for ever for the rest of a request's head, and for a reader
 4. A connection that would be one too many takes the place of one that waits for a request: of a stranger's
    before one that has shown the token, and of the one that was made first.
 5. A WebSocket whose peer takes nothing is closed without a word, if the word cannot be sent soon.
-6. A head, or whatever else comes without being part of a body, has ``MAX_HEAD_BYTES`` at most, and no more
-   than ``MAX_PIPELINED`` requests wait behind one that is being answered; else the answer is 400.
+6. A head that is not whole yet, or whatever else comes without being part of a body, has ``MAX_HEAD_BYTES``
+   at most, and no more than ``MAX_PIPELINED`` requests wait behind one that is being answered; else the
+   answer is 400.
 """
 
 import asyncio

@@ -426,6 +426,21 @@ def load_warming(settings: Mapping[str, Any]) -> NodeLibrary:
     return NodeLibrary(registry(), warm_up=lambda: FREED.append("prepared"))
 
 
+def load_slowly_warming(settings: Mapping[str, Any]) -> NodeLibrary:
+    """Bring the nodes, and take longer to prepare them than a run may be silent."""
+    return NodeLibrary(registry(), warm_up=lambda: time.sleep(1.5))
+
+
+def load_deadly_warming(settings: Mapping[str, Any]) -> NodeLibrary:
+    """Bring the nodes, and die of preparing them."""
+    return NodeLibrary(registry(), warm_up=os.abort)
+
+
+def load_telling(settings: Mapping[str, Any]) -> NodeLibrary:
+    """Bring the nodes, and tell how long threads of OpenMP spin."""
+    return NodeLibrary(registry(), {"spins": os.environ.get("GOMP_SPINCOUNT", "")})
+
+
 def load_cold(settings: Mapping[str, Any]) -> NodeLibrary:
     """Bring the nodes, but fail to prepare them."""
 

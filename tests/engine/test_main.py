@@ -4,27 +4,50 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from bridge.engine import TO_DAEMON, Configure, Ready, Run, read_message
+from bridge.engine.__main__ import SPINS
 from bridge.engine.pipe import framed, write_pieces
 from bridge.protocol import Finished, Progress
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def worker():
-    command = [sys.executable, "-m", "bridge.engine", "--bootstrap", "fake_nodes:load"]
+@contextmanager
+def worker_of(bootstrap):
+    command = [sys.executable, "-m", "bridge.engine", "--bootstrap", f"fake_nodes:{bootstrap}"]
     path = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, bufsize=0, **pipes) as process:
         write_pieces(process.stdin, framed(Configure({})))
-        assert isinstance(read_message(process.stdout, TO_DAEMON), Ready)
-        yield process
+        ready = read_message(process.stdout, TO_DAEMON)
+        assert isinstance(ready, Ready)
+        yield process, ready
         process.kill()
+
+
+@pytest.fixture
+def worker():
+    with worker_of("load") as (process, _):
+        yield process
+
+
+@pytest.mark.parametrize(
+    ("given", "spins"),
+    [({}, SPINS), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "")],
+    ids=["unasked", "count", "policy"],
+)
+def test_threads_of_openmp_do_not_spin_for_long_unless_the_user_says_so(given, spins, monkeypatch):
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with worker_of("load_telling") as (_, ready):
+        assert ready.environment == {"spins": spins}
 
 
 def run(process, kind, inputs):

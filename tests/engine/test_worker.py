@@ -20,6 +20,7 @@ from bridge.engine import (
     Ready,
     Run,
     Stop,
+    Warm,
     WarmUp,
     WorkerFailed,
     read_message,
@@ -299,6 +300,7 @@ async def test_worker_that_cannot_be_prepared_for_pictures_says_so_and_works(dae
     daemon = daemon_of("fake_nodes:load_cold")
     await daemon.begin()
     daemon.put(WarmUp())
+    assert await daemon.read() == Warm()
     daemon.run("job", {"1": ("Constant", {})}, "1")
     assert (await daemon.read_until(Finished))[-1].state == "done"
     assert "cannot be prepared" in caplog.text

@@ -528,6 +528,32 @@ async def test_each_worker_is_prepared_for_pictures_once_when_somebody_may_want_
     assert (await client.finished(await client.submit(**count))).outputs == {"2": {"values": [1]}}
 
 
+async def test_nothing_begins_while_the_worker_is_prepared_and_nothing_is_taken_for_hung(service_of):
+    service = await service_of("fake_nodes:load_slowly_warming", hang_timeout_s=0.5)
+    client = Client(service, "session")
+    await client.state("ready")
+    service.warm_up()
+    jobs = [await client.submit(**SHOW) for _ in range(2)]
+    assert service.state.worker == "starting"
+    assert [record.state for record in service.jobs()] == ["waiting", "waiting"]
+    await service.cancel("session", jobs[1])
+    assert service.record(jobs[1]).state == "cancelled", "at once"
+    assert (await client.finished(jobs[0])).state == "done"
+    assert service.record(jobs[0]).attempts == 1
+
+
+async def test_worker_that_dies_of_being_prepared_takes_no_job_with_it_and_is_left_alone(service_of):
+    service = await service_of("fake_nodes:load_deadly_warming")
+    client = Client(service, "session")
+    await client.state("ready")
+    pid = service.worker_pid
+    service.warm_up()
+    job = await client.submit(**SHOW)
+    assert (await client.finished(job)).state == "done"
+    assert service.record(job).attempts == 1
+    assert service.worker_pid not in (0, pid)
+
+
 async def test_a_worker_that_is_not_up_has_no_memory_to_give_back(service_of):
     service = await service_of("fake_nodes:load_badly")
     async with asyncio.timeout(5):
