@@ -11,9 +11,7 @@ uvicorn itself waits for ever for the rest of a request's head, and for a reader
 4. A connection that would be one too many takes the place of one that waits for a request: of a stranger's
    before one that has shown the token, and of the one that was made first.
 5. A WebSocket whose peer takes nothing is closed without a word, if the word cannot be sent soon.
-6. A head that is not whole yet, or whatever else comes without being part of a body, has ``MAX_HEAD_BYTES``
-   at most, and no more than ``MAX_PIPELINED`` requests wait behind one that is being answered; else the
-   answer is 400.
+6. An upgrade request that cannot be read is answered, if that can be, and its connection ends.
 """
 
 import asyncio
@@ -23,7 +21,7 @@ from typing import Any, cast
 
 from starlette.websockets import WebSocket
 from uvicorn._types import ASGISendEvent
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import State
 
@@ -32,22 +30,19 @@ from bridge.server.cork import CorkedTransport
 
 HEAD_TIMEOUT_S = 10.0
 FIRST_HEAD_TIMEOUT_S = 3.0
-MAX_HEAD_BYTES = 64 * 1024
-MAX_PIPELINED = 16
-
-TEXTS = "framebridge.texts"
-"""Key of ASGI's ``websocket.send``: several texts, a message each."""
 STALL_TIMEOUT_S = 20.0
 LINGER_S = 1.0
 
+TEXTS = "framebridge.texts"
+"""Key of ASGI's ``websocket.send``: several texts, a message each."""
 
-class HttpConnection(HttpToolsProtocol):
-    """An HTTP connection with deadlines and limits; see the rules above."""
+
+class HttpConnection(H11Protocol):
+    """An HTTP connection with deadlines; see the rules above."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._head_timer: asyncio.TimerHandle | None = None
-        self._head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start waiting for a request."""
@@ -59,31 +54,12 @@ class HttpConnection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; once they make a whole head, the deadline is off until the next request."""
-        self._head_bytes += len(data)
         super().data_received(data)
-        if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-            self.send_400_response("The head of the request is too large.")
         is_upgraded = self.transport.get_protocol() is not self
         if not is_upgraded and self.is_idle:
             self._await_head(HEAD_TIMEOUT_S)
         else:
             self._stop_waiting()
-
-    def on_headers_complete(self) -> None:
-        """Begin to answer a request whose head is whole.
-
-        Raises:
-            ValueError: If too many wait; the parser makes an error of its own of it, and that an answer.
-        """
-        if len(self.pipeline) >= MAX_PIPELINED:
-            raise ValueError("too many requests wait")
-        self._head_bytes = 0
-        super().on_headers_complete()
-
-    def on_body(self, body: bytes) -> None:
-        """Take a part of a request's body; how large one may be is the application's to say."""
-        self._head_bytes = 0
-        super().on_body(body)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the deadlines."""
@@ -135,6 +111,13 @@ class SocketConnection(WebSocketsSansIOProtocol):
         """Take over the connection of an upgrade request."""
         super().connection_made(transport)
         self._stall = StallWatch(self.transport, self.loop)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; a head that websockets cannot read ends the connection (rule 6)."""
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the deadlines."""
