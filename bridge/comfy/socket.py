@@ -2,7 +2,7 @@
 
 1. A client names itself with ``?clientId=``; who does not is given a name, in the first ``status``.
 2. What it says is read in order, one message after the other; ``Speech`` has the rules.
-3. A client that reads too slowly is sent away; what it had not been sent waits for it.
+3. A client that reads too slowly is sent away; what was not on its way by then waits for it.
 """
 
 import contextlib
