@@ -5,7 +5,7 @@ import contextlib
 import json
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from .artist import Artist
 from .mortal_daemon import MortalDaemon
 from .test_kill import check_ends, something_ends
 
+SHARED_MEMORY = Path("/dev/shm")
 LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 
 pytestmark = pytest.mark.skipif(LIBRARY is None, reason="libfaketime is not installed")
@@ -128,11 +129,14 @@ async def _hear(line: ClientConnection, done: list[str]) -> None:
 
 
 @pytest.fixture
-def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WallClock:
+def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WallClock]:
     clock = WallClock(tmp_path / "offset")
+    before = set(SHARED_MEMORY.glob("*faketime_*"))
     for name, value in clock.environment.items():
         monkeypatch.setenv(name, value)
-    return clock
+    yield clock
+    for left in set(SHARED_MEMORY.glob("*faketime_*")) - before:  # by those that were killed
+        left.unlink(missing_ok=True)
 
 
 @pytest.fixture
@@ -198,7 +202,8 @@ async def test_a_clock_that_is_set_changes_nothing_but_what_is_displayed(
         clock.move(offset_s)
         studio = Studio(await asyncio.to_thread(daemon.start), stack)
         await studio.until_ended(jobs[-1])
-    assert [job for job in await studio.history() if job in jobs] == jobs
+    check_told(history := await studio.history())
+    assert [job for job in history if job in jobs] == jobs
     clock.move(DAY_S)
     await asyncio.sleep(0.3 * IDLE_S)
     await studio.until_ended(await studio.prompt(SHORT))  # a day without work has not passed
@@ -221,6 +226,7 @@ def check_told(history: Mapping[str, Any]) -> None:
     for entry in history.values():
         times = [data["timestamp"] for _, data in entry["status"]["messages"]]
         assert times == sorted(times)
+        assert entry["status"]["completed"]
 
 
 def check_times(daemon: MortalDaemon) -> None:
