@@ -1,6 +1,7 @@
 """Sending what belongs together at once: many small messages are one write, and wake their reader once."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 FULL_BYTES = 64 * 1024
@@ -15,11 +16,16 @@ class CorkedTransport:
 
     Args:
         transport: What sends in the end; whatever is not done here, it does.
+        loop: Whose turns count.
+        on_rest: Called when it is closed while the peer has yet to take something.
     """
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, on_rest: Callable[[], None]
+    ) -> None:
         self._transport = transport
         self._loop = loop
+        self._on_rest = on_rest
         self._held: list[bytes] = []
         self._held_bytes = 0
 
@@ -40,9 +46,11 @@ class CorkedTransport:
         return self._held_bytes + self._transport.get_write_buffer_size()
 
     def close(self) -> None:
-        """Send what waits, and close."""
+        """Send what waits, and close once the peer has taken it."""
         self._send()
         self._transport.close()
+        if self._transport.get_write_buffer_size():
+            self._on_rest()
 
     def _send(self) -> None:
         held, self._held, self._held_bytes = self._held, [], 0

@@ -47,9 +47,10 @@ class HttpConnection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start waiting for a request."""
         self._make_room()
-        super().connection_made(cast("asyncio.Transport", CorkedTransport(transport, self.loop)))
+        self._stall = StallWatch(transport, self.loop)
+        corked = CorkedTransport(transport, self.loop, self._stall.start)
+        super().connection_made(cast("asyncio.Transport", corked))
         self._made_at = self.loop.time()
-        self._stall = StallWatch(self.transport, self.loop)
         self._await_head(FIRST_HEAD_TIMEOUT_S)
 
     def data_received(self, data: bytes) -> None:
@@ -73,8 +74,9 @@ class HttpConnection(H11Protocol):
         self._stall.start()
 
     def resume_writing(self) -> None:
-        """Note that it has caught up."""
-        self._stall.stop()
+        """Note that it has caught up; with the rest of a connection that is closing, it has yet to."""
+        if not self.transport.is_closing():
+            self._stall.stop()
         super().resume_writing()
 
     @property
@@ -130,8 +132,9 @@ class SocketConnection(WebSocketsSansIOProtocol):
         self._stall.start()
 
     def resume_writing(self) -> None:
-        """Note that it has caught up."""
-        self._stall.stop()
+        """Note that it has caught up; with the rest of a connection that is closing, it has yet to."""
+        if not self.transport.is_closing():
+            self._stall.stop()
         super().resume_writing()
 
     async def send(self, message: ASGISendEvent) -> None:

@@ -36,8 +36,13 @@ def recorder():
 
 
 @pytest.fixture
-async def corked(recorder):
-    return CorkedTransport(recorder, asyncio.get_running_loop())
+def rests():
+    return []
+
+
+@pytest.fixture
+async def corked(recorder, rests):
+    return CorkedTransport(recorder, asyncio.get_running_loop(), lambda: rests.append(recorder.waiting))
 
 
 async def test_what_is_written_in_one_turn_is_sent_at_its_end_in_one_piece(corked, recorder):
@@ -64,6 +69,14 @@ async def test_what_waits_here_counts_as_waiting(corked, recorder):
     assert corked.get_write_buffer_size() == 8
     await asyncio.sleep(0)
     assert corked.get_write_buffer_size() == 5
+
+
+async def test_whoever_watches_is_told_of_what_the_peer_has_yet_to_take(corked, recorder, rests):
+    corked.close()
+    assert rests == []
+    recorder.waiting = 5
+    corked.close()
+    assert rests == [5]
 
 
 async def test_closing_sends_what_waits_and_aborting_does_not(corked, recorder):

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bridge.protocol import MAX_MESSAGE_BYTES, Hello, Plane, Result, encode
-from bridge.server.transport import SocketConnection, StallWatch
+from bridge.server.transport import HttpConnection, SocketConnection, StallWatch
 
 TOKEN = "the-secret-token-of-this-run"
 
@@ -293,6 +293,28 @@ async def test_peer_is_given_up_when_what_waits_for_it_stops_shrinking(
     await until(lambda: not transport.waiting)
     watch.stop()
     assert transport.is_aborted == is_aborted
+
+
+async def test_connection_that_closes_ends_though_its_peer_leaves_a_rest(
+    serve: Any, monkeypatch: pytest.MonkeyPatch, until: Any
+) -> None:
+    """A rest below the mark at which uvicorn would pause: nothing else watches it."""
+    made: list[Any] = []
+
+    class Connection(HttpConnection):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            transport.set_write_buffer_limits(high=2**30)
+            made.append(transport)
+
+    monkeypatch.setattr("bridge.server.transport.STALL_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("bridge.server.listen.HttpConnection", Connection)
+    app = Route("/large", lambda request: Response(bytes(2**25), headers={"Connection": "close"}))
+    async with serve(routes=[app]) as site, site.raw() as peer:
+        peer.writer.transport.pause_reading()
+        request = f"GET /large HTTP/1.1\r\nHost: {site.host}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
+        peer.writer.write(request.encode())
+        await until(lambda: made and made[0].is_closing() and made[0].get_write_buffer_size() == 0)
 
 
 async def test_strangers_connection_ends_with_its_answer(site: Any) -> None:
