@@ -37,6 +37,7 @@ ALLOWED = {
         "importlib.util.spec_from_file_location",
     ): "a pack the user names",
     ("bridge/diffusion/hed.py", "importlib.import_module"): "h5py, if installed",
+    ("bridge/diffusion/libraries.py", "importlib.import_module"): "large libraries, named in the source",
     (
         "bridge/diffusion/upscaling/foreign.py",
         "importlib.import_module",
