@@ -17,12 +17,12 @@ class Preparation:
 
     Args:
         supervisor: Of the workers.
-        on_end: Called when runs may begin again.
+        on_change: Called when it has begun, and when runs may begin again.
     """
 
-    def __init__(self, supervisor: Supervisor, on_end: Callable[[], None]) -> None:
+    def __init__(self, supervisor: Supervisor, on_change: Callable[[], None]) -> None:
         self._supervisor = supervisor
-        self._on_end = on_end
+        self._on_change = on_change
         self._is_wanted = False
         self._prepared: Ready | None = None  # what the last worker said that was prepared
         self._limit: asyncio.TimerHandle | None = None
@@ -45,13 +45,14 @@ class Preparation:
             self._supervisor.send(WarmUp())
             reason = f"it was not prepared for pictures after {START_S:g} s"
             self._limit = asyncio.get_running_loop().call_later(START_S, self._supervisor.kill, reason)
+            self._on_change()
 
     def end(self) -> None:
         """Note that it is done with."""
         if self._limit:
             self._limit.cancel()
             self._limit = None
-            self._on_end()
+            self._on_change()
 
     def lose(self) -> None:
         """Note that the worker is gone (rule 2)."""

@@ -542,6 +542,17 @@ async def test_nothing_begins_while_the_worker_is_prepared_and_nothing_is_taken_
     assert service.record(jobs[0]).attempts == 1
 
 
+async def test_all_clients_are_told_that_the_worker_is_prepared_and_that_it_is_ready_again(service_of):
+    service = await service_of("fake_nodes:load_slowly_warming")
+    client = Client(service, "session")
+    await client.state("ready")
+    service.warm_up()
+    async with asyncio.timeout(30):
+        while [state.detail for state in client.of(State)][-2:] != ["preparing for pictures", ""]:
+            await asyncio.sleep(0.05)
+    assert client.of(State)[-1].worker == "ready"
+
+
 async def test_worker_that_dies_of_being_prepared_takes_no_job_with_it_and_is_left_alone(service_of):
     service = await service_of("fake_nodes:load_deadly_warming")
     client = Client(service, "session")
