@@ -74,9 +74,8 @@ class HttpConnection(H11Protocol):
         self._stall.start()
 
     def resume_writing(self) -> None:
-        """Note that it has caught up; with the rest of a connection that is closing, it has yet to."""
-        if not self.transport.is_closing():
-            self._stall.stop()
+        """Note that it has caught up."""
+        self._stall.relax()
         super().resume_writing()
 
     @property
@@ -132,9 +131,8 @@ class SocketConnection(WebSocketsSansIOProtocol):
         self._stall.start()
 
     def resume_writing(self) -> None:
-        """Note that it has caught up; with the rest of a connection that is closing, it has yet to."""
-        if not self.transport.is_closing():
-            self._stall.stop()
+        """Note that it has caught up."""
+        self._stall.relax()
         super().resume_writing()
 
     async def send(self, message: ASGISendEvent) -> None:
@@ -188,6 +186,11 @@ class StallWatch:
         self.stop()
         waiting = self._transport.get_write_buffer_size()
         self._timer = self._loop.call_later(STALL_TIMEOUT_S, self._look, waiting)
+
+    def relax(self) -> None:
+        """Stop looking while little waits, unless that is the rest of a connection that is closing."""
+        if not self._transport.is_closing():
+            self.stop()
 
     def stop(self) -> None:
         """Stop looking."""
