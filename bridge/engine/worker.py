@@ -284,10 +284,7 @@ class Worker:
         gc.collect()  # so that what is frozen below is no garbage
         try:
             self._library.warm_up()
-        except (
-            Exception,
-            SystemExit,
-        ):  # whatever imports raise; each picture will say so
+        except (Exception, SystemExit):  # whatever imports raise; each picture will say so
             log.exception("the worker cannot be prepared for pictures")
         gc.freeze()
         self._outbox.put(Warm())
