@@ -28,6 +28,16 @@ VERSIONS = ("4.2", "5.0")
 SCRIPT_S = 240
 
 
+class Findings(dict[str, Any]):
+    """What a script found, by measure; to ask for one that raised fails with its traceback."""
+
+    def __getitem__(self, measure: str) -> Any:
+        found = super().__getitem__(measure)
+        if isinstance(found, dict) and set(found) == {"raised"}:
+            pytest.fail(f"{measure} raised in Blender:\n{found['raised']}")
+        return found
+
+
 @dataclass(frozen=True)
 class Blender:
     """A Blender as a Python module, with the add-on as it ships."""
@@ -37,9 +47,7 @@ class Blender:
     addon: Path
     folder: Path
 
-    def run(
-        self, script: str, *, environment: dict[str, str] | None = None, **options: Any
-    ) -> dict[str, Any]:
+    def run(self, script: str, *, environment: dict[str, str] | None = None, **options: Any) -> Findings:
         """Run ``scripts/<script>.py`` in a process of its own and return what it reports."""
         folder = self.folder / script
         folder.mkdir(parents=True, exist_ok=True)
@@ -56,7 +64,7 @@ class Blender:
         )
         if not report.exists():
             pytest.fail(f"Blender {self.version} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
-        return json.loads(report.read_text())
+        return Findings(json.loads(report.read_text()))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

