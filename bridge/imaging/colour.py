@@ -42,8 +42,9 @@ def _to_bytes(image: Array, rounding: float) -> ImageBytes:
     for start in range(0, len(image), rows):
         piece = image[start : start + rows] * np.float32(255)
         piece += np.float32(rounding)
-        np.fmax(piece, 0, out=piece)  # unlike maximum, fmax drops NaN
-        np.minimum(piece, 255, out=piece)
+        np.clip(piece, 0, 255, out=piece)
+        if np.isnan(piece.min(initial=0)):  # one NaN is enough
+            np.nan_to_num(piece, copy=False)
         result[start : start + rows] = piece
     return result
 
