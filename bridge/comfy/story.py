@@ -6,7 +6,9 @@
 2. ``status`` and the final ``executing`` without a node are not about the job alone; ``Hub`` adds them.
 3. No traceback is told: ``traceback`` holds our advice, line by line, or nothing.
 4. No time is earlier than the one told before, though the clock was set back: clients subtract them.
-5. Of a workflow of many nodes the state is told ``STATE_EVERY_S`` apart, as it names every node each time.
+5. ``progress`` is told in whole numbers, as clients in typed languages read no others, and of nodes that run:
+   a model's loader has long ended when its weights are read, which is told in words.
+6. Of a workflow of many nodes the state is told ``STATE_EVERY_S`` apart, as it names every node each time.
 """
 
 import time
@@ -103,10 +105,13 @@ class Story:
 
     def _progress(self, node: str, value: float, maximum: float) -> Iterator[Event]:
         state = self._states.get(node)
+        if state and state.state != "running":
+            return
         if state:
             state.value, state.maximum = value, maximum
             yield from self._state_event()
-        yield self._event("progress", is_passing=True, value=value, max=maximum, node=node)
+        done, whole = _whole(value, maximum)
+        yield self._event("progress", is_passing=True, value=done, max=whole, node=node)
 
     def _result(self, message: Result) -> Iterator[Event | Picture]:
         count = len(message.planes)
@@ -123,10 +128,10 @@ class Story:
         self.running = ""
         if self._is_state_due:
             yield from self._state_event(is_last=True)
+        if not self.milestones:  # its client was away, or the daemon began anew
+            for node, output in message.outputs.items():
+                yield self._event("executed", node=node, display_node=node, output=output)
         if message.state == "done":
-            if not self.milestones:  # its client was away, or the daemon began anew
-                for node, output in message.outputs.items():
-                    yield self._event("executed", node=node, display_node=node, output=output)
             for problem in message.problems:
                 if problem.code == BLOCKED:
                     yield self._milestone("execution_error", **self._blocked(problem))
@@ -196,6 +201,13 @@ class Story:
 
     def _event(self, kind: str, *, is_passing: bool = False, **data: Any) -> Event:
         return Event(kind, {**data, "prompt_id": self.job_id}, is_passing)
+
+
+def _whole(value: float, maximum: float) -> tuple[int, int]:
+    """Return progress in whole numbers; in percent, if it is counted in none."""
+    if value == int(value) and maximum == int(maximum):
+        return int(value), int(maximum)
+    return round(100 * value / maximum), 100
 
 
 def _of_pack(message: PackEvent) -> Iterator[Told]:

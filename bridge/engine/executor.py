@@ -8,7 +8,8 @@
 4. Two nodes with one signature run once; the second takes over what the first left behind.
 5. A node that expands is done when the nodes it named are, and speaks for them: progress, errors and
    what they show carry its id.
-6. The first error ends the run; what is done by then stays in the cache.
+6. The first error ends the run; what is done by then stays in the cache, and outputs that have begun, such
+   as a picture that is being saved, are finished first.
 7. What a blocker stops does not run, and the run goes on; a blocker's message is told, as a warning, by the
    node that it stopped first.
 8. The calls of an async node that is mapped over a list go on beside each other.
@@ -42,7 +43,7 @@ from bridge.engine.node_events import NodeEvents
 from bridge.engine.plan import DynamicPrompt, Plan
 from bridge.engine.step import Step
 from bridge.engine.turns import give_way
-from bridge.errors import ExecutionError, Problem
+from bridge.errors import BridgeError, ExecutionError, Interrupted, Problem
 from bridge.graph import Link, Registry, Workflow, links_of
 
 BLOCKED = "blocked"
@@ -105,8 +106,8 @@ class _Execution:
         self._firsts: dict[str, Step] = {}  # by signature
         self._followers: dict[str, list[Step]] = {}  # by the id they wait for
         self._ready: list[Step] = []
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._shown: dict[str, dict[str, Any]] = {}
+        self._tasks: dict[asyncio.Task[None], Step] = {}
+        self._shown = job.shown = {}
         self._problems: list[Problem] = []
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._slice_began = perf_counter()
@@ -122,6 +123,10 @@ class _Execution:
             self._events.begin(known)
             while self._ready or self._tasks:
                 await self._advance()
+        except BridgeError as error:
+            if not isinstance(error, Interrupted):
+                await self._finish_outputs()
+            raise
         finally:
             await self._abandon_tasks()
         self._raise_if_stuck()
@@ -173,8 +178,8 @@ class _Execution:
         if not self._ready:
             done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
+                del self._tasks[task]
                 task.result()
-                self._tasks.discard(task)
             return
         step = heappop(self._ready)
         if step.twin:
@@ -188,7 +193,8 @@ class _Execution:
     async def _start(self, step: Step) -> None:
         self._job.raise_if_cancelled()
         if is_async(step.function.call) and (self._ready or self._tasks):
-            self._tasks.add(asyncio.create_task(self._run(step)))
+            self._tasks[asyncio.create_task(self._run(step))] = step
+            await asyncio.sleep(0)  # it begins before what is ready after it
             return
         await self._run(step)
         if perf_counter() - self._slice_began > SLICE_S:
@@ -371,6 +377,11 @@ class _Execution:
                 hint="This is a fault of the node's code.",
                 node_id=self._plan.display(stuck.node.id),
             )
+
+    async def _finish_outputs(self) -> None:
+        """Wait for the outputs that have begun, whatever becomes of them."""
+        begun = [task for task, step in self._tasks.items() if step.function.definition.is_output]
+        await asyncio.gather(*begun, return_exceptions=True)
 
     async def _abandon_tasks(self) -> None:
         for task in self._tasks:

@@ -59,6 +59,7 @@ class Job:
         quick: Node classes that took no time when they ran last.
         environment: What pictures depend on besides the workflow; see ``NodeLibrary``.
         definitions: Of the nodes that can run.
+        shown: What its nodes have shown so far, by the id of the workflow's node.
     """
 
     id: str
@@ -74,6 +75,7 @@ class Job:
     quick: Set[str] = frozenset()
     environment: Mapping[str, Any] = field(default_factory=dict)
     definitions: Definitions = field(default_factory=dict)
+    shown: dict[str, dict[str, Any]] = field(default_factory=dict)
     _cancelled: threading.Event = field(default_factory=threading.Event)
 
     def cancel(self) -> None:

@@ -217,14 +217,14 @@ class Worker:
             with log_ids(job=job.id):
                 finished = await self._finished(job, run)
         except (Interrupted, asyncio.CancelledError):
-            finished = Finished("cancelled", job=job.id)
+            finished = Finished("cancelled", job=job.id, outputs=job.shown)
         except BridgeError as error:
-            finished = Finished("failed", job=job.id, problems=error.problems)
+            finished = Finished("failed", job=job.id, outputs=job.shown, problems=error.problems)
             if isinstance(error, OutOfMemory):
                 self._make_room(job)
         except Exception as error:  # a fault of the engine must not take other runs down
             with log_ids(job=job.id):
-                finished = Finished("failed", job=job.id, problems=(problem_of(error),))
+                finished = Finished("failed", job=job.id, outputs=job.shown, problems=(problem_of(error),))
         del self._jobs[job.id], self._tasks[job.id]
         self._begun.discard(job.id)
         self._put_last(finished)

@@ -3,7 +3,8 @@
 1. A job and the newest frames of streams run side by side; the worker alternates between them.
 2. When the worker dies, everything that ran is suspect. A suspect runs alone, before anything else
    begins; so the second death tells who is to blame.
-3. From the moment a run is cancelled, nothing it says is passed on, and its last word is ``cancelled``.
+3. From the moment a run is cancelled, nothing it says is passed on but what its nodes showed, with its last
+   word, which is ``cancelled``.
 4. A run that says nothing for too long is taken for hung, and the worker killed. One that ran alone has
    failed then; of several nobody knows which it was, so rule 2 goes on.
 5. Whatever is done about a run is logged with its ids; what it must not tell is noted before it begins.
@@ -11,8 +12,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from bridge.engine import CancelRun, Run, log_ids
 from bridge.errors import LocalProtocolError, Problem
@@ -119,7 +121,9 @@ class Dispatcher:
         with active.ids:
             if isinstance(message, Finished):
                 del self._active[run_id]
-                active.candidate.on_finish(_cancelled(run_id) if active.is_cancelled else message)
+                active.candidate.on_finish(
+                    _cancelled(run_id, message.outputs) if active.is_cancelled else message
+                )
             elif not active.is_cancelled:
                 active.heard_at = asyncio.get_running_loop().time()
                 if isinstance(message, Progress):
@@ -182,5 +186,5 @@ def _hung(run_id: str, reason: str) -> Finished:
     return Finished("failed", job=run_id, problems=(Problem("job_hung", f"{reason} and was ended", hint),))
 
 
-def _cancelled(run_id: str) -> Finished:
-    return Finished("cancelled", job=run_id)
+def _cancelled(run_id: str, shown: Mapping[str, Any] | None = None) -> Finished:
+    return Finished("cancelled", job=run_id, outputs=shown or {})

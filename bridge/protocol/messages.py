@@ -323,7 +323,8 @@ class Finished(Message):
         stream: The stream; empty for a job.
         frame: The frame's number within the stream.
         dropped: Frames of the stream that newer ones replaced since the last ``finished``.
-        outputs: Node id → what it shows, in ComfyUI's form: ``{"images": [{"filename": …}]}``.
+        outputs: Node id → what it shows, in ComfyUI's form: ``{"images": [{"filename": …}]}``; also of a job
+            that did not come to its end.
         timings: Phase → seconds: ``queue``, ``load``, ``encode``, ``sample``, ``decode``, ``save`` and
             ``other``; ``run`` is all but the first.
         problems: Why it failed; of one that is done, warnings: what its nodes found odd, and what kept some

@@ -31,6 +31,25 @@ def test_failed_job_keeps_its_error(site):
     assert (kind, data["node_id"], data["exception_type"]) == ("execution_error", "1", "RuntimeError")
 
 
+def test_job_that_failed_or_was_cancelled_keeps_what_it_had_shown(site):
+    for last in (
+        {"class_type": "Forever", "inputs": {}},
+        {"class_type": "Fail", "inputs": {"images": ["1", 0], "text": ""}},
+    ):
+        workflow = picture() | {
+            "3": last,
+            "4": {"class_type": "PreviewImage", "inputs": {"images": ["3", 0]}},
+        }
+        listener = site.listen("shown")
+        job = site.prompt(workflow, client_id=listener.client_id)["prompt_id"]
+        listener.until("executed")
+        site.http.post("/interrupt")
+        entry = site.finished(job)
+        assert entry["status"]["status_str"] == "error"
+        assert list(entry["outputs"]) == list(entry["meta"]) == ["2"]
+        assert site.http.get(f"/api/jobs/{job}").json()["outputs_count"] == 1
+
+
 def test_pages(site):
     site.post("/history", {"clear": True})
     jobs = [site.prompt(picture())["prompt_id"] for _ in range(4)]

@@ -43,6 +43,27 @@ def test_progress_of_a_node_that_is_not_known_is_told_alone(story):
     assert kinds(told(story, Progress("9", 1, 2, job="j"))) == ["progress"]
 
 
+def test_progress_is_told_in_whole_numbers(story):
+    begun(story)
+    for value, maximum, expected in ((4.0, 20.0, (4, 20)), (1.5, 6.0, (25, 100)), (0.0, 6.5, (0, 100))):
+        data = told(story, Progress("1", value, maximum, job="j"))[-1].data
+        assert (data["value"], data["max"]) == expected
+        assert {type(data["value"]), type(data["max"])} == {int}
+
+
+def test_progress_of_a_node_that_has_ended_is_told_in_words_alone(story):
+    begun(story)
+    told(story, Executed("j", "1", "1"), Executing("j", "2", "2"))
+    assert told(story, Progress("1", 0, 6.5, job="j", detail="sdxl")) == [Words("1", "sdxl")]
+
+
+def test_what_was_shown_is_told_to_a_client_that_was_away_however_it_ended(story):
+    events = told(
+        story, Finished("failed", job="j", outputs={"1": {"text": []}}, problems=(Problem("x", "y"),))
+    )
+    assert kinds(events) == ["executed", "execution_error"]
+
+
 def test_only_what_ages_is_passing(story):
     events = begun(story) + told(story, Executed("j", "1", "1", shown={"text": ["x"]}))
     events += told(story, Finished("done", job="j"))

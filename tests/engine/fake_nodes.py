@@ -72,6 +72,15 @@ def show(value: Anything) -> None:
     current_job().show({"values": [value]})
 
 
+@node("SlowShow", category="fake", is_output=True)
+async def slow_show(value: Anything) -> None:
+    """Show a value after a while."""
+    EVENTS.append(("slow", 0))
+    await asyncio.sleep(0.02)
+    await asyncio.sleep(0.02)
+    current_job().show({"values": [value]})
+
+
 @node("Split", category="fake", outputs=("quotient", "remainder"))
 def split(value: Number, by: int = 10) -> tuple[Number, Number]:
     """Divide with remainder."""

@@ -50,6 +50,35 @@ async def test_output_nodes_run_first_when_they_are_ready(run, messages):
     assert [type(message) for message in messages] == [Result, Progress]
 
 
+async def test_an_output_that_takes_its_time_begins_before_what_is_ready_after_it(run):
+    nodes = {"1": ("Constant", {}), "2": ("SlowShow", {"value": ["1", 0]}), "3": ("Steps", {"count": 1})}
+    await run(nodes, "2", "3")
+    assert EVENTS == [("slow", 0), ("job", 0)]
+
+
+async def test_outputs_that_have_begun_are_finished_when_something_else_fails(run, job):
+    nodes = {
+        "1": ("Constant", {"value": 7}),
+        "2": ("SlowShow", {"value": ["1", 0]}),
+        "3": ("Fail", {}),
+        "4": ("Show", {"value": ["3", 0]}),
+    }
+    with pytest.raises(ExecutionError):
+        await run(nodes)
+    assert job.shown == {"2": {"values": [7]}}
+
+
+async def test_outputs_that_have_begun_are_abandoned_when_the_run_is_cancelled(run, job):
+    nodes = {"1": ("Constant", {}), "2": ("SlowShow", {"value": ["1", 0]}), "3": ("Steps", {"count": 9})}
+    running = asyncio.create_task(run(nodes, "2", "3"))
+    while not EVENTS:
+        await asyncio.sleep(0)
+    job.cancel()
+    with pytest.raises(Interrupted):
+        await running
+    assert job.shown == {}
+
+
 async def test_a_chain_longer_than_the_stack_is_deep_runs(run):
     chain = {str(n): ("Add", {"a": [str(n - 1), 0], "b": ["0", 0]}) for n in range(1, 3000)}
     outcome = await run({"0": ("Constant", {"value": 1}), **chain}, "2999")

@@ -215,6 +215,17 @@ async def test_a_fault_of_the_engine_finishes_the_run(daemon):
     assert (finished.state, finished.problems[0].code) == ("failed", "internal_error")
 
 
+@pytest.mark.parametrize("how", ["failed", "cancelled"])
+async def test_what_was_shown_before_the_end_came_early_is_told_with_it(daemon, how):
+    last = ("Fail", {}) if how == "failed" else ("Steps", {"count": 10_000})
+    daemon.run("job", {"1": ("Show", {"value": 1}), "2": last}, "1", "2")
+    if how == "cancelled":
+        await daemon.read_until(Progress)
+        daemon.put(CancelRun("job"))
+    finished = (await daemon.read_until(Finished))[-1]
+    assert (finished.state, finished.outputs) == (how, {"1": {"values": [1]}})
+
+
 async def test_what_the_protocol_cannot_say_finishes_the_run(daemon):
     daemon.run("bad", {"1": ("Unsayable", {"value": "deep"})}, "1")
     finished = (await daemon.read_until(Finished))[-1]

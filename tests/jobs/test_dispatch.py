@@ -68,14 +68,14 @@ async def test_a_run_is_sent_and_what_it_says_reaches_its_owner_and_nobody_else(
     ]
 
 
-async def test_after_a_cancellation_a_run_says_nothing_but_that_it_was_cancelled(bench):
+async def test_after_a_cancellation_a_run_says_nothing_but_what_it_showed_and_its_last_word(bench):
     bench.start("a")
     bench.dispatcher.cancel("a")
     bench.dispatcher.cancel("a")
     assert bench.sent[1:] == [CancelRun("a")]
     bench.dispatcher.receive(Progress("1", 1, 2, job="a"))
     bench.dispatcher.receive(Finished("done", job="a", outputs={"1": {}}))
-    assert bench.heard[1:] == [("a", "finished", Finished("cancelled", job="a"))]
+    assert bench.heard[1:] == [("a", "finished", Finished("cancelled", job="a", outputs={"1": {}}))]
 
 
 async def test_when_the_worker_dies_owners_learn_why_and_the_cancelled_are_cancelled(bench):
