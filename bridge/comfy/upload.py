@@ -26,6 +26,7 @@ from bridge.comfy.clerk import PictureClerk
 from bridge.comfy.picture_head import judged
 from bridge.comfy.places import Folders, file_at, keeping, leave_room
 from bridge.files import take_name, write_temporary
+from bridge.paths import split_annotation
 from bridge.server import as_json
 
 MAX_FIELD_BYTES = 64 * 1024
@@ -80,7 +81,8 @@ class Taker:
             raise HTTPException(HTTPStatus.BAD_REQUEST, "the file has no name")
         if name.lower().endswith(PICTURE_SUFFIXES):
             judged(name, data)
-        folder, subfolder = _text(form, "type") or "input", _text(form, "subfolder")
+        folder, name = split_annotation(name, _text(form, "type") or "input")
+        subfolder = _text(form, "subfolder")
         path = file_at(self._folders, name, folder, subfolder)
         replaces = _text(form, "overwrite") in ("true", "1")
         with keeping(path.name):

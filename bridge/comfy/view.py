@@ -62,7 +62,7 @@ class Viewer:
         path = file_at(
             self._folders, query["filename"], query.get("type", "output"), query.get("subfolder", "")
         )
-        channel = query.get("channel", "rgba")
+        channel = query.get("channel", "" if "preview" in query else "rgba")
         if "preview" not in query and channel not in ("rgb", "a"):
             return await file_answer(path)
         if not os.path.isfile(path):

@@ -16,7 +16,10 @@ SHORT = 100
 
 
 class RouteKinds:
-    """The routes with their kinds; whatever no route answers is ``NATIVE``.
+    """The routes with their kinds.
+
+    A path that no route answers is ``COMPATIBLE``: clients of ComfyUI ask for routes that a server may lack,
+    and take 404 for an answer, but not 401.
 
     Args:
         groups: Routes of one kind each; the first that matches a request answers it.
@@ -46,4 +49,4 @@ class RouteKinds:
         for route, kind in self._kinds:
             if route.matches(scope)[0] is not Match.NONE:
                 return kind
-        return Kind.NATIVE
+        return Kind.COMPATIBLE if protocol == "http" else Kind.NATIVE

@@ -9,7 +9,7 @@ from typing import overload
 from bridge.errors import InputError
 from bridge.paths import resolve_in, split_annotation
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".npz", ".exr")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".npz", ".exr")
 
 MAX_LISTED = 10_000
 """Names; a folder that holds more is not listed to its end, but each of its files may be named."""

@@ -33,3 +33,9 @@ async def test_every_route_is_described(tmp_path, monkeypatch):
 def test_wrong_method_is_told(site):
     for answer in (site.http.get("/interrupt"), site.http.delete("/api/prompt")):
         assert (answer.status_code, answer.json()["code"]) == (405, "wrong_method")
+
+
+def test_route_that_is_not_here_is_told_as_that(site):
+    for path in ("/customnode/getlist", "/api/assets", "/queue/nope"):
+        answer = site.http.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (404, "no_such_route")

@@ -47,6 +47,12 @@ def test_folder_and_subfolder_are_the_clients_choice(site):
     assert (site.home / "temp" / "deep" / "er" / "a.png").is_file()
 
 
+def test_folder_that_the_name_says_is_the_one_that_the_answer_says(site):
+    answer = upload(site, png(), "said.png [output]")
+    assert answer.json() == {"name": "said.png", "subfolder": "", "type": "output"}
+    assert (site.home / "output" / "said.png").is_file()
+
+
 def test_the_same_bytes_keep_their_name_and_others_get_the_next(site):
     names = [upload(site, png((9, shade, 9)), "same.png").json()["name"] for shade in (1, 1, 2, 3, 2)]
     assert names == ["same.png", "same.png", "same (1).png", "same (2).png", "same (1).png"]

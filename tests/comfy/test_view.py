@@ -99,7 +99,9 @@ def test_a_large_file_arrives_whole(site):
     [
         ("preview=webp;90", "WEBP", "RGBA"),
         ("preview=jpeg;80&channel=rgb", "JPEG", "RGB"),
-        ("preview=jpeg", "WEBP", "RGBA"),
+        ("preview=jpeg", "JPEG", "RGB"),
+        ("preview=webp", "WEBP", "RGBA"),
+        ("preview=jpeg&channel=rgba", "WEBP", "RGBA"),
         ("preview=bmp;x&channel=rgb", "WEBP", "RGB"),
         ("channel=rgb", "PNG", "RGB"),
     ],
