@@ -64,8 +64,8 @@ class Journal:
         entry = self._unsaved.get(job_id)
         return entry[2] if entry else None
 
-    async def accept(self, job: QueuedJob) -> None:
-        """Write down a job that waits.
+    async def accept(self, job: QueuedJob) -> int:
+        """Write down a job that waits; return the bytes of its workflow.
 
         Raises:
             LocalProtocolError: If it is too large.
@@ -74,10 +74,11 @@ class Journal:
         try:
             if job.run.frame:
                 await self._in_thread(lambda: self._store.keep_frame(job.seq, job.run))
-            self._write(
+            size = self._write(
                 lambda: self._store.accept(job.seq, job.session, job.number, job.run, job.queued_time)
             )
             await self._sync()
+            return size
         except BridgeError:
             self._withdraw(job)
             raise
@@ -142,9 +143,9 @@ class Journal:
         except BridgeError as error:
             log.error("job %s is refused, but may be found by another daemon: %s", job.run.job, error)
 
-    def _write(self, write: Callable[[], None]) -> None:
+    def _write(self, write: Callable[[], T]) -> T:
         try:
-            write()
+            written = write()
         except BridgeError as error:
             if error.code == "queue_unavailable":
                 self.problem = error.message
@@ -153,6 +154,7 @@ class Journal:
         self._written += 1
         if self._written % SETTLED_EVERY == 0:
             self._in_thread(self._store.settle).add_done_callback(self._settled)
+        return written
 
     async def _sync(self) -> None:
         if self._store.survives_power_cuts:

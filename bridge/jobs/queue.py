@@ -30,16 +30,16 @@ from bridge.jobs.queued import MAX_RESULT_BYTES, QueuedJob
 from bridge.jobs.record import JobRecord
 from bridge.jobs.sessions import Sessions
 from bridge.jobs.store import JobStore, Unfinished
-from bridge.protocol import Finished, Message, Result, picture_bytes
+from bridge.protocol import Finished, Message, Result
 
-MAX_WAITING = 64
+MAX_WAITING = 1000
 """Jobs that one session may have waiting."""
 
-MAX_WAITING_IN_ALL = 512
+MAX_WAITING_IN_ALL = 4000
 """Jobs of all sessions that may wait."""
 
 MAX_WAITING_BYTES = 1024**3
-"""Size of the frames of all jobs that wait."""
+"""Size of the workflows and frames of all jobs that wait."""
 
 MAX_RETRIES = 2
 """How often what the worker died under is tried again."""
@@ -137,10 +137,7 @@ class JobQueue:
         if sum(job.session == session for job in waiting) >= MAX_WAITING:
             text = f"{MAX_WAITING} jobs of this client are waiting already"
             raise BridgeError(text, code="queue_full", hint=hint)
-        if (
-            len(waiting) >= MAX_WAITING_IN_ALL
-            or sum(picture_bytes(job.run) for job in waiting) >= MAX_WAITING_BYTES
-        ):
+        if len(waiting) >= MAX_WAITING_IN_ALL or sum(job.bytes for job in waiting) >= MAX_WAITING_BYTES:
             raise BridgeError("too many jobs of all clients are waiting", code="queue_full", hint=hint)
 
     async def add(self, session: str, run: Run, number: float | None = None, *, front: bool = False) -> int:
@@ -281,7 +278,7 @@ class JobQueue:
 
     async def _accept(self, job: QueuedJob) -> int:
         try:
-            await self._journal.accept(job)
+            job.bytes += await self._journal.accept(job)
         finally:
             del self._arriving[job.run.job]
         ahead = sum(other.place < job.place for other in self._waiting.values())

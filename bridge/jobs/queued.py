@@ -30,6 +30,9 @@ class QueuedJob:
         is_put_back: Whether it is to wait for the next start of the daemon.
         results: What it has handed back so far.
         result_bytes: Size of their pictures.
+
+    Attributes:
+        bytes: Size of the pictures that it looks at, and of its workflow once that is written down.
     """
 
     seq: int
@@ -46,6 +49,10 @@ class QueuedJob:
     is_put_back: bool = False
     results: list[Message] = field(default_factory=list)
     result_bytes: int = 0
+    bytes: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.bytes = picture_bytes(self.run)
 
     @property
     def place(self) -> tuple[bool, float, int]:

@@ -196,8 +196,8 @@ class JobStore:
         with _writing():
             self._database.execute("DELETE FROM jobs WHERE seq = ?", (seq,))
 
-    def accept(self, seq: int, session: str, number: float, run: Run, queued_at: float) -> None:
-        """Write down a job that waits; its frame is kept already.
+    def accept(self, seq: int, session: str, number: float, run: Run, queued_at: float) -> int:
+        """Write down a job that waits; its frame is kept already. Return the bytes of its workflow.
 
         Raises:
             LocalProtocolError: If it is larger than a message to the worker may be.
@@ -210,6 +210,7 @@ class JobStore:
                 "VALUES (?, ?, ?, ?, 'waiting', ?, ?, ?, ?)",
                 (seq, run.job, session, number, text, run.frame is not None, queued_at, len(text)),
             )
+        return len(text)
 
     def begin(self, seq: int, began_at: float, attempts: int) -> None:
         """Write down that a job runs.

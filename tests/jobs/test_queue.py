@@ -127,7 +127,7 @@ async def test_a_session_has_only_so_many_jobs_waiting(bench):
     with pytest.raises(BridgeError) as caught:
         bench.queue.raise_if_full("session")
     assert caught.value.code == "queue_full"
-    with pytest.raises(BridgeError, match="64 jobs of this client"):
+    with pytest.raises(BridgeError, match="1000 jobs of this client"):
         await bench.add("one more")
     await bench.add("of another", session="other")
     bench.start()

@@ -107,10 +107,11 @@ async def test_a_job_is_told_how_many_are_ahead(client):
     assert positions == [1, 2]
 
 
-async def test_a_session_may_not_flood_the_queue_but_others_still_may_submit(client, service):
+async def test_a_session_may_not_flood_the_queue_but_others_still_may_submit(client, service, monkeypatch):
+    monkeypatch.setattr("bridge.jobs.queue.MAX_WAITING", 3)
     await client.submit(**WAIT)
     await client.until(Progress)
-    for _ in range(64):
+    for _ in range(3):
         await client.submit(**SHOW)
     with pytest.raises(BridgeError) as caught:
         await client.submit(**SHOW)
@@ -118,14 +119,21 @@ async def test_a_session_may_not_flood_the_queue_but_others_still_may_submit(cli
     await Client(service, "other").submit(**SHOW)
 
 
-@pytest.mark.parametrize(("limit", "value"), [("MAX_WAITING_IN_ALL", 1), ("MAX_WAITING_BYTES", 40)])
+@pytest.mark.parametrize(
+    ("limit", "value", "job"),
+    [
+        ("MAX_WAITING_IN_ALL", 1, SHOW),
+        ("MAX_WAITING_BYTES", 2000, ECHO | {"frame": frame_of(1, side=32)}),
+        ("MAX_WAITING_BYTES", 2000, {"n1": ("Show", {"value": "v" * 2000})}),
+    ],
+)
 async def test_sessions_together_may_not_fill_the_memory_with_waiting_jobs(
-    client, service, monkeypatch, limit, value
+    client, service, monkeypatch, limit, value, job
 ):
     monkeypatch.setattr(f"bridge.jobs.queue.{limit}", value)
     await client.submit(**WAIT)
     await client.until(Progress)
-    await client.submit(frame=frame_of(1), **ECHO)
+    await client.submit(**job)
     with pytest.raises(BridgeError) as caught:
         await Client(service, "other").submit(**SHOW)
     assert caught.value.code == "queue_full"
@@ -149,10 +157,11 @@ async def test_a_session_may_not_open_streams_without_end(client):
     await client.set_stream("view0", **SHOW)
 
 
-async def test_a_submission_that_was_overtaken_while_it_was_prepared_is_refused_too(client):
+async def test_a_submission_that_was_overtaken_while_it_was_prepared_is_refused_too(client, monkeypatch):
+    monkeypatch.setattr("bridge.jobs.queue.MAX_WAITING", 4)
     await client.submit(**WAIT)
     await client.until(Progress)
-    outcomes = await asyncio.gather(*(client.submit(**SHOW) for _ in range(70)), return_exceptions=True)
+    outcomes = await asyncio.gather(*(client.submit(**SHOW) for _ in range(10)), return_exceptions=True)
     assert sum(isinstance(outcome, BridgeError) for outcome in outcomes) == 6
 
 
