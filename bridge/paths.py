@@ -29,6 +29,8 @@ MAX_PATH_BYTES = 4000
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[\d¹²³]|lpt[\d¹²³])[ .]*(\..*)?", re.IGNORECASE)
 """Names that mean devices on Windows, whatever the suffix."""
 
+_FORBIDDEN = re.compile(r'[<>:"|?*]')
+
 _ANNOTATION = re.compile(r"(.*?) ?\[(input|output|temp)\]")
 """ComfyUI's way to name a file in another folder."""
 
@@ -45,7 +47,7 @@ def resolve_in(root: Path, name: str) -> Path:
             long, or is none that every system can hold.
     """
     parts = parts_of(name)
-    if any(char in '<>"|?*' for char in name):
+    if _FORBIDDEN.search(name):
         raise _refusal(name)
     base = Path(os.path.realpath(root))
     path = Path(os.path.realpath(base.joinpath(*parts)))
@@ -59,16 +61,32 @@ def beginning_in(root: Path, prefix: str) -> Path:
 
     Args:
         root: The folder; need not exist.
-        prefix: Folders, and a beginning, which may end in a dot or space as no whole name may.
+        prefix: As ``split_beginning`` takes it.
 
     Raises:
         InputError: As ``resolve_in``.
     """
+    whole, rest = split_beginning(prefix)
+    path = resolve_in(root, whole)
+    return path.with_name(path.name + rest)
+
+
+def split_beginning(prefix: str) -> tuple[str, str]:
+    """Part the beginning of a name into one that could be whole, and the dots and spaces behind it.
+
+    Args:
+        prefix: Folders, and a beginning. What no name can hold on some system becomes ``_``.
+
+    Raises:
+        InputError: As ``parts_of``.
+    """
+    if not PureWindowsPath(prefix).drive:
+        prefix = _FORBIDDEN.sub("_", prefix)
     whole = prefix.rstrip(". ")
     if not whole or whole.endswith(("/", "\\")):
-        return resolve_in(root, prefix)
-    path = resolve_in(root, whole)
-    return path.with_name(path.name + prefix[len(whole) :])
+        whole = prefix
+    parts_of(whole)
+    return whole, prefix[len(whole) :]
 
 
 def open_in(root: Path, name: str) -> BinaryIO:

@@ -275,6 +275,7 @@ _OF_NODE: Mapping[str, Callable[[Faulty], dict[str, Any]]] = {
     "out_of_range": _range,
     "not_in_list": _choice,
     "model_not_found": _choice,
+    "bad_path": _custom,
     "cycle": _exception,
     "exception_during_validation": _exception,
     "validator_timeout": _exception,

@@ -39,6 +39,7 @@ class InputDefinition:
         is_multiline: Whether a text deserves a box of several lines.
         is_lazy: Whether the node decides at run time if it needs the input.
         holds_file: Whether a text is the bytes of a file as base64, and so may be as long as a file.
+        begins_file: Whether the name of a file will begin with a text.
         is_raw_link: Whether the node receives the link itself instead of what comes through it.
         tooltip: One sentence for a panel.
         options: What ComfyUI's editor is told besides, in its own words: ``image_upload``, ``round`` …
@@ -55,6 +56,7 @@ class InputDefinition:
     choices_from: str = ""
     is_multiline: bool = False
     holds_file: bool = False
+    begins_file: bool = False
     is_lazy: bool = False
     is_raw_link: bool = False
     tooltip: str = ""

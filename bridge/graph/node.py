@@ -71,6 +71,11 @@ class FileText:
 
 
 @dataclass(frozen=True, slots=True)
+class FilePrefix:
+    """A text with which the name of a file will begin; judged before anything runs."""
+
+
+@dataclass(frozen=True, slots=True)
 class Omissible:
     """An input that a workflow may leave out; its default then counts."""
 
@@ -99,6 +104,9 @@ class Hidden:
 WorkflowJson = Annotated[Mapping[str, Any] | None, Hidden("PROMPT")]
 ExtraJson = Annotated[Mapping[str, Any] | None, Hidden("EXTRA_PNGINFO")]
 """What a node that saves writes into its file."""
+
+Prefix = Annotated[str, FilePrefix()]
+"""What the names of its files begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +264,7 @@ def _input(parameter: inspect.Parameter, base: Any, marks: tuple[Any, ...]) -> I
         choices_from=folder.folder if folder else "",
         is_multiline=_mark(marks, Multiline) is not None,
         holds_file=_mark(marks, FileText) is not None,
+        begins_file=_mark(marks, FilePrefix) is not None,
         is_lazy=_mark(marks, Lazy) is not None,
         is_raw_link=_mark(marks, RawLink) is not None,
         tooltip=tooltip.text if tooltip else "",

@@ -11,10 +11,12 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from bridge.errors import InputError
 from bridge.graph.definition import InputDefinition
 from bridge.graph.nearest import Suggestions
 from bridge.graph.place import Place, listing, quote
 from bridge.graph.reader import MAX_NUMBER_BITS
+from bridge.paths import split_beginning
 
 PICKLES = (".pth", ".pt", ".ckpt")
 """How names of models end that are not loaded, as opening them can run code."""
@@ -49,7 +51,7 @@ class WidgetReader:
         """Return the value in the type that the input declares.
 
         Raises:
-            WorkflowError: ``bad_value``, ``bad_number``, ``bad_link``, ``out_of_range``,
+            WorkflowError: ``bad_value``, ``bad_number``, ``bad_link``, ``bad_path``, ``out_of_range``,
                 ``not_in_list`` or ``model_not_found``.
         """
         if isinstance(value, list):
@@ -63,6 +65,8 @@ class WidgetReader:
             raise place.error("bad_value", f"needs {_NAMES[entry.type]}, got {quote(value)}") from None
         if isinstance(value, int | float):
             _check_number(place, entry, value)
+        elif entry.begins_file and value:
+            _check_prefix(place, value)
         return value
 
     def _chosen(self, place: Place, entry: InputDefinition, value: Any) -> Any:
@@ -108,6 +112,15 @@ def _check_number(place: Place, entry: InputDefinition, value: float) -> None:
     if (low is not None and value < low) or (high is not None and value > high):
         default = "" if entry.default is None else f"Its default is {quote(entry.default)}."
         raise place.error("out_of_range", f"must be {_bounds(entry)}, got {quote(value)}", default)
+
+
+def _check_prefix(place: Place, value: str) -> None:
+    try:
+        split_beginning(value)
+    except InputError as error:
+        raise place.error(
+            "bad_path", f"cannot begin the name of a file: {error.message}", error.hint
+        ) from error
 
 
 def _bounds(entry: InputDefinition) -> str:

@@ -17,14 +17,14 @@ def output_stem(root: Path, prefix: str, width: int = 0, height: int = 0) -> Pat
 
     Args:
         root: The folder that the file stays in.
-        prefix: As the artist wrote it; see ``expand_prefix``.
+        prefix: As the artist wrote it; see ``expand_prefix``. An empty one is ``ComfyUI``.
         width: Of the picture, pixels.
         height: Of the picture, pixels.
 
     Raises:
         InputError: ``bad_path`` if it leads out of the folder.
     """
-    return beginning_in(root, expand_prefix(prefix, width, height, datetime.now()))
+    return beginning_in(root, expand_prefix(prefix or "ComfyUI", width, height, datetime.now()))
 
 
 def workflow_texts(prompt: Mapping[str, Any] | None, extra: Mapping[str, Any] | None) -> dict[str, str]:

@@ -13,7 +13,7 @@ import torch
 from bridge import __version__
 from bridge.diffusion import Image, Mask, job_catalogue
 from bridge.engine import GIVEN, Job, current_job
-from bridge.graph import ALWAYS, ExtraJson, Range, WorkflowJson, node
+from bridge.graph import ALWAYS, ExtraJson, Prefix, Range, WorkflowJson, node
 from bridge.imaging import (
     FrameStore,
     ImageBytes,
@@ -45,7 +45,7 @@ PREVIEW_PREFIX = f"preview_{secrets.token_hex(4)}"
 )
 async def save_image(
     images: Image,
-    filename_prefix: str = "ComfyUI",
+    filename_prefix: Prefix = "ComfyUI",
     prompt: WorkflowJson = None,
     extra_pnginfo: ExtraJson = None,
 ) -> None:
@@ -88,7 +88,7 @@ def save_image_websocket(images: Image) -> None:
 @node("SaveAnimatedWEBP", category="image/animation", is_output=True)
 async def save_animated_webp(
     images: Image,
-    filename_prefix: str = "ComfyUI",
+    filename_prefix: Prefix = "ComfyUI",
     fps: Fps = 6.0,
     lossless: bool = True,
     quality: Annotated[int, Range(0, 100)] = 80,
@@ -116,7 +116,7 @@ async def save_animated_webp(
 )
 async def save_animated_png(
     images: Image,
-    filename_prefix: str = "ComfyUI",
+    filename_prefix: Prefix = "ComfyUI",
     fps: Fps = 6.0,
     compress_level: Annotated[int, Range(0, 9)] = 4,
     prompt: WorkflowJson = None,

@@ -13,7 +13,7 @@ from bridge.diffusion import (
     write_latents,
 )
 from bridge.engine import current_job
-from bridge.graph import ChoicesFrom, ExtraJson, WorkflowJson, node
+from bridge.graph import ChoicesFrom, ExtraJson, Prefix, WorkflowJson, node
 from bridge.imaging import (
     output_entry,
     output_stem,
@@ -31,7 +31,7 @@ def latent_stamp(latent: str) -> tuple[int, int] | None:
 @node("SaveLatent", category="_for_testing", is_output=True)
 async def save_latent(
     samples: Latent,
-    filename_prefix: str = "latents/ComfyUI",
+    filename_prefix: Prefix = "latents/ComfyUI",
     prompt: WorkflowJson = None,
     extra_pnginfo: ExtraJson = None,
 ) -> None:

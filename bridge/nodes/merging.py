@@ -20,7 +20,7 @@ from bridge.diffusion import (
     write_state,
 )
 from bridge.engine import current_job
-from bridge.graph import ExtraJson, Range, WorkflowJson, node
+from bridge.graph import ExtraJson, Prefix, Range, WorkflowJson, node
 from bridge.imaging import output_stem, take_number, workflow_texts, writing_to
 
 Ratio = Annotated[float, Range(0.0, 1.0, 0.01)]
@@ -88,7 +88,7 @@ async def checkpoint_save(
     model: Model,
     clip: Clip,
     vae: Vae,
-    filename_prefix: str = "checkpoints/ComfyUI",
+    filename_prefix: Prefix = "checkpoints/ComfyUI",
     prompt: WorkflowJson = None,
     extra_pnginfo: ExtraJson = None,
 ) -> None:
@@ -99,7 +99,7 @@ async def checkpoint_save(
 @node("ModelSave", category=CATEGORY, is_output=True, differs=NO_MODELSPEC)
 async def model_save(
     model: Model,
-    filename_prefix: str = "diffusion_models/ComfyUI",
+    filename_prefix: Prefix = "diffusion_models/ComfyUI",
     prompt: WorkflowJson = None,
     extra_pnginfo: ExtraJson = None,
 ) -> None:
@@ -110,7 +110,7 @@ async def model_save(
 @node("CLIPSave", category=CATEGORY, is_output=True)
 async def clip_save(
     clip: Clip,
-    filename_prefix: str = "clip/ComfyUI",
+    filename_prefix: Prefix = "clip/ComfyUI",
     prompt: WorkflowJson = None,
     extra_pnginfo: ExtraJson = None,
 ) -> None:
@@ -123,7 +123,7 @@ async def clip_save(
 @node("VAESave", category=CATEGORY, is_output=True)
 async def vae_save(
     vae: Vae,
-    filename_prefix: str = "vae/ComfyUI_vae",
+    filename_prefix: Prefix = "vae/ComfyUI_vae",
     prompt: WorkflowJson = None,
     extra_pnginfo: ExtraJson = None,
 ) -> None:

@@ -192,3 +192,13 @@ def test_what_lies_elsewhere_than_its_kind_is_called_is_looked_for_there():
     problem = fault(InputDefinition("x", "COMBO", choices_from="xlabs_ipadapters"), "a.safetensors")
     assert "which is not in xlabs/ipadapters/" in problem.message
     assert problem.hint.startswith("Put the file in xlabs/ipadapters/")
+
+
+def test_what_cannot_begin_a_files_name_is_refused_and_what_only_some_systems_forbid_is_not():
+    prefix = InputDefinition("x", "STRING", begins_file=True)
+    for value in ("", "shots/%date:hh:mm%_a", "12:30?", "take "):
+        assert read(prefix, value) == value
+    for value in ("../a", "/a", "C:/a", "a" * 201):
+        problem = fault(prefix, value)
+        assert problem.code == "bad_path"
+        assert problem.hint

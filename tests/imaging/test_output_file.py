@@ -11,6 +11,7 @@ from bridge.imaging import output_entry, output_stem, workflow_texts, writing_to
 
 def test_a_prefix_stays_in_its_folder(tmp_path: Path) -> None:
     assert output_stem(tmp_path, "a/%width%x%height%", 64, 32) == tmp_path.resolve() / "a" / "64x32"
+    assert output_stem(tmp_path, "") == tmp_path.resolve() / "ComfyUI"
     with pytest.raises(InputError):
         output_stem(tmp_path, "../a")
 

@@ -35,6 +35,8 @@ def test_first_route_that_knows_the_path_decides_whatever_the_method() -> None:
 def test_what_no_route_answers_may_be_asked_for_by_compatible_clients() -> None:
     kinds = RouteKinds([(Kind.OPEN, [Route("/health", ANSWER)])])
     for path in ("/health/", "//health", "/Health", "/", "/healthy"):
-        assert kinds.kind_of({"type": "http", "path": path, "method": "GET", "headers": []}) is Kind.COMPATIBLE
+        assert (
+            kinds.kind_of({"type": "http", "path": path, "method": "GET", "headers": []}) is Kind.COMPATIBLE
+        )
     assert kinds.kind_of({"type": "websocket", "path": "/health", "headers": []}) is Kind.NATIVE
     assert kinds.kind_of({"type": "webtransport", "path": "/health", "headers": []}) is Kind.NATIVE
