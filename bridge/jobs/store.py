@@ -4,6 +4,7 @@
    Each step is one commit; so a job that is killed at any moment is found as it last was, whole.
 2. A frame is kept until its job ends; results from before the row says that it has ended.
 3. The history is bounded in jobs, bytes and age: the oldest go, with their results; the newest stays.
+   A clock that jumps ahead while the daemon runs makes nothing old.
 4. Pictures in the output folder are the user's: nothing here lists, counts or removes them.
 5. Nothing but what a job needs is written: no token, no key.
 """
@@ -29,6 +30,9 @@ FORGOTTEN_AT_ONCE = 50
 """Rows that one commit removes."""
 
 DAY_S = 24 * 3600.0
+
+AGED_EVERY_S = 3600.0
+"""How often jobs are looked for that are too old."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +131,11 @@ class JobStore:
         self._blobs.sweep(self._known_blobs())
         totals = "SELECT count(*), coalesce(sum(bytes), 0) FROM jobs WHERE ending IS NOT NULL"
         [[self._ended, self._bytes]] = self._database.execute(totals)
+        self._opened_at, self._opened_time = time.monotonic(), time.time()
+        self._aged_at = self._opened_at
         with _writing():
             self._prune()
+            self._age()
 
     def close(self) -> None:
         """Close the database; its ``-wal`` goes into it."""
@@ -269,6 +276,8 @@ class JobStore:
             self._ended += len(sizes)
             self._bytes += sum(size for [size] in sizes)
             self._prune()
+            if time.monotonic() - self._aged_at > AGED_EVERY_S:
+                self._age()
 
     def forget(self, job_ids: Collection[str] | None, session_prefix: str = "") -> Iterator[None]:
         """Remove jobs that have ended from the history: those named, or all; and their results.
@@ -279,11 +288,9 @@ class JobStore:
             BridgeError: ``queue_unavailable``.
         """
         wanted = None if job_ids is None else frozenset(job_ids)
-        rows = self._database.execute(
-            "SELECT seq, id, session, bytes FROM jobs WHERE ending IS NOT NULL"
-        ).fetchall()
+        rows = self._database.execute("SELECT seq, id, session FROM jobs WHERE ending IS NOT NULL").fetchall()
         chosen = [
-            row
+            row["seq"]
             for row in rows
             if row["session"].startswith(session_prefix) and (wanted is None or row["id"] in wanted)
         ]
@@ -293,30 +300,47 @@ class JobStore:
             yield
 
     def _prune(self) -> None:
-        """Drop the oldest jobs while there are too many, or too large ones, or too old ones (rule 3)."""
-        oldest_first = "SELECT seq, bytes, ended_at FROM jobs WHERE ending IS NOT NULL ORDER BY ending"
-        too_old = time.time() - self._settings.kept_days * DAY_S
+        """Drop the oldest jobs while there are too many, or too large ones (rule 3)."""
         count, size = self._ended, self._bytes
+        if count <= self._settings.kept_jobs and size <= self._settings.kept_bytes:
+            return
         chosen = []
-        for row in self._database.execute(oldest_first):
-            is_over = count > self._settings.kept_jobs or size > self._settings.kept_bytes
-            if count == 1 or not (is_over or row["ended_at"] < too_old):
+        for row in self._database.execute(
+            "SELECT seq, bytes FROM jobs WHERE ending IS NOT NULL ORDER BY ending"
+        ):
+            if count == 1 or (count <= self._settings.kept_jobs and size <= self._settings.kept_bytes):
                 break
-            chosen.append(row)
+            chosen.append(row["seq"])
             count -= 1
             size -= row["bytes"]
         self._drop(chosen)
 
-    def _drop(self, rows: Sequence[sqlite3.Row]) -> None:
-        if not rows:
-            return
-        with _transaction(self._database):
-            self._database.executemany("DELETE FROM jobs WHERE seq = ?", [(row["seq"],) for row in rows])
-        self._ended -= len(rows)
-        self._bytes -= sum(row["bytes"] for row in rows)
-        self._database.execute("PRAGMA incremental_vacuum").fetchall()
-        for row in rows:
-            self._blobs.remove(row["seq"], RESULTS)
+    def _age(self) -> None:
+        """Drop what is too old, but the newest; each for itself, as the clock may have jumped (rule 3)."""
+        self._aged_at = time.monotonic()
+        now = min(time.time(), self._opened_time + self._aged_at - self._opened_at)
+        rows = self._database.execute(
+            "SELECT seq FROM jobs WHERE ended_at < ? "
+            "AND ending < (SELECT max(ending) FROM jobs WHERE ending IS NOT NULL)",
+            (now - self._settings.kept_days * DAY_S,),
+        ).fetchall()
+        self._drop([seq for [seq] in rows])
+
+    def _drop(self, seqs: Sequence[int]) -> None:
+        """Remove ended jobs; their results first, as a full disk has no room for what removes rows."""
+        for start in range(0, len(seqs), FORGOTTEN_AT_ONCE):
+            chosen = seqs[start : start + FORGOTTEN_AT_ONCE]
+            for seq in chosen:
+                self._blobs.remove(seq, RESULTS)
+            marks = ",".join("?" * len(chosen))
+            dropped = self._database.execute(
+                f"DELETE FROM jobs WHERE seq IN ({marks}) AND ending IS NOT NULL RETURNING bytes",  # noqa: S608
+                chosen,
+            ).fetchall()
+            self._ended -= len(dropped)
+            self._bytes -= sum(size for [size] in dropped)
+        if seqs:
+            self._database.execute("PRAGMA incremental_vacuum").fetchall()
 
     def _known_blobs(self) -> frozenset[tuple[int, str]]:
         frames = self._database.execute("SELECT seq FROM jobs WHERE has_frame")
@@ -361,18 +385,6 @@ def _make(folder: Path) -> None:
             code="bad_folder",
             hint="FRAMEBRIDGE_HOME moves everything elsewhere.",
         ) from error
-
-
-@contextmanager
-def _transaction(database: sqlite3.Connection) -> Iterator[None]:
-    database.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        database.execute("COMMIT")
-    except BaseException:
-        if database.in_transaction:
-            database.execute("ROLLBACK")
-        raise
 
 
 @contextmanager

@@ -1,7 +1,8 @@
+import itertools
 import time
 
 import pytest
-from job_stores import PICTURE, WORKFLOW, accept, end, listed
+from job_stores import PICTURE, WORKFLOW, Full, accept, end, listed
 
 from bridge.engine import Run
 from bridge.errors import BridgeError, LocalProtocolError
@@ -134,7 +135,8 @@ def test_the_oldest_go_when_they_are_too_large_but_the_newest_stays(stores):
     assert listed(store) == ["d"]
 
 
-def test_the_oldest_go_when_they_are_too_old_but_the_newest_stays(stores):
+def test_the_oldest_go_when_they_are_too_old_but_the_newest_stays(stores, monkeypatch):
+    monkeypatch.setattr("bridge.jobs.store.AGED_EVERY_S", -1)
     store = stores.open(kept_days=3)
     accept(store, *"abcd")
     now = time.time()
@@ -146,6 +148,48 @@ def test_the_oldest_go_when_they_are_too_old_but_the_newest_stays(stores):
     end(store, "d", ended_at=now)
     assert listed(store) == [*"bcd"]
     assert listed(stores.open(kept_days=1)) == [*"cd"]
+
+
+def test_a_clock_that_jumps_ahead_makes_nothing_old(stores, monkeypatch):
+    monkeypatch.setattr("bridge.jobs.store.AGED_EVERY_S", -1)
+    store = stores.open(kept_days=3)
+    accept(store, *"abc")
+    end(store, "a", ended_at=time.time() - 2 * DAY_S)
+    ahead = time.time() + 40 * DAY_S
+    monkeypatch.setattr("bridge.jobs.store.time.time", lambda: ahead)
+    end(store, *"bc")
+    assert listed(store) == [*"abc"]
+
+
+def test_one_from_the_future_does_not_keep_the_old_ones_behind_it(stores):
+    store = stores.open()
+    accept(store, *"abcd")
+    for name, days in zip("abcd", (9, -90, -90, 0), strict=True):
+        end(store, name, ended_at=time.time() + days * DAY_S)
+    assert listed(stores.open(kept_days=3)) == [*"ad"]
+
+
+def test_what_is_forgotten_twice_at_once_is_counted_once(stores, monkeypatch):
+    monkeypatch.setattr("bridge.jobs.store.FORGOTTEN_AT_ONCE", 1)
+    store = stores.open(kept_jobs=3)
+    accept(store, *"abcdefghij")
+    end(store, *"abc")
+    for _ in itertools.zip_longest(store.forget(None), store.forget(None)):
+        pass
+    assert listed(store) == []
+    end(store, *"defghij")
+    assert listed(store) == [*"hij"]
+
+
+def test_results_go_before_their_rows_so_that_a_full_disk_gets_room(stores):
+    store = stores.open()
+    accept(store, "a")
+    end(store, "a", results=[PICTURE])
+    store._database, database = Full(store._database), store._database
+    with pytest.raises(BridgeError):
+        list(store.forget(None))
+    assert not list(stores.settings.folder.glob("*.results"))
+    store._database = database
 
 
 def test_pictures_that_no_row_speaks_of_are_swept_away(stores):
