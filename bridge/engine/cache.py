@@ -71,15 +71,20 @@ class Cache:
 
     def put(self, signature: str, entry: Entry) -> None:
         """Keep an entry, at the expense of those not used for longest."""
-        self._drop(signature)
+        self.drop(signature)
         size = ENTRY_BYTES + size_of(entry.outputs)
         if size > self._budget_bytes:
             return
         self._entries[signature] = entry, size
         self._bytes += size
         while self._bytes > self._budget_bytes:
-            self._drop(next(iter(self._entries)))
+            self.drop(next(iter(self._entries)))
             self._evictions += 1
+
+    def drop(self, signature: str) -> None:
+        """Forget what a node of this signature has left behind, if that is known."""
+        _, size = self._entries.pop(signature, (None, 0))
+        self._bytes -= size
 
     def clear(self) -> None:
         """Forget everything."""
@@ -90,10 +95,6 @@ class Cache:
     def statistics(self) -> Statistics:
         """Entries and bytes now; hits, misses and evictions so far."""
         return Statistics(len(self._entries), self._bytes, self._hits, self._misses, self._evictions)
-
-    def _drop(self, signature: str) -> None:
-        _, size = self._entries.pop(signature, (None, 0))
-        self._bytes -= size
 
 
 def size_of(value: Any) -> int:

@@ -2,6 +2,7 @@
 
 1. Asking for a node looks into the cache first; what is found there needs nothing further. What lies
    upstream of it is looked up all the same: it keeps its place in the cache, and shows what it showed.
+   A node that shows a file which has been deleted runs again.
 2. A node is ready when everything that its links lead to is done, lazy links excepted until the node
    asks for them. Of those ready, output nodes run first, then those asked for first.
 3. Plain nodes run on the event loop, one at a time. Async nodes run beside whatever else is ready.
@@ -38,9 +39,10 @@ from bridge.engine.call import (
     slots,
 )
 from bridge.engine.failure import blamed_on
-from bridge.engine.job import Job, merge_shown, running
+from bridge.engine.job import Job, running
 from bridge.engine.node_events import NodeEvents
 from bridge.engine.plan import DynamicPrompt, Plan
+from bridge.engine.shown import is_gone, merge_shown
 from bridge.engine.step import Step
 from bridge.engine.turns import give_way
 from bridge.errors import BridgeError, ExecutionError, Interrupted, Problem
@@ -101,6 +103,7 @@ class _Execution:
         self._registry = registry
         self._cache = cache
         self._job = job
+        self._folders = {"output": job.folders.output, "temp": job.folders.temp}
         self._steps: dict[str, Step] = {}
         self._visited: set[str] = set()
         self._firsts: dict[str, Step] = {}  # by signature
@@ -150,6 +153,9 @@ class _Execution:
         key = self._plan.keys[node_id]
         parents = [link.node_id for _, link in step.used_links]
         entry = self._cache.get(key)
+        if entry is not None and is_gone(entry.shown, self._folders):
+            self._cache.drop(key)
+            entry = None
         self._visited.add(node_id)
         if entry is not None or not is_needed:
             if entry is not None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bridge.engine.shown import merge_shown
 from bridge.engine.turns import Turns
 from bridge.errors import Interrupted, Problem
 from bridge.graph import Definitions
@@ -155,13 +156,6 @@ class Job:
             input_name: The input of the node that it is about.
         """
         _warnings.get().append(Problem(code, message, hint, input_name=input_name, is_warning=True))
-
-
-def merge_shown(shown: dict[str, Any], more: Mapping[str, Any]) -> None:
-    """Add to what a node shows: lists of one name are joined, anything else is replaced."""
-    for name, value in more.items():
-        known = shown.get(name)
-        shown[name] = [*known, *value] if isinstance(known, list) and isinstance(value, list) else value
 
 
 _job: ContextVar[Job] = ContextVar("job")

@@ -31,7 +31,11 @@ def empty_image(
 @node("PreviewImage", category="image", is_output=True)
 def preview_image(images: Image) -> None:
     """Show a picture."""
-    current_job().show({"images": [{"filename": f"{images[2][0]}.png", "subfolder": "", "type": "temp"}]})
+    job = current_job()
+    name = f"{images[2][0]}.png"
+    job.folders.temp.mkdir(parents=True, exist_ok=True)
+    (job.folders.temp / name).touch()
+    job.show({"images": [{"filename": name, "subfolder": "", "type": "temp"}]})
 
 
 @node("SaveImageWebsocket", category="image", is_output=True, fingerprint=lambda: ALWAYS)

@@ -81,6 +81,16 @@ async def slow_show(value: Anything) -> None:
     current_job().show({"values": [value]})
 
 
+@node("Save", category="fake", is_output=True)
+def save(value: Anything) -> None:
+    """Write a file and show it."""
+    CALLS["Save"] += 1
+    folder = current_job().folders.output / "sub"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{value}.png").touch()
+    current_job().show({"images": [{"filename": f"{value}.png", "subfolder": "sub", "type": "output"}]})
+
+
 @node("Split", category="fake", outputs=("quotient", "remainder"))
 def split(value: Number, by: int = 10) -> tuple[Number, Number]:
     """Divide with remainder."""

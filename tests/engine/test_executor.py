@@ -4,7 +4,7 @@ import fake_nodes
 import pytest
 from fake_nodes import CALLS, EVENTS, GATES, SEEN
 
-from bridge.engine import Cache, execute
+from bridge.engine import Cache, Folders, Job, execute
 from bridge.engine.cache import ENTRY_BYTES
 from bridge.errors import BridgeError, ExecutionError, InputError, Interrupted, OutOfMemory, Problem
 from bridge.graph import Registry, node, parse_workflow
@@ -77,6 +77,19 @@ async def test_outputs_that_have_begun_are_abandoned_when_the_run_is_cancelled(r
     with pytest.raises(Interrupted):
         await running
     assert job.shown == {}
+
+
+async def test_a_node_that_shows_a_file_which_was_deleted_runs_again_and_nothing_else_does(run, tmp_path):
+    job = Job("job", Folders(*(tmp_path / name for name in ("in", "out", "temp", "frames"))))
+    nodes = {"1": ("Constant", {"value": 7}), "2": ("Save", {"value": ["1", 0]})}
+    await run(nodes, job=job)
+    first = await run(nodes, job=job)
+    assert CALLS == {"Constant": 1, "Save": 1}
+    picture = tmp_path / "out" / "sub" / "7.png"
+    picture.unlink()
+    assert (await run(nodes, job=job)).shown == first.shown
+    assert CALLS == {"Constant": 1, "Save": 2}
+    assert picture.exists()
 
 
 async def test_a_chain_longer_than_the_stack_is_deep_runs(run):
