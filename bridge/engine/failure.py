@@ -44,7 +44,7 @@ def blamed_on(node_id: str, class_type: str) -> Iterator[None]:
         if task.cancelling():
             raise
         raise _failure(error, node_id, class_type) from error  # something inside the node was cancelled
-    except (Exception, SystemExit) as error:  # a foreign node may even call sys.exit()
+    except (Exception, SystemExit, KeyboardInterrupt) as error:  # a foreign node may even call sys.exit()
         raise _failure(error, node_id, class_type) from error
 
 

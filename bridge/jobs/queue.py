@@ -21,7 +21,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
-from bridge.engine import Run
+from bridge.engine import Executing, Run
 from bridge.errors import BridgeError, Problem
 from bridge.jobs.dispatch import Candidate, Dispatcher
 from bridge.jobs.history import History
@@ -30,7 +30,7 @@ from bridge.jobs.queued import MAX_RESULT_BYTES, QueuedJob
 from bridge.jobs.record import JobRecord
 from bridge.jobs.sessions import Sessions
 from bridge.jobs.store import JobStore, Unfinished
-from bridge.protocol import Finished, Message, Result
+from bridge.protocol import Finished, Message, Progress, Result
 
 MAX_WAITING = 1000
 """Jobs that one session may have waiting."""
@@ -294,7 +294,9 @@ class JobQueue:
         self._on_change()
 
     def _hear(self, job: QueuedJob, message: Message) -> None:
-        if isinstance(message, Result):
+        if isinstance(message, Executing | Progress):
+            job.node = message.node if isinstance(message, Progress) else message.display
+        elif isinstance(message, Result):
             job.take(message)
             if job.has_too_many_results:
                 self._dispatcher.cancel(job.run.job)
@@ -303,7 +305,8 @@ class JobQueue:
 
     def _lose(self, job: QueuedJob, reason: str) -> None:
         if job.attempts > MAX_RETRIES:
-            self._finish(job, Finished("failed", job=job.run.job, problems=(crashed(reason, job.attempts),)))
+            problem = crashed(reason, job.attempts, job.node, job.class_type)
+            self._finish(job, Finished("failed", job=job.run.job, problems=(problem,)))
             return
         job.interrupt()
         self._running = None
@@ -355,12 +358,13 @@ LOST = Problem(
 )
 
 
-def crashed(reason: str, times: int) -> Problem:
-    """Say that something takes the worker down."""
+def crashed(reason: str, times: int, node: str = "", class_type: str = "") -> Problem:
+    """Say that something takes the worker down; a node, if it is known which ran last."""
     return Problem(
         "worker_crashed",
-        f"{reason} while this ran, {times} times",
-        "The daemon's log has the details. A model file may be damaged, or memory may run out.",
+        f"{reason} while {class_type or 'this'} ran, {times} times",
+        "The daemon's log has the details. A model file may be damaged, memory may run out, or a node is faulty.",
+        node_id=node,
     )
 
 

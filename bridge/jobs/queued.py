@@ -27,6 +27,7 @@ class QueuedJob:
         attempts: How often it has begun.
         is_interrupted: Whether it was running when its worker or daemon died.
         is_cancelled: Whether its run was told to stop.
+        node: The node of its workflow that was heard of last; empty where none is told of.
         is_put_back: Whether it is to wait for the next start of the daemon.
         results: What it has handed back so far.
         result_bytes: Size of their pictures.
@@ -47,6 +48,7 @@ class QueuedJob:
     is_interrupted: bool = False
     is_cancelled: bool = False
     is_put_back: bool = False
+    node: str = ""
     results: list[Message] = field(default_factory=list)
     result_bytes: int = 0
     bytes: int = field(init=False)
@@ -63,6 +65,11 @@ class QueuedJob:
     def has_too_many_results(self) -> bool:
         """Whether it has handed back more than ``MAX_RESULT_BYTES``."""
         return self.result_bytes > MAX_RESULT_BYTES
+
+    @property
+    def class_type(self) -> str:
+        """The class of that node; empty if the workflow has no such node."""
+        return str(self.run.workflow.get(self.node, {}).get("class_type", ""))
 
     def begin(self, now: float) -> None:
         """Note that it runs."""

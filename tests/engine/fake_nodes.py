@@ -194,6 +194,7 @@ def fail(value: Number_or_none = None, how: str = "value") -> Number:
         "allocator": RuntimeError("DefaultCPUAllocator: can't allocate memory: 99 bytes"),
         "ours": InputError("the depth is all infinite", hint="Point the camera at something."),
         "exit": SystemExit(3),
+        "interrupt": KeyboardInterrupt(),
         "cancelled": asyncio.CancelledError(),
     }[how]
 

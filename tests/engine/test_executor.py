@@ -608,6 +608,7 @@ async def test_cancelling_the_task_ends_all_its_nodes(run):
         ("memory", OutOfMemory, "out_of_memory"),
         ("ours", InputError, "bad_input"),
         ("exit", ExecutionError, "node_failed"),
+        ("interrupt", ExecutionError, "node_failed"),
         ("cancelled", ExecutionError, "node_failed"),
     ],
 )

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from job_stores import Full
 
-from bridge.engine import CancelRun, Run
+from bridge.engine import CancelRun, Executing, Run
 from bridge.errors import BridgeError, Problem
 from bridge.jobs.dispatch import Dispatcher
 from bridge.jobs.queue import MAX_WAITING, JobQueue
@@ -190,6 +190,27 @@ async def test_a_job_under_which_the_worker_died_is_first_and_suspect_and_tried_
     assert "SIGKILL while this ran, 3 times" in finished.problems[0].message
     bench.start()
     assert bench.runs == ["a", "a", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("heard", "blamed"),
+    [
+        (Executing("a", "7.0.inner", "7"), ("7", "KSampler")),
+        (Progress("7", 1, 2, job="a"), ("7", "KSampler")),
+        (Started(job="a"), ("", "this")),
+    ],
+)
+async def test_a_node_under_which_the_worker_died_is_named(bench, heard, blamed):
+    await bench.queue.add("session", Run("a", {"7": {"class_type": "KSampler", "inputs": {}}}, ("7",)))
+    for _ in range(3):
+        bench.start()
+        bench.receive(heard)
+        bench.dispatcher.lose("the worker process ended with status 7")
+    await bench.settle()
+    [problem] = bench.said[-1].problems
+    node, name = blamed
+    assert problem.node_id == node
+    assert f"status 7 while {name} ran, 3 times" in problem.message
 
 
 async def test_results_of_an_attempt_that_failed_are_forgotten(bench):
