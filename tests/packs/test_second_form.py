@@ -1,8 +1,10 @@
 import importlib
 
 import pytest
+import torch
+from PIL import Image
 
-from bridge.engine import ExecutionBlocker
+from bridge.engine import ExecutionBlocker, running
 from bridge.engine.judging import judge
 from bridge.graph import validate
 
@@ -41,6 +43,17 @@ async def test_a_node_shows_and_asks_for_lazy_inputs(run):
     assert (await run(look)).shown["2"] == {"text": ["5"]}
     unwanted = {"2": ("SchemaLook", {"value": ["7", 0], "wants": False}), "7": ("PackFail", {"value": 1})}
     assert (await run(unwanted)).shown["2"] == {"text": ["None"]}
+
+
+def test_a_node_that_saves_need_not_ask_for_the_workflow_to_write_it(registry, job, temp):
+    definition = registry["SchemaSave"].definition
+    assert definition.hidden == {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"}
+    with running(job, "7"):
+        hidden = {"prompt": job.workflow, "extra_pnginfo": job.extra}
+        registry["SchemaSave"].call(images=torch.ones(1, 16, 16, 3), **hidden)
+    (saved,) = temp.glob("schema*.png")
+    with Image.open(saved) as picture:
+        assert picture.info == {"prompt": '{"1": {}}', "workflow": "5"}
 
 
 async def test_a_node_expands(value):

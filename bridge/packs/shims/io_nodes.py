@@ -63,6 +63,11 @@ class Schema:
         if len(set(names)) != len(names):
             raise ValueError(f"{self.node_id} has two inputs of one name")
 
+    def finalize(self) -> None:
+        """Ask for what a node that saves writes into its files, even where it does not say so."""
+        if self.is_output_node:
+            self.hidden = tuple(dict.fromkeys((*self.hidden, Hidden.prompt, Hidden.extra_pnginfo)))
+
 
 class ComfyNode:
     """A node of the second form; everything about it belongs to the class, an instance is never made."""
@@ -96,8 +101,10 @@ class ComfyNode:
 
     @classmethod
     def GET_SCHEMA(cls) -> Schema:  # noqa: N802 - a name of ComfyUI's
-        """Return what the node is."""
-        return cls.define_schema()
+        """Return what the node is, with what follows from it."""
+        schema = cls.define_schema()
+        schema.finalize()
+        return schema
 
     @classmethod
     def overrides(cls, name: str) -> bool:

@@ -64,6 +64,16 @@ class Look(io.ComfyNode):
         return io.NodeOutput(ui=ui.PreviewText(str(value)))
 
 
+class Save(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema("SchemaSave", inputs=[io.Image.Input("images")], is_output_node=True)
+
+    @classmethod
+    def execute(cls, images):
+        return io.NodeOutput(ui=ui.ImageSaveHelper.get_save_images_ui(images, "schema", cls=cls))
+
+
 class Expanding(io.ComfyNode):
     @classmethod
     def define_schema(cls):
@@ -88,7 +98,7 @@ class Extension(ComfyExtension):
 
     async def get_node_list(self):
         assert self.is_ready
-        return [Add, Look, Expanding]
+        return [Add, Look, Save, Expanding]
 
 
 async def comfy_entrypoint():
