@@ -202,18 +202,38 @@ def test_devices_are_those_of_our_networks():
     assert management.is_device_cpu("cpu")
     assert management.unet_dtype().is_floating_point
     assert management.should_use_fp16() == (management.unet_dtype() == torch.float16)
+    assert management.cpu_mode() == (device.type == "cpu")
+    assert management.mps_mode() == (device.type == "mps")
+    assert management.is_amd() + management.is_nvidia() == (device.type == "cuda")
+    assert management.pytorch_attention_enabled()
+    assert not management.xformers_enabled()
+    assert management.dtype_size(torch.float16) == 2
+    assert management.module_size(torch.nn.Linear(3, 1)) == 16
+    assert management.free_memory(2**20, device) == []
     management.soft_empty_cache()
     management.unload_all_models()
 
 
 def test_a_pack_stops_when_somebody_asks_for_it(running_job):
     management = shim("comfy.model_management")
+    management.interrupt_current_processing(False)
     management.throw_exception_if_processing_interrupted()
-    running_job.cancel()
+    management.interrupt_current_processing()
     assert management.processing_interrupted()
     with pytest.raises(management.InterruptProcessingException):
         management.throw_exception_if_processing_interrupted()
-    assert management.InterruptProcessingException is Interrupted
+
+
+def test_a_pack_may_stop_the_run_without_a_word():
+    stop = shim("comfy.model_management").InterruptProcessingException
+    assert issubclass(stop, Interrupted)
+    for raised in (stop, stop(), stop("enough")):
+        with pytest.raises(stop, match=r"cancelled|enough"):
+            raise raised
+
+
+def test_a_pack_catches_what_a_full_device_raises():
+    assert shim("comfy.model_management").OOM_EXCEPTION is torch.OutOfMemoryError
 
 
 def test_samplers_are_ours():

@@ -13,17 +13,30 @@ from bridge.engine import current_job
 from bridge.errors import Interrupted
 
 __all__ = [
+    "OOM_EXCEPTION",
+    "XFORMERS_IS_AVAILABLE",
     "InterruptProcessingException",
+    "cpu_mode",
+    "directml_enabled",
+    "dtype_size",
+    "free_memory",
     "get_free_memory",
     "get_torch_device",
     "get_torch_device_name",
     "get_total_memory",
     "intermediate_device",
+    "interrupt_current_processing",
+    "is_amd",
     "is_device_cpu",
     "is_device_cuda",
     "is_device_mps",
+    "is_directml_enabled",
+    "is_intel_xpu",
     "is_nvidia",
+    "module_size",
+    "mps_mode",
     "processing_interrupted",
+    "pytorch_attention_enabled",
     "should_use_bf16",
     "should_use_fp16",
     "soft_empty_cache",
@@ -36,10 +49,20 @@ __all__ = [
     "vae_device",
     "vae_dtype",
     "vae_offload_device",
+    "xformers_enabled",
 ]
 
-InterruptProcessingException = Interrupted
+OOM_EXCEPTION = torch.OutOfMemoryError
+XFORMERS_IS_AVAILABLE = False
+directml_enabled = False
 CPU = torch.device("cpu")
+
+
+class InterruptProcessingException(Interrupted):
+    """Stops the run, as cancelling does."""
+
+    def __init__(self, message: object = "the job was cancelled") -> None:
+        super().__init__(str(message))
 
 
 def get_torch_device() -> torch.device:
@@ -103,6 +126,44 @@ def is_nvidia() -> bool:
     return get_torch_device().type == "cuda" and torch.version.cuda is not None
 
 
+def is_amd() -> bool:
+    """Whether networks run on a GPU of AMD's."""
+    return get_torch_device().type == "cuda" and torch.version.hip is not None
+
+
+def cpu_mode() -> bool:
+    """Whether networks run on the processor."""
+    return is_device_cpu(get_torch_device())
+
+
+def mps_mode() -> bool:
+    """Whether networks run on Apple's GPU."""
+    return is_device_mps(get_torch_device())
+
+
+def xformers_enabled() -> bool:
+    """Whether xFormers computes attention: torch does."""
+    return False
+
+
+is_directml_enabled = is_intel_xpu = xformers_enabled
+
+
+def pytorch_attention_enabled() -> bool:
+    """Whether torch computes attention."""
+    return True
+
+
+def dtype_size(dtype: torch.dtype) -> int:
+    """Return the bytes of one number."""
+    return dtype.itemsize
+
+
+def module_size(module: torch.nn.Module) -> int:
+    """Return the bytes of a network's weights."""
+    return sum(weights.nbytes for weights in module.state_dict().values())
+
+
 def get_free_memory(dev: Any = None, torch_free_too: bool = False) -> Any:
     """Return the bytes that are free on a device."""
     device = torch.device(dev or get_torch_device())
@@ -128,6 +189,18 @@ def unload_all_models() -> None:
     free()
 
 
+def free_memory(*_: Any, **__: Any) -> list[Any]:
+    """Give back the memory of models that nothing runs, however little is wanted; return no models."""
+    free()
+    return []
+
+
+def interrupt_current_processing(value: bool = True) -> None:
+    """Ask the run to stop; once asked, it cannot be taken back."""
+    if value:
+        current_job().cancel()
+
+
 def processing_interrupted() -> bool:
     """Whether somebody asked the run to stop."""
     return current_job().is_cancelled
@@ -137,6 +210,7 @@ def throw_exception_if_processing_interrupted() -> None:
     """Stop here if somebody asked for it.
 
     Raises:
-        Interrupted: If so.
+        InterruptProcessingException: If so.
     """
-    current_job().raise_if_cancelled()
+    if processing_interrupted():
+        raise InterruptProcessingException
