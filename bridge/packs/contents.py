@@ -7,11 +7,12 @@ from types import ModuleType
 from typing import Any
 
 from bridge.engine import Ready, framed
-from bridge.errors import reason_of, sound
+from bridge.errors import sound
 from bridge.graph import Failure, NodeFunction, Registry
 from bridge.packs.calling import node_function
 from bridge.packs.deadline import answer_apart
 from bridge.packs.foreign import read_class
+from bridge.packs.reasons import reason_missing
 
 _EXAMPLES = ("example_workflows", "example", "examples", "workflow", "workflows")
 """Where packs keep workflows to begin with; the first that is there counts."""
@@ -76,7 +77,7 @@ def _readable(
             function = read(name)
             framed(Ready({function.definition.name: function.definition.to_json()}))
         except BaseException as error:  # a pack's code; the worker gets no Ctrl-C
-            failures.append(Failure(sound(f"{pack}: {name}"), reason_of(error)))
+            failures.append(Failure(sound(f"{pack}: {name}"), reason_missing(error)))
         else:
             functions.append(function)
     return functions, failures

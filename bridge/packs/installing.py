@@ -21,6 +21,7 @@ from bridge.packs.shims import (
     utils,
 )
 from bridge.packs.shims.folders import FolderPaths
+from bridge.packs.shims.missing import refusing
 from bridge.packs.shims.own_nodes import OwnNodes
 
 PACKAGES = (
@@ -84,7 +85,7 @@ def _put(name: str, content: Mapping[str, Any], home: Path) -> None:
     user's own folder.
     """
     module = ModuleType(name, f"What packs need of ComfyUI's {name}.")
-    vars(module).update(content)
+    vars(module).update({"__getattr__": refusing(name), **content})
     place = home.joinpath(*name.split("."))
     if name in PACKAGES:
         module.__path__ = []

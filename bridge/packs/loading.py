@@ -15,7 +15,6 @@ import importlib.metadata
 import importlib.util
 import logging
 import os
-import re
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -27,11 +26,12 @@ from typing import Any
 
 from bridge.diffusion import import_libraries
 from bridge.engine import PACK_GROUP
-from bridge.errors import reason_of, sound
+from bridge.errors import sound
 from bridge.graph import Failure, NodeFunction, Registry
 from bridge.packs.contents import folders_of, functions_of
-from bridge.packs.installing import ROOTS, install
+from bridge.packs.installing import install
 from bridge.packs.offline import without_package_index
+from bridge.packs.reasons import reason_missing
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ def load_packs(settings: Mapping[str, Any], ours: Registry) -> Packs:
                 folders = folders_of(module)
         except BaseException as error:  # a pack's code; the worker gets no Ctrl-C
             log.exception("the pack %s cannot be loaded", pack.name)
-            packs.failures.append(Failure(pack.name, _reason(error)))
+            packs.failures.append(Failure(pack.name, reason_missing(error)))
             continue
         packs.failures.extend(broken)
         packs.folders[pack.name] = folders
@@ -154,19 +154,6 @@ def _imported(pack: _Found) -> ModuleType:
         del sys.modules[name]
         raise
     return module
-
-
-def _reason(error: BaseException) -> str:
-    """Say in one line why a pack is missing."""
-    if isinstance(error, ImportError) and error.name:
-        name = sound(str(error.name))
-        part = re.search(r"cannot import name '(\w+)'", reason_of(error))
-        if name.split(".")[0] in ROOTS:
-            needed = f"{name}.{part[1]}" if part else name
-            return f"it needs {needed} of ComfyUI, which Framebridge does not have"
-        if isinstance(error, ModuleNotFoundError):
-            return f"it needs the Python package {name}, which is not installed"
-    return reason_of(error)
 
 
 @contextmanager

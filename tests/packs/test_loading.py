@@ -49,6 +49,16 @@ def test_what_a_pack_needs_and_we_lack_is_named(reasons):
     )
 
 
+def test_what_a_pack_uses_and_we_lack_is_named_as_what_it_imports(tmp_path):
+    (tmp_path / "looks.py").write_text("import comfy.model_management as mm\nmm.load_models_gpu([])")
+    (tmp_path / "reaches.py").write_text("import comfy\ncomfy.sd.VAE")
+    settings = {"custom_nodes": [str(tmp_path)], "temp": str(tmp_path)}
+    assert {each.module: each.reason for each in load_packs(settings, fake_nodes.registry()).failures} == {
+        pack: f"it needs {part} of ComfyUI, which Framebridge does not have"
+        for pack, part in {"looks": "comfy.model_management.load_models_gpu", "reaches": "comfy.sd"}.items()
+    }
+
+
 def test_a_pack_that_calls_pip_finds_no_packages(reasons, monkeypatch, tmp_path):
     assert reasons["installs"] == "RuntimeError: pip found nothing"
     assert "PIP_NO_INDEX" not in os.environ

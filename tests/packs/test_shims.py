@@ -65,6 +65,12 @@ def test_what_a_module_lacks_can_be_asked_for():
         from comfy.utils import bislerp  # noqa: F401
 
 
+@pytest.mark.parametrize("name", ["comfy", "comfy.utils", "nodes", "comfy_api.latest"])
+def test_what_a_module_lacks_is_named(name):
+    with pytest.raises(AttributeError, match=rf"does not have {name}\.nothing of ComfyUI"):
+        _ = shim(name).nothing
+
+
 def test_versions_of_the_api_are_one():
     assert shim("comfy_api.latest").io is shim("comfy_api.v0_0_2").io
 

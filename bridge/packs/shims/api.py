@@ -1,7 +1,6 @@
 """``comfy_api``: progress for nodes of any form, and the second form of nodes (``io``, ``ui``)."""
 
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any
 
 from bridge.packs.shims import ui as shown
@@ -21,11 +20,13 @@ from bridge.packs.shims.io_types import (
     comfytype,
     custom,
 )
+from bridge.packs.shims.missing import namespace
 from bridge.packs.shims.utils import ProgressBar
 
 __all__ = ["ComfyAPI", "ComfyAPISync", "ComfyExtension", "io", "ui"]
 
-io = SimpleNamespace(
+io = namespace(
+    "comfy_api.latest.io",
     **TYPES,
     ComfyNode=ComfyNode,
     ComfyType=ComfyType,
@@ -49,7 +50,7 @@ io = SimpleNamespace(
 )
 """What ``from comfy_api.latest import io`` gives."""
 
-ui = SimpleNamespace(**{name: getattr(shown, name) for name in shown.__all__})
+ui = namespace("comfy_api.latest.ui", **{name: getattr(shown, name) for name in shown.__all__})
 """What ``from comfy_api.latest import ui`` gives."""
 
 

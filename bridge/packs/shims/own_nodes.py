@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bridge.graph import InputDefinition, NodeDefinition, NodeFunction, Registry
+from bridge.packs.shims.missing import MissingPart
 
 MAX_RESOLUTION = 16384
 
@@ -45,7 +46,7 @@ class OwnNodes(Mapping[str, type]):
     def _attribute(self, name: str) -> type:
         if name in self._registry:
             return self[name]
-        raise AttributeError(f"module 'nodes' has no attribute '{name}'")
+        raise MissingPart(f"nodes.{name}")
 
 
 def _class_of(function: NodeFunction) -> type:
