@@ -91,6 +91,14 @@ def _of_extension(entrypoint: Any) -> dict[str, type]:
         if inspect.isawaitable(extension):
             extension = await extension
         await extension.on_load()
-        return {kind.GET_SCHEMA().node_id: kind for kind in await extension.get_node_list()}
+        return {_schema_name(kind): kind for kind in await extension.get_node_list()}
 
     return dict(answer_apart(classes, {}).result())
+
+
+def _schema_name(kind: Any) -> str:
+    """Return the name of a node; its class's if it has no schema, which whoever reads the class will tell."""
+    try:
+        return str(kind.GET_SCHEMA().node_id)
+    except BaseException:  # a pack's code; the worker gets no Ctrl-C
+        return str(getattr(kind, "__name__", kind))

@@ -68,6 +68,12 @@ def test_a_validator_is_asked_by_the_names_of_its_inputs(registry, workflow):
     assert problem.message == "SchemaAdd refuses its inputs: it was told to"
 
 
+def test_a_node_that_needs_a_newer_type_is_missing_alone(packs):
+    reasons = {failure.module: failure.reason for failure in packs.failures}
+    lacking = "it needs comfy_api.latest.io.TypeOfTomorrow of ComfyUI, which Framebridge does not have"
+    assert reasons["second_form: Newer"] == lacking
+
+
 # ---- io --------------------------------------------------------------------------------------
 
 

@@ -90,6 +90,12 @@ class Expanding(io.ComfyNode):
         return io.NodeOutput(["inner", 0], expand=graph)
 
 
+class Newer(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema("SchemaNewer", inputs=[io.TypeOfTomorrow.Input("ticket")])
+
+
 class Extension(ComfyExtension):
     is_ready = False
 
@@ -98,7 +104,7 @@ class Extension(ComfyExtension):
 
     async def get_node_list(self):
         assert self.is_ready
-        return [Add, Look, Save, Expanding]
+        return [Add, Newer, Look, Save, Expanding]
 
 
 async def comfy_entrypoint():
