@@ -102,6 +102,15 @@ def test_an_input_of_several_types_may_be_shown_as_one(io):
     assert (entry.id, entry.optional) == ("a", True)
 
 
+def test_inputs_and_outputs_may_be_of_one_type_out_of_several(io):
+    either = io.MatchType.Template("t", [io.Image, io.Mask])
+    assert io.MatchType.Input("a", template=either, lazy=True).declared() == ("IMAGE,MASK", {"lazy": True})
+    for output in (io.MatchType.Output("b", either), io.MatchType.Output(either, "b")):
+        assert (output.id, output.io_type) == ("b", "IMAGE,MASK")
+    assert io.MatchType.Input("a", io.MatchType.Template("t")).get_io_type() == "*"
+    assert io.MatchType.Template("t", io.Mask).io_type == "MASK"
+
+
 def test_a_pack_makes_types_of_its_own(io):
     @io.comfytype(io_type="TICKET")
     class Ticket:

@@ -72,6 +72,8 @@ def test_what_a_module_lacks_is_named(name):
 
 
 def test_versions_of_the_api_are_one():
+    latest = shim("comfy_api.latest")
+    assert latest.io is latest.comfy_io is latest.IO
     assert shim("comfy_api.latest").io is shim("comfy_api.v0_0_2").io
 
 

@@ -11,6 +11,7 @@ from bridge.packs.shims.io_types import (
     ComfyType,
     FolderType,
     Input,
+    MatchType,
     MultiType,
     NumberDisplay,
     Output,
@@ -23,9 +24,9 @@ from bridge.packs.shims.io_types import (
 from bridge.packs.shims.missing import namespace
 from bridge.packs.shims.utils import ProgressBar
 
-__all__ = ["ComfyAPI", "ComfyAPISync", "ComfyExtension", "io", "ui"]
+__all__ = ["IO", "UI", "ComfyAPI", "ComfyAPISync", "ComfyExtension", "comfy_io", "io", "ui"]
 
-io = namespace(
+io = IO = comfy_io = namespace(
     "comfy_api.latest.io",
     **TYPES,
     ComfyNode=ComfyNode,
@@ -37,6 +38,7 @@ io = namespace(
     Hidden=Hidden,
     HiddenHolder=HiddenHolder,
     Input=Input,
+    MatchType=MatchType,
     MultiType=MultiType,
     NodeOutput=NodeOutput,
     NumberDisplay=NumberDisplay,
@@ -50,7 +52,7 @@ io = namespace(
 )
 """What ``from comfy_api.latest import io`` gives."""
 
-ui = namespace("comfy_api.latest.ui", **{name: getattr(shown, name) for name in shown.__all__})
+ui = UI = namespace("comfy_api.latest.ui", **{name: getattr(shown, name) for name in shown.__all__})
 """What ``from comfy_api.latest import ui`` gives."""
 
 

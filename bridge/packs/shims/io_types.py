@@ -220,6 +220,40 @@ class MultiType:
             return {**shown, **super().as_dict()}
 
 
+class MatchType:
+    """Inputs and outputs of one type, whichever of several that is; each takes all of them here."""
+
+    io_type = "COMFY_MATCHTYPE_V3"
+
+    class Template:
+        """The types that are possible; all, if none is named."""
+
+        def __init__(self, template_id: str, allowed_types: Any = ()) -> None:
+            kinds = allowed_types if isinstance(allowed_types, Sequence) else [allowed_types]
+            self.template_id = template_id
+            self.io_type = ",".join(str(kind.io_type) for kind in kinds) or "*"
+
+    class Input(Input):
+        """Takes what its template allows."""
+
+        def __init__(self, id: str, template: "MatchType.Template", *more: Any, **given: Any) -> None:
+            super().__init__(id, *more, **given)
+            self.template = template
+
+        def get_io_type(self) -> str:
+            """Return the types, with commas between them."""
+            return self.template.io_type
+
+    class Output(Output):
+        """Gives what its template allows; ComfyUI's versions differ in which comes first, so either may."""
+
+        def __init__(self, id: Any = None, template: Any = None, *more: Any, **given: Any) -> None:
+            if isinstance(id, MatchType.Template):
+                id, template = template, id
+            super().__init__(id, *more, **given)
+            self.io_type = template.io_type
+
+
 PLAIN_TYPES: Mapping[str, str] = {
     "Image": "IMAGE",
     "Mask": "MASK",
@@ -250,6 +284,16 @@ PLAIN_TYPES: Mapping[str, str] = {
     "Mesh": "MESH",
     "BBOX": "BBOX",
     "SEGS": "SEGS",
+    "Point": "POINT",
+    "FaceAnalysis": "FACE_ANALYSIS",
+    "Voxel": "VOXEL",
+    "LossMap": "LOSS_MAP",
+    "AudioEncoder": "AUDIO_ENCODER",
+    "AudioEncoderOutput": "AUDIO_ENCODER_OUTPUT",
+    "HookKeyframes": "HOOK_KEYFRAMES",
+    "TimestepsRange": "TIMESTEPS_RANGE",
+    "Load3DCamera": "LOAD3D_CAMERA",
+    "WanCameraEmbedding": "WAN_CAMERA_EMBEDDING",
     "AnyType": "*",
 }
 """Names in ``io`` of types that only links carry, and their sockets."""
