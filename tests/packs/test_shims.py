@@ -101,14 +101,48 @@ def test_models_are_listed_and_found(paths, home):
     assert paths.get_folder_paths("loras") == [str(home / "models/loras")]
 
 
-def test_a_pack_adds_a_kind_of_model(paths, home):
+@pytest.fixture
+def mine(home):
+    """A folder of a pack's own."""
     (home / "mine").mkdir()
-    (home / "mine/net.safetensors").write_bytes(b"x")
-    (home / "mine/net.pth").write_bytes(b"x")
-    paths.add_model_folder_path("my_kind", str(home / "mine"))
-    assert paths.get_filename_list("my_kind") == ["net.safetensors"]
-    assert paths.get_full_path("my_kind", "net.safetensors") == str(home / "mine/net.safetensors")
-    assert paths.folder_names_and_paths["my_kind"][0] == [str(home / "mine")]
+    for name in ("net.safetensors", "net.onnx", "net.pth"):
+        (home / "mine" / name).write_bytes(b"x")
+    return str(home / "mine")
+
+
+def test_a_pack_adds_a_kind_of_model(paths, mine):
+    paths.add_model_folder_path("my_kind", mine)
+    assert paths.get_filename_list("my_kind") == ["net.onnx", "net.pth", "net.safetensors"]
+    folders, suffixes = paths.folder_names_and_paths["my_kind"]
+    paths.folder_names_and_paths["my_kind"] = (folders, suffixes | {".onnx"})
+    names = paths.get_filename_list("my_kind")
+    assert (names, names.folder) == (["net.onnx"], "")
+    assert paths.get_full_path("my_kind", "net.onnx") == f"{mine}/net.onnx"
+    assert paths.get_full_path("my_kind", "../models/loras/ink.safetensors") is None
+    assert paths.get_folder_paths("my_kind") == [mine]
+
+
+def test_a_pack_writes_down_a_kind_of_model_itself(paths, mine):
+    paths.folder_names_and_paths["ultra"] = ([mine], {".onnx", ".SAFETENSORS"})
+    assert paths.get_folder_paths("ultra") == [mine]
+    assert paths.get_filename_list("ultra") == ["net.onnx", "net.safetensors"]
+    paths.folder_names_and_paths["ultra"][1].add(".pth")
+    assert len(paths.get_filename_list("ultra")) == 3
+
+
+def test_of_kinds_of_ours_only_safetensors_are_listed(paths, mine, home):
+    folders, suffixes = paths.folder_names_and_paths["loras"]
+    folders.append(mine)
+    suffixes.update({".onnx", ".pth"})
+    assert paths.get_folder_paths("loras") == [str(home / "models/loras"), mine]
+    names = paths.get_filename_list("loras")
+    assert [name for name in names if "chalkboard" not in name] == ["ink.safetensors", "net.safetensors"]
+    assert names.folder == ""
+
+
+def test_a_kind_that_nobody_wrote_down_has_a_place(paths, home):
+    assert paths.get_folder_paths("none") == [str(home / "models/none")]
+    assert paths.get_filename_list("none") == []
 
 
 def test_names_of_pictures_stay_in_their_folders(paths, home):

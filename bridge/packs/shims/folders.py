@@ -1,11 +1,14 @@
 """``folder_paths``: where models, pictures and previews lie, and what is there.
 
-1. Folders are those of the worker's settings; a pack may add more for kinds of its own.
-2. A name from a workflow never leads out of the folders.
-3. ``get_filename_list`` says which folder it lists, so that an input made of it stays up to date.
+1. Folders are those of the worker's settings, and what packs write into ``folder_names_and_paths``.
+2. Of a kind of ours, safetensors are listed, whatever a pack writes there; of a kind of a pack's own, what
+   has one of the suffixes that it wrote, or every file if it wrote none.
+3. A name from a workflow never leads out of the folders.
+4. ``get_filename_list`` says which folder it lists, so that an input made of it stays up to date; a kind of a
+   pack's own is known to nobody else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -39,12 +42,13 @@ class FolderPaths:
         self._homes = {name: Path(settings.get(name) or ".") for name in PICTURE_FOLDERS}
         self._roots = [Path(root) for root in settings.get("models") or ()]
         self._catalogue = Catalogue(self._roots, model_folder())
-        self._added: dict[str, list[Path]] = {}
         first = next((root for root in self._roots if root.is_dir()), self._homes["input"].parent / "models")
         self.models_dir = str(first)
         self.base_path = str(self._homes["input"].parent)
         self.supported_pt_extensions = set(SUFFIXES)
-        self.folder_names_and_paths = {kind: (self.get_folder_paths(kind), set(SUFFIXES)) for kind in FOLDERS}
+        self.folder_names_and_paths: dict[str, tuple[list[str], set[str]]] = {}
+        for kind in FOLDERS:
+            self.folder_names_and_paths[kind] = (self.get_folder_paths(kind), set(SUFFIXES))
 
     def names(self) -> dict[str, Any]:
         """Return what the module holds, by name."""
@@ -117,35 +121,34 @@ class FolderPaths:
     # ---- models ------------------------------------------------------------------------------
 
     def get_folder_paths(self, folder_name: str) -> list[str]:
-        """Return the folders of a kind of model that exist, and the first where it could lie."""
-        spellings = FOLDERS.get(folder_name, (folder_name,))
-        found = [root / spelling for root in self._roots for spelling in spellings]
-        there = [str(path) for path in found if path.is_dir()]
-        added = [str(path) for path in self._added.get(folder_name, ())]
-        return [*there, *added] or [str(Path(self.models_dir) / spellings[0])]
+        """Return the folders of a kind of model: those written down, and those of ours that exist."""
+        written, _ = self._written(folder_name)
+        ours = () if written and folder_name not in FOLDERS else self._ours(folder_name)
+        found = dict.fromkeys([*map(str, written), *(str(path) for path in ours if path.is_dir())])
+        return list(found) or [str(Path(self.models_dir) / _spellings(folder_name)[0])]
 
     def add_model_folder_path(
         self, folder_name: str, full_folder_path: str, is_default: bool = False
     ) -> None:
         """Look for a kind of model in one more folder."""
-        folders = self._added.setdefault(folder_name, [])
-        if Path(full_folder_path) not in folders:
-            folders.insert(0 if is_default else len(folders), Path(full_folder_path))
-        self.folder_names_and_paths[folder_name] = (self.get_folder_paths(folder_name), set(SUFFIXES))
+        folders, _ = self.folder_names_and_paths.setdefault(folder_name, ([], set()))
+        if full_folder_path not in folders:
+            folders.insert(0 if is_default else len(folders), full_folder_path)
 
     def get_filename_list(self, folder_name: str) -> FolderNames:
         """Return the names of the models of a kind."""
-        own = self._added_files(folder_name)
-        names = dict.fromkeys([*self._catalogue.names(folder_name), *own])
-        return FolderNames(list(names), "" if own or folder_name not in FOLDERS else folder_name)
+        added = [name for folder in self._added(folder_name) for name in self._names(folder_name, folder)]
+        names = dict.fromkeys([*self._catalogue.names(folder_name), *added])
+        return FolderNames(list(names), "" if added or folder_name not in FOLDERS else folder_name)
 
     def get_full_path(self, folder_name: str, filename: str) -> str | None:
         """Return the file behind a model's name; ``None`` if there is none."""
         try:
             return str(self._catalogue.find(folder_name, filename))
         except BridgeError:
-            found = self._added_files(folder_name).get(filename)
-            return None if found is None else str(found)
+            added = self._added(folder_name)
+            found = (folder / filename for folder in added if filename in self._names(folder_name, folder))
+            return next(map(str, found), None)
 
     def get_full_path_or_raise(self, folder_name: str, filename: str) -> str:
         """Return the file behind a model's name.
@@ -155,9 +158,8 @@ class FolderPaths:
         """
         path = self.get_full_path(folder_name, filename)
         if path is None:
-            raise ModelNotFound(
-                f'"{filename}" is not in {folder_name}/', hint="Put the file there; safetensors only."
-            )
+            which = "; safetensors only" if folder_name in FOLDERS else ""
+            raise ModelNotFound(f'"{filename}" is not in {folder_name}/', hint=f"Put the file there{which}.")
         return path
 
     def filter_files_extensions(self, files: Any, extensions: Any) -> list[str]:
@@ -170,13 +172,32 @@ class FolderPaths:
         wanted = set().union(*(_KINDS.get(kind, set()) for kind in content_types))
         return [name for name in files if Path(name).suffix.lower() in wanted]
 
-    def _added_files(self, folder_name: str) -> dict[str, Path]:
-        found: dict[str, Path] = {}
-        for folder in self._added.get(folder_name, ()):
-            for path in sorted(folder.rglob("*")):
-                if path.suffix.lower() in SUFFIXES and path.is_file():
-                    found.setdefault(path.relative_to(folder).as_posix(), path)
-        return found
+    def _written(self, kind: str) -> tuple[Sequence[str], Set[str]]:
+        """Return the folders and suffixes of a kind as they stand where packs write them."""
+        folders, suffixes = self.folder_names_and_paths.get(kind, ((), SUFFIXES))
+        return folders, suffixes
+
+    def _ours(self, kind: str) -> list[Path]:
+        """Return where a kind may lie below the folders of the settings."""
+        return [root / spelling for root in self._roots for spelling in _spellings(kind)]
+
+    def _added(self, kind: str) -> Iterator[Path]:
+        """Yield the folders that packs have written down."""
+        ours = {*self._ours(kind), Path(self.models_dir) / _spellings(kind)[0]} if kind in FOLDERS else ()
+        for folder in self._written(kind)[0]:
+            if Path(folder) not in ours:
+                yield Path(folder)
+
+    def _names(self, kind: str, folder: Path) -> Iterator[str]:
+        """Yield the names of what is listed of a folder (rule 2)."""
+        suffixes = SUFFIXES if kind in FOLDERS else {suffix.lower() for suffix in self._written(kind)[1]}
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and (not suffixes or path.suffix.lower() in suffixes):
+                yield path.relative_to(folder).as_posix()
+
+
+def _spellings(kind: str) -> Sequence[str]:
+    return FOLDERS.get(kind, (kind,))
 
 
 def _number(name: str, stem: str) -> int:
