@@ -72,7 +72,7 @@ def install(settings: Mapping[str, Any], ours: Registry) -> None:
         contents[name] = {public: getattr(module, public) for public in module.__all__}
     paths = FolderPaths(settings)
     contents["folder_paths"] = paths.names()
-    contents["nodes"] = OwnNodes(ours).names()
+    contents["nodes"] = OwnNodes(ours, paths).names()
     for name, content in contents.items():
         if name not in sys.modules:
             _put(name, content, Path(paths.base_path))

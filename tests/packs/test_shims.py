@@ -16,7 +16,6 @@ from bridge.engine import Folders, Job, PackEvent, running
 from bridge.errors import InputError, Interrupted, ModelNotFound, UnsupportedModel
 from bridge.packs.inputs import read_input
 from bridge.packs.shims.folders import FolderPaths
-from bridge.packs.shims.own_nodes import OwnNodes
 from bridge.protocol import Preview, Progress
 
 pytestmark = pytest.mark.usefixtures("packs")
@@ -334,20 +333,7 @@ def test_a_prefix_is_put_before_a_graph():
     assert outputs == (["p.1", 0], 4)
 
 
-# ---- nodes, server ---------------------------------------------------------------------------
-
-
-async def test_our_nodes_are_classes_of_the_first_form(registry, running_job):
-    nodes = OwnNodes(registry)
-    names = nodes.names()
-    assert names["__getattr__"]("Add") is nodes["Add"]
-    assert len(nodes) == len(list(nodes))
-    with pytest.raises(AttributeError, match="Nothing"):
-        names["__getattr__"]("Nothing")
-    assert nodes["Constant"].INPUT_TYPES()["required"] == {"value": ("INT", {"default": 0})}
-    assert getattr(nodes["Add"](), nodes["Add"].FUNCTION)(a=1, b=2) == (3,)
-    assert nodes["Show"]().run(value=1) == ()
-    assert (await nodes["PackSlow"]().run(value=3, node="7"))[0] == 3
+# ---- server ----------------------------------------------------------------------------------
 
 
 def test_a_route_is_refused_and_the_function_kept(caplog):
