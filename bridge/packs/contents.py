@@ -18,12 +18,16 @@ _EXAMPLES = ("example_workflows", "example", "examples", "workflow", "workflows"
 """Where packs keep workflows to begin with; the first that is there counts."""
 
 
-def functions_of(module: ModuleType, pack: str) -> tuple[list[NodeFunction], list[Failure]]:
-    """Return the nodes of a pack, and those that cannot be read.
+def functions_of(
+    module: ModuleType, pack: str, *, is_installed: bool
+) -> tuple[list[NodeFunction], list[Failure]]:
+    """Return the nodes of a pack, and those that cannot be read; of two with one name, that of our form.
 
     Args:
-        module: Of the pack; a package of our own form has them in its modules.
+        module: Of the pack.
         pack: Its name.
+        is_installed: Whether it is a package from pip. All its modules are searched for nodes of our form;
+            those of a folder only where it has none of ComfyUI's.
 
     Raises:
         TypeError: If it has no nodes of any form.
@@ -31,12 +35,10 @@ def functions_of(module: ModuleType, pack: str) -> tuple[list[NodeFunction], lis
     """
     mappings = getattr(module, "NODE_CLASS_MAPPINGS", None)
     entrypoint = getattr(module, "comfy_entrypoint", None)
-    if mappings is None and entrypoint is None:
-        own = Registry.of_package(module)
-        if not own and not own.failures:
-            raise TypeError("it has neither NODE_CLASS_MAPPINGS, comfy_entrypoint nor @node functions")
-        functions, failures = _readable(pack, own, own.__getitem__)
-        return functions, [*own.failures, *failures]
+    has_classes = mappings is not None or entrypoint is not None
+    own = Registry.of_package(module) if is_installed or not has_classes else Registry()
+    if not has_classes and not own and not own.failures:
+        raise TypeError("it has neither NODE_CLASS_MAPPINGS, comfy_entrypoint nor @node functions")
     classes = dict(mappings or {})
     if entrypoint is not None:
         classes |= _of_extension(entrypoint)
@@ -45,7 +47,9 @@ def functions_of(module: ModuleType, pack: str) -> tuple[list[NodeFunction], lis
     def read(name: str) -> NodeFunction:
         return node_function(read_class(str(name), classes[name], str(shown.get(name, "")), module.__name__))
 
-    return _readable(pack, classes, read)
+    functions, failures = _readable(pack, own, own.__getitem__)
+    foreign, unreadable = _readable(pack, [name for name in classes if name not in own], read)
+    return [*functions, *foreign], [*own.failures, *failures, *unreadable]
 
 
 def folders_of(module: ModuleType) -> dict[str, str]:

@@ -61,6 +61,11 @@ class _Found:
     name: str
     source: Path | importlib.metadata.EntryPoint
 
+    @property
+    def is_installed(self) -> bool:
+        """Whether pip brought it."""
+        return isinstance(self.source, importlib.metadata.EntryPoint)
+
 
 def load_packs(settings: Mapping[str, Any], ours: Registry) -> Packs:
     """Load the packs that the user wants.
@@ -84,7 +89,7 @@ def load_packs(settings: Mapping[str, Any], ours: Registry) -> Packs:
                 raise RuntimeError("the worker died while this pack was imported")
             with marker.importing(pack.name), _watched(pack.name), without_package_index():
                 module = _imported(pack)
-                functions, broken = functions_of(module, pack.name)
+                functions, broken = functions_of(module, pack.name, is_installed=pack.is_installed)
                 folders = folders_of(module)
         except BaseException as error:  # a pack's code; the worker gets no Ctrl-C
             log.exception("the pack %s cannot be loaded", pack.name)

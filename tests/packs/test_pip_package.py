@@ -39,6 +39,8 @@ class Half:
 NODE_CLASS_MAPPINGS = {"PipHalf": Half}
 """
 
+BOTH = THEIRS.replace("PipHalf", "PipThird") + 'NODE_CLASS_MAPPINGS["PipTriple"] = Half\n'
+
 
 def build_wheel(folder):
     """Write a wheel with a pack of our form, one of ComfyUI's, and one that is broken."""
@@ -46,11 +48,14 @@ def build_wheel(folder):
         "pip_ours/__init__.py": '"""Nodes of our form."""\n',
         "pip_ours/doubling.py": OURS,
         "pip_theirs.py": THEIRS,
+        "pip_both/__init__.py": BOTH,
+        "pip_both/tripling.py": OURS.replace("2 *", "3 *").replace("PipDouble", "PipTriple"),
         "pip_broken.py": "raise ValueError('no')\n",
         "pip_pack-1.2.dist-info/METADATA": "Metadata-Version: 2.1\nName: pip-pack\nVersion: 1.2\n",
         "pip_pack-1.2.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         "pip_pack-1.2.dist-info/entry_points.txt": (
-            "[framebridge.nodes]\nours = pip_ours\ntheirs = pip_theirs\nbroken = pip_broken\n"
+            "[framebridge.nodes]\nboth = pip_both\nours = pip_ours\n"
+            "theirs = pip_theirs\nbroken = pip_broken\n"
         ),
     }
     record = "".join(f"{name},,\n" for name in [*files, "pip_pack-1.2.dist-info/RECORD"])
@@ -92,21 +97,29 @@ def test_packs_of_both_forms_are_found_and_a_broken_one_is_reported(tmp_path):
     assert [(each.module, each.reason) for each in packs.failures] == [("broken", "ValueError: no")]
 
 
+def test_a_pack_may_have_nodes_of_both_forms_and_ours_wins(tmp_path):
+    packs = load_packs({"temp": str(tmp_path)}, fake_nodes.registry())
+    functions = {each.definition.name: each for each in packs.functions}
+    assert functions["PipTriple"].call(value=4) == 12
+    assert functions["PipThird"].definition.module == "pip_both"
+
+
 def test_packs_are_listed_without_importing_them():
     listed = [(pack.name, pack.package, pack.version, pack.is_off) for pack in installed_packs()]
-    assert listed == [(name, "pip-pack", "1.2", False) for name in ("broken", "ours", "theirs")]
+    assert listed == [(name, "pip-pack", "1.2", False) for name in ("both", "broken", "ours", "theirs")]
 
 
 def test_a_pack_is_switched_off_and_on_again(tmp_path):
     switch_pack("ours", on=False)
     switch_pack("broken", on=False)
+    switch_pack("both", on=False)
     off = [pack.name for pack in installed_packs() if pack.is_off]
-    assert off == ["broken", "ours"]
+    assert off == ["both", "broken", "ours"]
     packs = load_packs({"temp": str(tmp_path), "without_packs": off}, fake_nodes.registry())
     assert [each.definition.name for each in packs.functions] == ["PipHalf"]
     assert packs.failures == []
     switch_pack("ours", on=True)
-    assert [pack.name for pack in installed_packs() if pack.is_off] == ["broken"]
+    assert [pack.name for pack in installed_packs() if pack.is_off] == ["both", "broken"]
 
 
 def test_a_name_that_is_no_pack_is_refused():
