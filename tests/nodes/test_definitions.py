@@ -34,7 +34,10 @@ def test_a_node_takes_and_gives_what_comfyuis_does(name: str) -> None:
 
 
 def test_every_node_is_comfyuis_or_known_as_ours() -> None:
-    assert set(DEFINITIONS) - set(SIGNATURES) == OURS
+    lacked = set(DEFINITIONS) - set(SIGNATURES)
+    assert lacked == OURS, (
+        f"put into OURS, or give ComfyUI's name: {sorted(lacked - OURS)}; take out: {sorted(OURS - lacked)}"
+    )
 
 
 @pytest.mark.parametrize("name", DEFINITIONS)
