@@ -19,7 +19,7 @@ Channel = Literal["red", "green", "blue", "alpha"]
 @node("MaskToImage", category="mask", display_name="Convert Mask to Image")
 def mask_to_image(mask: Mask) -> Image:
     """Show a mask as a grey picture."""
-    return mask[..., None].repeat(1, 1, 1, 3)
+    return _batch(mask)[..., None].repeat(1, 1, 1, 3)
 
 
 @node("ImageToMask", category="mask", display_name="Convert Image to Mask")
@@ -66,6 +66,7 @@ def crop_mask(
     mask: Mask, x: Side = 0, y: Side = 0, width: PositiveSide = 512, height: PositiveSide = 512
 ) -> Mask:
     """Cut out a rectangle; what would lie outside the mask is left away."""
+    mask = _batch(mask)
     if x >= mask.shape[2] or y >= mask.shape[1]:
         raise InputError(
             f"the rectangle begins at {x}, {y}, outside a mask of {mask.shape[2]}×{mask.shape[1]}",
@@ -79,6 +80,7 @@ def mask_composite(
     destination: Mask, source: Mask, x: Side = 0, y: Side = 0, operation: MaskOperation = "multiply"
 ) -> Mask:
     """Combine a mask with another that lies at a place on it; what sticks out is left away."""
+    destination, source = _batch(destination), _batch(source)
     height, width = destination.shape[1:]
     source = repeat_to(source, len(destination))[:, : max(0, height - y), : max(0, width - x)]
     result = destination.clone()
@@ -90,7 +92,7 @@ def mask_composite(
 @node("FeatherMask", category="mask")
 def feather_mask_node(mask: Mask, left: Side = 0, top: Side = 0, right: Side = 0, bottom: Side = 0) -> Mask:
     """Fade a mask out towards its edges."""
-    return each_picture(mask, lambda each: feather_mask(each, left, top, right, bottom))
+    return each_picture(_batch(mask), lambda each: feather_mask(each, left, top, right, bottom))
 
 
 @node("GrowMask", category="mask")
@@ -98,10 +100,15 @@ def grow_mask(
     mask: Mask, expand: Annotated[int, Range(-16_384, 16_384, 1)] = 0, tapered_corners: bool = True
 ) -> Mask:
     """Widen what is selected by so many pixels; a negative number shrinks it."""
-    return each_picture(mask, lambda each: grow(each, expand, tapers=tapered_corners))
+    return each_picture(_batch(mask), lambda each: grow(each, expand, tapers=tapered_corners))
 
 
 @node("ThresholdMask", category="mask")
 def threshold_mask(mask: Mask, value: Fraction = 0.5) -> Mask:
     """Make a mask black and white: white where it is above a value."""
     return (mask > value).float()
+
+
+def _batch(mask: Mask) -> Mask:
+    """Return a mask of a pack, which may have a channel (B, 1, H, W) or no batch (H, W), as one of ours."""
+    return mask.reshape(-1, *mask.shape[-2:])

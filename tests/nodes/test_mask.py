@@ -10,6 +10,7 @@ from bridge.nodes.mask import (
     grow_mask,
     image_to_mask,
     mask_composite,
+    mask_to_image,
     solid_mask,
 )
 
@@ -35,6 +36,16 @@ def test_fading_reaches_the_full_value_inside():
 def test_a_mask_that_lies_outside_changes_nothing():
     assert torch.equal(mask_composite(POINT, torch.ones(1, 2, 2), 9, 0, "add"), POINT)
     assert torch.equal(mask_composite(POINT, torch.ones(1, 2, 2), 0, 700, "add"), POINT)
+
+
+@pytest.mark.parametrize("shape", [(7, 9), (1, 7, 9), (1, 1, 7, 9)])
+def test_a_mask_of_a_pack_may_have_a_channel_or_no_batch(shape):
+    mask = POINT.reshape(shape)
+    assert mask_to_image(mask).shape == (1, 7, 9, 3)
+    assert torch.equal(grow_mask(mask, 2), grow_mask(POINT, 2))
+    assert torch.equal(feather_mask_node(mask, 2), feather_mask_node(POINT, 2))
+    assert torch.equal(crop_mask(mask, 1, 1, 4, 4), crop_mask(POINT, 1, 1, 4, 4))
+    assert torch.equal(mask_composite(mask, mask, operation="add"), POINT)
 
 
 def test_one_mask_serves_a_whole_batch():
