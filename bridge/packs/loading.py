@@ -13,6 +13,7 @@
 
 import importlib.metadata
 import importlib.util
+import json
 import logging
 import os
 import sys
@@ -84,10 +85,11 @@ def load_packs(settings: Mapping[str, Any], ours: Registry) -> Packs:
     marker = _Marker(Path(settings.get("temp") or "."))
     taken = dict.fromkeys(ours, "Framebridge")
     for pack in found:
+        if blame := marker.blame(pack.name):
+            packs.failures.append(Failure(pack.name, blame))
+            continue
         try:
-            if marker.blames(pack.name):
-                raise RuntimeError("the worker died while this pack was imported")
-            with marker.importing(pack.name), _watched(pack.name), without_package_index():
+            with marker.importing(pack.name), without_package_index():
                 module = _imported(pack)
                 functions, broken = functions_of(module, pack.name, is_installed=pack.is_installed)
                 folders = folders_of(module)
@@ -161,18 +163,6 @@ def _imported(pack: _Found) -> ModuleType:
     return module
 
 
-@contextmanager
-def _watched(pack: str) -> Iterator[None]:
-    """Tell in the log which pack it is that takes so long; nothing can end it but the end of the worker."""
-    slow = threading.Timer(SLOW_S, log.warning, ("still importing the pack %s after %g s", pack, SLOW_S))
-    slow.daemon = True
-    slow.start()
-    try:
-        yield
-    finally:
-        slow.cancel()
-
-
 class _Marker:
     """A file that names the pack being imported, so that one which ends the process is known (rule 3).
 
@@ -184,30 +174,48 @@ class _Marker:
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / f"importing-pack.{os.getppid()}"
+        self._lock = threading.Lock()
+        self._importing = ""
         try:
-            self._blamed = self._file.read_text(encoding="utf-8").splitlines()
-        except OSError:
-            self._blamed = []
+            self._blamed: dict[str, str] = json.loads(self._file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            self._blamed = {}
 
-    def blames(self, pack: str) -> bool:
-        """Whether a worker died while it imported this pack."""
-        return pack in self._blamed
+    def blame(self, pack: str) -> str:
+        """Say how a worker ended while it imported this pack; empty if none did."""
+        return self._blamed.get(pack, "")
 
     @contextmanager
     def importing(self, pack: str) -> Iterator[None]:
-        """Note that a pack is being imported, and that it was survived."""
-        self._write([*self._blamed, pack])
+        """Note that a pack is being imported, if that takes long, and that it was survived."""
+        slow = threading.Timer(SLOW_S, self._tell_slow, [pack])
+        slow.daemon = True
+        with self._lock:
+            self._importing = pack
+            self._write({**self._blamed, pack: "the worker died while this pack was imported"})
+        slow.start()
         try:
             yield
         finally:
-            self._write(self._blamed)
+            slow.cancel()
+            with self._lock:
+                self._importing = ""
+                self._write(self._blamed)
 
-    def _write(self, names: list[str]) -> None:
+    def _tell_slow(self, pack: str) -> None:
+        """Tell which pack it is that takes so long; nothing can end it but the end of the worker."""
+        late = f"it did not finish importing: it was still at it after {SLOW_S:g} s, until the worker ended"
+        with self._lock:
+            if self._importing == pack:
+                self._write({**self._blamed, pack: late})
+        log.warning("still importing the pack %s after %g s", pack, SLOW_S)
+
+    def _write(self, blamed: Mapping[str, str]) -> None:
         try:
-            if not names:
+            if not blamed:
                 self._file.unlink(missing_ok=True)
                 return
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            self._file.write_text("\n".join(names), encoding="utf-8")
+            self._file.write_text(json.dumps(blamed), encoding="utf-8")
         except OSError as error:  # then a pack that ends the process does so again
             log.warning("%s cannot be written: %s", self._file, error)

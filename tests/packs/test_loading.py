@@ -227,7 +227,19 @@ def test_a_pack_under_which_a_worker_died_is_left_out_by_the_next(tmp_path):
     settings = {"custom_nodes": [str(FOLDER / "thief")], "temp": str(tmp_path)}
     for _ in range(2):
         (failure,) = load_packs(settings, fake_nodes.registry()).failures
-        assert "died" in failure.reason
+        assert failure.reason == "the worker died while this pack was imported"
+
+
+def test_a_pack_that_hangs_is_told_apart_from_one_that_dies(tmp_path, monkeypatch):
+    monkeypatch.setattr(loading, "SLOW_S", 0.01)
+    was_told = threading.Event()
+    monkeypatch.setattr(loading.log, "warning", lambda *words: was_told.set())
+    importing = _Marker(tmp_path).importing("thief")
+    importing.__enter__()  # and never comes back
+    assert was_told.wait(30)
+    settings = {"custom_nodes": [str(FOLDER / "thief")], "temp": str(tmp_path)}
+    (failure,) = load_packs(settings, fake_nodes.registry()).failures
+    assert failure.reason.startswith("it did not finish importing")
 
 
 def test_a_pack_that_was_survived_is_not_blamed(packs, temp):
