@@ -1,7 +1,8 @@
 """Finding packs and bringing their nodes: folders that the user named, and packages that pip installed.
 
 1. A folder is a pack if it has an ``__init__.py``; otherwise each folder and each ``.py`` file in it is one.
-   What begins with a dot or an underscore, or ends with ``.disabled``, is none.
+   What begins with a dot or an underscore, or ends with ``.disabled``, is none; a folder of Python without
+   ``__init__.py`` is reported, and one of data passed over.
 2. A package is a pack if it has an entry point of the group ``framebridge.nodes``: its name is the pack's,
    its value a module. Whoever ran pip has agreed to its code; ``without_packs`` leaves it out all the same,
    and no folder of that name.
@@ -116,7 +117,9 @@ def _add(packs: Packs, function: NodeFunction, pack: str, taken: dict[str, str])
 def _found(settings: Mapping[str, Any], packs: Packs) -> Iterator[_Found]:
     for folder in settings.get("custom_nodes") or ():
         paths = list(_packs_in(Path(folder)))
-        if not paths:
+        strays = list(_strays_in(Path(folder))) if Path(folder) not in paths else []
+        packs.failures.extend(strays)
+        if not paths and not strays:
             packs.failures.append(Failure(sound(str(folder)), "there is no pack of nodes in this folder"))
         for path in paths:
             yield _Found(sound(path.stem), path)
@@ -131,9 +134,25 @@ def _packs_in(folder: Path) -> Iterator[Path]:
     if (folder / "__init__.py").is_file() or folder.suffix == ".py":
         yield folder
         return
+    for path in _visible_in(folder):
+        if path.suffix == ".py" or (path / "__init__.py").is_file():
+            yield path
+
+
+def _strays_in(folder: Path) -> Iterator[Failure]:
+    """Yield what looks like a pack and is none: it lies one folder deeper, or is unfinished."""
+    for path in _visible_in(folder):
+        if not path.is_dir() or path.suffix == ".py" or (path / "__init__.py").exists():
+            continue
+        inner = next((each.parent.name for each in sorted(path.glob("[!._]*/__init__.py"))), None)
+        if inner is not None or any(path.glob("*.py")):
+            hint = f"; is {inner}, in it, the pack?" if inner else ""
+            yield Failure(sound(path.name), sound(f"it has no __init__.py{hint}"))
+
+
+def _visible_in(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        is_hidden = path.name.startswith((".", "_")) or path.suffix == ".disabled"
-        if not is_hidden and (path.suffix == ".py" or (path / "__init__.py").is_file()):
+        if not path.name.startswith((".", "_")) and path.suffix != ".disabled":
             yield path
 
 

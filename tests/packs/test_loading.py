@@ -84,11 +84,24 @@ def test_a_module_without_nodes_is_no_pack(reasons):
 
 
 def test_hidden_and_disabled_folders_are_passed_over(tmp_path):
-    for name in ("_hidden", ".git", "old.disabled", "no_pack"):
+    for name in ("_hidden", ".git", "old.disabled", "data", "empty"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / ("data.py" if name == "no_pack" else "__init__.py")).write_text("raise SystemExit")
+        file = {"data": "palette.json", "empty": ".gitkeep"}.get(name, "__init__.py")
+        (tmp_path / name / file).write_text("raise SystemExit")
     (failure,) = load_packs({"custom_nodes": [str(tmp_path)]}, fake_nodes.registry()).failures
     assert "there is no pack" in failure.reason
+
+
+def test_a_folder_that_looks_like_a_pack_and_is_none_is_reported(tmp_path):
+    (tmp_path / "unpacked-main/unpacked").mkdir(parents=True)
+    (tmp_path / "unpacked-main/unpacked/__init__.py").touch()
+    (tmp_path / "unfinished").mkdir()
+    (tmp_path / "unfinished/nodes.py").touch()
+    failures = load_packs({"custom_nodes": [str(tmp_path)]}, fake_nodes.registry()).failures
+    assert [(failure.module, failure.reason) for failure in failures] == [
+        ("unfinished", "it has no __init__.py"),
+        ("unpacked-main", "it has no __init__.py; is unpacked, in it, the pack?"),
+    ]
 
 
 def test_folders_for_the_editor_are_told(packs):
