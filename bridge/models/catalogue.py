@@ -8,9 +8,12 @@
 4. The built-in demo model, and models in packages of the Python registry, are found under names of
    their own, and no file can shadow them.
 5. A root may also be the settings file of the folders that the user has added (``bridge.models.registered``).
+   One that cannot be understood is passed over, with a warning in the log.
 """
 
 import difflib
+import functools
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -21,6 +24,8 @@ from bridge.models.digest import digest_of
 from bridge.models.packaged import package_hint, packaged_models
 from bridge.models.registered import ModelFolder, is_registry, read_registered
 from bridge.paths import parts_of
+
+log = logging.getLogger(__name__)
 
 FOLDERS: Mapping[str, tuple[str, ...]] = {
     "checkpoints": ("checkpoints", "Stable-diffusion"),
@@ -201,7 +206,17 @@ class Catalogue:
 def _folders_of(root: Path | ModelFolder) -> tuple[ModelFolder, ...]:
     if isinstance(root, ModelFolder):
         return (root,)
-    return read_registered(root) if is_registry(root) else (ModelFolder(root),)
+    try:
+        return read_registered(root) if is_registry(root) else (ModelFolder(root),)
+    except ModelError as error:
+        _warn_once(str(error.problem))
+        return ()
+
+
+@functools.lru_cache
+def _warn_once(text: str) -> None:
+    """Log a warning, but not at each of the many questions that a catalogue answers."""
+    log.warning("%s", text)
 
 
 def _real(path: Path) -> Path:

@@ -22,6 +22,7 @@ from bridge.models import (
     registry_file,
     unregister,
 )
+from bridge.models.registered import MOST_FOLDERS
 
 from .conftest import Write
 
@@ -131,10 +132,54 @@ def test_an_added_folder_is_searched_at_once(write: Write, tmp_path: Path) -> No
     assert failure.value.code == "bad_folder"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"folders": 3}', '{"folders": [{"path": 3}, 4, {}]}'])
-def test_a_settings_file_that_makes_no_sense_names_nothing(text: str, tmp_path: Path) -> None:
-    (tmp_path / "models.json").write_text(text)
-    assert read_registered(tmp_path / "models.json") == ()
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        '{"folders": [{"path": "/a"},]}',
+        "[" * 100_000,
+        "[]",
+        '{"folders": 3}',
+        '{"folders": [{"path": "/a"}, {"path": 3}]}',
+        '{"folders": [4]}',
+        '{"folders": [{"path": "/a", "places": {"vae": "/b"}}]}',
+        '{"folders": [{"path": "/a", "places": ["/b"]}]}',
+    ],
+)
+def test_a_settings_file_that_makes_no_sense_is_left_as_it_is(
+    text: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "models.json"
+    file.write_text(text)
+    for change in (lambda: register(file, ModelFolder(tmp_path)), lambda: unregister(file, Path("/a"))):
+        with pytest.raises(ModelError) as failure:
+            change()
+        assert failure.value.code == "bad_model_list"
+        assert "models add" in failure.value.hint
+    assert file.read_text() == text
+    catalogue = Catalogue([file, tmp_path])
+    assert [folder.path for folder in catalogue.folders * 2] == [tmp_path] * 2
+    assert [record.message for record in caplog.records] == [str(failure.value.problem)], "once"
+
+
+def test_a_settings_file_that_cannot_be_read_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "models.json").mkdir()
+    with pytest.raises(ModelError) as failure:
+        register(tmp_path / "models.json", ModelFolder(tmp_path))
+    assert failure.value.code == "bad_model_list"
+
+
+def test_one_folder_too_many_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "models.json"
+    folders = [{"path": f"/disk/{number}"} for number in range(MOST_FOLDERS)]
+    file.write_text(json.dumps({"folders": folders}))
+    with pytest.raises(ModelError, match="64 folders already"):
+        register(file, ModelFolder(tmp_path))
+    unregister(file, Path("/disk/3"))
+    register(file, ModelFolder(tmp_path))
+    register(file, ModelFolder(tmp_path))
+    assert read_registered(file)[-1].path == tmp_path
+    assert len(read_registered(file)) == MOST_FOLDERS
 
 
 def test_a_folder_that_is_none_is_not_added(tmp_path: Path) -> None:
