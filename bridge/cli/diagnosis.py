@@ -19,7 +19,14 @@ from bridge.cli import EXIT_FAILED
 from bridge.cli.bundle import write_bundle
 from bridge.cli.finding import Finding
 from bridge.cli.local import local_jobs
-from bridge.cli.standing import look_at_daemon, look_at_folders, look_at_log, look_at_packs, look_at_queue
+from bridge.cli.standing import (
+    look_at_daemon,
+    look_at_folders,
+    look_at_log,
+    look_at_model_list,
+    look_at_packs,
+    look_at_queue,
+)
 from bridge.client import state_folder
 from bridge.daemon import Settings
 from bridge.errors import BridgeError
@@ -90,6 +97,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
     yield from look_at_daemon()
     yield from look_at_log()
     yield from look_at_packs()
+    yield from look_at_model_list()
     yield _models(settings)
     yield from find_unused_folders(settings)
     yield from asyncio.run(_worker(settings))

@@ -13,8 +13,9 @@ from bridge.cli.finding import Finding
 from bridge.cli.service import ask
 from bridge.client import find_daemon, last_lines, log_file, state_folder
 from bridge.daemon import Settings, data_folder, installed_packs
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, ModelError
 from bridge.jobs import DATABASE
+from bridge.models import read_registered, registry_file
 from bridge.server import MIN_FREE_BYTES
 
 LOG_LINES = 200
@@ -71,6 +72,14 @@ def look_at_packs() -> Iterator[Finding]:
             yield Finding("packs", "note", f"{text} is switched off", hint)
         else:
             yield Finding("packs", "ok", text)
+
+
+def look_at_model_list() -> Iterator[Finding]:
+    """Say so if the folders of models that the user has added cannot be read."""
+    try:
+        read_registered(registry_file())
+    except ModelError as error:
+        yield Finding("models", "bad", error.message, error.hint)
 
 
 def look_at_daemon() -> Iterator[Finding]:

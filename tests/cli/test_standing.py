@@ -57,6 +57,14 @@ def test_packs_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert states(standing.look_at_packs) == ["ok", "note"]
 
 
+def test_a_list_of_model_folders_that_cannot_be_read_is_bad(home: Path) -> None:
+    assert states(standing.look_at_model_list) == []
+    (home / "models.json").write_text('{"folders": [],}')
+    (finding,) = standing.look_at_model_list()
+    assert finding.state == "bad"
+    assert str(home / "models.json") in finding.text
+
+
 STATUS = {
     "version": "1", "worker": "ready", "detail": "", "queue_remaining": 2, "clients": 1,
     "queue_problem": "", "queue_is_kept": True, "failures": {},
