@@ -90,7 +90,7 @@ def _record_of(row: sqlite3.Row) -> JobRecord:
     return JobRecord(
         row["id"],
         row["session"],
-        row["number"],
+        _as_given(row["number"]),
         run.get("prompt") or run["workflow"],
         run.get("extra", {}),
         tuple(run["outputs"]),
@@ -103,6 +103,11 @@ def _record_of(row: sqlite3.Row) -> JobRecord:
         tuple(map(Problem.from_json, finished.get("problems", ()))),
         finished.get("timings", {}),
     )
+
+
+def _as_given(number: float) -> float:
+    """Return a whole number as one: SQLite makes all of them fractions, and typed clients want ComfyUI's."""
+    return int(number) if number.is_integer() else number
 
 
 def _range(prefix: str) -> tuple[str, str]:

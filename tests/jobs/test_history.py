@@ -1,6 +1,7 @@
 import pytest
-from job_stores import PICTURE, accept, end, listed
+from job_stores import PICTURE, WORKFLOW, accept, end, listed
 
+from bridge.engine import Run
 from bridge.errors import BridgeError, Problem
 from bridge.protocol import Finished
 
@@ -30,6 +31,13 @@ def test_history_is_listed_by_page_in_the_order_of_the_ends(stores):
     assert [record.id for record in store.history.page(2, 1, newest_first=True)] == [*"ad"]
     assert listed(store, session_prefix="comfy:") == [*"bac"]
     assert (store.history.size(), store.history.size("comfy:"), store.history.size("comfy;")) == (5, 3, 0)
+
+
+def test_whole_numbers_stay_whole(stores):
+    store = stores.open()
+    for seq, number in enumerate((395, -2, 1.5), start=1):
+        store.accept(seq, "session", number, Run(f"{seq}", WORKFLOW, ("1",)), 100.0)
+    assert [repr(store.history.find(name).number) for name in "123"] == ["395", "-2", "1.5"]
 
 
 def test_sessions_that_have_jobs_are_known(stores):
