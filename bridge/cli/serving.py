@@ -9,15 +9,27 @@ import typer
 from bridge.cli.options import AsJson, CustomNodes, Device, DType, InDType, Models, OnDevice, Out
 from bridge.cli.request import Serving
 
+MOST = 1e6
+"""Of minutes, days or gigabytes."""
+
+
+def _measure(value: float) -> float:
+    if not value <= MOST:  # as NaN is not, either
+        raise typer.BadParameter(f"{value:g} is no number up to {MOST:,.0f}.")
+    return value
+
+
 Host = Annotated[
     str, typer.Option(help="Which loopback address (127.0.0.1 or ::1); other machines: --listen.")
 ]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")]
 IdleMinutes = Annotated[
-    float, typer.Option(min=0, help="Leave after so long without a client or a job; 0 stays.")
+    float,
+    typer.Option(min=0, callback=_measure, help="Leave after so long without a client or a job; 0 stays."),
 ]
 HangMinutes = Annotated[
-    float, typer.Option(min=0.1, help="End a job that says nothing for so long: it has hung.")
+    float,
+    typer.Option(min=0.1, callback=_measure, help="End a job that says nothing for so long: it has hung."),
 ]
 ComfyCompatible = Annotated[
     bool, typer.Option("--comfy-compatible", help="Let local ComfyUI clients in without a token.")
@@ -26,9 +38,14 @@ WebhookHosts = Annotated[
     list[str] | None,
     typer.Option(help="A host besides this one that POST /run may send results to; repeatable."),
 ]
-HistoryDays = Annotated[float, typer.Option(min=0, help="Jobs that ended longer ago are forgotten.")]
+HistoryDays = Annotated[
+    float, typer.Option(min=0, callback=_measure, help="Jobs that ended longer ago are forgotten.")
+]
 HistoryGigabytes = Annotated[
-    float, typer.Option(min=0, help="The oldest are forgotten when they and their results take more.")
+    float,
+    typer.Option(
+        min=0, callback=_measure, help="The oldest are forgotten when they and their results take more."
+    ),
 ]
 SurvivesPowerCuts = Annotated[
     bool,
