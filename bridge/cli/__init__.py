@@ -33,6 +33,7 @@ from bridge.cli.options import (
 from bridge.cli.packs import packs_app
 from bridge.cli.request import Prompts, Request
 from bridge.cli.serving import add_daemon_commands
+from bridge.cli.streams import give_up_output, is_output_lost, replace_closed_streams
 from bridge.errors import BridgeError, InputError, WorkflowError
 
 EXIT_FAILED = 1
@@ -377,6 +378,20 @@ app.add_typer(history_app(_run), name="history")
 
 def main() -> None:
     """Run the command line."""
+    replace_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-    app()
+    try:
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        if not is_output_lost(error):
+            raise
+        give_up_output()
+        if not isinstance(error, BrokenPipeError):
+            hint = "Make room on the disk that it goes to, or send it elsewhere."
+            message = f"what was to be printed cannot be written: {error.strerror}"
+            report(BridgeError(message, code="output_lost", hint=hint))
+        sys.exit(EXIT_FAILED)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -67,14 +68,22 @@ class Report:
         if as_json:
             warnings = [warning.to_json() for warning in self.warnings]
             files = [str(file) for file in self.files]
-            print(json.dumps({"files": files, "warnings": warnings, "timings": dict(self.timings)}, indent=2))
+            told = {"files": files, "warnings": warnings, "timings": dict(self.timings)}
+            self._print_out(json.dumps(told, indent=2))
             return
         for warning in self.warnings:
             Console(stderr=True, highlight=False).print(f"warning: {warning}", style="yellow", markup=False)
-        for file in self.files:
-            print(file)
+        self._print_out(*map(str, self.files))
         if took := spent(self.timings):
             Console(stderr=True, highlight=False).print(took, style="dim")
+
+    def _print_out(self, *lines: str) -> None:
+        """Print lines on standard output; where it takes none, name the files on standard error."""
+        try:
+            print("".join(f"{line}\n" for line in lines), end="", flush=True)
+        except OSError:
+            print(*self.files, sep="\n", file=sys.stderr)
+            raise
 
 
 class StepBar:
