@@ -78,7 +78,7 @@ class Page:
             Route(f"{PAGE_PATH}/stream/{{stream}}", self.stream),
             Route(f"{PAGE_PATH}/cancel/{{job:path}}", self.cancel, methods=["POST"]),
             Route(f"{PAGE_PATH}/forget", self.forget, methods=["POST"]),
-            Route(f"{PAGE_PATH}/forget/{{job}}", self.forget, methods=["POST"]),
+            Route(f"{PAGE_PATH}/forget/{{job:path}}", self.forget, methods=["POST"]),
         ]
 
     @property

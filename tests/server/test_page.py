@@ -134,9 +134,15 @@ async def test_jobs_of_anybody_can_be_cancelled_by_our_page_only(
 
 
 async def test_jobs_that_have_ended_can_be_forgotten(site: Any, browser: httpx.AsyncClient) -> None:
-    site.service.records = [job("j1", "running"), job("j2"), job("j3"), job("j4")]
+    site.service.records = [job("j1", "running"), job("j2"), job("j/3"), job("j4"), job("j5")]
     own = {"Origin": f"http://{site.host}"}
-    for path, forgotten in (("forget/j2", 1), ("forget/j1", 0), ("forget", 2)):
+    for path, forgotten in (
+        ("forget/j2", 1),
+        ("forget/j1", 0),
+        ("forget/", 0),
+        ("forget/j%2F3", 1),
+        ("forget", 2),
+    ):
         assert (await browser.post(f"/framebridge/{path}", headers=own)).json() == {"forgotten": forgotten}
     assert [record.id for record in site.service.records] == ["j1"]
 
