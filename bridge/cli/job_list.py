@@ -1,10 +1,12 @@
 """Jobs of the running daemon, whoever's they are: listed, cancelled and forgotten."""
 
 import json
+import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
+from urllib.parse import quote
 
 from rich.console import Console
 from rich.table import Table
@@ -14,6 +16,12 @@ from bridge.errors import BridgeError, InputError
 
 SHOWN_LETTERS = 12
 """Of a job's id, in a table."""
+
+LEAST_LETTERS = 4
+"""Of a job's id, that may stand for it."""
+
+_WHOLE_ID = re.compile("[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""As the daemon and ComfyUI's clients give jobs."""
 
 Job = Mapping[str, Any]
 
@@ -51,10 +59,10 @@ def cancel(names: Sequence[str], everything: bool) -> None:
         BridgeError: ``no_daemon``, ``job_not_found``.
     """
     _check(names, everything)
-    runtime, jobs = running_daemon(), _queue()
-    for job in jobs if everything else [_named(name, jobs) for name in names]:
-        answer = ask(runtime, "POST", f"/framebridge/cancel/{job['id']}")
-        print(f"{job['id']} {'is cancelled' if answer['cancelled'] else 'has ended already'}")
+    runtime = running_daemon()
+    for job in [job["id"] for job in _queue()] if everything else _named(names, _queue):
+        answer = ask(runtime, "POST", f"/framebridge/cancel/{quote(job, safe='')}")
+        print(f"{job} {'is cancelled' if answer['cancelled'] else 'has ended already'}")
 
 
 def forget(names: Sequence[str], everything: bool) -> None:
@@ -69,10 +77,10 @@ def forget(names: Sequence[str], everything: bool) -> None:
     if everything:
         print(f"{ask(runtime, 'POST', '/framebridge/forget')['forgotten']} jobs are forgotten")
         return
-    jobs = list(_history())
-    for job in [_named(name, jobs) for name in names]:
-        ask(runtime, "POST", f"/framebridge/forget/{job['id']}")
-        print(f"{job['id']} is forgotten")
+    for job in _named(names, _history):
+        if not ask(runtime, "POST", f"/framebridge/forget/{quote(job, safe='')}")["forgotten"]:
+            raise _unknown(job)
+        print(f"{job} is forgotten")
 
 
 def _queue() -> list[Job]:
@@ -88,30 +96,44 @@ def _history() -> Iterator[Job]:
         offset += len(page)
 
 
-def _named(name: str, jobs: Sequence[Job]) -> Job:
-    """Return the job that a user means.
+def _named(names: Sequence[str], listed: Callable[[], Iterable[Job]]) -> list[str]:
+    """Return the ids of the jobs that a user means; jobs are listed only if a name is no whole id.
 
     Raises:
+        InputError: ``bad_usage``.
         BridgeError: ``job_not_found``.
     """
-    found = [job for job in jobs if job["id"].startswith(name)]
-    exact = [job for job in found if job["id"] == name]
-    match exact or found:
-        case [job]:
-            return job
+    ids = () if all(map(_WHOLE_ID.fullmatch, names)) else {job["id"] for job in listed()}
+    found = (name if _WHOLE_ID.fullmatch(name) else _id_of(name, ids) for name in names)
+    return list(dict.fromkeys(found))
+
+
+def _id_of(name: str, ids: Collection[str]) -> str:
+    if name in ids:
+        return name
+    if len(name) < LEAST_LETTERS:
+        raise InputError(
+            f'"{name}" is too short to name a job',
+            code="bad_usage",
+            hint=f"Give its first {LEAST_LETTERS} letters, or more.",
+        )
+    match [job_id for job_id in ids if job_id.startswith(name)]:
+        case [job_id]:
+            return job_id
         case []:
-            raise BridgeError(
-                f'there is no job "{name}"',
-                code="job_not_found",
-                hint="See: framebridge queue, framebridge history",
-            )
-    raise BridgeError(
-        f'{len(found)} jobs begin with "{name}"', code="job_not_found", hint="Give more letters."
-    )
+            raise _unknown(name)
+        case found:
+            message = f'{len(found)} jobs begin with "{name}"'
+            raise BridgeError(message, code="job_not_found", hint="Give more letters.")
+
+
+def _unknown(name: str) -> BridgeError:
+    hint = "See: framebridge queue, framebridge history"
+    return BridgeError(f'there is no job "{name}"', code="job_not_found", hint=hint)
 
 
 def _check(names: Sequence[str], everything: bool) -> None:
-    if bool(names) == everything:
+    if bool(names) == everything or not all(name.strip() for name in names):
         raise InputError(
             "either name jobs or say --all", code="bad_usage", hint="The lists say what they are called."
         )

@@ -8,7 +8,8 @@ import typer
 from bridge.cli.options import AsJson
 
 Jobs = Annotated[
-    list[str] | None, typer.Argument(metavar="JOB", help="As they are listed; the first letters will do.")
+    list[str] | None,
+    typer.Argument(metavar="JOB", help="As they are listed; the first four letters will do."),
 ]
 All = Annotated[bool, typer.Option("--all", help="All of them.")]
 

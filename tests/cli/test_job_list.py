@@ -8,12 +8,13 @@ from bridge.cli import job_list
 from bridge.errors import BridgeError, InputError
 
 QUEUE = [
-    {"id": "aa11" + "0" * 28, "state": "running", "title": "a clay castle", "queued_at": 0},
-    {"id": "aa22" + "0" * 28, "state": "waiting", "title": "[red] barn", "queued_at": 0},
+    {"id": "aa111" + "0" * 27, "state": "running", "title": "a clay castle", "queued_at": 0},
+    {"id": "aa112" + "0" * 27, "state": "waiting", "title": "[red] barn", "queued_at": 0},
+    {"id": "a/b", "state": "waiting", "title": "somebody's", "queued_at": 0},
 ]
 ENDED = [
     {
-        "id": f"{number:032x}",
+        "id": f"{number:02x}".ljust(32, "0"),
         "state": "failed" if number == 3 else "done",
         "title": f"picture {number}",
         "problem": "out of memory" if number == 3 else "",
@@ -25,14 +26,23 @@ ENDED = [
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What a daemon is asked that is not there."""
+def listed() -> list[str]:
+    """What lists were asked for."""
+    return []
+
+
+@pytest.fixture
+def asked(listed: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a daemon is asked to do that is not there."""
     asked: list[str] = []
 
     def ask(runtime: Any, method: str, path: str) -> Any:
         if method == "POST":
             asked.append(path)
-            return {"cancelled": path.endswith(QUEUE[0]["id"]), "forgotten": 60}
+            named = path.rpartition("/")[2]
+            known = named == "forget" or named in {job["id"] for job in ENDED}
+            return {"cancelled": path.endswith(QUEUE[0]["id"]), "forgotten": 60 * known}
+        listed.append(path)
         if path == "/framebridge/now":
             return {"jobs": QUEUE}
         offset = int(path.removeprefix("/framebridge/history?offset="))
@@ -48,7 +58,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_queue_is_listed(asked: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     job_list.list_queue(False)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1].split() == ["aa1100000000", "running", "2", "h", "ago", "a", "clay", "castle"]
+    assert lines[1].split() == ["aa1110000000", "running", "2", "h", "ago", "a", "clay", "castle"]
     assert "[red] barn" in lines[2]
     job_list.list_queue(True)
     assert json.loads(capsys.readouterr().out) == QUEUE
@@ -75,26 +85,55 @@ def test_empty_lists_say_so(
 def test_jobs_are_cancelled_by_their_first_letters(
     asked: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    job_list.cancel(["aa11"], False)
+    job_list.cancel(["aa111"], False)
     job_list.cancel([], True)
-    assert asked == [f"/framebridge/cancel/{QUEUE[index]['id']}" for index in (0, 0, 1)]
+    ids = QUEUE[0]["id"], QUEUE[0]["id"], QUEUE[1]["id"], "a%2Fb"
+    assert asked == [f"/framebridge/cancel/{job_id}" for job_id in ids]
     assert "is cancelled" in capsys.readouterr().out
 
 
 def test_jobs_are_forgotten_wherever_they_are_in_the_history(
     asked: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    job_list.forget([ENDED[59]["id"]], False)
+    job_list.forget(["3b00"], False)
     job_list.forget([], True)
     assert asked == [f"/framebridge/forget/{ENDED[59]['id']}", "/framebridge/forget"]
     assert "60 jobs are forgotten" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["aa", "zz"])
+def test_whole_ids_are_sent_without_a_look_at_the_lists(
+    asked: list[str], listed: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    comfy = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
+    job_list.forget([ENDED[7]["id"]] * 2, False)
+    job_list.cancel([QUEUE[0]["id"], comfy], False)
+    with pytest.raises(BridgeError) as refusal:
+        job_list.forget([comfy], False)
+    assert refusal.value.code == "job_not_found"
+    assert [path.rpartition("/")[2] for path in asked] == [ENDED[7]["id"], QUEUE[0]["id"], comfy, comfy]
+    assert listed == []
+    assert f"{comfy} has ended already" in capsys.readouterr().out
+
+
+def test_names_of_clients_may_be_short_and_odd(asked: list[str]) -> None:
+    job_list.cancel(["a/b"], False)
+    assert asked == ["/framebridge/cancel/a%2Fb"]
+
+
+@pytest.mark.parametrize("name", ["aa11", "zzzz"])
 def test_a_name_that_means_no_job_or_several_is_refused(asked: list[str], name: str) -> None:
     with pytest.raises(BridgeError) as refusal:
         job_list.cancel([name], False)
     assert refusal.value.code == "job_not_found"
+    assert asked == []
+
+
+@pytest.mark.parametrize("name", ["", " ", "aa", "aa1"])
+@pytest.mark.parametrize("command", [job_list.cancel, job_list.forget])
+def test_nothing_is_chosen_by_a_few_letters(asked: list[str], command: Any, name: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        command([name], False)
+    assert refusal.value.code == "bad_usage"
     assert asked == []
 
 
