@@ -20,6 +20,9 @@ SHOWN_LETTERS = 12
 LEAST_LETTERS = 4
 """Of a job's id, that may stand for it."""
 
+PAGE = 500
+"""Jobs of the history that are asked for at once."""
+
 _WHOLE_ID = re.compile("[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """As the daemon and ComfyUI's clients give jobs."""
 
@@ -43,7 +46,7 @@ def list_history(limit: int, as_json: bool) -> None:
     Raises:
         BridgeError: ``no_daemon``.
     """
-    jobs = list(islice(_history(), limit))
+    jobs = list(islice(_history(min(limit, PAGE)), limit))
     rows = [
         (job["state"], _ago(job["ended_at"]), f"{job['seconds']:.1f} s", job["problem"] or job["title"])
         for job in jobs
@@ -88,10 +91,10 @@ def _queue() -> list[Job]:
     return jobs
 
 
-def _history() -> Iterator[Job]:
-    """Give the jobs that have ended, newest first, page by page."""
+def _history(size: int = PAGE) -> Iterator[Job]:
+    """Give the jobs that have ended, newest first, in pages of some size."""
     runtime, offset = running_daemon(), 0
-    while page := ask(runtime, "GET", f"/framebridge/history?offset={offset}")["jobs"]:
+    while page := ask(runtime, "GET", f"/framebridge/history?limit={size}&offset={offset}")["jobs"]:
         yield from page
         offset += len(page)
 

@@ -29,6 +29,10 @@ PAGE_PATH = "/framebridge"
 
 MAX_TITLE = 120
 HISTORY_PAGE = 24
+"""Jobs of the history in one answer, unless another number is asked for."""
+
+MOST_LISTED = 500
+"""And the most."""
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob: data:"
@@ -115,11 +119,9 @@ class Page:
 
     async def history(self, request: Request) -> Response:
         """List jobs that have ended, newest first, one page of them."""
+        limit = min(whole_number(request, "limit", 1, HISTORY_PAGE), MOST_LISTED)
         offset = whole_number(request, "offset", 0, 0)
-        jobs = await asyncio.to_thread(
-            self._service.history, limit=HISTORY_PAGE, offset=offset, newest_first=True
-        )
-        return as_json({"jobs": [_ended_job(job) for job in jobs], "size": self._service.history_size()})
+        return await asyncio.to_thread(self._listed, limit, offset)
 
     async def models(self, request: Request) -> Response:
         """List the models of each kind that has any."""
@@ -148,6 +150,11 @@ class Page:
         before = self._service.history_size()
         await self._service.forget(None if job is None else [job])
         return as_json({"forgotten": before - self._service.history_size()})
+
+    def _listed(self, limit: int, offset: int) -> Response:
+        """Read and write what may be many jobs; on a thread of its own."""
+        jobs = self._service.history(limit=limit, offset=offset, newest_first=True)
+        return as_json({"jobs": [_ended_job(job) for job in jobs], "size": self._service.history_size()})
 
 
 def title_of(prompt: Mapping[str, Any]) -> str:

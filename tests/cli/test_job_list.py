@@ -1,6 +1,7 @@
 import json
 import time
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -45,8 +46,8 @@ def asked(listed: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
         listed.append(path)
         if path == "/framebridge/now":
             return {"jobs": QUEUE}
-        offset = int(path.removeprefix("/framebridge/history?offset="))
-        return {"jobs": ENDED[offset : offset + 24]}
+        query = {name: int(value) for name, value in parse_qsl(urlsplit(path).query)}
+        return {"jobs": ENDED[query["offset"] :][: min(query["limit"], 24)]}
 
     monkeypatch.setattr(job_list, "ask", ask)
     monkeypatch.setattr(job_list, "running_daemon", lambda: None)
@@ -71,6 +72,11 @@ def test_history_is_listed_page_by_page(asked: list[str], capsys: pytest.Capture
     assert "out of memory" in lines[4]
     job_list.list_history(1000, True)
     assert json.loads(capsys.readouterr().out) == ENDED
+
+
+def test_no_more_is_asked_for_than_is_shown(asked: list[str], listed: list[str]) -> None:
+    job_list.list_history(20, False)
+    assert listed == ["/framebridge/history?limit=20&offset=0"]
 
 
 def test_empty_lists_say_so(

@@ -8,7 +8,7 @@ import pytest
 from bridge.errors import Problem
 from bridge.jobs import JobRecord
 from bridge.protocol import Plane, Result
-from bridge.server.page import HISTORY_PAGE, MAX_TITLE, title_of
+from bridge.server.page import HISTORY_PAGE, MAX_TITLE, MOST_LISTED, title_of
 
 PROMPT = {
     "3": {"class_type": "KSampler", "inputs": {"seed": 1}},
@@ -96,9 +96,18 @@ async def test_history_comes_page_by_page_newest_first(site: Any, browser: httpx
     assert first["size"] == HISTORY_PAGE + 2
 
 
-@pytest.mark.parametrize("offset", ["-1", "x", "1.5", "-" + "1" * 30])
-async def test_offset_is_a_number(browser: httpx.AsyncClient, offset: str) -> None:
-    assert (await browser.get("/framebridge/history", params={"offset": offset})).status_code == 400
+async def test_a_page_is_as_long_as_is_asked_for_within_bounds(site: Any, browser: httpx.AsyncClient) -> None:
+    site.service.records = [job(f"j{number}") for number in range(MOST_LISTED + 2)]
+    for limit, length in ((1, 1), (MOST_LISTED, MOST_LISTED), (10**30, MOST_LISTED)):
+        answer = await browser.get("/framebridge/history", params={"limit": limit, "offset": 1})
+        assert len(answer.json()["jobs"]) == length
+        assert answer.json()["jobs"][0]["id"] == f"j{MOST_LISTED}"
+
+
+@pytest.mark.parametrize("number", ["-1", "x", "1.5", "-" + "1" * 30])
+@pytest.mark.parametrize("name", ["offset", "limit"])
+async def test_places_and_lengths_are_numbers(browser: httpx.AsyncClient, name: str, number: str) -> None:
+    assert (await browser.get("/framebridge/history", params={name: number})).status_code == 400
 
 
 async def test_pictures_in_folders_are_named_and_problems_told(site: Any, browser: httpx.AsyncClient) -> None:
