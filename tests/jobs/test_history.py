@@ -33,6 +33,19 @@ def test_history_is_listed_by_page_in_the_order_of_the_ends(stores):
     assert (store.history.size(), store.history.size("comfy:"), store.history.size("comfy;")) == (5, 3, 0)
 
 
+def test_the_newest_are_found_without_a_look_at_the_others(stores):
+    store = stores.open()
+    names = [f"job {number}" for number in range(200)]
+    accept(store, *names)
+    end(store, *names)
+    steps = []
+    store.history._connection.set_progress_handler(lambda: steps.append(1), 1)
+    assert listed(store)[:1] == names[:1]
+    of_many = len(steps)
+    assert [record.id for record in store.history.page(1, newest_first=True)] == names[-1:]
+    assert len(steps) - of_many < of_many / 10
+
+
 def test_whole_numbers_stay_whole(stores):
     store = stores.open()
     for seq, number in enumerate((395, -2, 1.5), start=1):
