@@ -93,10 +93,12 @@ def _queue() -> list[Job]:
 
 def _history(size: int = PAGE) -> Iterator[Job]:
     """Give the jobs that have ended, newest first, in pages of some size."""
-    runtime, offset = running_daemon(), 0
-    while page := ask(runtime, "GET", f"/framebridge/history?limit={size}&offset={offset}")["jobs"]:
-        yield from page
-        offset += len(page)
+    runtime, path = running_daemon(), f"/framebridge/history?limit={size}"
+    page = ask(runtime, "GET", path)
+    yield from page["jobs"]
+    while before := page["next"]:
+        page = ask(runtime, "GET", f"{path}&before={before}")
+        yield from page["jobs"]
 
 
 def _named(names: Sequence[str], listed: Callable[[], Iterable[Job]]) -> list[str]:

@@ -12,6 +12,7 @@ from bridge.jobs.record import JobRecord
 from bridge.protocol import Message, decode
 
 _AFTER_EVERY_PREFIX = "\U0010ffff"
+_AFTER_EVERY_END = 2**63 - 1
 
 _ENDED = "FROM jobs INDEXED BY jobs_by_ending WHERE ending IS NOT NULL AND session BETWEEN ? AND ?"
 """By itself SQLite goes by the session, reads all of the history, and sorts it."""
@@ -54,11 +55,24 @@ class History:
         return [*results, decode(row["finished"], TO_DAEMON)]
 
     def page(
-        self, limit: int, offset: int = 0, *, newest_first: bool = False, session_prefix: str = ""
+        self,
+        limit: int,
+        offset: int = 0,
+        *,
+        newest_first: bool = False,
+        session_prefix: str = "",
+        before: int | None = None,
     ) -> Sequence[JobRecord]:
-        """Return some of the jobs that have ended, in the order of their ends."""
-        query = f"SELECT * {_ENDED} ORDER BY ending {'DESC' if newest_first else 'ASC'} LIMIT ? OFFSET ?"
-        rows = self._connection.execute(query, (*_range(session_prefix), limit, offset)).fetchall()
+        """Return some of the jobs that have ended, in the order of their ends.
+
+        Given the ``ending`` of a job, only those count that ended ``before`` it.
+        """
+        query = (
+            f"SELECT * {_ENDED} AND ending < ? "
+            f"ORDER BY ending {'DESC' if newest_first else 'ASC'} LIMIT ? OFFSET ?"
+        )
+        end = _AFTER_EVERY_END if before is None else before
+        rows = self._connection.execute(query, (*_range(session_prefix), end, limit, offset)).fetchall()
         return [_record_of(row) for row in rows]
 
     def size(self, session_prefix: str = "") -> int:
@@ -101,6 +115,7 @@ def _record_of(row: sqlite3.Row) -> JobRecord:
         finished.get("outputs", {}),
         tuple(map(Problem.from_json, finished.get("problems", ()))),
         finished.get("timings", {}),
+        row["ending"] or 0,
     )
 
 

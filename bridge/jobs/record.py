@@ -33,6 +33,7 @@ class JobRecord:
         shown: Node id → what it shows, in ComfyUI's form.
         problems: Why it failed, or what was odd.
         timings: Phase → seconds: ``queue``, and what the worker tells.
+        ending: The number of its end: one that ended later has a higher one. 0 if it is not in the history.
     """
 
     id: str
@@ -49,3 +50,4 @@ class JobRecord:
     shown: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
+    ending: int = 0

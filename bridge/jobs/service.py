@@ -187,14 +187,20 @@ class JobService:
         return self._queue.record(job_id)
 
     def history(
-        self, *, limit: int, offset: int = 0, newest_first: bool = False, session_prefix: str = ""
+        self,
+        *,
+        limit: int,
+        offset: int = 0,
+        newest_first: bool = False,
+        session_prefix: str = "",
+        before: int | None = None,
     ) -> Sequence[JobRecord]:
-        """Return jobs that have ended, in the order of their ends.
+        """Return jobs that have ended, in the order of their ends: of those ``before`` an ``ending``.
 
         It reads the disk, and may be called on any thread: best not on the event loop for more than a few.
         """
         return self._queue.history.page(
-            limit, offset, newest_first=newest_first, session_prefix=session_prefix
+            limit, offset, newest_first=newest_first, session_prefix=session_prefix, before=before
         )
 
     def history_size(self, session_prefix: str = "") -> int:

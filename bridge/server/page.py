@@ -118,10 +118,15 @@ class Page:
         )
 
     async def history(self, request: Request) -> Response:
-        """List jobs that have ended, newest first, one page of them."""
+        """List jobs that have ended, newest first, one page of them.
+
+        ``before``, which is the ``next`` of one page, leads to the next, whatever ends or is forgotten
+        meanwhile; ``offset`` counts from the newest.
+        """
         limit = min(whole_number(request, "limit", 1, HISTORY_PAGE), MOST_LISTED)
         offset = whole_number(request, "offset", 0, 0)
-        return await asyncio.to_thread(self._listed, limit, offset)
+        before = whole_number(request, "before", 1, None)
+        return await asyncio.to_thread(self._listed, limit, offset, before)
 
     async def models(self, request: Request) -> Response:
         """List the models of each kind that has any."""
@@ -151,10 +156,16 @@ class Page:
         await self._service.forget(None if job is None else [job])
         return as_json({"forgotten": before - self._service.history_size()})
 
-    def _listed(self, limit: int, offset: int) -> Response:
+    def _listed(self, limit: int, offset: int, before: int | None) -> Response:
         """Read and write what may be many jobs; on a thread of its own."""
-        jobs = self._service.history(limit=limit, offset=offset, newest_first=True)
-        return as_json({"jobs": [_ended_job(job) for job in jobs], "size": self._service.history_size()})
+        jobs = self._service.history(limit=limit, offset=offset, before=before, newest_first=True)
+        return as_json(
+            {
+                "jobs": [_ended_job(job) for job in jobs],
+                "size": self._service.history_size(),
+                "next": jobs[-1].ending if len(jobs) == limit else None,
+            }
+        )
 
 
 def title_of(prompt: Mapping[str, Any]) -> str:

@@ -47,7 +47,9 @@ def asked(listed: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
         if path == "/framebridge/now":
             return {"jobs": QUEUE}
         query = {name: int(value) for name, value in parse_qsl(urlsplit(path).query)}
-        return {"jobs": ENDED[query["offset"] :][: min(query["limit"], 24)]}
+        start = 60 - query.get("before", 60)  # the job of number n was the nth from the end
+        jobs = ENDED[start:][: min(query["limit"], 24)]
+        return {"jobs": jobs, "next": 60 - start - len(jobs) or None}
 
     monkeypatch.setattr(job_list, "ask", ask)
     monkeypatch.setattr(job_list, "running_daemon", lambda: None)
@@ -76,13 +78,13 @@ def test_history_is_listed_page_by_page(asked: list[str], capsys: pytest.Capture
 
 def test_no_more_is_asked_for_than_is_shown(asked: list[str], listed: list[str]) -> None:
     job_list.list_history(20, False)
-    assert listed == ["/framebridge/history?limit=20&offset=0"]
+    assert listed == ["/framebridge/history?limit=20"]
 
 
 def test_empty_lists_say_so(
     asked: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_list, "ask", lambda *request: {"jobs": []})
+    monkeypatch.setattr(job_list, "ask", lambda *request: {"jobs": [], "next": None})
     job_list.list_queue(False)
     job_list.list_history(5, False)
     assert capsys.readouterr().out == "nothing runs or waits\nnothing has ended yet\n"

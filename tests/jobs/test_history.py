@@ -46,6 +46,19 @@ def test_the_newest_are_found_without_a_look_at_the_others(stores):
     assert len(steps) - of_many < of_many / 10
 
 
+def test_pages_before_an_end_neither_repeat_nor_skip(stores):
+    store = stores.open()
+    accept(store, *"abcdef")
+    end(store, *"abcde")
+    newest = store.history.page(2, newest_first=True)
+    end(store, "f")
+    list(store.forget({"e"}))
+    rest = store.history.page(2, newest_first=True, before=newest[-1].ending)
+    assert [record.id for record in (*newest, *rest)] == [*"edcb"]
+    assert listed(store, before=rest[-1].ending) == ["a"]
+    assert listed(store, before=1) == []
+
+
 def test_whole_numbers_stay_whole(stores):
     store = stores.open()
     for seq, number in enumerate((395, -2, 1.5), start=1):

@@ -97,8 +97,10 @@ class FakeService:
     def jobs(self) -> list[JobRecord]:
         return [job for job in self.records if job.state in LIVE]
 
-    def history(self, *, limit: int, offset: int = 0, newest_first: bool = False) -> list[JobRecord]:
-        ended = [job for job in self.records if job.state not in LIVE]
+    def history(
+        self, *, limit: int, offset: int = 0, newest_first: bool = False, before: int | None = None
+    ) -> list[JobRecord]:
+        ended = [job for job in self.records if job.state not in LIVE and (not before or job.ending < before)]
         return ended[::-1][offset : offset + limit] if newest_first else ended[offset : offset + limit]
 
     def history_size(self) -> int:

@@ -96,6 +96,17 @@ async def test_history_comes_page_by_page_newest_first(site: Any, browser: httpx
     assert first["size"] == HISTORY_PAGE + 2
 
 
+async def test_one_page_leads_to_the_next_whatever_ends_meanwhile(
+    site: Any, browser: httpx.AsyncClient
+) -> None:
+    site.service.records = [job(f"j{number}", ending=number) for number in range(1, 6)]
+    first = (await browser.get("/framebridge/history?limit=3")).json()
+    site.service.records.append(job("j6", ending=6))
+    rest = (await browser.get(f"/framebridge/history?limit=3&before={first['next']}")).json()
+    assert [each["id"] for each in first["jobs"] + rest["jobs"]] == ["j5", "j4", "j3", "j2", "j1"]
+    assert rest["next"] is None
+
+
 async def test_a_page_is_as_long_as_is_asked_for_within_bounds(site: Any, browser: httpx.AsyncClient) -> None:
     site.service.records = [job(f"j{number}") for number in range(MOST_LISTED + 2)]
     for limit, length in ((1, 1), (MOST_LISTED, MOST_LISTED), (10**30, MOST_LISTED)):
@@ -105,7 +116,7 @@ async def test_a_page_is_as_long_as_is_asked_for_within_bounds(site: Any, browse
 
 
 @pytest.mark.parametrize("number", ["-1", "x", "1.5", "-" + "1" * 30])
-@pytest.mark.parametrize("name", ["offset", "limit"])
+@pytest.mark.parametrize("name", ["offset", "limit", "before"])
 async def test_places_and_lengths_are_numbers(browser: httpx.AsyncClient, name: str, number: str) -> None:
     assert (await browser.get("/framebridge/history", params={name: number})).status_code == 400
 
