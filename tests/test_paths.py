@@ -35,7 +35,10 @@ def test_names_that_lead_out_are_refused(tmp_path, name):
 def test_a_beginning_of_a_name_may_end_in_what_no_name_may(tmp_path):
     root = tmp_path.resolve()
     for prefix, path in {
-        **{"a": "a", "shot.": "shot.", "d/take ": "d/take ", "d/": "d"},
+        "a": "a",
+        "shot.": "shot.",
+        "d/take ": "d/take ",
+        "d/": "d",
         "shot 12:30": "shot 12_30",
         "what?/<b>*": "what_/_b__",
     }.items():

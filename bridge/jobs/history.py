@@ -103,7 +103,7 @@ def _record_of(row: sqlite3.Row) -> JobRecord:
     return JobRecord(
         row["id"],
         row["session"],
-        _as_given(row["number"]),
+        as_given(row["number"]),
         run.get("prompt") or run["workflow"],
         run.get("extra", {}),
         tuple(run["outputs"]),
@@ -119,7 +119,7 @@ def _record_of(row: sqlite3.Row) -> JobRecord:
     )
 
 
-def _as_given(number: float) -> float:
+def as_given(number: float) -> float:
     """Return a whole number as one: SQLite makes all of them fractions, and typed clients want ComfyUI's."""
     return int(number) if number.is_integer() else number
 

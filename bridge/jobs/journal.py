@@ -120,14 +120,17 @@ class Journal:
             self._try_again_later()
         return finished
 
-    async def forget(self, job_ids: Collection[str] | None, session_prefix: str) -> None:
-        """Remove jobs from the history.
+    async def forget(self, job_ids: Collection[str] | None, session_prefix: str) -> int:
+        """Remove jobs from the history; return how many.
 
         Raises:
             BridgeError: ``queue_unavailable``.
         """
-        for _ in self._store.forget(job_ids, session_prefix):
+        forgotten = 0
+        for count in self._store.forget(job_ids, session_prefix):
+            forgotten += count
             await asyncio.sleep(0)
+        return forgotten
 
     async def close(self) -> None:
         """Write what is left to write, and close the store."""

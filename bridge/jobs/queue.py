@@ -202,13 +202,13 @@ class JobQueue:
         last_word = self._journal.unsaved_word(job_id)
         return [last_word] if last_word else await asyncio.to_thread(self.history.messages, job_id)
 
-    async def forget(self, job_ids: Collection[str] | None, session_prefix: str = "") -> None:
-        """Remove jobs from the history.
+    async def forget(self, job_ids: Collection[str] | None, session_prefix: str = "") -> int:
+        """Remove jobs from the history; return how many.
 
         Raises:
             BridgeError: ``queue_unavailable``.
         """
-        await self._journal.forget(job_ids, session_prefix)
+        return await self._journal.forget(job_ids, session_prefix)
 
     def candidates(self) -> Sequence[Candidate]:
         """Return the job whose turn it is, unless one is running."""
@@ -363,7 +363,7 @@ def crashed(reason: str, times: int, node: str = "", class_type: str = "") -> Pr
     return Problem(
         "worker_crashed",
         f"{reason} while {class_type or 'this'} ran, {times} times",
-        "The daemon's log has the details. A model file may be damaged, memory may run out, or a node is faulty.",
+        "The daemon's log has the details. A model file may be damaged, a node faulty, or memory short.",
         node_id=node,
     )
 

@@ -207,9 +207,13 @@ class JobService:
         """Return how many jobs of such sessions the history has."""
         return self._queue.history.size(session_prefix)
 
-    async def forget(self, job_ids: Collection[str] | None, session_prefix: str = "") -> None:
-        """Drop jobs of such sessions from the history: those named, or all; with their results."""
-        await self._queue.forget(job_ids, session_prefix)
+    async def forget(self, job_ids: Collection[str] | None, session_prefix: str = "") -> int:
+        """Drop jobs of such sessions from the history: those named, or all; with their results.
+
+        Returns:
+            How many there were.
+        """
+        return await self._queue.forget(job_ids, session_prefix)
 
     async def cancel(self, session: str, job: str) -> bool:
         """Have a job's last word be ``cancelled``; return whether it is not too late.

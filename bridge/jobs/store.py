@@ -21,7 +21,7 @@ from bridge.engine import TO_WORKER, Run
 from bridge.errors import BridgeError, ProtocolError
 from bridge.jobs.blobs import FRAME, RESULTS, Blobs, FileBlobs, MemoryBlobs
 from bridge.jobs.database import open_database, open_to_checkpoint, open_to_read
-from bridge.jobs.history import History
+from bridge.jobs.history import History, as_given
 from bridge.protocol import Finished, Message, decode, encode
 
 DATABASE = "queue.sqlite3"
@@ -279,10 +279,11 @@ class JobStore:
             if time.monotonic() - self._aged_at > AGED_EVERY_S:
                 self._age()
 
-    def forget(self, job_ids: Collection[str] | None, session_prefix: str = "") -> Iterator[None]:
+    def forget(self, job_ids: Collection[str] | None, session_prefix: str = "") -> Iterator[int]:
         """Remove jobs that have ended from the history: those named, or all; and their results.
 
-        It is done in steps, of a few jobs each.
+        Yields:
+            How many a step has removed; a step is a few jobs.
 
         Raises:
             BridgeError: ``queue_unavailable``.
@@ -296,8 +297,8 @@ class JobStore:
         ]
         for start in range(0, len(chosen), FORGOTTEN_AT_ONCE):
             with _writing():
-                self._drop(chosen[start : start + FORGOTTEN_AT_ONCE])
-            yield
+                dropped = self._drop(chosen[start : start + FORGOTTEN_AT_ONCE])
+            yield dropped
 
     def _prune(self) -> None:
         """Drop the oldest jobs while there are too many, or too large ones (rule 3)."""
@@ -326,8 +327,13 @@ class JobStore:
         ).fetchall()
         self._drop([seq for [seq] in rows])
 
-    def _drop(self, seqs: Sequence[int]) -> None:
-        """Remove ended jobs; their results first, as a full disk has no room for what removes rows."""
+    def _drop(self, seqs: Sequence[int]) -> int:
+        """Remove ended jobs; their results first, as a full disk has no room for what removes rows.
+
+        Returns:
+            How many there were.
+        """
+        count = 0
         for start in range(0, len(seqs), FORGOTTEN_AT_ONCE):
             chosen = seqs[start : start + FORGOTTEN_AT_ONCE]
             for seq in chosen:
@@ -337,10 +343,12 @@ class JobStore:
                 f"DELETE FROM jobs WHERE seq IN ({marks}) AND ending IS NOT NULL RETURNING bytes",  # noqa: S608
                 chosen,
             ).fetchall()
+            count += len(dropped)
             self._ended -= len(dropped)
             self._bytes -= sum(size for [size] in dropped)
         if seqs:
             self._database.execute("PRAGMA incremental_vacuum").fetchall()
+        return count
 
     def _known_blobs(self) -> frozenset[tuple[int, str]]:
         frames = self._database.execute("SELECT seq FROM jobs WHERE has_frame")
@@ -352,7 +360,7 @@ class JobStore:
         return Unfinished(
             row["seq"],
             row["session"],
-            row["number"],
+            as_given(row["number"]),
             run,
             row["queued_at"],
             row["began_at"],

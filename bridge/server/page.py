@@ -152,9 +152,7 @@ class Page:
     async def forget(self, request: Request) -> Response:
         """Remove a job from the history, or all that have ended."""
         job = request.path_params.get("job")
-        before = self._service.history_size()
-        await self._service.forget(None if job is None else [job])
-        return as_json({"forgotten": before - self._service.history_size()})
+        return as_json({"forgotten": await self._service.forget(None if job is None else [job])})
 
     def _listed(self, limit: int, offset: int, before: int | None) -> Response:
         """Read and write what may be many jobs; on a thread of its own."""

@@ -106,12 +106,14 @@ class FakeService:
     def history_size(self) -> int:
         return len(self.history(limit=1000))
 
-    async def forget(self, job_ids: Any) -> None:
+    async def forget(self, job_ids: Any) -> int:
+        before = len(self.records)
         self.records = [
             record
             for record in self.records
             if record.state in LIVE or (job_ids is not None and record.id not in job_ids)
         ]
+        return before - len(self.records)
 
     async def results(self, session: str, job: str) -> list[Result]:
         if job not in {record.id for record in self.records}:
