@@ -207,7 +207,7 @@ def _whole(value: float, maximum: float) -> tuple[int, int]:
     """Return progress in whole numbers; in percent, if it is counted in none."""
     if value == int(value) and maximum == int(maximum):
         return int(value), int(maximum)
-    return round(100 * value / maximum), 100
+    return round(100 * value / maximum) if maximum else 0, 100
 
 
 def _of_pack(message: PackEvent) -> Iterator[Told]:

@@ -45,7 +45,12 @@ def test_progress_of_a_node_that_is_not_known_is_told_alone(story):
 
 def test_progress_is_told_in_whole_numbers(story):
     begun(story)
-    for value, maximum, expected in ((4.0, 20.0, (4, 20)), (1.5, 6.0, (25, 100)), (0.0, 6.5, (0, 100))):
+    for value, maximum, expected in (
+        (4.0, 20.0, (4, 20)),
+        (1.5, 6.0, (25, 100)),
+        (0.0, 6.5, (0, 100)),
+        (0.5, 0.0, (0, 100)),
+    ):
         data = told(story, Progress("1", value, maximum, job="j"))[-1].data
         assert (data["value"], data["max"]) == expected
         assert {type(data["value"]), type(data["max"])} == {int}
