@@ -39,7 +39,10 @@ MAX_WAITING_IN_ALL = 4000
 """Jobs of all sessions that may wait."""
 
 MAX_WAITING_BYTES = 1024**3
-"""Size of the workflows and frames of all jobs that wait."""
+"""Memory that the workflows and frames of all jobs that wait may take."""
+
+BYTES_IN_MEMORY = 5
+"""What a byte of JSON takes once it is read; measured on workflows of ComfyUI's editor."""
 
 MAX_RETRIES = 2
 """How often what the worker died under is tried again."""
@@ -278,7 +281,7 @@ class JobQueue:
 
     async def _accept(self, job: QueuedJob) -> int:
         try:
-            job.bytes += await self._journal.accept(job)
+            job.bytes += BYTES_IN_MEMORY * await self._journal.accept(job)
         finally:
             del self._arriving[job.run.job]
         ahead = sum(other.place < job.place for other in self._waiting.values())

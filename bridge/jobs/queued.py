@@ -33,7 +33,7 @@ class QueuedJob:
         result_bytes: Size of their pictures.
 
     Attributes:
-        bytes: Size of the pictures that it looks at, and of its workflow once that is written down.
+        bytes: Memory that the pictures take that it looks at, and its workflow once that is written down.
     """
 
     seq: int
