@@ -2,7 +2,7 @@
 
 1. The runtime file is the only way to find a daemon; nobody scans ports.
 2. A daemon is started detached, so that it outlives the host. No other is started while it lives, nor
-   for ``RETRY_S`` after: a daemon that dies at once must not be started over and over.
+   by the same command for ``RETRY_S``: a daemon that dies at once must not be started over and over.
 3. Two hosts may start one at the same moment: the daemon that comes second sees the first and leaves,
    and both hosts find the first.
 """
@@ -21,12 +21,13 @@ from .processes import is_running, start_detached
 from .runtime import Runtime, read_runtime, state_folder
 
 RETRY_S = 5.0
-"""Least time between two starts."""
+"""Least time between two starts by the same command."""
 
 POLL_S = 0.05
 
 _starting = threading.Lock()
-_last_start: tuple[float, Popen[bytes]] | None = None
+_last_start: tuple[float, tuple[str, ...], Popen[bytes]] | None = None
+"""When, by which command (nothing for the default), and what it started."""
 
 
 def find_daemon() -> Runtime | None:
@@ -40,7 +41,7 @@ def find_daemon() -> Runtime | None:
 
 
 def launch_daemon(command: Sequence[str] | None = None) -> Popen[bytes]:
-    """Start a daemon without waiting for it, unless one that was started lives, or died just now.
+    """Start a daemon without waiting for it, unless one that was started lives, or this was tried just now.
 
     Args:
         command: Program and arguments; ``framebridge serve`` where it is installed if ``None``.
@@ -49,16 +50,18 @@ def launch_daemon(command: Sequence[str] | None = None) -> Popen[bytes]:
         BridgeError: ``daemon_not_found`` if there is no such program.
     """
     global _last_start  # one for the whole process: add-ons and scripts in it share the daemon
+    wanted = tuple(command or ())
     with _starting:
         if _last_start:
-            began, process = _last_start
-            if process.poll() is None or time.monotonic() - began < RETRY_S:
+            began, tried, process = _last_start
+            was_just_now = tried == wanted and time.monotonic() - began < RETRY_S
+            if process.poll() is None or was_just_now:
                 return process
         try:
             process = start_detached(command or default_command(), start_log())
         except OSError as error:
             raise _not_found(f"the daemon could not be started: {error}") from error
-        _last_start = time.monotonic(), process
+        _last_start = time.monotonic(), wanted, process
         return process
 
 

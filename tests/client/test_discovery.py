@@ -33,10 +33,10 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(discovery, "_last_start", None)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     yield
-    last: tuple[float, Popen[bytes]] | None = discovery._last_start
+    last: tuple[float, tuple[str, ...], Popen[bytes]] | None = discovery._last_start
     if last:
-        last[1].kill()
-        last[1].wait()
+        last[2].kill()
+        last[2].wait()
 
 
 def python(code: str) -> list[str]:
@@ -99,16 +99,26 @@ def test_program_that_does_not_exist_is_an_error_with_a_hint() -> None:
 
 
 def test_daemon_is_not_started_over_and_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = launch_daemon(python("raise SystemExit('no')"))
+    command = python("raise SystemExit('no')")
+    first = launch_daemon(command)
     first.wait()
-    assert launch_daemon(python("")) is first
+    assert launch_daemon(command) is first
     with pytest.raises(BridgeError, match="ended at once: no"):
-        ensure_daemon(python(""))
+        ensure_daemon(command)
     later = time.monotonic() + discovery.RETRY_S
     monkeypatch.setattr(discovery.time, "monotonic", lambda: later)
-    second = launch_daemon(python(""))
+    second = launch_daemon(command)
     assert second is not first
     second.wait()
+
+
+def test_another_command_is_tried_at_once() -> None:
+    first = launch_daemon(python("raise SystemExit('no')"))
+    first.wait()
+    second = launch_daemon(python("import time; time.sleep(60)"))
+    assert second is not first
+    assert second.poll() is None
+    assert launch_daemon(python("")) is second
 
 
 def test_slow_daemon_is_not_started_twice(monkeypatch: pytest.MonkeyPatch) -> None:
