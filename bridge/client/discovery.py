@@ -8,6 +8,7 @@
 """
 
 import os
+import re
 import shutil
 import sys
 import threading
@@ -145,8 +146,11 @@ def _not_found(message: str) -> BridgeError:
 
 
 def _last_words() -> str:
+    """Return the last line that says something; of a framed message, all its lines without the frame."""
     try:
-        lines = start_log().read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        text = start_log().read_text(encoding="utf-8", errors="replace")
     except OSError:
-        lines = []
+        text = ""
+    unframed = re.sub(r" *[│|]\n[│|] *", " ", text)
+    lines = [line.strip("│| ") for line in unframed.splitlines() if any(map(str.isalpha, line))]
     return lines[-1][:200] if lines else "it said nothing"

@@ -80,6 +80,22 @@ def test_daemon_that_ends_silently_is_an_error() -> None:
         start_daemon(python(""))
 
 
+@pytest.mark.parametrize(
+    ("said", "quoted"),
+    [
+        ("Usage: framebridge\n╭─ Error ──╮\n│ No such option: --x │\n╰──────────╯\n", "No such option: --x"),
+        ("+- Error ------+\n| No such option: --x |\n+--------------+\n", "No such option: --x"),
+        ("╭─ Error ──╮\n│ Folder      │\n│ /a is gone. │\n╰──────────╯\n", "Folder /a is gone."),
+        ("the port is taken\n\n----\n", "the port is taken"),
+        ("╭───╮\n╰───╯\n", "it said nothing"),
+    ],
+)
+def test_last_words_are_those_of_a_framed_message(said: str, quoted: str) -> None:
+    discovery.start_log().parent.mkdir(parents=True, exist_ok=True)
+    discovery.start_log().write_text(said, encoding="utf-8")
+    assert discovery._last_words() == quoted
+
+
 def test_lost_log_is_no_obstacle(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(discovery, "start_log", lambda: home / "nowhere" / "start.log")
     assert discovery._last_words() == "it said nothing"
