@@ -141,6 +141,7 @@ def _read(base: str, file: Path) -> dict[str, Preset]:
     """Read the presets of a file: the variants of one."""
     try:
         data = json.loads(file.read_text("utf-8"))
+        _check_texts(data)
         return {
             base + suffix: _preset(base, base + suffix, variant, file.with_suffix(".png"))
             for suffix, variant in variants_of(data)
@@ -150,6 +151,19 @@ def _read(base: str, file: Path) -> dict[str, Preset]:
         raise BridgeError(
             f"preset {file.stem!r} cannot be read: {reason}", code="bad_preset", hint=f"See {file}."
         ) from error
+
+
+def _check_texts(data: Any) -> None:
+    if not isinstance(data, dict):
+        raise ValueError("it is no JSON object")
+    title = data["title"]
+    if not isinstance(title, str) or not title.strip():
+        raise ValueError("its title must be a text, and not empty")
+    named = [("its description", data.get("description", "")), ("its base", data.get("base", ""))]
+    named += [("the title of a variant", each.get("title", "")) for each in data.get("variants", ())]
+    for what, text in named:
+        if not isinstance(text, str):
+            raise ValueError(f"{what} must be a text")
 
 
 def _preset(base: str, name: str, data: Mapping[str, Any], icon: Path) -> Preset:

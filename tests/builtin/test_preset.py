@@ -245,6 +245,31 @@ def test_a_broken_preset_says_so(own, changes):
     assert caught.value.code == "bad_preset"
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        *(({"title": title}, "its title must be a text, and not empty") for title in (None, 7, "", " ", [])),
+        *(({"description": text}, "its description must be a text") for text in (None, 7, ["a"])),
+        ({"base": 7}, "its base must be a text"),
+        ({"variants": [{"name": "a", "title": None}]}, "the title of a variant must be a text"),
+    ],
+)
+def test_what_people_read_of_a_preset_is_a_text(own, changes, said):
+    found, faults = all_presets(own(**changes))
+    assert not any(name.startswith("mine") for name in found)
+    assert [fault.message for fault in faults] == [f"preset 'mine' cannot be read: {said}"]
+
+
+def test_a_preset_without_a_title_or_without_an_object_says_so(tmp_path):
+    (tmp_path / "bare.json").write_text('{"workflow": {}}')
+    (tmp_path / "list.json").write_text("[]")
+    _, faults = all_presets([tmp_path])
+    assert [fault.message for fault in faults] == [
+        "preset 'bare' cannot be read: 'title' is not there",
+        "preset 'list' cannot be read: it is no JSON object",
+    ]
+
+
 def test_a_preset_that_is_no_json_says_so(tmp_path):
     (tmp_path / "bad.json").write_text("{")
     with pytest.raises(BridgeError, match="preset 'bad' cannot be read"):

@@ -67,12 +67,13 @@ def test_one_preset_is_shown_with_its_controls(capsys: pytest.CaptureFixture[str
     assert json.loads(capsys.readouterr().out)["name"] == "reference"
 
 
+@pytest.mark.parametrize("text", ["{", '{"title": null, "workflow": {}, "controls": []}'])
 def test_a_broken_file_of_the_users_is_named_and_the_others_are_listed(
-    home: Path, capsys: pytest.CaptureFixture[str]
+    text: str, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = home / "presets" / "broken.json"
     file.parent.mkdir(exist_ok=True)
-    file.write_text("{")
+    file.write_text(text)
     presets.show_all([], as_json=False)
     file.unlink()
     said = capsys.readouterr()
