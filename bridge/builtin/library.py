@@ -3,12 +3,14 @@
 import difflib
 import hashlib
 import json
+import os
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bridge.builtin.control import find_fault, read_control
+from bridge.builtin.control import Control, find_fault, read_control
 from bridge.builtin.preset import Picture, Preset, expand
 from bridge.builtin.unit import Unit, check_unit
 from bridge.builtin.variant import standard, variants_of
@@ -142,14 +144,17 @@ def _read(base: str, file: Path) -> dict[str, Preset]:
     try:
         data = json.loads(file.read_text("utf-8"))
         _check_texts(data)
+        # No host could be told NaN or half a character.
+        json.dumps([base, data], ensure_ascii=False, allow_nan=False).encode()
         return {
             base + suffix: _preset(base, base + suffix, variant, file.with_suffix(".png"))
             for suffix, variant in variants_of(data)
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         reason = f"{error} is not there" if isinstance(error, KeyError) else error
+        place = os.fsencode(file).decode(errors="replace")
         raise BridgeError(
-            f"preset {file.stem!r} cannot be read: {reason}", code="bad_preset", hint=f"See {file}."
+            f"preset {file.stem!r} cannot be read: {reason}", code="bad_preset", hint=f"See {place}."
         ) from error
 
 
@@ -159,7 +164,7 @@ def _check_texts(data: Any) -> None:
     title = data["title"]
     if not isinstance(title, str) or not title.strip():
         raise ValueError("its title must be a text, and not empty")
-    named = [("its description", data.get("description", "")), ("its base", data.get("base", ""))]
+    named = [(f"its {key}", data.get(key, "")) for key in ("description", "base", "models")]
     named += [("the title of a variant", each.get("title", "")) for each in data.get("variants", ())]
     for what, text in named:
         if not isinstance(text, str):
@@ -190,9 +195,12 @@ def _preset(base: str, name: str, data: Mapping[str, Any], icon: Path) -> Preset
 
 
 def _check(preset: Preset) -> None:
-    for node_id, node in preset.workflow.items():
-        if not isinstance(node.get("inputs"), dict):
-            raise ValueError(f"node {node_id} has no inputs")
+    _check_workflow(preset.workflow)
+    parts: list[Control | Unit | Picture] = [*preset.controls, *preset.units, *preset.pictures]
+    for part in map(asdict, parts):
+        texts = [part["name"], part["label"], part["help"], part.get("folder") or ""]
+        if not all(isinstance(text, str) for text in texts):
+            raise ValueError(f"name, label, help and folder of {part['name']!r} must be texts")
     if preset.source not in SOURCES:
         raise ValueError(f"its source is none of {', '.join(filter(None, SOURCES))}")
     for control in preset.controls:
@@ -209,9 +217,22 @@ def _check(preset: Preset) -> None:
         check_unit(unit, controls, preset.workflow)
 
 
+def _check_workflow(workflow: Mapping[str, Any]) -> None:
+    if not workflow:
+        raise ValueError("its workflow is empty")
+    for node_id, node in workflow.items():
+        if not isinstance(node.get("class_type"), str):
+            raise ValueError(f"node {node_id} has no class_type")
+        if not isinstance(node.get("inputs"), dict):
+            raise ValueError(f"node {node_id} has no inputs")
+        for name, value in node["inputs"].items():
+            if isinstance(value, list) and len(value) == 2 and value[0] not in workflow:
+                raise ValueError(f"{node_id}.{name} comes from node {value[0]!r}, which is not there")
+
+
 def _titles(workflow: Mapping[str, Any]) -> dict[str, str]:
     return {
-        node_id: str(node.get("_meta", {}).get("title") or node["class_type"])
+        node_id: str(node.get("_meta", {}).get("title") or node.get("class_type"))
         for node_id, node in workflow.items()
     }
 

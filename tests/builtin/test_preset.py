@@ -1,5 +1,7 @@
 import json
+import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -234,15 +236,54 @@ def test_a_number_may_be_bounded_on_either_side(own, bounds, value, said):
         {"workflow": []},
         {"workflow": {"1": {"class_type": "EmptyImage"}}, "controls": []},
         {"workflow": {"1": []}, "controls": []},
+        {"workflow": {}, "controls": []},
+        {"workflow": {"1": {"inputs": {}, "_meta": {"title": "A"}}}, "controls": []},
+        {"workflow": {"1": {"class_type": None, "inputs": {}}}, "controls": []},
+        {"workflow": {"1": {"class_type": "A", "inputs": {"image": ["9", 0]}}}, "controls": []},
+        {"workflow": {"1": {"class_type": "A", "inputs": {"image": [["9"], 0]}}}, "controls": []},
+        {"workflow": {"1": {"class_type": "A", "inputs": {"width": float("nan")}}}, "controls": []},
+        {"title": "half a character: \ud800"},
+        {"variants": [{"name": "", "without": ["nothing"]}]},
+        {"pictures": [{"name": "reference", "label": None}]},
+        {
+            "controls": [
+                {"name": "x", "label": None, "node": "1", "input": "width", "type": "integer", "default": 8}
+            ]
+        },
+        {
+            "controls": [
+                {
+                    "name": "x",
+                    "label": "X",
+                    "node": "1",
+                    "input": "width",
+                    "default": "a",
+                    "type": "model",
+                    "folder": ["vae"],
+                }
+            ]
+        },
         {"units": [{"name": "x"}]},
         {"units": 3},
     ],
 )
-def test_a_broken_preset_says_so(own, changes):
+def test_a_broken_preset_says_so_and_the_others_are_there(own, changes):
     folders = own(**changes)
     with pytest.raises(BridgeError) as caught:
         load_preset("mine", folders)
     assert caught.value.code == "bad_preset"
+    found, faults = all_presets(folders)
+    assert list(found) == list(all_presets()[0])
+    assert [fault.message for fault in faults] == [caught.value.message]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_file_name_that_is_no_text_is_told_as_one(own):
+    (folder,) = own()
+    (folder / "mine.json").rename(folder / os.fsdecode(b"mine\xff.json"))
+    found, (fault,) = all_presets([folder])
+    assert list(found) == list(all_presets()[0])
+    assert json.dumps(fault.problem.to_json(), ensure_ascii=False).encode()
 
 
 @pytest.mark.parametrize(
@@ -251,6 +292,7 @@ def test_a_broken_preset_says_so(own, changes):
         *(({"title": title}, "its title must be a text, and not empty") for title in (None, 7, "", " ", [])),
         *(({"description": text}, "its description must be a text") for text in (None, 7, ["a"])),
         ({"base": 7}, "its base must be a text"),
+        ({"models": 7}, "its models must be a text"),
         ({"variants": [{"name": "a", "title": None}]}, "the title of a variant must be a text"),
     ],
 )

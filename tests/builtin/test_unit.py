@@ -34,6 +34,8 @@ CONTROLS = [
 def load(tmp_path):
     def write(unit=UNIT, apply_inputs=APPLY):
         workflow = {
+            "1": {"class_type": "CLIPTextEncode", "inputs": {"text": "a"}},
+            "2": {"class_type": "CLIPTextEncode", "inputs": {"text": ""}},
             "3": {"class_type": "ControlNetApplyAdvanced", "inputs": apply_inputs},
             "4": {"class_type": "KSampler", "inputs": {"positive": ["3", 0], "cfg": 1.0}},
         }
