@@ -1,7 +1,9 @@
 """What the daemon answers about presets: which there are, and making one of a workflow."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict
 from functools import cache
 from typing import Any
@@ -17,9 +19,12 @@ from bridge.builtin import (
     save_preset,
 )
 from bridge.daemon.settings import Settings
+from bridge.errors import BridgeError
 from bridge.graph import parse_workflow
 from bridge.jobs import JobService
 from bridge.protocol import Answer, InspectWorkflow, Message, RemovePreset, SavePreset
+
+logger = logging.getLogger(__name__)
 
 
 class PresetDesk:
@@ -38,6 +43,8 @@ class PresetDesk:
         self._folders = settings.preset_folders
         self._catalogue = settings.catalogue
         self._service = service
+        self._logging = threading.Lock()  # queries are answered in threads of their own
+        self._logged: set[str] = set()
         self.handlers: Mapping[type[Message], Callable[[Any], Awaitable[Message]]] = {
             InspectWorkflow: self._inspect,
             SavePreset: self._save,
@@ -47,11 +54,20 @@ class PresetDesk:
 
     def _list(self) -> Mapping[str, Any]:
         found, faults = all_presets(self._folders)
+        self._log(faults)
         names = cache(self._catalogue.names)  # many presets want the same kinds of models
         return {
             "presets": [preset.to_json(names) for preset in found.values()],
             "faults": [fault.problem.to_json() for fault in faults],
         }
+
+    def _log(self, faults: Iterable[BridgeError]) -> None:
+        """Log what is wrong with files, but for what was wrong with them at the last query."""
+        told = {str(fault.problem) for fault in faults}
+        with self._logging:
+            for text in sorted(told - self._logged):
+                logger.warning("%s", text)
+            self._logged = told
 
     async def _inspect(self, message: InspectWorkflow) -> Answer:
         offer = offer_of(parse_workflow(message.workflow), await self._service.definitions())

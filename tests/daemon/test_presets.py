@@ -1,6 +1,8 @@
 """Presets over the socket: which there are, and one made of a workflow that was sent."""
 
+import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,6 +46,40 @@ def test_a_workflow_that_was_sent_becomes_a_preset_that_runs(client: Client) -> 
     ask(client, RemovePreset, "my-echo")
     assert "my-echo" not in presets(client)
     assert "stylize" in presets(client)
+
+
+def test_broken_files_are_told_and_logged_at_every_change(client: Client, home: Path) -> None:
+    folder = home / "presets"
+    folder.mkdir(exist_ok=True)
+    lost = {"name": "x", "label": "X", "node": "1", "input": "gone", "type": "text", "default": ""}
+    broken = {
+        "bytes": b"\x93\xfe\x00",
+        "control": json.dumps({"title": "C", "workflow": WORKFLOW, "controls": [lost]}).encode(),
+        "empty": b"",
+        "hollow": b'{"title": "H", "workflow": {}, "controls": []}',
+        "json": b"{",
+        "list": b"[]",
+        "nameless": json.dumps({"title": None, "workflow": WORKFLOW, "controls": []}).encode(),
+    }
+    for name, text in broken.items():
+        (folder / f"{name}.json").write_bytes(text)
+
+    def logged(name: str) -> int:
+        return (home / "daemon.log").read_text("utf-8").count(f"preset '{name}' cannot be read: ")
+
+    for _ in range(2):
+        answer = client.query("presets")
+        assert "stylize" in {entry["name"] for entry in answer["presets"]}
+        faults = {fault["hint"]: fault for fault in answer["faults"]}
+        assert set(faults) == {f"See {folder / name}.json." for name in broken}
+        assert {fault["code"] for fault in faults.values()} == {"bad_preset"}
+        assert {name: logged(name) for name in broken} == dict.fromkeys(broken, 1)
+    (folder / "list.json").unlink()
+    client.query("presets")
+    (folder / "list.json").write_bytes(b"[]")
+    (folder / "empty.json").write_bytes(b"{")
+    client.query("presets")
+    assert [name for name in broken if logged(name) == 2] == ["empty", "list"]
 
 
 def test_what_cannot_be_is_told_and_the_connection_goes_on(client: Client) -> None:
