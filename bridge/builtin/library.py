@@ -146,10 +146,13 @@ def _read(base: str, file: Path) -> dict[str, Preset]:
         _check_texts(data)
         # No host could be told NaN or half a character.
         json.dumps([base, data], ensure_ascii=False, allow_nan=False).encode()
-        return {
+        found = {
             base + suffix: _preset(base, base + suffix, variant, file.with_suffix(".png"))
             for suffix, variant in variants_of(data)
         }
+        if not found:
+            raise ValueError("its list of variants is empty")
+        return found
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         reason = f"{error} is not there" if isinstance(error, KeyError) else error
         place = os.fsencode(file).decode(errors="replace")

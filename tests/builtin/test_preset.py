@@ -244,6 +244,7 @@ def test_a_number_may_be_bounded_on_either_side(own, bounds, value, said):
         {"workflow": {"1": {"class_type": "A", "inputs": {"width": float("nan")}}}, "controls": []},
         {"title": "half a character: \ud800"},
         {"variants": [{"name": "", "without": ["nothing"]}]},
+        {"variants": []},
         {"pictures": [{"name": "reference", "label": None}]},
         {
             "controls": [
