@@ -1,13 +1,14 @@
 """One conversation with the daemon, from connecting to the end of the connection.
 
 1. Nothing is sent before ``welcome``; then first what a reconnect owes, then what waits in the outbox.
-2. A message we may not send is reported to the host as an ``error`` that answers it; the rest goes on.
+2. A message that cannot be sent is reported to the host as an ``error`` that answers it; the rest goes on.
 3. While the inbox is full nothing is read, so that the daemon feels it.
 4. The token is sent to a daemon that has shown that it knows it, and to nobody else.
 5. However it ends, it ends with an error: ``ConnectionLost`` where trying again makes sense.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
-from ..errors import BridgeError, ConnectionLost, LocalProtocolError
+from ..errors import BridgeError, ConnectionLost, LocalProtocolError, Problem, reason_of
 from ..protocol import (
     MAX_MESSAGE_BYTES,
     ClientSession,
@@ -33,6 +34,8 @@ from .ledger import Ledger, request_of
 from .outbox import Outbox
 from .proof import ask_for_proof
 from .target import Target
+
+logger = logging.getLogger(__name__)
 
 OPEN_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 0.5
@@ -116,9 +119,9 @@ class Exchange:
             while (message := self.traffic.outbox.take()) is not None:
                 try:
                     data = self.session.send(message)
-                except LocalProtocolError as error:
+                except Exception as error:  # the host's data may be of any kind (rule 2)
                     stream = message.stream if isinstance(message, StreamFrame) else ""
-                    self.traffic.deliver(Failure((error.problem,), request_of(message), stream))
+                    self.traffic.deliver(Failure((_unsendable(message, error),), request_of(message), stream))
                 else:
                     self.traffic.ledger.sent(message)
                     await self.socket.send(data)
@@ -188,6 +191,18 @@ async def converse(
         raise ConnectionLost(f"nothing answers at {_place(target)}: {error}", hint=START_HINT) from None
     except InvalidHandshake as error:
         raise _not_framebridge(target, str(error)) from None
+
+
+def _unsendable(message: Message, error: Exception) -> Problem:
+    """Say why a message cannot be sent."""
+    if isinstance(error, LocalProtocolError):
+        return error.problem
+    logger.warning("a message cannot be sent", exc_info=error)
+    return Problem(
+        LocalProtocolError.code,
+        f"{type(message).__name__} holds what cannot be sent: {reason_of(error)}",
+        "Planes lie in a mapping by name; their data are bytes, and their shapes whole numbers.",
+    )
 
 
 async def _meet(target: Target) -> None:

@@ -120,7 +120,8 @@ class Ledger:
 
 def request_of(message: Message) -> str:
     """Return the request that a message makes or answers; empty if it does neither."""
-    return getattr(message, "request", "")
+    request = getattr(message, "request", "")
+    return request if isinstance(request, str) else ""
 
 
 def _own_request(job: str) -> str:

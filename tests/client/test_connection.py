@@ -525,6 +525,39 @@ def test_message_the_daemon_would_refuse_fails_here(daemon: Daemon, client: Clie
     assert client.query("models") == {"subject": "models"}
 
 
+@pytest.mark.parametrize(
+    "frame",
+    [
+        Frame({"color": Plane("color", (64, 64, 3), "u8", None)}),  # type: ignore[arg-type]
+        Frame({"color": Plane("color", (1, 1, 2), "u8", [1, 1])}),  # type: ignore[arg-type]
+        Frame({"color": Plane("color", None, "u8", b"abc")}),  # type: ignore[arg-type]
+        Frame([Plane("color", (1, 1, 3), "u8", b"abc")]),  # type: ignore[arg-type]
+    ],
+    ids=["no data", "numbers", "no shape", "a list"],
+)
+def test_message_that_is_none_fails_and_the_rest_goes_on(
+    daemon: Daemon, client: Client, drain: Drain, frame: Frame
+) -> None:
+    client.send(Submit("r1", preset="x", frame=frame))
+    failure = drain(client, Failure)
+    assert (failure.request, failure.problems[0].code) == ("r1", "bad_message")
+    assert "Submit holds what cannot be sent" in failure.problems[0].message
+    client.send(StreamFrame("v", frame))
+    failure = drain(client, Failure)
+    assert (failure.stream, failure.problems[0].code) == ("v", "bad_message")
+    assert client.query("models") == {"subject": "models"}
+
+
+@pytest.mark.parametrize("message", ["free", Free(["r1"])], ids=["no message", "a list for a name"])
+def test_nothing_that_is_sent_ends_the_connection(
+    daemon: Daemon, client: Client, drain: Drain, message: Any
+) -> None:
+    client.send(message)
+    failure = drain(client, Failure)
+    assert (failure.request, failure.problems[0].code) == ("", "bad_message")
+    assert client.query("models") == {"subject": "models"}
+
+
 def test_newest_frame_wins_while_the_daemon_is_slow(daemon: Daemon, client: Client) -> None:
     def pause(message: Any) -> list[Any]:
         daemon.is_paused = isinstance(message, Free)
