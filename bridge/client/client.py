@@ -61,6 +61,7 @@ class Client:
         locator = locator or Locator()
         self._connection = Connection(locator.find, Hello(VERSIONS, name, version))
         self._numbers = itertools.count(1)
+        self._frame_numbers = itertools.count(1)
 
     def __enter__(self) -> Self:
         self.start()
@@ -194,7 +195,7 @@ class Client:
         wants_preview: bool = False,
     ) -> Stream:
         """Open a live stream; see ``Stream.change``."""
-        stream = Stream(self._connection, name, self.new_request)
+        stream = Stream(self._connection, name, self.new_request, self._frame_numbers)
         stream.change(workflow=workflow, preset=preset, values=values, wants_preview=wants_preview)
         return stream
 

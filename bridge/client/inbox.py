@@ -91,6 +91,21 @@ class Inbox:
                     return None
                 self._changed.wait(left)
 
+    def drop(self, unwanted: Callable[[Message], bool]) -> list[Message]:
+        """Forget what waits of a kind.
+
+        Returns:
+            What that was, oldest first.
+        """
+        with self._changed:
+            was_full = self.is_full
+            keys = [key for key, message in self._waiting.items() if unwanted(message)]
+            dropped = [self._waiting.pop(key) for key in keys]
+            self._waiting_bytes -= sum(map(picture_bytes, dropped))
+        if was_full:
+            self._on_room()
+        return dropped
+
     def end(self, reason: BridgeError | None) -> None:
         """Tell those who wait that nothing more will come; ``None`` takes it back."""
         with self._changed:

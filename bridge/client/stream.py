@@ -1,13 +1,12 @@
 """A live stream as a script sees it: push views, look at the latest picture."""
 
-import itertools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
-from ..errors import ExecutionError
+from ..errors import BridgeError, ExecutionError
 from ..protocol import (
     Accepted,
     CloseStream,
@@ -29,19 +28,25 @@ class Stream:
 
     Args:
         connection: Ready.
-        name: Unique among this client's streams.
+        name: Unique among this client's streams that are open.
         new_request: Names requests.
+        numbers: For its frames; they count on over all streams, so that frames of an earlier one of its
+            name are known.
 
     Attributes:
         dropped: Frames that newer ones replaced before they were rendered.
     """
 
-    def __init__(self, connection: Connection, name: str, new_request: Callable[[], str]) -> None:
+    def __init__(
+        self, connection: Connection, name: str, new_request: Callable[[], str], numbers: Iterator[int]
+    ) -> None:
         self.name = name
         self.dropped = 0
         self._connection = connection
         self._new_request = new_request
-        self._numbers = itertools.count(1)
+        self._numbers = numbers
+        self._first = 0  # the number of the first frame, once it is pushed
+        self._is_closed = False
 
     def __enter__(self) -> Self:
         return self
@@ -69,7 +74,9 @@ class Stream:
 
         Raises:
             WorkflowError: With every fault found; the stream goes on as before.
+            BridgeError: ``stream_closed``; what is wrong with the connection.
         """
+        self._raise_if_closed()
         message = SetStream(
             self._new_request(), self.name, workflow or {}, preset, values or {}, wants_preview
         )
@@ -80,8 +87,15 @@ class Stream:
 
         Returns:
             The number that its result will carry.
+
+        Raises:
+            BridgeError: ``stream_closed``; why there is no connection.
         """
+        self._raise_if_closed()
         number = next(self._numbers)
+        if not self._first:
+            self._first = number
+            self._connection.inbox.drop(self._is_news)
         self._connection.send(StreamFrame(self.name, replace(frame, number=number)))
         return number
 
@@ -98,9 +112,13 @@ class Stream:
         while True:
             left = deadline - time.monotonic()
             message = self._connection.inbox.wait_for(self._is_news, left)
-            if message is None or isinstance(message, Result):
+            if message is None:
+                return None
+            assert isinstance(message, Result | Finished | Failure)
+            if self._is_of_another(message):
+                continue
+            if isinstance(message, Result):
                 return message
-            assert isinstance(message, Failure | Finished)
             if isinstance(message, Finished):
                 self.dropped += message.dropped
                 if message.state != "failed":
@@ -109,7 +127,17 @@ class Stream:
 
     def close(self) -> None:
         """End the stream; a frame that is being rendered is cancelled."""
-        self._connection.send(CloseStream(self.name))
+        if not self._is_closed:  # another one may have its name by now
+            self._connection.send(CloseStream(self.name))
+            self._is_closed = True
+
+    def _raise_if_closed(self) -> None:
+        if self._is_closed:
+            raise BridgeError(f'stream "{self.name}" is closed', code="stream_closed", hint="Open a new one.")
 
     def _is_news(self, message: Message) -> bool:
         return isinstance(message, Result | Finished | Failure) and message.stream == self.name
+
+    def _is_of_another(self, message: Result | Finished | Failure) -> bool:
+        """Tell whether a message is about an earlier stream of this name; failures have no number."""
+        return not self._first or (not isinstance(message, Failure) and message.frame < self._first)

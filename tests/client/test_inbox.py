@@ -131,6 +131,21 @@ def test_pictures_fill_an_inbox(monkeypatch: pytest.MonkeyPatch) -> None:
     assert inbox.is_full
 
 
+def test_what_is_dropped_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_WAITING_BYTES", 6)
+    room: list[bool] = []
+    inbox = Inbox(on_room=lambda: room.append(True))
+    results = [Result("9", (PLANE,), job=job) for job in "abc"]
+    for result in results:
+        inbox.put(result)
+    assert inbox.drop(lambda message: message in (results[0], results[2])) == [results[0], results[2]]
+    assert room == [True]
+    assert not inbox.is_full
+    assert inbox.drop(lambda message: message == results[0]) == []
+    assert room == [True]
+    assert everything(inbox) == [results[1]]
+
+
 def test_waiting_takes_only_what_is_wanted(inbox: Inbox) -> None:
     inbox.put(Accepted("1"))
     inbox.put(Accepted("2"))

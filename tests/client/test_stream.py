@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from bridge.client import Client
-from bridge.errors import ConnectionLost, ExecutionError, Problem, WorkflowError
+from bridge.errors import BridgeError, ConnectionLost, ExecutionError, Problem, WorkflowError
 from bridge.protocol import (
     Accepted,
     CloseStream,
@@ -69,8 +69,8 @@ def test_dropped_frames_are_counted(daemon: Daemon, client: Client) -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        Finished("failed", stream="v"),
-        Finished("failed", stream="v", problems=(Problem("node_failed", "boom", node_id="3"),)),
+        Finished("failed", stream="v", frame=1),
+        Finished("failed", stream="v", frame=1, problems=(Problem("node_failed", "boom", node_id="3"),)),
         Failure((Problem("node_failed", "boom", node_id="3"),), stream="v"),
     ],
 )
@@ -102,3 +102,37 @@ def test_closed_client_raises(client: Client) -> None:
         stream.push(VIEW)
     with pytest.raises(ConnectionLost):
         stream.latest(1)
+
+
+def test_reopened_stream_shows_only_its_own_frames(daemon: Daemon, client: Client) -> None:
+    daemon.answer = on_frame(
+        Failure((Problem("node_failed", "old"),), stream="v"),
+        Finished("failed", stream="v", frame=1, problems=(Problem("node_failed", "old"),)),
+        Result("9", (), stream="v", frame=1),
+    )
+    with client.stream("v", preset="x") as old:
+        assert old.push(VIEW) == 1
+        daemon.wait(lambda: len(daemon.of(StreamFrame)) == 1)
+    new = client.stream("v", preset="x")
+    assert new.latest() is None
+    daemon.answer = on_frame(
+        Result("8", (), stream="v", frame=1),
+        Finished("failed", stream="v", frame=1),
+        Result("9", (), stream="v", frame=2),
+    )
+    assert new.push(VIEW) == 2
+    assert new.latest(10) == Result("9", (), stream="v", frame=2)
+
+
+def test_closed_stream_takes_nothing_and_leaves_its_successor_alone(daemon: Daemon, client: Client) -> None:
+    old = client.stream("v", preset="x")
+    old.close()
+    new = client.stream("v", preset="x")
+    old.close()
+    for use in (lambda: old.push(VIEW), lambda: old.change(preset="y")):
+        with pytest.raises(BridgeError, match='stream "v" is closed') as caught:
+            use()
+        assert caught.value.code == "stream_closed"
+    new.push(VIEW)
+    assert new.latest(10) is not None
+    assert len(daemon.of(CloseStream)) == 1
