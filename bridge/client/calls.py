@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from ..errors import BridgeError, RemoteProtocolError, WorkflowError
+from ..errors import BridgeError, Problem, RemoteProtocolError, WorkflowError
 from ..protocol import Accepted, Answer, Failure, Message, SetStream, Submit
 from .connection import CLOSED, Connection
 from .ledger import request_of
@@ -21,17 +21,23 @@ PATIENCE_S = 30.0
 LOOK_S = 0.5
 """How often to look at the state of the connection."""
 
+LATE = Problem("timeout", "the daemon did not answer in time", "It may be busy; wait longer, or see its log.")
 
-def wait_for(connection: Connection, wanted: Callable[[Message], bool], deadline: float | None) -> Message:
+
+def wait_for(
+    connection: Connection, wanted: Callable[[Message], bool], deadline: float | None, late: Problem = LATE
+) -> Message:
     """Take the first message of a kind out of the inbox.
 
     Args:
         connection: Started.
         wanted: What to wait for.
         deadline: In terms of ``time.monotonic()``; ``None`` to wait as long as the connection is good.
+        late: What to say when it has passed.
 
     Raises:
-        BridgeError: ``timeout``; why there is no connection, if there is none for ``PATIENCE_S`` or for good.
+        BridgeError: ``late``; why there is no connection, if there is none then, for ``PATIENCE_S``, or
+            for good.
     """
     while True:
         now = time.monotonic()
@@ -43,7 +49,7 @@ def wait_for(connection: Connection, wanted: Callable[[Message], bool], deadline
         if not status.is_ready and now - status.since > PATIENCE_S:
             raise error_from([status.problem or CLOSED])
         if deadline is not None and now >= deadline:
-            raise BridgeError("the daemon did not answer in time", code="timeout")
+            raise error_from([status.problem or late])
 
 
 def ask(connection: Connection, message: Message, kind: type[Reply], timeout_s: float = ANSWER_S) -> Reply:

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from ..errors import BridgeError
+from ..errors import BridgeError, Problem
 from ..protocol import (
     VERSIONS,
     Accepted,
@@ -176,7 +176,7 @@ class Client:
         )
         accepted = ask(self._connection, submit, Accepted, ANSWER_S if timeout_s is None else timeout_s)
         try:
-            results, finished = self._follow(accepted.job, on_progress, deadline)
+            results, finished = self._follow(accepted.job, on_progress, deadline, _unended(timeout_s))
         except BaseException:
             self._abandon(accepted.job)
             raise
@@ -228,12 +228,13 @@ class Client:
         job: str,
         on_progress: Callable[[Started | Progress | Preview], None] | None,
         deadline: float | None,
+        late: Problem,
     ) -> tuple[list[Result], Finished]:
         """Collect what a job hands back, until it ends."""
         results: list[Result] = []
         meetings = self._connection.meetings
         while True:
-            message = wait_for(self._connection, lambda message: _is_about(message, job), deadline)
+            message = wait_for(self._connection, lambda message: _is_about(message, job), deadline, late)
             is_again = self._connection.meetings != meetings  # then things may be said twice
             if isinstance(message, Finished):
                 return results, message
@@ -290,3 +291,8 @@ def connect(
 
 def _is_about(message: Message, job: str) -> bool:
     return isinstance(message, Started | Progress | Preview | Result | Finished) and message.job == job
+
+
+def _unended(timeout_s: float | None) -> Problem:
+    text = f"the job did not end within {timeout_s or 0:g} s and was cancelled"
+    return Problem("timeout", text, "Raise timeout_s, or leave it out to wait for the end.")

@@ -41,6 +41,15 @@ def test_silence_is_a_timeout(daemon: Daemon, client: Client) -> None:
     with pytest.raises(BridgeError) as caught:
         calls.ask(client._connection, Query("r1", "models"), Answer, timeout_s=0.05)
     assert caught.value.code == "timeout"
+    assert caught.value.hint
+
+
+def test_silence_for_want_of_a_daemon_says_so(daemon: Daemon, client: Client) -> None:
+    daemon.stop()
+    client._connection.wait_while("ready", timeout_s=10)
+    with pytest.raises(ConnectionLost, match=r"nothing answers|broke|stopped") as caught:
+        calls.ask(client._connection, Query("r1", "models"), Answer, timeout_s=0.05)
+    assert caught.value.code == "connection_lost"
 
 
 def test_patience_with_a_broken_connection_ends(

@@ -168,10 +168,18 @@ def test_run_raises_why_a_job_failed(
 
 def test_run_that_takes_too_long_is_cancelled(daemon: Daemon, client: Client) -> None:
     daemon.answer = job()
-    with pytest.raises(BridgeError, match="in time"):
+    with pytest.raises(BridgeError, match=r"did not end within 0\.1 s and was cancelled") as caught:
         client.run(preset="x", timeout_s=0.1)
+    assert caught.value.code == "timeout"
+    assert "Raise timeout_s" in caught.value.hint
     daemon.wait(lambda: len(daemon.of(Cancel)) == 1)
     assert daemon.of(Cancel)[0].job == "j"
+
+
+def test_run_that_is_late_for_want_of_a_daemon_says_so(daemon: Daemon, client: Client) -> None:
+    daemon.answer = job(Started(job="j"))
+    with pytest.raises(ConnectionLost, match=r"nothing answers|broke|stopped"):
+        client.run(preset="x", timeout_s=0.3, on_progress=lambda message: daemon.stop())
 
 
 def test_run_that_is_interrupted_is_cancelled(daemon: Daemon, client: Client) -> None:
