@@ -53,7 +53,7 @@ def wait_for(
 
 
 def ask(connection: Connection, message: Message, kind: type[Reply], timeout_s: float = ANSWER_S) -> Reply:
-    """Send a request and wait for its answer.
+    """Send a request and wait for its answer; the request is given up if waiting ends early.
 
     Args:
         connection: Started.
@@ -66,11 +66,15 @@ def ask(connection: Connection, message: Message, kind: type[Reply], timeout_s: 
     """
     request = request_of(message)
     connection.send(message)
-    answer = wait_for(
-        connection,
-        lambda message: isinstance(message, Accepted | Answer | Failure) and message.request == request,
-        time.monotonic() + timeout_s,
-    )
+    try:
+        answer = wait_for(
+            connection,
+            lambda message: isinstance(message, Accepted | Answer | Failure) and message.request == request,
+            time.monotonic() + timeout_s,
+        )
+    except BaseException:
+        connection.give_up(request)
+        raise
     if isinstance(answer, Failure):
         is_workflow = isinstance(message, Submit | SetStream)
         raise error_from(answer.problems, WorkflowError if is_workflow else BridgeError)

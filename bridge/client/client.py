@@ -15,14 +15,13 @@ A script waits::
         outcome = client.run(preset="Stylize", values={"prompt": "clay"}, frame=frame)
 """
 
-import contextlib
 import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from ..errors import BridgeError, Problem
+from ..errors import Problem
 from ..protocol import (
     VERSIONS,
     Accepted,
@@ -178,7 +177,7 @@ class Client:
         try:
             results, finished = self._follow(accepted.job, on_progress, deadline, _unended(timeout_s))
         except BaseException:
-            self._abandon(accepted.job)
+            self._connection.give_up_job(accepted.job)
             raise
         if finished.state != "done":
             raise error_of(finished)
@@ -247,10 +246,6 @@ class Client:
                 results.clear()  # a worker died, and the job begins anew
             if on_progress:
                 on_progress(message)
-
-    def _abandon(self, job: str) -> None:
-        with contextlib.suppress(BridgeError):
-            self.send(Cancel(self.new_request(), job))
 
 
 def connect(

@@ -132,6 +132,14 @@ class Connection:
             raise error_from([status.problem or CLOSED])
         self.outbox.put(message)
 
+    def give_up(self, request: str) -> None:
+        """Wait no more for an answer: an unsent request is not sent, a job that it makes is cancelled."""
+        self._call(self._traffic.give_up, request)
+
+    def give_up_job(self, job: str) -> None:
+        """Wait no more for a job: it is cancelled, and nothing is heard of it any more."""
+        self._call(self._traffic.give_up_job, job)
+
     def wait_while(self, *states: str, timeout_s: float) -> Status:
         """Wait until the status is none of these, or the time is up."""
         with self._status_changed:
@@ -194,9 +202,13 @@ class Connection:
 
     def _wake(self, event: asyncio.Event) -> None:
         """Set an event of the thread's loop, from any thread."""
+        self._call(event.set)
+
+    def _call(self, function: Callable[..., None], *values: str) -> None:
+        """Have the thread's loop call a function, from any thread."""
         assert self._loop, "nothing moves before the start"
         with contextlib.suppress(RuntimeError):  # the loop has ended
-            self._loop.call_soon_threadsafe(event.set)
+            self._loop.call_soon_threadsafe(function, *values)
 
     def _set(self, state: str, problem: Problem | None = None) -> None:
         before = self._status

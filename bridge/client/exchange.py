@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from ..errors import BridgeError, ConnectionLost, LocalProtocolError, Problem, reason_of
 from ..protocol import (
     MAX_MESSAGE_BYTES,
+    Accepted,
     ClientSession,
     CloseCode,
     Failure,
@@ -30,7 +31,7 @@ from ..protocol import (
     Welcome,
 )
 from .inbox import Inbox
-from .ledger import Ledger, request_of
+from .ledger import Ledger, job_of, request_of
 from .outbox import Outbox
 from .proof import ask_for_proof
 from .target import Target
@@ -66,10 +67,33 @@ class Traffic:
     room: asyncio.Event = field(default_factory=asyncio.Event)
 
     def deliver(self, message: Message) -> None:
-        """Hand a message from the daemon to the host."""
+        """Hand a message from the daemon to the host, unless nobody waits for it any more."""
         seen = self.ledger.received(message)
-        if seen:
+        if seen and self.ledger.is_given_up(seen):
+            self._let_go(seen)
+        elif seen:
             self.inbox.put(seen)
+
+    def give_up(self, request: str) -> None:
+        """Forget a request and what has come of it; one that was not sent will not be."""
+        if not request or self.outbox.remove(request):
+            return
+        answers = self.inbox.drop(lambda message: request_of(message) == request)
+        for answer in answers:
+            self._let_go(answer)
+        if not answers:
+            self.ledger.give_up(request)
+
+    def give_up_job(self, job: str) -> None:
+        """Cancel a job, and forget what has come of it."""
+        cancel = self.ledger.give_up_job(job)
+        self.inbox.drop(lambda message: job_of(message) == job)
+        self.outbox.put_first([cancel])
+
+    def _let_go(self, answer: Message) -> None:
+        """Drop an answer that nobody waits for."""
+        if isinstance(answer, Accepted) and answer.job:
+            self.give_up_job(answer.job)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,21 @@
 3. Jobs that were accepted and have not finished are asked for again. One that the daemon does not know any
    more has failed.
 4. What still comes for a job after its last word was sent twice, and is dropped.
-5. All of this belongs to the connection's thread.
+5. Of a request or a job that the host has given up nothing is heard any more. Such a job is cancelled, if
+   need be on the next connection.
+6. All of this belongs to the connection's thread.
 """
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from typing import TypeGuard
 
 from ..errors import Problem
 from ..protocol import (
     Accepted,
+    Answer,
     Attach,
+    Cancel,
     CloseStream,
     Failure,
     Finished,
@@ -28,7 +33,7 @@ from ..protocol import (
 )
 
 KEPT_FINISHED = 1000
-"""Finished jobs that are remembered for rule 4."""
+"""Jobs that are remembered for rules 4 and 5, and requests for rule 5."""
 
 
 class Ledger:
@@ -39,7 +44,9 @@ class Ledger:
         self._asked_streams: dict[str, SetStream] = {}  # by request: sent, not answered
         self._streams: dict[str, SetStream] = {}  # by stream: accepted
         self._jobs: dict[str, None] = {}  # accepted, not finished; a set that keeps its order
-        self._finished: OrderedDict[str, None] = OrderedDict()
+        self._finished: OrderedDict[str, None] = OrderedDict()  # jobs; also those that were given up
+        self._given_up: OrderedDict[str, None] = OrderedDict()  # requests: sent, not answered
+        self._cancels: list[Cancel] = []  # of rule 5: sent, not answered when the connection broke
 
     def sent(self, message: Message) -> None:
         """Note a message that goes out."""
@@ -66,6 +73,8 @@ class Ledger:
         asked = self._asked.pop(request_of(message), None)
         asked_stream = self._asked_streams.pop(request_of(message), None)
         match message:
+            case Answer() | Failure() if _is_own_cancel(asked):
+                return None
             case Failure() if isinstance(asked, Attach) and asked.request == _own_request(asked.job):
                 lost = Finished("failed", job=asked.job, problems=message.problems)
                 return None if asked.job in self._finished else self._finish(lost)
@@ -79,6 +88,20 @@ class Ledger:
                 return None if job in self._finished else self._finish(message)
         return message
 
+    def give_up(self, request: str) -> None:
+        """Note that nobody waits for an answer any more."""
+        _remember(self._given_up, request)
+
+    def is_given_up(self, message: Message) -> bool:
+        """Tell whether a message answers a request that was given up."""
+        return request_of(message) in self._given_up
+
+    def give_up_job(self, job: str) -> Cancel:
+        """Note that nobody waits for a job any more; returns what to tell the daemon."""
+        self._jobs.pop(job, None)
+        _remember(self._finished, job)
+        return Cancel(_own_cancel(job), job)
+
     def broken(self, problem: Problem) -> list[Failure]:
         """Note that the connection broke.
 
@@ -86,13 +109,15 @@ class Ledger:
             What to tell the host: the requests that have failed.
         """
         asked, self._asked = self._asked, {}
-        own = {_own_request(job) for job in self._jobs}
-        return [Failure((problem,), request) for request in asked if request not in own]
+        self._cancels += [message for message in asked.values() if _is_own_cancel(message)]
+        heard = [request for request, message in asked.items() if not _is_own(message)]
+        return [Failure((problem,), request) for request in heard if request not in self._given_up]
 
     def resumed(self) -> list[Message]:
         """Return what to send first on a new connection."""
         attaches = [Attach(_own_request(job), job) for job in self._jobs]
-        return [*self._streams.values(), *self._asked_streams.values(), *attaches]
+        cancels, self._cancels = self._cancels, []
+        return [*self._streams.values(), *self._asked_streams.values(), *attaches, *cancels]
 
     def abandoned(self, problem: Problem, unsent: Iterable[Message]) -> list[Message]:
         """Note that there will be no new connection.
@@ -104,17 +129,17 @@ class Ledger:
         Returns:
             What to tell the host: the requests and jobs that have failed.
         """
-        waiting = [*self._asked_streams, *filter(None, map(request_of, unsent))]
-        failures = [*self.broken(problem), *(Failure((problem,), request) for request in waiting)]
+        requests = [request_of(message) for message in unsent if not _is_own(message)]
+        waiting = [request for request in (*self._asked_streams, *requests) if request not in self._given_up]
+        failures = [Failure((problem,), request) for request in waiting if request]
+        failures = [*self.broken(problem), *failures]
         jobs = [Finished("failed", job=job, problems=(problem,)) for job in self._jobs]
         self._asked_streams, self._streams, self._jobs = {}, {}, {}
         return [*failures, *jobs]
 
     def _finish(self, message: Finished) -> Finished:
         self._jobs.pop(message.job, None)
-        self._finished[message.job] = None
-        if len(self._finished) > KEPT_FINISHED:
-            self._finished.popitem(last=False)
+        _remember(self._finished, message.job)
         return message
 
 
@@ -124,6 +149,31 @@ def request_of(message: Message) -> str:
     return request if isinstance(request, str) else ""
 
 
+def job_of(message: Message) -> str:
+    """Return the job that a message is about; empty if it is about none."""
+    return getattr(message, "job", "")
+
+
 def _own_request(job: str) -> str:
     """Name the request with which this module asks for a job again."""
     return f"attach {job}"[:128]
+
+
+def _own_cancel(job: str) -> str:
+    """Name the request with which this module cancels a job that was given up."""
+    return f"cancel {job}"[:128]
+
+
+def _is_own_cancel(message: Message | None) -> TypeGuard[Cancel]:
+    return isinstance(message, Cancel) and message.request == _own_cancel(message.job)
+
+
+def _is_own(message: Message) -> bool:
+    is_attach = isinstance(message, Attach) and message.request == _own_request(message.job)
+    return is_attach or _is_own_cancel(message)
+
+
+def _remember(names: OrderedDict[str, None], name: str) -> None:
+    names[name] = None
+    if len(names) > KEPT_FINISHED:
+        names.popitem(last=False)

@@ -3,7 +3,7 @@
 1. Requests keep their order, and none is dropped; when too many wait, no more are taken.
 2. Of each live stream one frame waits: a newer one takes its place.
 3. Requests go before frames, so that a frame is seen through the settings that were made before it.
-4. ``put`` may be called from any thread, ``take`` belongs to the connection's.
+4. ``put`` may be called from any thread, ``take`` and ``remove`` belong to the connection's.
 """
 
 import threading
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 
 from ..errors import BridgeError
 from ..protocol import CloseStream, Message, StreamFrame
+from .ledger import request_of
 
 MAX_WAITING = 1000
 """Requests."""
@@ -62,6 +63,14 @@ class Outbox:
             if self._frames:
                 return self._frames.pop(next(iter(self._frames)))
             return None
+
+    def remove(self, request: str) -> bool:
+        """Take out a request that is not to be sent; tells whether it was still here."""
+        with self._lock:
+            found = [index for index, message in enumerate(self._requests) if request_of(message) == request]
+            for index in reversed(found):
+                del self._requests[index]
+            return bool(found)
 
     def clear(self) -> list[Message]:
         """Forget everything.

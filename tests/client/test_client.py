@@ -32,6 +32,7 @@ from bridge.protocol import (
     Plane,
     Preview,
     Progress,
+    Query,
     Result,
     Started,
     Submit,
@@ -190,6 +191,55 @@ def test_run_that_is_interrupted_is_cancelled(daemon: Daemon, client: Client) ->
     with pytest.raises(KeyboardInterrupt):
         client.run(preset="x", on_progress=interrupt)
     daemon.wait(lambda: len(daemon.of(Cancel)) == 1)
+
+
+def test_run_that_is_late_before_it_is_sent_is_not_sent(
+    start_fake: Callable[..., Daemon], start_client: Callable[..., Client]
+) -> None:
+    gone = start_fake()
+    gone.stop()
+    client = start_client(gone.address)
+    with pytest.raises(BridgeError):
+        client.run(preset="x", timeout_s=0.05)
+    daemon = start_fake(port=gone.port)
+    client.wait_ready()
+    client.query("models")
+    assert daemon.of(Submit) == []
+
+
+def test_run_that_is_accepted_too_late_is_cancelled_and_forgotten(daemon: Daemon, client: Client) -> None:
+    daemon.answer = lambda message: []
+    with pytest.raises(BridgeError, match="in time"):
+        client.run(preset="x", timeout_s=0.05)
+    daemon.answer = job()
+    daemon.say(Accepted("r1", "j"), Started("j"), Result("9", picture(1), job="j"))
+    daemon.wait(lambda: [message.job for message in daemon.of(Cancel)] == ["j"])
+    daemon.say(Finished("cancelled", job="j"), Answer("end", {}))
+    left = client._connection.inbox.wait_for(lambda message: message == Answer("end", {}), 10)
+    assert left is not None
+    assert [message.type for message in client.pump(1)] == ["welcome"]
+
+
+@pytest.mark.parametrize("answers", [[], [Accepted("r1", "j"), Result("9", picture(1), job="j")]])
+def test_run_that_is_interrupted_while_it_waits_is_forgotten(
+    daemon: Daemon, client: Client, monkeypatch: pytest.MonkeyPatch, answers: list[Message]
+) -> None:
+    def interrupt(*arguments: Any) -> None:
+        daemon.wait(lambda: len(daemon.of(Submit)) == 1)
+        daemon.say(*answers, Answer("r0", {}))
+        inbox.wait_for(lambda message: message == Answer("r0", {}), 10)
+        raise KeyboardInterrupt
+
+    inbox = client._connection.inbox
+    daemon.answer = lambda message: [Answer(message.request, {})] if isinstance(message, Query) else []
+    with monkeypatch.context() as patch:
+        patch.setattr("bridge.client.calls.wait_for", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            client.run(preset="x")
+    if not answers:
+        daemon.say(Accepted("r1", "j"))
+    daemon.wait(lambda: [message.job for message in daemon.of(Cancel)] == ["j"])
+    assert [message.type for message in client.pump(1)] == ["welcome"]
 
 
 def test_run_that_loses_its_client_raises(daemon: Daemon, client: Client) -> None:

@@ -7,6 +7,7 @@ from bridge.protocol import (
     Accepted,
     Answer,
     Attach,
+    Cancel,
     CloseStream,
     Failure,
     Finished,
@@ -153,6 +154,40 @@ def test_everything_fails_when_there_is_no_way_back() -> None:
         Finished("failed", job="j", problems=(LOST,)),
     ]
     assert ledger.resumed() == ledger.abandoned(LOST, []) == []
+
+
+def test_nothing_is_heard_of_a_request_that_was_given_up() -> None:
+    ledger = ledger_with(Submit("r1", preset="x"), Query("r2", "models"), SetStream("r3", "v"))
+    for request in ("r1", "r3", "r4"):
+        ledger.give_up(request)
+    assert ledger.is_given_up(Accepted("r1", "j"))
+    assert not ledger.is_given_up(Answer("r2", {}))
+    assert not ledger.is_given_up(State("ready"))
+    assert ledger.broken(LOST) == [Failure((LOST,), request="r2")]
+    assert ledger.is_given_up(Accepted("r1", "j"))
+    assert ledger.abandoned(LOST, [Query("r4", "nodes")]) == []
+
+
+def test_nothing_is_heard_of_a_job_that_was_given_up() -> None:
+    ledger = with_job()
+    cancel = ledger.give_up_job("j")
+    assert cancel == Cancel("cancel j", "j")
+    ledger.sent(cancel)
+    assert ledger.received(Result("9", (), job="j")) is None
+    assert ledger.received(Answer("cancel j", {"cancelled": True})) is None
+    assert ledger.received(Finished("cancelled", job="j")) is None
+    assert ledger.broken(LOST) == ledger.resumed() == []
+
+
+def test_job_that_was_given_up_is_cancelled_on_the_next_connection() -> None:
+    ledger = with_job()
+    ledger.sent(ATTACH)
+    cancel = ledger.give_up_job("j")
+    ledger.sent(cancel)
+    assert ledger.broken(LOST) == ledger.broken(LOST) == []
+    assert ledger.resumed() == [cancel]
+    assert ledger.resumed() == []
+    assert ledger.abandoned(LOST, [cancel]) == []
 
 
 def test_other_messages_pass() -> None:

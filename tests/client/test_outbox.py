@@ -48,6 +48,14 @@ def test_settings_go_before_frames(outbox: Outbox) -> None:
     assert everything(outbox) == [SetStream("r", "a"), frame("a", 1)]
 
 
+def test_request_that_is_removed_is_not_sent(outbox: Outbox) -> None:
+    for name in "abc":
+        outbox.put(Free(name))
+    assert outbox.remove("b")
+    assert not outbox.remove("b")
+    assert everything(outbox) == [Free("a"), Free("c")]
+
+
 def test_closing_a_stream_forgets_its_frame(outbox: Outbox) -> None:
     outbox.put(frame("a", 1))
     outbox.put(frame("b", 1))
