@@ -8,6 +8,7 @@
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -41,6 +42,9 @@ logger = logging.getLogger(__name__)
 OPEN_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 0.5
 """How long to wait for the daemon's half of the closing handshake."""
+
+LEAVE_S = 0.2
+"""How long what cancels jobs may take before we close."""
 
 CLOSED_ABNORMALLY = 1006
 """WebSocket's word for a connection that broke without a word."""
@@ -137,19 +141,30 @@ class Exchange:
                 task.cancel()
             await asyncio.wait(tasks)
 
+    async def leave(self) -> None:
+        """Close, after what cancels jobs: they would go on without us."""
+        with contextlib.suppress(TimeoutError, ConnectionClosed):
+            async with asyncio.timeout(LEAVE_S):
+                for cancel in self.traffic.outbox.take_cancels():
+                    await self._say(cancel)
+        await self.socket.close()
+
     async def _send(self) -> NoReturn:
         while True:
             self.traffic.work.clear()
             while (message := self.traffic.outbox.take()) is not None:
-                try:
-                    data = self.session.send(message)
-                except Exception as error:  # the host's data may be of any kind (rule 2)
-                    stream = message.stream if isinstance(message, StreamFrame) else ""
-                    self.traffic.deliver(Failure((_unsendable(message, error),), request_of(message), stream))
-                else:
-                    self.traffic.ledger.sent(message)
-                    await self.socket.send(data)
+                await self._say(message)
             await self.traffic.work.wait()
+
+    async def _say(self, message: Message) -> None:
+        try:
+            data = self.session.send(message)
+        except Exception as error:  # the host's data may be of any kind (rule 2)
+            stream = message.stream if isinstance(message, StreamFrame) else ""
+            self.traffic.deliver(Failure((_unsendable(message, error),), request_of(message), stream))
+        else:
+            self.traffic.ledger.sent(message)
+            await self.socket.send(data)
 
     async def _receive(self) -> NoReturn:
         while True:
@@ -203,7 +218,7 @@ async def converse(
             try:
                 await exchange.talk()
             except asyncio.CancelledError:  # we leave; left to itself, the socket would say 1011: a bug
-                await socket.close()
+                await exchange.leave()
                 raise
     except InvalidStatus as error:
         raise _describe_status(error.response.status_code, target) from None

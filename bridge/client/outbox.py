@@ -3,7 +3,7 @@
 1. Requests keep their order, and none is dropped; when too many wait, no more are taken.
 2. Of each live stream one frame waits: a newer one takes its place.
 3. Requests go before frames, so that a frame is seen through the settings that were made before it.
-4. ``put`` may be called from any thread, ``take`` and ``remove`` belong to the connection's.
+4. ``put`` may be called from any thread, what takes out belongs to the connection's.
 """
 
 import threading
@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from ..errors import BridgeError
-from ..protocol import CloseStream, Message, StreamFrame
+from ..protocol import Cancel, CloseStream, Message, StreamFrame
 from .ledger import request_of
 
 MAX_WAITING = 1000
@@ -71,6 +71,13 @@ class Outbox:
             for index in reversed(found):
                 del self._requests[index]
             return bool(found)
+
+    def take_cancels(self) -> list[Cancel]:
+        """Take out what cancels jobs, and leave the rest."""
+        with self._lock:
+            cancels = [message for message in self._requests if isinstance(message, Cancel)]
+            self._requests = deque(message for message in self._requests if not isinstance(message, Cancel))
+            return cancels
 
     def clear(self) -> list[Message]:
         """Forget everything.

@@ -242,6 +242,14 @@ def test_run_that_is_interrupted_while_it_waits_is_forgotten(
     assert [message.type for message in client.pump(1)] == ["welcome"]
 
 
+def test_run_that_is_late_is_cancelled_though_the_client_leaves(daemon: Daemon) -> None:
+    daemon.answer = job()
+    for _ in range(5):
+        with pytest.raises(BridgeError, match="did not end"), connect(daemon.address, daemon.token) as client:
+            client.run(preset="x", timeout_s=0.1)
+    daemon.wait(lambda: len(daemon.of(Cancel)) == 5, 2)
+
+
 def test_run_that_loses_its_client_raises(daemon: Daemon, client: Client) -> None:
     daemon.answer = job(Started(job="j"))
 

@@ -2,7 +2,7 @@ import pytest
 
 from bridge.client.outbox import MAX_WAITING, Outbox
 from bridge.errors import BridgeError
-from bridge.protocol import CloseStream, Frame, Free, Message, Plane, SetStream, StreamFrame
+from bridge.protocol import Cancel, CloseStream, Frame, Free, Message, Plane, SetStream, StreamFrame
 
 
 def frame(stream: str, number: int) -> StreamFrame:
@@ -53,6 +53,13 @@ def test_request_that_is_removed_is_not_sent(outbox: Outbox) -> None:
         outbox.put(Free(name))
     assert outbox.remove("b")
     assert not outbox.remove("b")
+    assert everything(outbox) == [Free("a"), Free("c")]
+
+
+def test_cancels_are_taken_before_the_rest(outbox: Outbox) -> None:
+    for message in (Free("a"), Cancel("b", "j"), Free("c")):
+        outbox.put(message)
+    assert outbox.take_cancels() == [Cancel("b", "j")]
     assert everything(outbox) == [Free("a"), Free("c")]
 
 
