@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bridge.errors import Problem
+from bridge.errors import Problem, WorkflowError
 from bridge.graph import (
     ChoicesOf,
     Definitions,
     Question,
+    Suggestions,
     Validation,
     Workflow,
     is_drawing,
@@ -123,7 +124,7 @@ def draft(
         resolve: Draws from dynamic prompts, with the seed of the workflow.
 
     Raises:
-        WorkflowError: If it is no workflow.
+        WorkflowError: If it is no workflow; ``unknown_control`` for a dynamic prompt that has no value.
         BridgeError: What ``expand`` and ``resolve`` raise.
     """
     workflow = _workflow(message, message.values, definitions, expand)
@@ -148,7 +149,15 @@ def _workflow(
 
 def _resolved(message: Submit | SetStream, workflow: Workflow, resolve: ResolvePrompt) -> dict[str, str]:
     """Return what those values become that are dynamic prompts indeed."""
-    given = {name: message.values.get(name) for name in message.dynamic}
+    if unknown := [_unknown(name, message.values) for name in message.dynamic if name not in message.values]:
+        raise WorkflowError(unknown)
+    given = {name: message.values[name] for name in message.dynamic}
     seed = seed_of(workflow.to_json()) if given else 0
     texts = {name: resolve(value, seed) for name, value in given.items() if isinstance(value, str)}
     return {name: text for name, text in texts.items() if text != given[name]}
+
+
+def _unknown(name: str, values: Mapping[str, Any]) -> Problem:
+    hint = Suggestions().did_you_mean(name, values) or "Give it a value, or do not name it."
+    text = f'"{name[:80]}" is said to be a dynamic prompt, but has no value'
+    return Problem("unknown_control", text, hint, input_name=name[:80])

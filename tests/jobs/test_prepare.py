@@ -98,7 +98,7 @@ def test_dynamic_prompts_are_drawn_with_the_seed_of_the_workflow_and_told(kind):
         kind=kind,
         preset="Stylize",
         values={"prompt": "{3|4}", "plain": "5", "other": "{a}"},
-        dynamic=("prompt", "plain", "absent"),
+        dynamic=("prompt", "plain"),
         expand=expand,
         resolve=lambda template, seed: template.replace("{3|4}", f"{seed}"),
     )
@@ -115,6 +115,22 @@ def test_a_dynamic_prompt_of_a_workflow_is_named_by_its_input():
         resolve=lambda template, seed: template[1:-1],
     )
     assert ready.workflow["1"]["inputs"] == {"value": 8}
+
+
+@pytest.mark.parametrize("kind", [Submit, SetStream])
+def test_a_dynamic_prompt_without_a_value_is_refused_with_the_nearest_name(kind):
+    with pytest.raises(WorkflowError) as caught:
+        prepared(
+            kind=kind,
+            preset="Stylize",
+            values={"prompt": "{red|blue} clay"},
+            dynamic=("prompt", "promt", "other"),
+            expand=lambda preset, values: CLEAN,
+        )
+    near, far = caught.value.problems
+    assert (near.code, near.input_name, near.hint) == ("unknown_control", "promt", 'Did you mean "prompt"?')
+    assert (far.code, far.input_name) == ("unknown_control", "other")
+    assert far.hint
 
 
 def test_values_that_are_not_said_to_be_dynamic_stay_as_they_are():
