@@ -168,7 +168,7 @@ def _find_view(name: str) -> bpy.types.NodeTree | None:
 
 def _painted(context: bpy.types.Context) -> list[bpy.types.Object]:
     """Return the painted objects among the selected ones, else all of them."""
-    everything = [item for item in bpy.data.objects if projection.views_of(item)]
+    everything = [item for item in bpy.data.objects if projection.is_painted(item)]
     selected = [item for item in everything if item in context.selected_objects]
     return selected or everything
 

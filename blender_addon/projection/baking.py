@@ -17,7 +17,7 @@ import numpy as np
 from .._bridge.errors import Problem
 from ..boot import start_gpu
 from .colors import new_image, write_pixels
-from .material import OURS, base_color, normal_matrix
+from .material import OURS, OWN, PICTURE, base_color, normal_matrix
 from .projector import Projector, unit
 from .record import RECORD, Record, read_record, write_record
 from .shown import show_baked
@@ -126,9 +126,13 @@ def keep_bake(objects: Iterable[bpy.types.Object]) -> None:
         record = read_record(item)
         if record is None or not record.shows_bake:
             continue
+        kept: dict[bpy.types.Image, bpy.types.Material] = {}
         for slot in item.material_slots:
-            if slot.material and OURS in slot.material:
-                del slot.material[OURS]
+            if slot.material and PICTURE in slot.material:
+                slot.material = kept.setdefault(slot.material[PICTURE], slot.material)
+        for material in kept.values():
+            for name in (OURS, OWN):
+                material.pop(name, None)
         del item[RECORD]
         for each in record.placed:
             remove_uv(item.data, each.uv_map)

@@ -15,6 +15,9 @@ from .view import BLEND_GAMMA, NORMAL_ROWS, ROWS, picture_of
 OURS = "framebridge_material"
 """The custom property that marks a material as ours."""
 
+OWN = "framebridge_own"
+"""The custom property by which a material of ours keeps the one that it stands for."""
+
 PICTURE = "framebridge_picture"
 """The custom property by which a baked material keeps its texture in the file."""
 
@@ -46,6 +49,7 @@ def preview_material(
         is_in_world: Whether the matrices start from world coordinates rather than the object's own.
     """
     material = _copy(name, original)
+    _stand_for(material, original)
     tree = material.node_tree
     left = min((node.location.x for node in tree.nodes), default=0.0)
     low = min((node.location.y for node in tree.nodes), default=0.0) - 500.0
@@ -66,12 +70,19 @@ def preview_material(
 
 
 def baked_material(
-    name: str, picture: bpy.types.Image, shown: bpy.types.Image, uv_map: str, gain: float, is_lit: bool
+    name: str,
+    original: bpy.types.Material | None,
+    picture: bpy.types.Image,
+    shown: bpy.types.Image,
+    uv_map: str,
+    gain: float,
+    is_lit: bool,
 ) -> bpy.types.Material:
     """Return a material of one texture.
 
     Args:
         name: Of what it is for.
+        original: What it stands for.
         picture: The texture, plain sRGB.
         shown: What the shader reads: the same, or the image of it that the display turns into it.
         uv_map: Where it lies.
@@ -79,6 +90,7 @@ def baked_material(
         is_lit: Whether the scene lights it; else it shines by itself.
     """
     material = _new_material(name)
+    _stand_for(material, original)
     tree = material.node_tree
     tree.nodes.clear()
     ex = Expression(tree, rows=1)
@@ -97,6 +109,20 @@ def baked_material(
     return material
 
 
+def own_material(material: bpy.types.Material | None) -> bpy.types.Material | None:
+    """Return what a material of ours stands for; any other stands for itself."""
+    if material is None or OURS not in material:
+        return material
+    own = material.get(OWN)
+    return own if isinstance(own, bpy.types.Material) else None
+
+
+def views_in(material: bpy.types.Material) -> set[bpy.types.NodeTree]:
+    """Return the node groups that a material has, its views among them."""
+    nodes = material.node_tree.nodes if material.node_tree is not None else ()
+    return {node.node_tree for node in nodes if node.type == "GROUP"}
+
+
 def base_color(material: bpy.types.Material | None) -> tuple[float, float, float]:
     """Return what best stands for a material as one colour, scene-linear."""
     if material is None:
@@ -105,6 +131,11 @@ def base_color(material: bpy.types.Material | None) -> tuple[float, float, float
         if node.type == "BSDF_PRINCIPLED" and not node.inputs["Base Color"].is_linked:
             return tuple(node.inputs["Base Color"].default_value[:3])
     return tuple(material.diffuse_color[:3])
+
+
+def _stand_for(material: bpy.types.Material, original: bpy.types.Material | None) -> None:
+    if original is not None:
+        material[OWN] = original
 
 
 def _copy(name: str, original: bpy.types.Material | None) -> bpy.types.Material:

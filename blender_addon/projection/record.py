@@ -12,7 +12,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from .material import OURS, Placed
+from .material import OURS, Placed, own_material, views_in
 from .uv import remove_uv
 from .view import is_view, matrix_of
 
@@ -110,7 +110,7 @@ def new_record(item: bpy.types.Object, is_in_world: bool) -> Record:
         link, shown = slot.link, slot.material
         if link == "DATA":
             slot.link = "OBJECT"
-        slots.append(Slot(link, shown, slot.material))
+        slots.append(Slot(link, own_material(shown), own_material(slot.material)))
         slot.link = link
     layers = getattr(item.data, "uv_layers", None)
     active = layers.active.name if layers and layers.active else ""
@@ -146,8 +146,36 @@ def restore(item: bpy.types.Object, record: Record) -> None:
         if not _is_slot_needed(item):
             item.data.materials.clear()  # pop() leaves the objects' slots
     del item[RECORD]
+    give_back(item)
     remove_unused(ours)
     _restore_uv(item, record)
+
+
+def is_showing_ours(item: bpy.types.Object) -> bool:
+    """Tell whether an object or its mesh has a material of ours; joining moves ours to other objects."""
+    materials = [slot.material for slot in item.material_slots] + _of_mesh(item)
+    return any(material and OURS in material for material in materials)
+
+
+def give_back(item: bpy.types.Object, view: bpy.types.NodeTree | None = None) -> None:
+    """Put own materials back where an object, beyond its record, or its mesh has one of ours.
+
+    Args:
+        item: Maybe joined with a projected one.
+        view: The one whose materials are meant; all, if none.
+    """
+
+    def is_meant(material: bpy.types.Material | None) -> bool:
+        return bool(material and OURS in material) and (view is None or view in views_in(material))
+
+    record = read_record(item)
+    known = max(1, len(record.slots)) if record else 0
+    for slot in list(item.material_slots)[known:] if not item.library else ():
+        if slot.link == "OBJECT" and is_meant(slot.material):
+            slot.material = own_material(slot.material)
+    for place, material in enumerate(_of_mesh(item)):
+        if is_meant(material):
+            item.data.materials[place] = own_material(material)
 
 
 def remove_unused(materials: set[bpy.types.Material | None]) -> None:
@@ -160,6 +188,11 @@ def remove_unused(materials: set[bpy.types.Material | None]) -> None:
 def without_view(record: Record, view: bpy.types.NodeTree) -> Record:
     """Return the record without a view."""
     return replace(record, placed=tuple(each for each in record.placed if each.view != view))
+
+
+def _of_mesh(item: bpy.types.Object) -> list[bpy.types.Material | None]:
+    """Return the materials of an object's mesh, unless that is another file's."""
+    return list(item.data.materials) if hasattr(item.data, "materials") and not item.data.library else []
 
 
 def _record(stored: dict[str, Any]) -> Record:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import bpy
 
 from .colors import exposure_gain, match_display
@@ -12,14 +14,7 @@ from .record import Record, show_materials
 
 def show_preview(item: bpy.types.Object, record: Record) -> None:
     """Let an object show its views, over its own materials."""
-    made: dict[bpy.types.Material | None, bpy.types.Material] = {}
-    originals = [slot.shown for slot in record.slots] or [None]
-    for original in originals:
-        if original not in made:
-            made[original] = preview_material(_name(item), original, record.placed, record.is_in_world)
-    show_materials(item, [made[original] for original in originals])
-    for material in made.values():
-        material.name = _name(item)  # now that the ones before have given it back
+    _show(item, record, lambda own: preview_material(_name(item), own, record.placed, record.is_in_world))
 
 
 def show_baked(item: bpy.types.Object, record: Record, scene: bpy.types.Scene) -> None:
@@ -29,9 +24,20 @@ def show_baked(item: bpy.types.Object, record: Record, scene: bpy.types.Scene) -
     """
     shown = record.baked if record.is_lit else match_display(record.baked, scene)
     look = record.baked_uv, exposure_gain(scene), record.is_lit
-    material = baked_material(_name(item), record.baked, shown, *look)
-    show_materials(item, [material] * max(1, len(record.slots)))
-    material.name = _name(item)
+    _show(item, record, lambda own: baked_material(_name(item), own, record.baked, shown, *look))
+
+
+def _show(
+    item: bpy.types.Object,
+    record: Record,
+    made_for: Callable[[bpy.types.Material | None], bpy.types.Material],
+) -> None:
+    """Give an object one material for each of its own, so that each can be told from the others."""
+    owns = [slot.shown for slot in record.slots] or [None]
+    made = {own: made_for(own) for own in dict.fromkeys(owns)}
+    show_materials(item, [made[own] for own in owns])
+    for material in made.values():
+        material.name = _name(item)  # now that the ones before have given it back
 
 
 def _name(item: bpy.types.Object) -> str:

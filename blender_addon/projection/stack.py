@@ -22,9 +22,11 @@ import numpy as np
 from .._bridge.errors import BridgeError, Problem
 from ..capture import Capture
 from .colors import display_key, remove_picture
-from .material import OURS, Placed
+from .material import OURS, Placed, views_in
 from .record import (
     RECORD,
+    give_back,
+    is_showing_ours,
     new_record,
     read_record,
     recorded_objects,
@@ -141,6 +143,11 @@ def views_of(item: bpy.types.Object) -> list[bpy.types.NodeTree]:
     return [each.view for each in record.placed] if record else []
 
 
+def is_painted(item: bpy.types.Object) -> bool:
+    """Tell whether views paint an object, or it was joined with one that they painted."""
+    return bool(views_of(item)) or (not item.library and is_showing_ours(item))
+
+
 def remove_view(view: bpy.types.NodeTree, objects: Iterable[bpy.types.Object] | None = None) -> None:
     """Take one view off objects, by default off all; what no view paints any more is restored."""
     for item in list(objects) if objects is not None else recorded_objects():
@@ -157,6 +164,8 @@ def remove_view(view: bpy.types.NodeTree, objects: Iterable[bpy.types.Object] | 
                 remove_uv(item.data, each.uv_map)
         if not left.shows_bake:
             show_preview(item, left)
+    for item in bpy.data.objects if objects is None else ():
+        give_back(item, view)
     remove_unused_views()
 
 
@@ -168,7 +177,8 @@ def remove_projection(objects: Iterable[bpy.types.Object]) -> None:
             if record.baked and not record.baked.users:
                 remove_picture(record.baked)
         else:
-            item.pop(RECORD, None)  # a damaged one: nothing tells what to restore
+            item.pop(RECORD, None)  # a damaged one: the materials alone tell what they stand for
+            give_back(item)
     remove_unused_views()
 
 
@@ -187,16 +197,22 @@ def match_colors(scene: bpy.types.Scene) -> bool:
 
 
 def remove_unused_views() -> None:
-    """Remove views and materials of ours that no object needs."""
+    """Remove materials of ours that have no users, and views that neither they nor objects need."""
     needed = {each.view for item in recorded_objects() for each in read_record(item).placed}
     for material in [material for material in bpy.data.materials if OURS in material and not material.users]:
         bpy.data.materials.remove(material)
+    needed |= _shown_views()
     for view in all_views():
         if view not in needed:
             remove_view_data(view)
     if not all_views():
         for scene in bpy.data.scenes:
             scene.pop(MATCHED, None)
+
+
+def _shown_views() -> set[bpy.types.NodeTree]:
+    """Return what the materials of ours show."""
+    return set().union(*(views_in(material) for material in bpy.data.materials if OURS in material))
 
 
 def _check(picture: np.ndarray) -> None:

@@ -278,6 +278,28 @@ def test_duplicate_has_a_projection_of_its_own(restored):
     assert restored["duplicated"] == {"copy_shows": True, "views": 1, "restored": "Black", "left": 0}
 
 
+@pytest.mark.parametrize(
+    ("steps", "own"),
+    [
+        ("painted", ["Skin", "Steel"]),
+        ("baked", ["Skin", "Steel"]),
+        ("with an unpainted one", ["Gold", "Skin", "Steel"]),
+        ("each view removed", ["Gold", "Skin", "Steel"]),
+    ],
+)
+def test_joined_objects_get_their_own_materials_back(restored, steps, own):
+    found = restored["joined"][steps]
+    assert found["painted"]
+    assert found["shown"] == own
+    assert found["views"] == 0
+    assert found["properties"] == []
+    assert not [name for name in found["materials"] if "Framebridge" in name]
+
+
+def test_view_stays_while_a_material_shows_it(restored):
+    assert restored["left_to_a_joined_one"] == ["Framebridge View 1"]
+
+
 def test_kept_bake_is_the_users(restored):
     assert restored["kept"] == {
         "material": "Suzanne Framebridge",

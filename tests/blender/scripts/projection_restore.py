@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from operator import setitem
+from pathlib import Path
 from typing import Any
 
 import bpy
@@ -9,6 +10,7 @@ from framebridge.projection import (
     BakeOptions,
     all_views,
     bake,
+    is_painted,
     keep_bake,
     match_colors,
     project,
@@ -19,7 +21,7 @@ from framebridge.projection import (
 )
 from framebridge.projection.record import RECORD, read_record, recorded_objects
 from framebridge.projection.view import VIEW
-from harness import report
+from harness import REQUEST, report
 from projection_scene import build, capture, look_from, picture
 
 SMALL = BakeOptions(size=512)
@@ -111,6 +113,63 @@ def duplicated() -> dict[str, Any]:
     found = {"copy_shows": still is not None and "Framebridge" in still.name, "views": len(views_of(copy))}
     remove_projection([copy])
     return found | {"restored": copy.material_slots[0].material.name, "left": len(all_views())}
+
+
+def joined() -> dict[str, Any]:
+    """Joined objects, painted or baked, one of them maybe not: each face gets its own material back."""
+    return {
+        "painted": _joined("Suzanne", bakes=False),
+        "baked": _joined("Suzanne", bakes=True),
+        "with an unpainted one": _joined("Half", bakes=False),
+        "each view removed": _joined("Half", bakes=False, by_view=True),
+    }
+
+
+def _joined(active: str, *, bakes: bool, by_view: bool = False) -> dict[str, Any]:
+    build()
+    colors = {"Suzanne": "Skin", "Hidden": "Steel", "Half": "Gold"}
+    objects = [bpy.data.objects[name] for name in colors]
+    for item in objects:
+        item.modifiers.clear()
+        item.data.materials[0] = bpy.data.materials.new(colors[item.name])
+    painted = objects[:2]
+    project(picture(), capture(), painted)
+    if bakes:
+        bake(painted, SMALL)
+    bpy.ops.object.select_all(action="DESELECT")
+    for item in {*painted, bpy.data.objects[active]}:
+        item.select_set(True)
+    whole = bpy.context.view_layer.objects.active = bpy.data.objects[active]
+    bpy.ops.object.join()
+    saved = str(Path(REQUEST["folder"]) / "joined.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=saved)
+    bpy.ops.wm.open_mainfile(filepath=saved)
+    whole = bpy.data.objects[active]
+    found = {"painted": is_painted(whole)}
+    if by_view:
+        remove_view(all_views()[0])
+    else:
+        remove_projection([whole])
+    bpy.ops.wm.save_as_mainfile(filepath=saved)
+    bpy.ops.wm.open_mainfile(filepath=saved)
+    whole = bpy.data.objects[active]
+    return found | {
+        "shown": sorted(slot.material.name for slot in whole.material_slots),
+        "materials": sorted(material.name for material in bpy.data.materials),
+        "views": len(all_views()),
+        "properties": list(whole.keys()),
+    }
+
+
+def left_to_a_joined_one() -> list[str]:
+    """A view stays while a material shows it, also when no object's record has it."""
+    build()
+    monkey, half = bpy.data.objects["Suzanne"], bpy.data.objects["Half"]
+    project(picture(), capture(), [monkey])
+    half.data.materials[0] = monkey.material_slots[0].material
+    remove_projection([monkey])
+    [group] = {node.node_tree for node in half.data.materials[0].node_tree.nodes if node.type == "GROUP"}
+    return [view.name for view in all_views() if view == group]
 
 
 def kept() -> dict[str, Any]:
@@ -370,6 +429,8 @@ report(
     views_removed,
     one_of_two,
     duplicated,
+    joined,
+    left_to_a_joined_one,
     kept,
     user_state,
     undone,
