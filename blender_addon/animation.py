@@ -41,6 +41,7 @@ from .recipe import current_recipe
 from .references import with_chosen_pictures
 from .report import problem_from
 from .results import folder_path, write_picture
+from .scene_key import key_of
 from .source import Take, viewport_again, wanted_for, wanted_view
 from .viewport import View, Viewport
 from .wire import frame_of
@@ -75,7 +76,7 @@ class Animation:
 
     def __init__(self, studio: Studio, viewport: Viewport, starts_over: bool = False) -> None:
         scene = viewport.scene
-        self._studio, self._place = studio, (viewport.space.as_pointer(), scene.name)
+        self._studio, self._place = studio, (viewport.space.as_pointer(), key_of(scene))
         self._preset = preset_of(scene.framebridge)
         refuse_in_motion(self._preset)
         self._folder = folder_path(scene.framebridge.frames_folder)
@@ -178,7 +179,7 @@ class Animation:
             raise differs(self._folder, "gets no frames of another size")
         recipe = sized(recipe, self._preset, self._shot.width, self._shot.height)
         self._under_way.append(frame)
-        settings = bpy.data.scenes[self._place[1]].framebridge
+        settings = self._place[1].scene().framebridge
         sent = with_chosen_pictures(frame_of(capture), settings, self._preset)
         request = self._studio.link.session.submit(sent, recipe, wants_preview=False)
         task = Task(request, on_end=lambda task: self._painted(frame, recipe, task))
@@ -215,7 +216,7 @@ class Animation:
         return viewport
 
     def _go_back(self) -> None:
-        scene = bpy.data.scenes.get(self._place[1])
+        scene = self._place[1].find()
         if scene is not None:
             scene.frame_set(self._before[0], subframe=self._before[1])
 

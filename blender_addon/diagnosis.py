@@ -15,6 +15,7 @@ from ._bridge.host.recipe import Recipe
 from .controls import preset_of
 from .recipe import current_recipe
 from .report import problem_from
+from .scene_key import key_of
 from .source import viewport_again
 from .viewport import Viewport, region_view
 from .wire import frame_of
@@ -35,7 +36,7 @@ class BlenderTrial:
 
     def __init__(self, studio: Studio, viewport: Viewport) -> None:
         self._studio = studio
-        self._place = viewport.space.as_pointer(), viewport.scene.name
+        self._place = viewport.space.as_pointer(), key_of(viewport.scene)
 
     def connect(self) -> None:
         """Begin to connect."""

@@ -60,25 +60,28 @@ class GridPicture(Serial):
             self._asked = recipe
         return recipe.with_values(**self._grid.values[self._place])
 
-    def _take_in(self, task: Task, scene: bpy.types.Scene) -> None:
+    def _take_in(self, task: Task, scene: bpy.types.Scene | None) -> None:
         self._cells[self._place] = display.rows_of(task.pictures[0])
 
     def _close(self, problem: Problem | None, notice: str) -> None:
         """Keep the sheet, also of a grid that was given up, and show it."""
-        scene = bpy.data.scenes.get(self._scene)
-        if self._cells and scene is not None:
+        scene = self._scene.find()
+        is_in_another_file = scene is None and self._task is not None and self._task.wants_cancel
+        if self._cells and not is_in_another_file:
             try:
                 notice = self._keep_sheet(scene) or notice
             except Exception as error:  # as in ``Picture``: the artist must hear of it
                 problem = problem_from(error)
         super()._close(problem, notice)
 
-    def _keep_sheet(self, scene: bpy.types.Scene) -> str:
+    def _keep_sheet(self, scene: bpy.types.Scene | None) -> str:
         """Keep, write and show it; returns what is worth knowing."""
         words = {place: f"failed: {fault.message}" for place, fault in self._failed.items()}
         sheet = draw_sheet(self._grid, self._cells, words)
         image = keep(plane_of("image", "u8", sheet), None, self._name, self._asked, scene)
         push_undo("Framebridge Grid")
+        if scene is None:
+            return f"Its scene is gone; the grid is kept as {image.name}"
         self._studio.show(image, scene)
         if not scene.framebridge.to_folder:
             return ""

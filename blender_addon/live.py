@@ -20,6 +20,7 @@ from .recipe import current_recipe
 from .references import with_chosen_pictures
 from .report import problem_from
 from .results import show_behind_camera, show_in_editors
+from .scene_key import key_of
 from .source import shown_viewport, wanted_for, wanted_view
 from .viewport import View, Viewport
 from .wire import frame_of
@@ -169,7 +170,7 @@ def _seen(viewport: Viewport, view: View) -> tuple[Hashable, ...]:
         round(value, 5) for matrix in (view.view, view.projection) for row in matrix for value in row
     )
     look = tuple(_plain(getattr(shading, name, None)) for name in SHADING)
-    return matrices, view.width, view.height, look, viewport.scene.name, changes.count()
+    return matrices, view.width, view.height, look, key_of(viewport.scene), changes.count()
 
 
 def _plain(value: object) -> object:

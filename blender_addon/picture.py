@@ -18,6 +18,7 @@ from .controls import preset_of
 from .recipe import advance_seed, current_recipe, draw_seed
 from .references import with_chosen_pictures
 from .report import problem_from
+from .scene_key import key_of
 from .source import Take, wanted_for
 from .viewport import View, Viewport
 from .wire import plane_of
@@ -48,7 +49,7 @@ class Picture:
         self.problem: Problem | None = None
         self.notice = ""
         scene = viewport.scene
-        self._studio, self._scene = studio, scene.name
+        self._studio, self._scene = studio, key_of(scene)
         self._preset = preset_of(scene.framebridge)
         draw_seed(scene)
         self._recipe = current_recipe(scene)
@@ -99,7 +100,7 @@ class Picture:
         self._view, self._tiles = taken.view, taken.tiles
         self._size = taken.width, taken.height
         self._recipe = sized(self._recipe, self._preset, *self._size)
-        settings = bpy.data.scenes[self._scene].framebridge
+        settings = self._scene.scene().framebridge
         frame = with_chosen_pictures(taken.frame, settings, self._preset)
         self._submit(frame)
 
@@ -114,15 +115,14 @@ class Picture:
         except BridgeError:  # an odd preview is no reason to lose the picture
             return
         self._studio.thumbnails.set("preview", rows)
-        scene = bpy.data.scenes.get(self._scene)
+        scene = self._scene.find()
         if scene is not None and scene.framebridge.to_overlay and self._view is not None:
             self._studio.overlay.show_preview(rows, self._view)
 
     def _painted(self, task: Task) -> None:
         self._studio.thumbnails.drop("preview")
         self._studio.overlay.clear_preview()
-        scene = bpy.data.scenes.get(self._scene)
-        if task.state == "cancelled" or task.wants_cancel or scene is None:
+        if task.state == "cancelled" or task.wants_cancel:
             self._end(notice="Cancelled")
         elif task.problems:
             self._end(of_preset(task.problems[0], self._preset.title))
@@ -131,13 +131,13 @@ class Picture:
         else:
             self.notice = sentence(task.warnings[0]) if task.warnings else ""
             try:
-                self._take_in(task, scene)
+                self._take_in(task, self._scene.find())
                 self._end(notice=self.notice)
             except Exception as error:  # the picture is there; what it is worth depends on being told
                 self._end(problem_from(error))
 
-    def _take_in(self, task: Task, scene: bpy.types.Scene) -> None:
-        """Keep the pictures first, then write them, then show the first."""
+    def _take_in(self, task: Task, scene: bpy.types.Scene | None) -> None:
+        """Keep the pictures first, then write them, then show the first, if the scene still says where."""
         planes = task.pictures
         self._recipe = self._recipe.drawn(task.texts)
         tiles = [keep(*part, self._recipe, scene) for plane in planes for part in self._parts(plane)]
@@ -145,6 +145,9 @@ class Picture:
         self.notice = oddity(planes[0].shape, *self._size) or self.notice
         self._studio.spent = images[0].name, spent(task.timings)
         push_undo("Framebridge Result")
+        if scene is None:
+            self.notice = f"Its scene is gone; the picture is kept as {images[0].name}"
+            return
         if scene.framebridge.to_folder:
             for image in (*images, *tiles):
                 file = results.save_numbered(image, scene.framebridge.folder)
@@ -167,7 +170,7 @@ class Picture:
 
 
 def keep(
-    plane: protocol.Plane, view: View | None, name: str, recipe: Recipe, scene: bpy.types.Scene
+    plane: protocol.Plane, view: View | None, name: str, recipe: Recipe, scene: bpy.types.Scene | None
 ) -> bpy.types.Image:
     """Add a picture to the history, and look at it.
 
@@ -176,13 +179,14 @@ def keep(
         view: Where it was seen from; nothing if from several places.
         name: What it shows, where there is more to say than its number.
         recipe: What it was made with.
-        scene: Whose artist looks at it.
+        scene: Whose artist looks at it, if it still is there.
 
     Raises:
         InputError: ``bad_image``.
     """
     image = display.keep_result(plane, recipe, view, name)
-    scene.framebridge.result = image
+    if scene is not None:
+        scene.framebridge.result = image
     return image
 
 

@@ -67,7 +67,7 @@ class Serial(Picture):
 
     def _submit(self, frame: protocol.Frame) -> None:
         self._frame = frame
-        scene = bpy.data.scenes[self._scene]
+        scene = self._scene.scene()
         recipe = replace(self._next(self._recipe, scene), dynamic=(), templates={})
         self._recipe = recipe.with_dynamic() if scene.framebridge.is_dynamic else recipe
         super()._submit(frame)
@@ -77,7 +77,7 @@ class Serial(Picture):
         task = self._task
         if task is None or self._frame is None or not self._studio.link.is_connected:
             self._close(problem, notice)
-        elif task.wants_cancel or task.state == "cancelled" or self._scene not in bpy.data.scenes:
+        elif task.wants_cancel or task.state == "cancelled":
             self._close(None, f"Cancelled after {self._place} of {counted(self._count, self.WHAT)}")
         else:
             if problem is not None:

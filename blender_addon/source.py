@@ -15,6 +15,7 @@ from ._bridge.protocol import MAX_MESSAGE_BYTES
 from .capture import Capture, Capturer
 from .properties import Settings
 from .render import RenderCapture, render_capture
+from .scene_key import SceneKey
 from .viewport import CaptureError, View, Viewport, camera_view, find_viewport, natural_size, region_view
 
 BYTES_PER_PIXEL, BYTES_OF_NAMES = 12, 12
@@ -52,21 +53,17 @@ def viewport_of(context: bpy.types.Context) -> Viewport:
     return _looking_at(find_viewport(), context.scene)
 
 
-def viewport_again(space_pointer: int, scene_name: str) -> Viewport:
+def viewport_again(space_pointer: int, key: SceneKey) -> Viewport:
     """Find a viewport that was found before, by what survives undo and changes of the screen.
 
     Args:
         space_pointer: What its ``space.as_pointer()`` was. If it is gone, another is taken.
-        scene_name: Of the scene that it looked at, and is to look at.
+        key: Of the scene that it looked at, and is to look at.
 
     Raises:
         CaptureError: ``no_viewport`` if there is none at all, ``no_scene`` if the scene is gone.
     """
-    scene = bpy.data.scenes.get(scene_name)
-    if scene is None:
-        raise CaptureError(
-            f'the scene "{scene_name}" is gone', code="no_scene", hint="Generate again in another."
-        )
+    scene = key.scene()
     return _looking_at(shown_viewport(space_pointer) or find_viewport(), scene)
 
 

@@ -6,7 +6,7 @@ Rules:
    timers run (``blender --background``), ``wait`` calls it.
 2. A tick spends a few milliseconds at most, besides the drawing of a capture.
 3. Nothing of Blender's is held from one tick to the next: undo and loading a file would leave it dangling.
-   A viewport is known by its pointer, a scene by its name.
+   A viewport is known by its pointer, a scene by its key.
 4. What fails becomes ``problem``, which the panel shows; nothing is raised out of a tick.
 """
 
@@ -49,6 +49,7 @@ from .preferences import locator
 from .prompts import book, lines_of
 from .recipe import current_recipe
 from .report import problem_from
+from .scene_key import key_of
 from .shown_result import ShownResult
 from .source import Take, Wanted, viewport_again, viewport_of, wanted_view
 from .thumbnails import Thumbnails
@@ -392,7 +393,7 @@ class Studio:
             viewport = viewport_of(context)
             if looks:
                 wanted_view(viewport, viewport.scene.framebridge)
-            space, scene = viewport.space.as_pointer(), viewport.scene.name
+            space, scene = viewport.space.as_pointer(), key_of(viewport.scene)
             if self.link.is_ready:
                 self.dismiss()
                 begin(viewport)
