@@ -53,6 +53,9 @@ CLASSES = (
     *new_preset.CLASSES,
 )
 
+_BEGINNINGS = (b"BLENDER", b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
+"""Of a Blender file: as it is, packed by gzip, packed by Zstandard."""
+
 _drawn = ""
 """What the panel said when it was last redrawn."""
 
@@ -118,6 +121,7 @@ def _handlers() -> tuple[tuple[list, object], ...]:
     handlers = bpy.app.handlers
     return (
         (handlers.load_pre, _file_closes),
+        (handlers.load_post, _file_is_open),
         (handlers.load_post, _scene_copies_go),
         (handlers.undo_post, _scene_copies_go),
         (handlers.redo_post, _scene_copies_go),
@@ -130,8 +134,28 @@ def _handlers() -> tuple[tuple[list, object], ...]:
 
 
 @persistent
-def _file_closes(*_: object) -> None:
-    studio().let_go_of_file()
+def _file_closes(path: object = None, *_: object) -> None:
+    """Let go of the file, unless the next one cannot be opened, so that this one stays."""
+    if _may_open(path):
+        studio().let_go_of_file()
+
+
+@persistent
+def _file_is_open(path: object = None, *_: object) -> None:
+    """Let go of the former file where nobody thought that this one could be opened."""
+    if not _may_open(path):
+        studio().let_go_of_file()
+
+
+def _may_open(path: object) -> bool:
+    """Tell whether a path is that of a Blender file; a new file, and Blender before 4, give none."""
+    if not isinstance(path, str) or not path:
+        return True
+    try:
+        with open(path, "rb") as file:
+            return file.read(7).startswith(_BEGINNINGS)
+    except OSError:
+        return False
 
 
 @persistent

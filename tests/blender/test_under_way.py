@@ -37,5 +37,16 @@ def test_scenes_of_one_name_are_told_apart(changed):
     assert changed["linked"] == {"same name": True, "found": True}
 
 
+@pytest.mark.parametrize("file", ["nonexistent.blend", "text.blend"])
+def test_file_that_cannot_be_opened_stops_nothing(changed, file):
+    assert changed["not_opened"][file]["results"] == ["Framebridge 001"]
+    assert changed["not_opened"][file]["trouble"] == ""
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_another_file_gets_no_picture_of_the_former(changed, is_packed):
+    assert changed["not_opened"][f"packed: {is_packed}"]["results"] == []
+
+
 def test_undo_keeps_a_scene_known(changed):
     assert changed["undone"]

@@ -1,10 +1,10 @@
-"""What happens to the file while something is made: a scene gets another name, or is removed."""
+"""What happens to the file while something is made: new names, removed scenes, other files."""
 
 from pathlib import Path
 
 import bpy
 import framebridge
-from artist import connect, prepare, scene, settings
+from artist import connect, prepare, scene, settings, told
 from framebridge import display
 from framebridge.scene_key import key_of
 from framebridge.studio import studio
@@ -53,6 +53,23 @@ def linked() -> dict:
     }
 
 
+def not_opened() -> dict:
+    """Files that cannot be opened: what is made goes on. One that can: it is cancelled."""
+    (FOLDER / "text.blend").write_text("no Blender file")
+    found = {}
+    for name in ("nonexistent.blend", "text.blend"):
+        _begin("picture")
+        told(lambda name=name: bpy.ops.wm.open_mainfile(filepath=str(FOLDER / name)))
+        found[name] = _ended()
+    file = str(FOLDER / "file.blend")
+    for is_packed in (False, True):
+        _begin("picture")
+        bpy.ops.wm.save_as_mainfile(filepath=file, compress=is_packed, copy=True)
+        bpy.ops.wm.open_mainfile(filepath=file)
+        found[f"packed: {is_packed}"] = _ended()
+    return found
+
+
 def undone() -> bool:
     """Undo keeps a scene's key."""
     prepare()
@@ -91,4 +108,4 @@ def _ended() -> dict:
 
 
 framebridge.register()
-report(renamed, removed, linked, undone)
+report(renamed, removed, linked, not_opened, undone)
