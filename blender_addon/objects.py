@@ -115,7 +115,10 @@ def add(scene: bpy.types.Scene, item: bpy.types.ID | None, kind: str = "object")
 
 
 def restore(scene: bpy.types.Scene, recipe: Recipe) -> None:
-    """Set the list to what a recipe says; what is not in the file any more is kept by its name."""
+    """Set the list to what a recipe says, in front of the lines that it has not, which are not used then.
+
+    What is not in the file any more is kept by its name.
+    """
     try:
         bindings = bindings_of(recipe)
     except BridgeError:  # a preset's text that a program has written: there is no list of it
@@ -125,13 +128,20 @@ def restore(scene: bpy.types.Scene, recipe: Recipe) -> None:
         "collection": bpy.data.collections,
         "material": bpy.data.materials,
     }
-    scene.framebridge.objects.clear()
-    for binding in bindings:
+    lines = scene.framebridge.objects
+    for place in reversed(range(len(lines))):
+        if _is_replaced(lines[place], bindings):
+            lines.remove(place)
+        else:
+            lines[place].is_used = False
+    for place, binding in enumerate(bindings):
         fitting = (item for item in everything[binding.kind] if item.name == binding.name)
         found = next((item for item in fitting if library_of(item) == binding.library), None)
         bound = add(scene, found, binding.kind)
         bound.label, bound.prompt = binding.name, binding.prompt
         bound.control, bound.paint = binding.control, binding.paint
+        lines.move(len(lines) - 1, place)
+    scene.framebridge.objects_index = 0
 
 
 def tinted(identity: Identity, bindings: list[Binding]) -> np.ndarray:
@@ -147,6 +157,13 @@ def tinted(identity: Identity, bindings: list[Binding]) -> np.ndarray:
     color /= np.maximum(alpha, 1e-3)[..., None]
     picture = np.concatenate([color, 0.75 * 255.0 * alpha[..., None]], axis=-1)
     return np.rint(np.clip(picture, 0.0, 255.0)).astype(np.uint8)
+
+
+def _is_replaced(bound: Bound, bindings: tuple[Binding, ...]) -> bool:
+    """Tell whether a line counted for what one of these is for, or says the same."""
+    what = bound.kind, whole(bound.title)
+    prompts = [binding.prompt for binding in bindings if (binding.kind, binding.name) == what]
+    return bool(prompts) if bound.is_used else bound.prompt.strip() in prompts
 
 
 def _share(identity: Identity, binding: Binding) -> np.ndarray:

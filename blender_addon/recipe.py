@@ -54,6 +54,8 @@ def use_again(scene: bpy.types.Scene, recipe: Recipe) -> list[str]:
     """
     preset = _set_preset(scene.framebridge, recipe.preset)
     scene.framebridge.seed_mode = "FIXED"
+    if recipe.with_dynamic().dynamic:  # the texts look like dynamic prompts, whether they were or not
+        scene.framebridge.is_dynamic = bool(recipe.dynamic)
     if OBJECTS in recipe.values:
         restore(scene, recipe)
     return write_values(scene.framebridge, preset, dict(recipe.values))

@@ -62,6 +62,15 @@ def test_a_recipe_brings_its_bindings_back(objects):
     assert objects["bindings"]["known"] == [True, False]
 
 
+def test_a_recipe_leaves_the_other_lines_there_unused(objects):
+    found = objects["bindings"]
+    asked = [["Cone", "gold", True], ["Gone", "ice", True]]
+    others = [["Kopf", "head", False], ["Ring", "ring", False], ["Group", "", False]]
+    assert found["kept"] == [*asked, *others]
+    assert found["none"] == [[title for title, _, _ in (*asked, *others)], []]
+    assert found["again"] == [True, 5]
+
+
 def test_buttons_edit_the_list(objects):
     found = objects["bindings"]
     assert found["added"] == ["Cone", "Gone", "Crate", ""]

@@ -19,7 +19,7 @@ def test_dynamic_prompt_is_drawn_by_the_daemon_and_its_template_kept(prompting):
     assert found["shown"] == found["used_again"] == found["text"]
     assert found["same_again"]
     assert found["templates"] == found["saved"] == {"prompt": "{clay|toon} __hour__"}
-    assert found["as_typed"] == "{clay|toon} __hour__"
+    assert found["as_typed"] == found["as_typed_again"] == "{clay|toon} __hour__"
 
 
 def test_one_picture_a_prompt_and_what_fails_is_told(prompting):

@@ -179,6 +179,13 @@ def bindings() -> dict:
     ]
     restore(scene, Recipe("objects", {"objects": protocol.write_bindings(asked)}))
     found["restored"] = bindings_in(scene) == asked
+    found["kept"] = [(each.title, each.prompt, each.is_used) for each in scene.framebridge.objects]
+    restore(scene, Recipe("objects", {"objects": ""}))
+    found["none"] = [[each.title for each in scene.framebridge.objects], bindings_in(scene)]
+    restore(scene, Recipe("objects", {"objects": protocol.write_bindings(asked)}))
+    found["again"] = bindings_in(scene) == asked, len(scene.framebridge.objects)
+    for _ in range(3):
+        scene.framebridge.objects.remove(2)
     found["known"] = [bound.item is not None for bound in scene.framebridge.objects]
     identity = seen(camera_view(find_viewport(), WIDTH, HEIGHT))
     rows = tinted(identity, asked)

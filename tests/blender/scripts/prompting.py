@@ -45,7 +45,13 @@ def dynamic() -> dict:
     values().p_prompt = "{clay|toon} __hour__"
     scene().framebridge.is_dynamic = False
     OPS.generate()
-    return found | {"as_typed": display.prompt_of(display.looked_at(scene()))}
+    typed = display.looked_at(scene())
+    scene().framebridge.is_dynamic = True
+    OPS.use_again(image=typed.name)
+    OPS.generate()
+    used_again = display.prompt_of(display.looked_at(scene()))
+    scene().framebridge.is_dynamic = True
+    return found | {"as_typed": display.prompt_of(typed), "as_typed_again": used_again}
 
 
 def batch() -> dict:
