@@ -40,6 +40,7 @@ LARGEST_NUMBER = 1_000_000
 _RECIPE = "framebridge_recipe"
 _NUMBER = "framebridge_number"
 _VIEW = "framebridge_view"
+_CAMERA = "framebridge_camera"
 
 
 def show_picture(picture: Plane, slot: str, name: str = "Framebridge") -> bpy.types.Image:
@@ -63,7 +64,9 @@ def show_picture(picture: Plane, slot: str, name: str = "Framebridge") -> bpy.ty
     return image
 
 
-def keep_result(picture: Plane, recipe: Recipe, view: View | None, name: str = "") -> bpy.types.Image:
+def keep_result(
+    picture: Plane, recipe: Recipe, view: View | None, name: str = "", camera: str | None = None
+) -> bpy.types.Image:
     """Make an image of a result, saved with the file, used or not, with what it was made from.
 
     Args:
@@ -71,6 +74,7 @@ def keep_result(picture: Plane, recipe: Recipe, view: View | None, name: str = "
         recipe: What it was made with.
         view: Where it was seen from; nothing if from several places.
         name: What it shows, where there is more to say than its number.
+        camera: See ``camera_of``.
 
     Raises:
         InputError: ``bad_image``; see ``show_picture``.
@@ -82,6 +86,8 @@ def keep_result(picture: Plane, recipe: Recipe, view: View | None, name: str = "
     image[_NUMBER], image[_RECIPE] = number, recipe.to_json()
     if view is not None:
         image[_VIEW] = _view_to_json(view)
+    if camera is not None:
+        image[_CAMERA] = camera
     image.pixels.foreach_set(pixels)
     image.update()
     image.use_fake_user = True
@@ -148,6 +154,15 @@ def recipe_of(image: bpy.types.Image) -> Recipe:
 def has_view(image: bpy.types.Image) -> bool:
     """Tell whether a result was seen from one place."""
     return _VIEW in image
+
+
+def camera_of(image: bpy.types.Image) -> str | None:
+    """Return the name of the camera that a result belongs behind; empty if its scene had none.
+
+    ``None`` is one that belongs behind no camera: it was seen from several places, or shows more.
+    """
+    camera = image.get(_CAMERA)
+    return camera if isinstance(camera, str) else None
 
 
 def view_of(image: bpy.types.Image) -> View:

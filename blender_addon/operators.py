@@ -290,6 +290,7 @@ class DeleteResult(_OfResult, bpy.types.Operator):
         """Delete it; the newest of the others is looked at."""
         image = self.result(context)
         studio().shown_result.hide(image)
+        results.take_from_cameras(image)
         bpy.data.images.remove(image)
         return {"FINISHED"}
 

@@ -57,11 +57,13 @@ class Picture:
         self._view: View | None = None
         self._tiles: tuple[Tile, ...] = ()
         self._take: Take | None = None
+        self._camera: str | None = scene.camera.name if scene.camera is not None else ""
         wanted = wanted_for(self._preset, self._recipe)
         taken = take_for(self._preset.source, studio.capturer, viewport, wanted)
         if taken is None:
             self._take = studio.take(viewport, wanted)
         else:
+            self._camera = taken.camera
             self._send(taken)
         advance_seed(scene)
         self.tick()
@@ -140,8 +142,8 @@ class Picture:
         """Keep the pictures first, then write them, then show the first, if the scene still says where."""
         planes = task.pictures
         self._recipe = self._recipe.drawn(task.texts)
-        tiles = [keep(*part, self._recipe, scene) for plane in planes for part in self._parts(plane)]
-        images = [keep(plane, self._view, "", self._recipe, scene) for plane in planes]
+        tiles = [keep(*part, self._recipe, scene, part[2]) for plane in planes for part in self._parts(plane)]
+        images = [keep(plane, self._view, "", self._recipe, scene, self._camera) for plane in planes]
         self.notice = oddity(planes[0].shape, *self._size) or self.notice
         self._studio.spent = images[0].name, spent(task.timings)
         push_undo("Framebridge Result")
@@ -170,7 +172,12 @@ class Picture:
 
 
 def keep(
-    plane: protocol.Plane, view: View | None, name: str, recipe: Recipe, scene: bpy.types.Scene | None
+    plane: protocol.Plane,
+    view: View | None,
+    name: str,
+    recipe: Recipe,
+    scene: bpy.types.Scene | None,
+    camera: str | None = None,
 ) -> bpy.types.Image:
     """Add a picture to the history, and look at it.
 
@@ -180,11 +187,12 @@ def keep(
         name: What it shows, where there is more to say than its number.
         recipe: What it was made with.
         scene: Whose artist looks at it, if it still is there.
+        camera: See ``display.camera_of``.
 
     Raises:
         InputError: ``bad_image``.
     """
-    image = display.keep_result(plane, recipe, view, name)
+    image = display.keep_result(plane, recipe, view, name, camera)
     if scene is not None:
         scene.framebridge.result = image
     return image

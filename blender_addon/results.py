@@ -60,6 +60,14 @@ def show_behind_camera(image: bpy.types.Image, camera: bpy.types.Object | None) 
             setattr(owner, name, value)
 
 
+def take_from_cameras(image: bpy.types.Image) -> None:
+    """Remove an image from behind every camera that may be changed."""
+    for lens in bpy.data.cameras:
+        for entry in list(lens.background_images) if lens.library is None else ():
+            if entry.image == image:
+                lens.background_images.remove(entry)
+
+
 def save_numbered(image: bpy.types.Image, folder: str) -> Path:
     """Write a result as PNG under the next free number of a folder, with its recipe; nothing is replaced.
 

@@ -362,18 +362,19 @@ class Studio:
         return Take(self.capturer, viewport, wanted)
 
     def show(self, image: bpy.types.Image, scene: bpy.types.Scene) -> None:
-        """Show a result where the settings say: over the viewport, in Image Editors, behind the camera.
+        """Show a result where the settings say: over the viewport, in Image Editors, behind its camera.
 
         Raises:
             BridgeError: ``no_camera``, ``linked_camera``.
         """
+        camera = display.camera_of(image)
         settings = scene.framebridge
         if settings.to_overlay:
             self.shown_result.show(image)
         if settings.to_image_editor:
             results.show_in_editors(image)
-        if settings.to_camera:
-            results.show_behind_camera(image, scene.camera)
+        if settings.to_camera and camera is not None:
+            results.show_behind_camera(image, scene.objects.get(camera))
 
     def cancel(self) -> None:
         """Give up what is being made, or waits for the daemon."""
@@ -477,7 +478,9 @@ class Studio:
                 "the live view has made no picture yet", code="no_picture", hint="Wait for one."
             )
         plane, recipe, view = self.live.picture
-        return keep(plane, view, "", recipe, context.scene)
+        camera = context.scene.camera
+        name = camera.name if camera is not None else ""
+        return keep(plane, view, "", recipe, context.scene, name)
 
     # ---- ends ------------------------------------------------------------------------------------
 

@@ -62,6 +62,7 @@ class Taken:
         height: Pixels.
         view: Where it was seen from; nothing if from several places.
         tiles: The parts with a view of their own.
+        camera: See ``display.camera_of``.
     """
 
     frame: protocol.Frame
@@ -69,6 +70,7 @@ class Taken:
     height: int
     view: View | None
     tiles: tuple[Tile, ...] = ()
+    camera: str | None = None
 
 
 def taken_of(capture: Capture) -> Taken:
@@ -123,7 +125,8 @@ def _result(image: bpy.types.Image) -> Taken:
     rows = np.ascontiguousarray(display.picture_rows(image)[..., :3])
     height, width = rows.shape[:2]
     view = display.view_of(image) if display.has_view(image) else None
-    return Taken(protocol.Frame({"color": plane_of("color", "u8", rows)}), width, height, view)
+    frame = protocol.Frame({"color": plane_of("color", "u8", rows)})
+    return Taken(frame, width, height, view, camera=display.camera_of(image))
 
 
 def _around(capturer: Capturer, viewport: Viewport, wanted: Wanted) -> Taken:

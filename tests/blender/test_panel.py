@@ -71,6 +71,19 @@ def test_results_go_where_they_are_wanted_and_replace_nothing(panel):
     assert found["trouble"] == "None"
 
 
+def test_result_goes_behind_the_camera_that_it_was_made_with(panel):
+    found = panel["behind_cameras"]
+    one_picture = [["Framebridge 001"], []]
+    assert found["made"] == found["shown"] == one_picture
+    assert found["grid"][0].startswith("Framebridge 002")
+    assert found["grid"][1] == one_picture  # of several pictures: behind no camera
+    assert found["trouble"] == "None"
+
+
+def test_deleted_result_leaves_nothing_behind_a_camera(panel):
+    assert panel["behind_cameras"]["deleted"] == [["Storyboard"], []]
+
+
 def test_words_are_added_and_taken_out(panel):
     found = panel["prompts"]
     assert found["added"] == "clay, on a hill oil painting"

@@ -50,6 +50,8 @@ def test_all_cameras_are_painted_as_one_picture_and_kept_one_by_one(worked_on):
         "Framebridge 001 Back",
     ]
     assert found["has_view"] == [False, True, True, True]
+    assert set(found["behind"]) == {0}  # of all of them: behind none
+    assert found["behind_tile"] == {"Left": "Framebridge 003 Left"}
     assert found["looked_at"] == "Framebridge 004"
     assert found["is_part"]
     assert found["different"]

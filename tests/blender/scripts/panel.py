@@ -152,6 +152,40 @@ def destinations() -> dict:
     }
 
 
+def behind_cameras() -> dict:
+    """Behind the camera that a picture was made with, whichever is active later; and away with it."""
+    prepare()
+    scene().framebridge.to_camera = True
+    first = scene().camera
+    second = bpy.data.objects.new("Second", bpy.data.cameras.new("Second"))
+    scene().collection.objects.link(second)
+    second.matrix_world = first.matrix_world
+    studio().ask_for_picture(bpy.context)
+    scene().camera = second
+    studio().wait(lambda: studio().may_generate)
+    made = behind(first), behind(second)
+    OPS.show_result()
+    shown = behind(first), behind(second)
+    scene().framebridge.grid_x, scene().framebridge.grid_x_values = "seed", "1, 2"
+    OPS.generate_grid()
+    grid = display.looked_at(scene()).name
+    after_grid = behind(first), behind(second)
+    theirs = first.data.background_images.new()
+    theirs.image = bpy.data.images.new("Storyboard", 8, 8)
+    OPS.delete_result(image=made[0][0])
+    return {
+        "made": made,
+        "shown": shown,
+        "grid": [grid, after_grid],
+        "deleted": [behind(first), behind(second)],
+        "trouble": str(studio().trouble),
+    }
+
+
+def behind(camera: bpy.types.Object) -> list[str]:
+    return [entry.image.name if entry.image else "" for entry in camera.data.background_images]
+
+
 def prompts() -> dict:
     """Words of the model are put in and taken out; a preset keeps the prompt of the one before."""
     prepare()
@@ -440,6 +474,7 @@ report(
     used_again,
     history,
     destinations,
+    behind_cameras,
     prompts,
     mapped,
     diagnosed,

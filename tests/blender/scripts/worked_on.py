@@ -104,14 +104,20 @@ def cameras() -> dict:
         item.rotation_euler = (-Vector(place)).to_track_quat("-Z", "Y").to_euler()
         item.hide_viewport = name == "Hidden"
     OPS.choose_preset(preset="sheet")
-    scene().framebridge.longest_side = 256
+    scene().framebridge.longest_side, scene().framebridge.to_camera = 256, True
     ends = list(OPS.generate())
     found = display.results()
+    behind = [len(camera.background_images) for camera in bpy.data.cameras]
+    OPS.show_result(image=found[1].name)
+    entries = [(camera, list(camera.background_images)) for camera in bpy.data.cameras]
+    behind_tile = {camera.name: entry.image.name for camera, held in entries for entry in held}
     sheet, tiles = found[0], found[1:]
     return {
         "ends": ends,
         "trouble": str(studio().trouble),
         "names": [image.name for image in found],
+        "behind": behind,
+        "behind_tile": behind_tile,
         "sheet": list(sheet.size),
         "tiles": [list(tile.size) for tile in tiles],
         "has_view": [display.has_view(image) for image in found],
