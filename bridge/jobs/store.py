@@ -9,6 +9,7 @@
 5. Nothing but what a job needs is written: no token, no key.
 """
 
+import json
 import os
 import sqlite3
 import time
@@ -303,18 +304,21 @@ class JobStore:
     def _prune(self) -> None:
         """Drop the oldest jobs while there are too many, or too large ones (rule 3)."""
         count, size = self._ended, self._bytes
-        if count <= self._settings.kept_jobs and size <= self._settings.kept_bytes:
+        if not self._is_too_much(count, size):
             return
         chosen = []
         for row in self._database.execute(
             "SELECT seq, bytes FROM jobs WHERE ending IS NOT NULL ORDER BY ending"
         ):
-            if count == 1 or (count <= self._settings.kept_jobs and size <= self._settings.kept_bytes):
+            if count == 1 or not self._is_too_much(count, size):
                 break
             chosen.append(row["seq"])
             count -= 1
             size -= row["bytes"]
         self._drop(chosen)
+
+    def _is_too_much(self, count: int, size: int) -> bool:
+        return count > self._settings.kept_jobs or size > self._settings.kept_bytes
 
     def _age(self) -> None:
         """Drop what is too old, but the newest; each for itself, as the clock may have jumped (rule 3)."""
@@ -333,22 +337,19 @@ class JobStore:
         Returns:
             How many there were.
         """
-        count = 0
-        for start in range(0, len(seqs), FORGOTTEN_AT_ONCE):
-            chosen = seqs[start : start + FORGOTTEN_AT_ONCE]
-            for seq in chosen:
-                self._blobs.remove(seq, RESULTS)
-            marks = ",".join("?" * len(chosen))
-            dropped = self._database.execute(
-                f"DELETE FROM jobs WHERE seq IN ({marks}) AND ending IS NOT NULL RETURNING bytes",  # noqa: S608
-                chosen,
-            ).fetchall()
-            count += len(dropped)
-            self._ended -= len(dropped)
-            self._bytes -= sum(size for [size] in dropped)
-        if seqs:
-            self._database.execute("PRAGMA incremental_vacuum").fetchall()
-        return count
+        if not seqs:
+            return 0
+        for seq in seqs:
+            self._blobs.remove(seq, RESULTS)
+        dropped = self._database.execute(
+            "DELETE FROM jobs WHERE seq IN (SELECT value FROM json_each(?)) AND ending IS NOT NULL "
+            "RETURNING bytes",
+            (json.dumps(seqs),),
+        ).fetchall()
+        self._ended -= len(dropped)
+        self._bytes -= sum(size for [size] in dropped)
+        self._database.execute("PRAGMA incremental_vacuum").fetchall()
+        return len(dropped)
 
     def _known_blobs(self) -> frozenset[tuple[int, str]]:
         frames = self._database.execute("SELECT seq FROM jobs WHERE has_frame")
