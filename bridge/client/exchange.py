@@ -123,7 +123,7 @@ class Exchange:
         except TimeoutError:
             self.session.expire()
         if self.session.refusal:
-            await self.socket.close(self.session.close_code, self.session.close_reason)
+            await self._close(self.session.close_code, self.session.close_reason)
             problem = self.session.refusal
             kind = BridgeError if problem.code == "unsupported_protocol" else ConnectionLost
             raise kind(problem.message, code=problem.code, hint=problem.hint)
@@ -147,7 +147,15 @@ class Exchange:
             async with asyncio.timeout(LEAVE_S):
                 for cancel in self.traffic.outbox.take_cancels():
                     await self._say(cancel)
-        await self.socket.close()
+        await self._close()
+
+    async def _close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
+        """Close, in time: the library would wait for ever for a daemon that reads nothing."""
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self.socket.close(code, reason)
+        except TimeoutError:
+            self.socket.transport.abort()
 
     async def _send(self) -> NoReturn:
         while True:
@@ -171,7 +179,7 @@ class Exchange:
             for message in self.session.receive(await self.socket.recv()):
                 self.traffic.deliver(message)
             if self.session.phase is Phase.ENDED:
-                await self.socket.close(self.session.close_code, self.session.close_reason)
+                await self._close(self.session.close_code, self.session.close_reason)
                 raise ConnectionLost(
                     "the daemon sends what this client does not understand",
                     code=self.session.close_reason,

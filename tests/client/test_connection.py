@@ -1,7 +1,9 @@
+import asyncio
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -153,9 +155,9 @@ def test_close_while_waiting_for_the_next_attempt(
 def test_close_while_the_daemon_reads_nothing(daemon: Daemon, client: Client) -> None:
     daemon.is_paused = True
     client.send(Free("r"))
-    for number in range(20):
-        client.send(StreamFrame("s", view(1024, number)))
-        time.sleep(0.01)  # lets some of them leave
+    for number in range(40):  # more than the network and the daemon's library hold
+        client.send(StreamFrame(f"s{number}", view(1024, number)))
+    time.sleep(0.5)  # until nothing moves any more
     assert closes_in_time(client)
 
 
@@ -430,13 +432,12 @@ def test_attempts_become_rarer_until_a_connection_was_steady(
     daemon: Daemon, start_client: StartClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     delays: list[float] = []
-    sleep = connection.asyncio.sleep
 
     async def note(delay: float) -> None:
         delays.append(delay)
-        await sleep(0)
+        await asyncio.sleep(0)
 
-    monkeypatch.setattr(connection.asyncio, "sleep", note)
+    monkeypatch.setattr(connection, "asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": note}))
     monkeypatch.setattr(connection, "LONGEST_DELAY_S", 0.05)
     daemon.status = 503
     start_client(daemon.address)
