@@ -1,5 +1,8 @@
 """What is told of one job, from what the worker says, without a wire between."""
 
+import time
+from types import SimpleNamespace
+
 import pytest
 
 from bridge.comfy import story as story_module
@@ -139,14 +142,14 @@ def test_results_of_a_job_that_was_not_followed_are_told_at_its_end(story):
 
 def test_no_time_is_earlier_than_the_one_before(story, monkeypatch):
     times = iter((5.0, 2.0, 7.0))
-    monkeypatch.setattr(story_module.time, "time", lambda: next(times))
+    monkeypatch.setattr(story_module, "time", SimpleNamespace(time=times.__next__, monotonic=time.monotonic))
     told(story, Started(job="j"), Cached("j", ()), Finished("done", job="j"))
     assert [data["timestamp"] for _, data in story.milestones] == [5000, 5000, 7000]
 
 
 def test_of_many_nodes_not_every_change_is_told(story, monkeypatch):
     clock = [100.0]
-    monkeypatch.setattr(story_module.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(story_module, "time", SimpleNamespace(time=time.time, monotonic=lambda: clock[0]))
     for number in range(story_module.MANY_NODES):
         told(story, Executing("j", f"n{number}", f"n{number}"))
     clock[0] += 2 * story_module.STATE_EVERY_S

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -160,8 +160,10 @@ def test_an_engine_that_takes_a_queue_is_given_ours(reel, film, folder):
     assert not film.unreal.scripts.called("MoviePipelineExecutorBase.execute")
 
 
-def test_progress_follows_the_files(reel, film, folder, monkeypatch):
-    monkeypatch.setattr(time, "monotonic", iter(range(100)).__next__)
+def test_progress_follows_the_files(reel, plugin, film, folder, monkeypatch):
+    monkeypatch.setattr(
+        plugin("host.rendering"), "time", SimpleNamespace(monotonic=iter(range(100)).__next__)
+    )
     reel.begin(SEQUENCE, RANGE, SIZE, folder)
     seen = []
     for _ in RANGE:
@@ -245,17 +247,18 @@ def test_a_closed_window_is_told(reel, film, folder):
     assert reel.progress() == (True, 0.0, "Movie Render Queue was stopped")
 
 
-def test_a_renderer_that_never_says_that_it_is_done_is_not_waited_for(reel, film, folder, monkeypatch):
+def test_a_renderer_that_never_says_it_is_done_is_not_waited_for(reel, plugin, film, folder, monkeypatch):
     reel.begin(SEQUENCE, RANGE, SIZE, folder)
     film.is_silent, film.is_playing_level = True, False
-    now = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now + 60)
+    began, clock = time.monotonic(), SimpleNamespace()
+    monkeypatch.setattr(plugin("host.rendering"), "time", clock)
+    clock.monotonic = lambda: began + 60
     film.tick()
     assert not reel.progress()[0], "it renders, however long that takes"
     film.executor = None
     film.tick()
     assert not reel.progress()[0]
-    monkeypatch.setattr(time, "monotonic", lambda: now + 66)
+    clock.monotonic = lambda: began + 66
     film.tick()
     assert reel.progress()[0]
 
