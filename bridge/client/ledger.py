@@ -2,7 +2,8 @@
 
 1. A request that was sent and not answered when the connection broke has failed: nobody knows whether
    the daemon has seen it.
-2. Streams are set again after a reconnect, as they were last accepted, then as they were last asked for.
+2. Streams are set again after a reconnect, as they were last accepted, then as they were last asked for;
+   the newest frame of each that has not been rendered is sent again.
 3. Jobs that were accepted and have not finished are asked for again. One that the daemon does not know any
    more has failed.
 4. What still comes for a job after its last word was sent twice, and is dropped.
@@ -30,6 +31,7 @@ from ..protocol import (
     Result,
     SetStream,
     Started,
+    StreamFrame,
 )
 
 KEPT_FINISHED = 1000
@@ -43,6 +45,7 @@ class Ledger:
         self._asked: dict[str, Message] = {}  # by request: sent, not answered
         self._asked_streams: dict[str, SetStream] = {}  # by request: sent, not answered
         self._streams: dict[str, SetStream] = {}  # by stream: accepted
+        self._frames: dict[str, StreamFrame] = {}  # by stream: the newest, sent, not rendered
         self._jobs: dict[str, None] = {}  # accepted, not finished; a set that keeps its order
         self._finished: OrderedDict[str, None] = OrderedDict()  # jobs; also those that were given up
         self._given_up: OrderedDict[str, None] = OrderedDict()  # requests: sent, not answered
@@ -54,8 +57,11 @@ class Ledger:
             case SetStream():
                 self._asked_streams[message.request] = message
                 return
+            case StreamFrame():
+                self._frames[message.stream] = message
             case CloseStream(stream=stream):
                 self._streams.pop(stream, None)
+                self._frames.pop(stream, None)
                 pending = self._asked_streams.items()
                 self._asked_streams = {key: asked for key, asked in pending if asked.stream != stream}
             case Attach(job=job):
@@ -84,6 +90,10 @@ class Ledger:
                 self._jobs[job] = None
             case Started(job=job) | Progress(job=job) | Preview(job=job) | Result(job=job):
                 return None if job in self._finished else message
+            case Failure(stream=stream) if stream:
+                self._frames.pop(stream, None)
+            case Finished(stream=stream) if stream:
+                self._note_rendered(message)
             case Finished(job=job) if job:
                 return None if job in self._finished else self._finish(message)
         return message
@@ -117,7 +127,10 @@ class Ledger:
         """Return what to send first on a new connection."""
         attaches = [Attach(_own_request(job), job) for job in self._jobs]
         cancels, self._cancels = self._cancels, []
-        return [*self._streams.values(), *self._asked_streams.values(), *attaches, *cancels]
+        settings = [*self._streams.values(), *self._asked_streams.values()]
+        names = {asked.stream for asked in settings}
+        frames = [frame for stream, frame in self._frames.items() if stream in names]
+        return [*settings, *frames, *attaches, *cancels]
 
     def abandoned(self, problem: Problem, unsent: Iterable[Message]) -> list[Message]:
         """Note that there will be no new connection.
@@ -134,8 +147,14 @@ class Ledger:
         failures = [Failure((problem,), request) for request in waiting if request]
         failures = [*self.broken(problem), *failures]
         jobs = [Finished("failed", job=job, problems=(problem,)) for job in self._jobs]
-        self._asked_streams, self._streams, self._jobs = {}, {}, {}
+        self._asked_streams, self._streams, self._frames, self._jobs = {}, {}, {}, {}
         return [*failures, *jobs]
+
+    def _note_rendered(self, message: Finished) -> None:
+        """Note the end of a frame; one that was cancelled is rendered again with other settings."""
+        newest = self._frames.get(message.stream)
+        if newest and newest.frame.number <= message.frame and message.state != "cancelled":
+            del self._frames[message.stream]
 
     def _finish(self, message: Finished) -> Finished:
         self._jobs.pop(message.job, None)

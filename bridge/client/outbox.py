@@ -50,9 +50,15 @@ class Outbox:
         self._wake()
 
     def put_first(self, messages: Iterable[Message]) -> None:
-        """Add requests before all that wait, in their order."""
+        """Add requests before all that wait, in their order, and frames where no newer ones wait."""
+        requests: list[Message] = []
         with self._lock:
-            self._requests.extendleft(reversed(list(messages)))
+            for message in messages:
+                if isinstance(message, StreamFrame):
+                    self._frames.setdefault(message.stream, message)
+                else:
+                    requests.append(message)
+            self._requests.extendleft(reversed(requests))
         self._wake()
 
     def take(self) -> Message | None:

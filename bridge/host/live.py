@@ -122,7 +122,7 @@ class LiveStream(Generic[Context]):
                 return self._picture(message)
             case protocol.Progress(stream=stream) if stream == LIVE and self._set is not None:
                 self._note_progress(message, self._set[0])
-            case protocol.Finished(stream=stream) if stream == LIVE:
+            case protocol.Finished(stream=stream, frame=frame) if stream == LIVE and self._is_newest(frame):
                 self._progress = ""
                 self._pace.answered(time.monotonic())
                 first = message.problems[0] if message.problems else None
@@ -146,6 +146,10 @@ class LiveStream(Generic[Context]):
         self._progress, self._has_picture = "", True
         context, recipe = known
         return message.planes[0], recipe.drawn(self._texts), context
+
+    def _is_newest(self, number: int) -> bool:
+        """Tell whether that is the frame that is waited for; one that was sent before a break may still end."""
+        return number == next(reversed(self._frames), None)
 
     def _note_progress(self, message: protocol.Progress, recipe: Recipe) -> None:
         """Say what is going on while there is no picture, or while a model is read."""

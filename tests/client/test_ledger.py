@@ -11,12 +11,15 @@ from bridge.protocol import (
     CloseStream,
     Failure,
     Finished,
+    Frame,
     Message,
+    Plane,
     Query,
     Result,
     SetStream,
     Started,
     State,
+    StreamFrame,
     Submit,
 )
 
@@ -141,6 +144,43 @@ def test_closed_streams_are_forgotten() -> None:
     ledger.received(Accepted("r1"))
     ledger.sent(CloseStream("v"))
     assert ledger.resumed() == [SetStream("r2", "w")]
+
+
+def frame(number: int) -> StreamFrame:
+    plane = Plane("color", (1, 1, 3), "u8", b"abc")
+    return StreamFrame("v", Frame({"color": plane}, number=number))
+
+
+def test_newest_frame_that_is_under_way_is_sent_again() -> None:
+    stream = SetStream("r1", "v")
+    ledger = ledger_with(stream, frame(1), frame(2))
+    ledger.received(Accepted("r1"))
+    for state, number in (("done", 1), ("cancelled", 2)):
+        ledger.received(Finished(state, stream="v", frame=number))
+    assert ledger.resumed() == ledger.resumed() == [stream, frame(2)]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        Finished("done", stream="v", frame=2),
+        Finished("failed", stream="v", frame=2),
+        Failure((LOST,), stream="v"),
+    ],
+)
+def test_frame_that_has_ended_is_not_sent_again(end: Message) -> None:
+    stream = SetStream("r1", "v")
+    ledger = ledger_with(stream, frame(2))
+    assert ledger.received(end) == end
+    assert ledger.resumed() == [stream]
+
+
+def test_frame_of_no_stream_is_not_sent_again() -> None:
+    ledger = ledger_with(SetStream("r1", "v"), frame(1), CloseStream("v"))
+    assert ledger.resumed() == []
+    ledger = ledger_with(SetStream("r1", "v"), frame(1))
+    ledger.received(Failure((LOST,), request="r1"))
+    assert ledger.resumed() == []
 
 
 def test_everything_fails_when_there_is_no_way_back() -> None:

@@ -56,6 +56,13 @@ def test_request_that_is_removed_is_not_sent(outbox: Outbox) -> None:
     assert everything(outbox) == [Free("a"), Free("c")]
 
 
+def test_older_frame_does_not_replace_the_waiting_one(outbox: Outbox) -> None:
+    outbox.put(frame("a", 2))
+    outbox.put(Free("r"))
+    outbox.put_first([SetStream("s", "a"), frame("a", 1), frame("b", 1)])
+    assert everything(outbox) == [SetStream("s", "a"), Free("r"), frame("a", 2), frame("b", 1)]
+
+
 def test_cancels_are_taken_before_the_rest(outbox: Outbox) -> None:
     for message in (Free("a"), Cancel("b", "j"), Free("c")):
         outbox.put(message)

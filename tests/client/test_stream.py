@@ -95,6 +95,18 @@ def test_workflow_may_change(daemon: Daemon, client: Client) -> None:
     assert daemon.of(SetStream)[1] == SetStream("r2", "v", {"1": {}})
 
 
+def test_frame_under_way_survives_a_broken_connection(daemon: Daemon, client: Client) -> None:
+    stream = client.stream("v", preset="x")
+    whole, daemon.answer = daemon.answer, on_frame()
+    number = stream.push(VIEW)
+    daemon.wait(lambda: len(daemon.of(StreamFrame)) == 1)
+    daemon.answer = whole
+    daemon.drop()
+    result = stream.latest(10)
+    assert result is not None
+    assert result.frame == number
+
+
 def test_closed_client_raises(client: Client) -> None:
     stream = client.stream("v", preset="x")
     client.close()

@@ -118,6 +118,18 @@ def test_a_new_connection_begins_anew(stream, link):
     assert wants(stream, "here")
 
 
+def test_the_end_of_a_frame_of_before_the_break_ends_no_newer_one(stream):
+    push(stream)
+    stream.receive(protocol.Welcome(1, "test", "s"))
+    stream.apply(CLAY)
+    push(stream)
+    stream.receive(finished(1, "failed", (Problem("out_of_memory", "no room"),)))
+    assert stream.problem is None
+    assert not wants(stream, "there")
+    stream.receive(finished(2))
+    assert wants(stream, "there")
+
+
 def test_old_frames_are_forgotten(stream):
     for number in range(REMEMBERED + 2):
         stream._pace.forget()
