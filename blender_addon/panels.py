@@ -66,6 +66,15 @@ class _Panel:
     bl_category = CATEGORY
 
 
+class _Recipe(_Panel):
+    """A panel of what pictures are made of."""
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw it, grey while frames are made of what it holds: they would not fit those before them."""
+        self.layout.enabled = studio().animation is None
+        self.draw_settings(context)
+
+
 class _Main(_Panel):
     bl_label = "Framebridge"
 
@@ -76,7 +85,9 @@ class _Main(_Panel):
         draw_state(layout)
         preset = known_preset(settings)
         if preset is not None:
-            _draw_preset(layout, context, settings, preset)
+            column = layout.column()
+            column.enabled = studio().animation is None
+            _draw_preset(column, context, settings, preset)
         _draw_generate(layout, context)
         drawn = drawn_text(settings, preset, context.scene) if preset is not None else ""
         if drawn:
@@ -87,7 +98,7 @@ class _Main(_Panel):
         draw_trouble(layout, context)  # below what is clicked, which must not move away from the pointer
 
 
-class _Controls(_Panel):
+class _Controls(_Recipe):
     bl_label = "Controls"
 
     @classmethod
@@ -95,7 +106,7 @@ class _Controls(_Panel):
         """Need a preset."""
         return known_preset(context.scene.framebridge) is not None
 
-    def draw(self, context: bpy.types.Context) -> None:
+    def draw_settings(self, context: bpy.types.Context) -> None:
         """Draw seed and plain controls."""
         layout, settings = self.layout, context.scene.framebridge
         layout.use_property_split = True
@@ -111,7 +122,7 @@ class _Controls(_Panel):
                 layout.prop(group, attribute_of(control.name))
 
 
-class _Prompts(_Panel):
+class _Prompts(_Recipe):
     bl_label = "Prompts"
     bl_options = {"DEFAULT_CLOSED"}
 
@@ -121,12 +132,12 @@ class _Prompts(_Panel):
         preset = known_preset(context.scene.framebridge)
         return preset is not None and preset.find("prompt") is not None
 
-    def draw(self, context: bpy.types.Context) -> None:
+    def draw_settings(self, context: bpy.types.Context) -> None:
         """Draw what is done with many prompts, and with dynamic ones."""
         draw_batch(self.layout, context.scene.framebridge)
 
 
-class _Grid(_Panel):
+class _Grid(_Recipe):
     bl_label = "Grid"
     bl_options = {"DEFAULT_CLOSED"}
 
@@ -135,12 +146,12 @@ class _Grid(_Panel):
         """Need a preset."""
         return known_preset(context.scene.framebridge) is not None
 
-    def draw(self, context: bpy.types.Context) -> None:
+    def draw_settings(self, context: bpy.types.Context) -> None:
         """Draw what is compared over which values."""
         draw_grid(self.layout, context, known_preset(context.scene.framebridge))
 
 
-class _Units(_Panel):
+class _Units(_Recipe):
     bl_label = "Control Units"
 
     @classmethod
@@ -149,7 +160,7 @@ class _Units(_Panel):
         preset = known_preset(context.scene.framebridge)
         return preset is not None and bool(preset.units)
 
-    def draw(self, context: bpy.types.Context) -> None:
+    def draw_settings(self, context: bpy.types.Context) -> None:
         """Draw a box a unit: on or off, weight, start and end, and what its ControlNet looks at."""
         layout, settings = self.layout, context.scene.framebridge
         preset = known_preset(settings)
@@ -176,7 +187,7 @@ class _Units(_Panel):
         layout.operator("framebridge.show_maps", icon="IMAGE_DATA")
 
 
-class _Objects(_Panel):
+class _Objects(_Recipe):
     bl_label = "Objects"
 
     @classmethod
@@ -185,7 +196,7 @@ class _Objects(_Panel):
         preset = known_preset(context.scene.framebridge)
         return preset is not None and wants_objects(preset)
 
-    def draw(self, context: bpy.types.Context) -> None:
+    def draw_settings(self, context: bpy.types.Context) -> None:
         """Draw the list, the line that is looked at, and what the list covers."""
         layout, settings = self.layout, context.scene.framebridge
         row = layout.row()
@@ -209,10 +220,10 @@ class _Objects(_Panel):
         _draw_map(layout, "objects")
 
 
-class _Capture(_Panel):
+class _Capture(_Recipe):
     bl_label = "Capture"
 
-    def draw(self, context: bpy.types.Context) -> None:
+    def draw_settings(self, context: bpy.types.Context) -> None:
         """Draw what is captured, and how large."""
         layout, settings = self.layout, context.scene.framebridge
         layout.use_property_split = True
@@ -325,6 +336,7 @@ class _Advanced(_Panel):
         preset = known_preset(settings)
         if preset is not None:
             column = layout.column()
+            column.enabled = studio().animation is None
             column.use_property_split = True
             column.use_property_decorate = False
             group = values_of(settings, preset)

@@ -148,7 +148,7 @@ class LiveStream(Generic[Context]):
         return message.planes[0], recipe.drawn(self._texts), context
 
     def _is_newest(self, number: int) -> bool:
-        """Tell whether that is the frame that is waited for; one that was sent before a break may still end."""
+        """Tell whether that frame is waited for; one that was sent before a break may still end."""
         return number == next(reversed(self._frames), None)
 
     def _note_progress(self, message: protocol.Progress, recipe: Recipe) -> None:

@@ -51,6 +51,10 @@ def test_stopped_animation_goes_on_where_it_was(animated):
     assert found["left"] == []
 
 
+def test_what_frames_are_made_of_cannot_be_changed_while_they_are(animated):
+    assert animated["stopped"]["is_grey"] == [True, False]
+
+
 def test_frames_of_another_recipe_are_not_mixed_in(animated):
     found = animated["differs"]
     assert "other settings" in found["refused"]

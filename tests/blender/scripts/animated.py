@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import bpy
 import framebridge
@@ -62,8 +63,10 @@ def stopped() -> dict:
     prepare("stopped")
     studio().ask_for_animation(bpy.context)
     studio().wait(lambda: studio().animation is not None and studio().animation.done >= 1, 60)
+    is_grey = [is_grey_now()]
     OPS.cancel()
     studio().wait(lambda: studio().animation is None and not len(studio().tasks), 60)
+    is_grey.append(is_grey_now())
     first = names("stopped")
     frame = bpy.context.scene.frame_current
     order = written()
@@ -74,7 +77,15 @@ def stopped() -> dict:
         "then": list(order),
         "all": names("stopped"),
         "left": leftovers("stopped"),
+        "is_grey": is_grey,
     }
+
+
+def is_grey_now() -> bool:
+    """Whether what pictures are made of cannot be changed in the panel."""
+    panel = SimpleNamespace(layout=SimpleNamespace(), draw_settings=lambda context: None)
+    bpy.types.FRAMEBRIDGE_PT_view_controls.draw(panel, bpy.context)
+    return not panel.layout.enabled
 
 
 def differs() -> dict:
