@@ -14,12 +14,17 @@ from bridge.builtin.control import Control, find_fault, read_control
 from bridge.builtin.preset import Picture, Preset, expand
 from bridge.builtin.unit import Unit, check_unit
 from bridge.builtin.variant import standard, variants_of
-from bridge.errors import BridgeError, InputError
+from bridge.errors import BridgeError, InputError, LocalProtocolError
+from bridge.protocol import Answer, encode
 
 PRESETS = Path(__file__).parent / "presets"
 
 SOURCES = ("", "around", "cameras", "result")
 """What a preset may ask a host to capture; the first is whatever the artist chose."""
+
+
+MAX_ICON = 256 * 1024
+"""Bytes of a preset's picture; a host is told all of them in one message."""
 
 
 def all_presets(folders: Sequence[Path] = ()) -> tuple[dict[str, Preset], list[BridgeError]]:
@@ -144,16 +149,27 @@ def _read(base: str, file: Path) -> dict[str, Preset]:
     try:
         data = json.loads(file.read_text("utf-8"))
         _check_texts(data)
-        # No host could be told NaN or half a character.
-        json.dumps([base, data], ensure_ascii=False, allow_nan=False).encode()
+        icon = file.with_suffix(".png")
+        if icon.is_file() and (size := icon.stat().st_size) > MAX_ICON:
+            raise ValueError(f"its picture {icon.name} has {size // 1024} KiB, more than {MAX_ICON // 1024}")
         found = {
-            base + suffix: _preset(base, base + suffix, variant, file.with_suffix(".png"))
+            base + suffix: _preset(base, base + suffix, variant, icon)
             for suffix, variant in variants_of(data)
         }
         if not found:
             raise ValueError("its list of variants is empty")
+        for preset in found.values():
+            encode(Answer("any", {"presets": [preset.to_json(lambda kind: ())]}))  # it can be told to hosts
         return found
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RuntimeError,
+        LocalProtocolError,
+    ) as error:
         reason = f"{error} is not there" if isinstance(error, KeyError) else error
         place = os.fsencode(file).decode(errors="replace")
         raise BridgeError(

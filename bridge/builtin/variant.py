@@ -64,8 +64,8 @@ def _changed(data: dict[str, Any], variant: Mapping[str, Any]) -> dict[str, Any]
 
 def _take_out(data: dict[str, Any], unit_name: str) -> None:
     """Remove a unit, its controls, and the nodes that only it needs."""
-    unit = next(unit for unit in data["units"] if unit["name"] == unit_name)
-    weight = next(control for control in data["controls"] if control["name"] == unit["weight"])
+    unit = {unit["name"]: unit for unit in data["units"]}[unit_name]
+    weight = {control["name"]: control for control in data["controls"]}[unit["weight"]]
     workflow = data["workflow"]
     ends = ends_of(workflow)
     bypass(workflow, weight["node"])

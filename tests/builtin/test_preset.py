@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 
 from bridge.builtin import Preset, all_presets, expand, expand_preset, load_preset, save_pictures_too
+from bridge.builtin.library import MAX_ICON
 from bridge.errors import BridgeError, WorkflowError
+
+
+def nested(levels):
+    return {"in": nested(levels - 1)} if levels else 0
 
 
 @pytest.fixture
@@ -242,6 +247,8 @@ def test_a_number_may_be_bounded_on_either_side(own, bounds, value, said):
         {"workflow": {"1": {"class_type": "A", "inputs": {"image": ["9", 0]}}}, "controls": []},
         {"workflow": {"1": {"class_type": "A", "inputs": {"image": [["9"], 0]}}}, "controls": []},
         {"workflow": {"1": {"class_type": "A", "inputs": {"width": float("nan")}}}, "controls": []},
+        {"workflow": {"1": {"class_type": "A", "inputs": {"width": 2**70}}}, "controls": []},
+        {"workflow": {"1": {"class_type": "A", "inputs": {"deep": nested(64)}}}, "controls": []},
         {"title": "half a character: \ud800"},
         {"variants": [{"name": "", "without": ["nothing"]}]},
         {"variants": []},
@@ -276,6 +283,16 @@ def test_a_broken_preset_says_so_and_the_others_are_there(own, changes):
     found, faults = all_presets(folders)
     assert list(found) == list(all_presets()[0])
     assert [fault.message for fault in faults] == [caught.value.message]
+
+
+def test_a_picture_that_is_too_large_says_so(own):
+    (folder,) = folders = own()
+    icon = folder / "mine.png"
+    icon.write_bytes(bytes(MAX_ICON + 1024))
+    _, (fault,) = all_presets(folders)
+    assert fault.message == "preset 'mine' cannot be read: its picture mine.png has 257 KiB, more than 256"
+    icon.write_bytes(bytes(MAX_ICON))
+    assert not all_presets(folders)[1]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")

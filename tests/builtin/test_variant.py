@@ -103,6 +103,7 @@ def test_without_a_unit_go_its_controls_and_whatever_only_it_needs():
     [
         {"name": "", "controls": {"sed": {"default": 1}}},
         {"name": "", "inputs": {"9": {"seed": 1}}},
+        {"name": "", "without": ["dept"]},
         {"title": "no name"},
     ],
 )
