@@ -42,7 +42,7 @@ class Folders:
     models: tuple[Path, ...] = ()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class Job:
     """One run of a workflow.
 

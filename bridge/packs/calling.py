@@ -22,7 +22,7 @@ from bridge.packs.deadline import answer, answer_within
 from bridge.packs.foreign import ForeignNode
 from bridge.packs.results import read_result
 from bridge.packs.shims.dynamic_prompt import PackPrompt
-from bridge.packs.shims.place import own_id
+from bridge.packs.shims.place import note_call, own_id
 
 FINGERPRINT_S = 10.0
 """How long a node may look at the world; one that takes longer runs again."""
@@ -89,7 +89,8 @@ class _Caller:
         return result if isinstance(result, _PLAIN) or result is None else ALWAYS
 
     def _prepared(self, method: str, values: Mapping[str, Any]) -> tuple[Callable[..., Any], dict[str, Any]]:
-        """Return a method and its arguments (rules 1 to 3)."""
+        """Return a method and its arguments (rules 1 to 3), to be called at once."""
+        note_call()
         names = self._definition.hidden
         hidden = {name: _foreign(value) for name, value in values.items() if name in names}
         inputs = {

@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import bridge
 from bridge.engine import Folders, Job, PackEvent, running
 from bridge.errors import InputError, Interrupted, ModelNotFound, UnsupportedModel
 from bridge.packs.inputs import read_input
+from bridge.packs.shims import place
 from bridge.packs.shims.folders import FolderPaths
 from bridge.protocol import Preview, Progress
 
@@ -367,6 +369,36 @@ def test_words_of_a_pack_need_somebody_who_listens(running_job, messages):
         PackEvent("job", "word", {"a": 1, "tensor": None}),
         PackEvent("job", "progress_text", {"node": "7", "text": "half way"}),
     ]
+
+
+def test_a_thread_of_a_pack_works_for_the_node_that_was_called_last(running_job, messages):
+    server, management = shim("server").PromptServer.instance, shim("comfy.model_management")
+    running_job.wants_nodes = True
+
+    def look():
+        server.send_sync("word", {})
+        shim("comfy.utils").ProgressBar(2).update(1)
+        ids = server.client_id, server.last_prompt_id, server.last_node_id
+        return ids, management.processing_interrupted()
+
+    with ThreadPoolExecutor() as thread:
+        place.note_call()
+        assert thread.submit(look).result() == (("job", "job", "7"), False)
+        assert messages == [PackEvent("job", "word", {}), Progress("7", 1, 2, job="job")]
+        thread.submit(management.interrupt_current_processing).result()
+        assert running_job.is_cancelled
+        running_job.wants_nodes = False
+        assert thread.submit(lambda: server.client_id).result() is None
+
+
+def test_without_a_job_nobody_is_told(home):
+    server, management = shim("server").PromptServer.instance, shim("comfy.model_management")
+    with running(Job("gone", Folders(home, home, home, home)), "1"):
+        place.note_call()
+    assert (server.client_id, server.last_prompt_id, server.last_node_id) == (None, None, None)
+    server.send_sync("word", {})
+    management.interrupt_current_processing()
+    assert not management.processing_interrupted()
 
 
 # ---- comfy_api.latest.ui ---------------------------------------------------------------------

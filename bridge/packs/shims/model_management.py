@@ -9,8 +9,8 @@ import psutil
 import torch
 
 from bridge.diffusion import free, placement
-from bridge.engine import current_job
 from bridge.errors import Interrupted
+from bridge.packs.shims.place import whose
 
 __all__ = [
     "OOM_EXCEPTION",
@@ -197,13 +197,15 @@ def free_memory(*_: Any, **__: Any) -> list[Any]:
 
 def interrupt_current_processing(value: bool = True) -> None:
     """Ask the run to stop; once asked, it cannot be taken back."""
-    if value:
-        current_job().cancel()
+    found = whose()
+    if value and found:
+        found[0].cancel()
 
 
 def processing_interrupted() -> bool:
     """Whether somebody asked the run to stop."""
-    return current_job().is_cancelled
+    found = whose()
+    return found is not None and found[0].is_cancelled
 
 
 def throw_exception_if_processing_interrupted() -> None:

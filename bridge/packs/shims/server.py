@@ -3,6 +3,7 @@
 1. A pack gets no route: whoever asks for one keeps its function, and it is logged that nobody can reach it.
    A route would run a pack's code for everybody who reaches the port, before any job is accepted.
 2. ``send_sync`` reaches the client whose job runs, if it listens to nodes at all; outside of a job, nobody.
+3. That client is called by its job: here nobody knows its own name.
 """
 
 import logging
@@ -10,8 +11,9 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, ClassVar, TypeVar
 
-from bridge.engine import PackEvent, current_job
+from bridge.engine import PackEvent
 from bridge.packs.inputs import plain
+from bridge.packs.shims.place import whose
 
 __all__ = ["PromptServer"]
 
@@ -46,19 +48,32 @@ class PromptServer:
 
     def __init__(self) -> None:
         self.routes = Routes()
-        self.client_id: str | None = None
-        self.last_node_id: str | None = None
-        self.last_prompt_id: str | None = None
         self.supports = ["custom_nodes_from_web"]
         self.app = SimpleNamespace(add_routes=self._ignored, router=SimpleNamespace(add_static=self._ignored))
 
+    @property
+    def client_id(self) -> str | None:
+        """Whom ``send_sync`` would reach (rule 3)."""
+        found = whose()
+        return found[0].id if found and found[0].wants_nodes else None
+
+    @property
+    def last_prompt_id(self) -> str | None:
+        """The job that runs."""
+        found = whose()
+        return found and found[0].id
+
+    @property
+    def last_node_id(self) -> str | None:
+        """The node that runs."""
+        found = whose()
+        return found and found[1]
+
     def send_sync(self, event: str, data: Any, sid: str | None = None) -> None:
         """Tell the client of the running job (rule 2); what JSON cannot say is left out."""
-        try:
-            job = current_job()
-        except LookupError:
-            return
-        if job.wants_nodes and isinstance(data, dict):
+        found = whose()
+        if found and found[0].wants_nodes and isinstance(data, dict):
+            job, _ = found
             job.emit(PackEvent(job.id, event, plain(data)))
 
     def send_progress_text(self, text: str | bytes, node_id: str, sid: str | None = None) -> None:

@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from bridge.diffusion import repeat_to, scale, scale_image
-from bridge.engine import Job, current_job, current_node
+from bridge.engine import Job
 from bridge.errors import UnsupportedModel
 from bridge.packs.shims.pictures import preview_plane
-from bridge.packs.shims.place import own_id
+from bridge.packs.shims.place import own_id, whose
 
 __all__ = [
     "PROGRESS_BAR_ENABLED",
@@ -43,12 +43,10 @@ class ProgressBar:
         self.current: float = 0
         self._node = node_id
         self._job: Job | None = None
-        try:
-            self._job = current_job()
-        except LookupError:  # outside of a run: nobody wants to know
-            return
-        if node_id is None or node_id == own_id():
-            self._node = current_node()
+        if found := whose():  # outside of a run nobody wants to know
+            self._job, running = found
+            if node_id is None or node_id == own_id():
+                self._node = running
 
     def update_absolute(self, value: float, total: float | None = None, preview: Any = None) -> None:
         """Say how much is done, and show a picture: ``("JPEG", picture, longest side)``."""
