@@ -63,7 +63,7 @@ def test_ctrl_c_ends_a_run_and_its_worker_without_a_traceback(tmp_path: Path) ->
             assert running.poll() is None, running.stderr.read()
         workers = psutil.Process(running.pid).children()
         os.killpg(running.pid, signal.SIGINT)  # as a terminal does
-        _, told = running.communicate(timeout=20)
+        _, told = running.communicate(timeout=60)
     assert (running.returncode, told.strip()) == (130, "interrupted")
     assert workers
     assert not any(worker.is_running() for worker in workers)

@@ -124,7 +124,7 @@ class FakeDaemon:
 
         asyncio.run_coroutine_threadsafe(close(), self._loop).result()
 
-    def wait(self, condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    def wait(self, condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
         """Wait until something is true of what was heard."""
         with self._changed:
             assert self._changed.wait_for(condition, timeout_s), self.heard
@@ -259,7 +259,7 @@ def client(daemon: FakeDaemon, start_client: Callable[..., Client]) -> Client:
 def drain() -> Callable[..., Message]:
     """Pump a client until a message of a kind comes; returns that one."""
 
-    def drain(client: Client, kind: type[Message], timeout_s: float = 10.0) -> Message:
+    def drain(client: Client, kind: type[Message], timeout_s: float = 60.0) -> Message:
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             for message in client.pump():

@@ -36,7 +36,7 @@ Drain = Callable[..., Any]
 StartClient = Callable[..., Client]
 
 
-def until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+def until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
     """Wait until something is true."""
     deadline = time.monotonic() + timeout_s
     while not condition():
@@ -280,7 +280,7 @@ def test_token_of_a_restarted_daemon_is_used(daemon: Daemon) -> None:
     tokens = iter(["old"])
     client = Connection(lambda may_start: Target(daemon.url, next(tokens, daemon.token)), Hello((1,), "test"))
     client.start()
-    assert client.wait_while("connecting", "retrying", timeout_s=10).is_ready
+    assert client.wait_while("connecting", "retrying", timeout_s=60).is_ready
     client.close()
 
 
@@ -294,7 +294,7 @@ def test_daemon_that_leaves_while_it_refuses_is_waited_for(daemon: Daemon) -> No
     calls: list[int] = []
     client = Connection(find, Hello((1,), "test"))
     client.start()
-    assert client.wait_while("connecting", "retrying", timeout_s=10).is_ready
+    assert client.wait_while("connecting", "retrying", timeout_s=60).is_ready
     client.close()
 
 
@@ -369,7 +369,7 @@ def test_mistake_of_ours_ends_the_waiting(caplog: pytest.LogCaptureFixture) -> N
 
     client = Connection(find, Hello((1,), "test"))
     client.start()
-    status = client.wait_while("connecting", timeout_s=10)
+    status = client.wait_while("connecting", timeout_s=60)
     client.close()
     assert status.state == "refused"
     assert status.problem is not None
@@ -460,12 +460,12 @@ def test_daemon_is_started_before_the_first_meeting_only(daemon: Daemon) -> None
 
     client = Connection(find, Hello((1,), "test"))
     client.start()
-    assert client.wait_while("connecting", "retrying", timeout_s=10).is_ready
+    assert client.wait_while("connecting", "retrying", timeout_s=60).is_ready
     daemon.drop()
     daemon.wait(lambda: len(daemon.of(Hello)) == 2)
     client.close()
     client.start()
-    client.wait_while("connecting", timeout_s=10)
+    client.wait_while("connecting", timeout_s=60)
     client.close()
     assert asked == [True, True, False, False, True]
 

@@ -26,7 +26,7 @@ sys.path.insert(0, str(HERE))
 from bridge.daemon import Settings  # noqa: E402
 from bridge.daemon.daemon import Daemon  # noqa: E402
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 class Listener:

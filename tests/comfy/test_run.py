@@ -85,7 +85,7 @@ def test_time_that_cannot_be_waited_is_told(site, timeout_s):
 def test_webhook_gets_the_result_and_the_answer_comes_at_once(site, hook):
     told = site.post("/run", {"prompt": picture(), "webhook": hook.url})
     assert told.status_code == 202
-    path, kind, result = hook.got.get(timeout=10)
+    path, kind, result = hook.got.get(timeout=60)
     assert (path, kind) == ("/done?key=1", "application/json")
     assert (result["prompt_id"], result["status"]) == (told.json()["prompt_id"], "completed")
     assert result["outputs"]["2"]
@@ -102,7 +102,7 @@ def test_webhook_that_answers_nothing_is_given_up_and_the_job_is_done(site, hook
     monkeypatch.setattr("bridge.comfy.webhook.PAUSES_S", ())
     job = site.post("/run", {"prompt": picture(), "webhook": hook.url, "timeout_s": 30}).json()["prompt_id"]
     assert site.finished(job)["status"]["completed"]
-    hook.got.get(timeout=10)
+    hook.got.get(timeout=60)
 
 
 def test_job_that_does_not_end_in_time_calls_nobody(site, hook, caplog):

@@ -110,7 +110,7 @@ def test_too_large_a_body_is_refused_before_it_is_read(site):
         f"POST /upload/image HTTP/1.1\r\nHost: 127.0.0.1:{site.daemon.port}\r\n"
         f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {MAX_BODY_BYTES + 1}\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", site.daemon.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", site.daemon.port), timeout=60) as connection:
         connection.sendall(announced.encode())
         assert connection.recv(1024).startswith(b"HTTP/1.1 413 ")
 

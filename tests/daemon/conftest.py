@@ -43,11 +43,11 @@ class Spawned:
         self.runtime  # noqa: B018 - waits
         return Client(Locator(), name="test")
 
-    def wait(self, timeout_s: float = 15.0) -> int:
+    def wait(self, timeout_s: float = 60.0) -> int:
         return self.process.wait(timeout_s)
 
     def output(self) -> str:
-        return self.process.communicate(timeout=15)[0].decode()
+        return self.process.communicate(timeout=60)[0].decode()
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def until() -> Callable[..., None]:
     return eventually
 
 
-def eventually(condition: Callable[[], object], timeout_s: float = 20.0) -> None:
+def eventually(condition: Callable[[], object], timeout_s: float = 60.0) -> None:
     """Wait for something that no event tells."""
     deadline = time.monotonic() + timeout_s
     while not condition():

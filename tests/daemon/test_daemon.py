@@ -302,7 +302,7 @@ def test_daemon_outlives_whoever_started_it(home: Path, command: Any, monkeypatc
         headers={"Authorization": f"Bearer {runtime.token}"},
         trust_env=False,
     )
-    psutil.wait_procs([psutil.Process(runtime.pid)], timeout=10) if psutil.pid_exists(runtime.pid) else None
+    psutil.wait_procs([psutil.Process(runtime.pid)], timeout=60) if psutil.pid_exists(runtime.pid) else None
     assert find_daemon() is None
 
 
@@ -320,7 +320,7 @@ def test_signal_ends_it_cleanly(spawn: Any, number: signal.Signals) -> None:
     assert daemon.wait() == 0
     assert time.monotonic() - began < 6
     assert not runtime_file().exists()
-    assert psutil.wait_procs(workers, timeout=5)[1] == []
+    assert psutil.wait_procs(workers, timeout=60)[1] == []
 
 
 @POSIX_ONLY
@@ -368,7 +368,7 @@ def test_it_stays_while_there_is_work(spawn: Any) -> None:
         client.wait_ready(20)
         client.query("nodes")
         client.send(Submit("1", workflow=echo(steps=60, seconds=0.05)))
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not any(isinstance(message, Accepted) for message in client.pump()):
             assert time.monotonic() < deadline
     left = time.monotonic()

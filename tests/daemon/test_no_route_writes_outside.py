@@ -118,7 +118,7 @@ async def test_no_name_makes_a_route_write_elsewhere_or_start_anything(
     async with Daemon(Settings(port=0, bootstrap="fake_library:load")) as daemon:
         headers = {"Authorization": f"Bearer {daemon.token}"}
         address = f"http://127.0.0.1:{daemon.port}"
-        async with httpx.AsyncClient(base_url=address, headers=headers, trust_env=False, timeout=20) as http:
+        async with httpx.AsyncClient(base_url=address, headers=headers, trust_env=False, timeout=60) as http:
             routes = daemon._app().routes
             await http.get("/object_info")  # the worker is there
             witness.is_watching = True

@@ -33,7 +33,7 @@ SECRET = "canary-4711"
 KEPT, OWN = "drawn-by-hand", f"own-{SECRET}"
 """In ``extra_pnginfo``, and in the native ``extra``: what a client wants kept with its pictures."""
 
-DONE_S = 20.0
+DONE_S = 60.0
 KEEP: Mapping[str, Any] = {"1": {"class_type": "Keep", "inputs": {}}}
 FAIL: Mapping[str, Any] = {"1": {"class_type": "Fail", "inputs": {}}}
 ENDLESS: Mapping[str, Any] = {

@@ -263,7 +263,7 @@ def make_frame(number: int = 0, side: int = 8) -> Frame:
     return Frame({"color": Plane("color", (side, side, 3), "u8", bytes(side * side * 3))}, number=number)
 
 
-async def wait_until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+async def wait_until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
     """Wait for something that no event tells."""
     async with asyncio.timeout(timeout_s):
         while not condition():

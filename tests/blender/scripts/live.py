@@ -10,7 +10,7 @@ from framebridge.studio import studio
 from harness import report
 from mathutils import Quaternion
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 CALM_S = 0.8
 """Long enough for a view that captures by mistake to do so."""
 
