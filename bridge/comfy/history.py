@@ -61,8 +61,8 @@ class HistoryDesk:
 
     def _page(self, limit: int, offset: int) -> Sequence[JobRecord]:
         if offset >= 0:
-            return self._service.history(limit=limit, offset=offset, session_prefix=PREFIX)
-        newest = self._service.history(limit=limit, newest_first=True, session_prefix=PREFIX)
+            return self._service.history.page(limit, offset, session_prefix=PREFIX)
+        newest = self._service.history.page(limit, newest_first=True, session_prefix=PREFIX)
         return newest[::-1]
 
     def _entry(self, record: JobRecord) -> dict[str, Any]:

@@ -114,7 +114,7 @@ class JobsDesk:
         return next((data for kind, data in reversed(milestones) if kind == "execution_error"), None)
 
     def _ended(self) -> Sequence[JobRecord]:
-        return self._service.history(limit=MAX_LISTED, newest_first=True, session_prefix=PREFIX)
+        return self._service.history.page(MAX_LISTED, newest_first=True, session_prefix=PREFIX)
 
     async def _cancel(self, job_ids: Sequence[str]) -> list[str]:
         return await cancel(self._service, [job for job in job_ids if is_ours(self._service.record(job))])

@@ -22,6 +22,7 @@ from bridge.graph import ChoicesOf, Definitions
 from bridge.jobs.definitions import load_definitions, read_definitions, save_definitions
 from bridge.jobs.dispatch import Dispatcher
 from bridge.jobs.figures import WorkerFigures
+from bridge.jobs.history import History
 from bridge.jobs.judgements import Judgements
 from bridge.jobs.metrics import Metrics
 from bridge.jobs.preparation import Preparation
@@ -105,7 +106,7 @@ class JobService:
             self.open()
         self._definitions = await asyncio.to_thread(load_definitions, self._definitions_file)
         if self._previews and self._store.is_lasting:
-            await asyncio.to_thread(sweep_previews, self._previews, self._queue.history.shown())
+            await asyncio.to_thread(sweep_previews, self._previews, self.history.shown())
         self._supervisor.start()
 
     async def close(self) -> None:
@@ -136,7 +137,7 @@ class JobService:
 
     def owns_jobs(self, session: str) -> bool:
         """Return whether a session has jobs, of this daemon or an earlier one."""
-        return self._queue.history.owns_any(session)
+        return self.history.owns_any(session)
 
     def disconnect(self, session: str) -> None:
         """Note that a client is away: its streams end, its jobs go on."""
@@ -186,26 +187,10 @@ class JobService:
         """Return a job in any state."""
         return self._queue.record(job_id)
 
-    def history(
-        self,
-        *,
-        limit: int,
-        offset: int = 0,
-        newest_first: bool = False,
-        session_prefix: str = "",
-        before: int | None = None,
-    ) -> Sequence[JobRecord]:
-        """Return jobs that have ended, in the order of their ends: of those ``before`` an ``ending``.
-
-        It reads the disk, and may be called on any thread: best not on the event loop for more than a few.
-        """
-        return self._queue.history.page(
-            limit, offset, newest_first=newest_first, session_prefix=session_prefix, before=before
-        )
-
-    def history_size(self, session_prefix: str = "") -> int:
-        """Return how many jobs of such sessions the history has."""
-        return self._queue.history.size(session_prefix)
+    @property
+    def history(self) -> History:
+        """The jobs that have ended. It reads the disk, on any thread: best not on the event loop for many."""
+        return self._queue.history
 
     async def forget(self, job_ids: Collection[str] | None, session_prefix: str = "") -> int:
         """Drop jobs of such sessions from the history: those named, or all; with their results.
@@ -346,7 +331,7 @@ class JobService:
             "queue_remaining": state.queue_remaining,
             "queue_problem": self._queue.problem,
             "queue_is_kept": self._queue.is_kept,
-            "history": self._queue.history.size(),
+            "history": self.history.size(),
             "streams": len(self._streams),
             "worker_pid": self._supervisor.pid,
             "environment": dict(self._environment),

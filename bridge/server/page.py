@@ -93,7 +93,7 @@ class Page:
     async def now(self, request: Request) -> Response:
         """Say what runs, what waits, and who is here."""
         state, streams, jobs = self._service.state, self._service.live_streams, self._service.jobs()
-        newest = await asyncio.to_thread(self._service.history, limit=1, newest_first=True)
+        newest = await asyncio.to_thread(self._service.history.page, 1, newest_first=True)
         return as_json(
             {
                 "version": __version__,
@@ -113,7 +113,7 @@ class Page:
                     for session, program in self._clients.programs.items()
                 ],
                 "newest": newest[0].id if newest else "",
-                "history": self._service.history_size(),
+                "history": self._service.history.size(),
             }
         )
 
@@ -156,11 +156,11 @@ class Page:
 
     def _listed(self, limit: int, offset: int, before: int | None) -> Response:
         """Read and write what may be many jobs; on a thread of its own."""
-        jobs = self._service.history(limit=limit, offset=offset, before=before, newest_first=True)
+        jobs = self._service.history.page(limit, offset, before=before, newest_first=True)
         return as_json(
             {
                 "jobs": [_ended_job(job) for job in jobs],
-                "size": self._service.history_size(),
+                "size": self._service.history.size(),
                 "next": jobs[-1].ending if len(jobs) == limit else None,
             }
         )

@@ -207,12 +207,12 @@ async def test_history_lists_what_has_ended(client, service):
     for asker in (client, other, client):
         jobs.append(await asker.submit(**SHOW))
         await asker.finished(jobs[-1])
-    assert [record.id for record in service.history(limit=9)] == jobs
-    assert [record.id for record in service.history(limit=1, offset=1, newest_first=True)] == [jobs[1]]
-    assert [record.id for record in service.history(limit=9, session_prefix="comfy:")] == [jobs[1]]
-    assert (service.history_size(), service.history_size("comfy:")) == (3, 1)
+    assert [record.id for record in service.history.page(9)] == jobs
+    assert [record.id for record in service.history.page(1, 1, newest_first=True)] == [jobs[1]]
+    assert [record.id for record in service.history.page(9, session_prefix="comfy:")] == [jobs[1]]
+    assert (service.history.size(), service.history.size("comfy:")) == (3, 1)
     await service.forget({jobs[1], jobs[2]})
-    assert [record.id for record in service.history(limit=9)] == [jobs[0]]
+    assert [record.id for record in service.history.page(9)] == [jobs[0]]
     with pytest.raises(BridgeError, match="there is no job"):
         await service.attach("session", jobs[2])
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -51,6 +52,7 @@ class FakeService:
         self.queue_problem = ""
         self.worker_pid = 0
         self.is_warm = False
+        self.history = SimpleNamespace(page=self.page, size=self.size)
 
     def connect(self, session: str, deliver: Callable[[Message], None]) -> None:
         self.calls.append(("connect", session))
@@ -97,14 +99,14 @@ class FakeService:
     def jobs(self) -> list[JobRecord]:
         return [job for job in self.records if job.state in LIVE]
 
-    def history(
-        self, *, limit: int, offset: int = 0, newest_first: bool = False, before: int | None = None
+    def page(
+        self, limit: int, offset: int = 0, *, newest_first: bool = False, before: int | None = None
     ) -> list[JobRecord]:
         ended = [job for job in self.records if job.state not in LIVE and (not before or job.ending < before)]
         return ended[::-1][offset : offset + limit] if newest_first else ended[offset : offset + limit]
 
-    def history_size(self) -> int:
-        return len(self.history(limit=1000))
+    def size(self) -> int:
+        return len(self.page(1000))
 
     async def forget(self, job_ids: Any) -> int:
         before = len(self.records)
