@@ -5,6 +5,7 @@ is marked ``gpu`` or ``comfyui``, and so does a tier of which nothing ran, when 
 """
 
 import os
+import signal
 from collections import Counter, defaultdict
 from collections.abc import Generator
 
@@ -13,6 +14,9 @@ import pytest
 
 hypothesis.settings.register_profile("shared-machine", deadline=None)  # speed is a benchmark's business
 hypothesis.settings.load_profile("shared-machine")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # run in the background: Ctrl-C is tested all the same
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TIERS = {
     "unit": "protocol, graph, imaging, models, host: no process, no model",

@@ -21,6 +21,7 @@ from bridge.protocol import (
     Message,
     Plane,
     Result,
+    Started,
     Submit,
     Welcome,
     decode,
@@ -115,6 +116,8 @@ class Artist:
             case Accepted(request=request, job=job) if request in self._asked:
                 self.accepted.append(job)
                 self._pixels[job] = self._pixel(self._asked.pop(request)) * 64
+            case Started(job=job):
+                self.results[job].clear()  # a worker died, and the job begins anew
             case Result(job=job):
                 self.results[job].append(bytes(message.planes[0].data))
             case Finished(job=job):
