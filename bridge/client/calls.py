@@ -52,14 +52,16 @@ def wait_for(
             raise error_from([status.problem or late])
 
 
-def ask(connection: Connection, message: Message, kind: type[Reply], timeout_s: float = ANSWER_S) -> Reply:
+def ask(
+    connection: Connection, message: Message, kind: type[Reply], timeout_s: float | None = ANSWER_S
+) -> Reply:
     """Send a request and wait for its answer; the request is given up if waiting ends early.
 
     Args:
         connection: Started.
         message: The request.
         kind: What answers it.
-        timeout_s: How long to wait.
+        timeout_s: How long to wait; ``None`` for as long as the connection is good.
 
     Raises:
         BridgeError: What the daemon answered, if it is an error; see also ``wait_for``.
@@ -70,7 +72,7 @@ def ask(connection: Connection, message: Message, kind: type[Reply], timeout_s: 
         answer = wait_for(
             connection,
             lambda message: isinstance(message, Accepted | Answer | Failure) and message.request == request,
-            time.monotonic() + timeout_s,
+            None if timeout_s is None else time.monotonic() + timeout_s,
         )
     except BaseException:
         connection.give_up(request)

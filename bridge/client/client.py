@@ -173,7 +173,7 @@ class Client:
             front=front,
             dynamic=tuple(dynamic),
         )
-        accepted = ask(self._connection, submit, Accepted, ANSWER_S if timeout_s is None else timeout_s)
+        accepted = ask(self._connection, submit, Accepted, timeout_s)
         try:
             results, finished = self._follow(accepted.job, on_progress, deadline, _unended(timeout_s))
         except BaseException:
@@ -231,19 +231,21 @@ class Client:
     ) -> tuple[list[Result], Finished]:
         """Collect what a job hands back, until it ends."""
         results: list[Result] = []
-        meetings = self._connection.meetings
+        meetings, is_again = self._connection.meetings, False
         while True:
             message = wait_for(self._connection, lambda message: _is_about(message, job), deadline, late)
-            is_again = self._connection.meetings != meetings  # then things may be said twice
+            if self._connection.meetings != meetings:
+                meetings, is_again = self._connection.meetings, True
+                results.clear()  # all are sent again, but for what is void since
             if isinstance(message, Finished):
                 return results, message
             if isinstance(message, Result):
-                if not (is_again and message in results):
+                if not (is_again and message in results):  # some are sent twice
                     results.append(message)
                 continue
             assert isinstance(message, Started | Progress | Preview)
-            if isinstance(message, Started) and not is_again:
-                results.clear()  # a worker died, and the job begins anew
+            if isinstance(message, Started):
+                results.clear()  # a worker or daemon died, and the job begins anew
             if on_progress:
                 on_progress(message)
 

@@ -10,12 +10,14 @@
 import os
 import re
 import shutil
+import socket
 import sys
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from subprocess import Popen
+from urllib.parse import urlsplit
 
 from ..errors import BridgeError, ConnectionLost
 from .processes import is_running, start_detached
@@ -25,6 +27,12 @@ RETRY_S = 5.0
 """Least time between two starts by the same command."""
 
 POLL_S = 0.05
+
+HINT = "hint: "
+"""How the command line begins the line below an error."""
+
+LOOK_S = 0.2
+"""How long to wait for a daemon that takes no connection; one that is gone refuses at once."""
 
 _starting = threading.Lock()
 _last_start: tuple[float, tuple[str, ...], Popen[bytes]] | None = None
@@ -38,7 +46,7 @@ def find_daemon() -> Runtime | None:
         BridgeError: ``unsafe_runtime_file`` or ``bad_runtime_file``.
     """
     runtime = read_runtime()
-    return runtime if runtime and is_running(runtime.pid) else None
+    return runtime if runtime and is_running(runtime.pid) and _is_open(runtime) else None
 
 
 def launch_daemon(command: Sequence[str] | None = None) -> Popen[bytes]:
@@ -133,11 +141,23 @@ def no_daemon() -> ConnectionLost:
 
 def daemon_failed() -> BridgeError:
     """Return the error for a daemon that ended while it was starting, with its last words."""
+    words, hint = _last_words()
     return BridgeError(
-        f"the daemon ended at once: {_last_words()}",
+        f"the daemon ended at once: {words}",
         code="daemon_failed",
-        hint=f"See {start_log()}, or run `framebridge serve` in a terminal.",
+        hint=hint or f"See {start_log()}, or run `framebridge serve` in a terminal.",
     )
+
+
+def _is_open(runtime: Runtime) -> bool:
+    """Tell whether something listens: after a power cut another process may have the daemon's number."""
+    try:
+        socket.create_connection((urlsplit(runtime.url).hostname, runtime.port), LOOK_S).close()
+    except ConnectionRefusedError:
+        return False
+    except OSError:  # it may be busy
+        return True
+    return True
 
 
 def _not_found(message: str) -> BridgeError:
@@ -145,12 +165,14 @@ def _not_found(message: str) -> BridgeError:
     return BridgeError(message, code="daemon_not_found", hint=hint)
 
 
-def _last_words() -> str:
-    """Return the last line that says something; of a framed message, all its lines without the frame."""
+def _last_words() -> tuple[str, str]:
+    """Return the last error that was printed, without its frame, and its hint if it has one."""
     try:
         text = start_log().read_text(encoding="utf-8", errors="replace")
     except OSError:
         text = ""
     unframed = re.sub(r" *[│|]\n[│|] *", " ", text)
     lines = [line.strip("│| ") for line in unframed.splitlines() if any(map(str.isalpha, line))]
-    return lines[-1][:200] if lines else "it said nothing"
+    hint = lines.pop().removeprefix(HINT) if lines and lines[-1].startswith(HINT) else ""
+    words = re.sub(r"^error \[\w+\]: ", "", lines[-1]) if lines else "it said nothing"
+    return words[:200], hint[:200]

@@ -40,7 +40,7 @@ from .target import Target
 logger = logging.getLogger(__name__)
 
 OPEN_TIMEOUT_S = 5.0
-CLOSE_TIMEOUT_S = 0.5
+CLOSE_TIMEOUT_S = 0.3
 """How long to wait for the daemon's half of the closing handshake."""
 
 LEAVE_S = 0.2

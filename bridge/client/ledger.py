@@ -81,6 +81,8 @@ class Ledger:
         match message:
             case Answer() | Failure() if _is_own_cancel(asked):
                 return None
+            case Accepted() if isinstance(asked, Attach) and asked.request == _own_request(asked.job):
+                return None  # the host knows that it was accepted, and with what
             case Failure() if isinstance(asked, Attach) and asked.request == _own_request(asked.job):
                 lost = Finished("failed", job=asked.job, problems=message.problems)
                 return None if asked.job in self._finished else self._finish(lost)

@@ -80,7 +80,7 @@ class Stream:
         message = SetStream(
             self._new_request(), self.name, workflow or {}, preset, values or {}, wants_preview
         )
-        return ask(self._connection, message, Accepted)
+        return ask(self._connection, message, Accepted, None)  # nodes may have to be loaded first
 
     def push(self, frame: Frame) -> int:
         """Send a view; it replaces one that still waits. Its bytes must not change from now on.

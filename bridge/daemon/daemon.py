@@ -201,7 +201,8 @@ class Daemon:
         def heed(number: int, frame: FrameType | None) -> None:
             loop.call_soon_threadsafe(self.stop)
 
-        before = {number: signal.signal(number, heed) for number in SIGNALS}
+        wanted = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup
+        before = {number: signal.signal(number, heed) for number in wanted}
         try:
             yield
         finally:

@@ -30,19 +30,22 @@ def keeping_log(path: Path) -> Iterator[None]:
         path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8", delay=True
     )
     file.setFormatter(JsonFormatter())
-    console = logging.StreamHandler()
-    console.setLevel(logging.INFO if sys.stderr.isatty() else logging.WARNING)
-    console.setFormatter(ReadableFormatter())
+    handlers: list[logging.Handler] = [file]
+    if sys.stderr is not None:  # Windows without a console has none
+        console = logging.StreamHandler()
+        console.setLevel(logging.INFO if sys.stderr.isatty() else logging.WARNING)
+        console.setFormatter(ReadableFormatter())
+        handlers.append(console)
     root = logging.getLogger()
     logging.getLogger("bridge").setLevel(logging.INFO)
-    for handler in (file, console):
+    for handler in handlers:
         for each in (IdsFilter(), DiscreetFilter()):
             handler.addFilter(each)
         root.addHandler(handler)
     try:
         yield
     finally:
-        for handler in (file, console):
+        for handler in handlers:
             root.removeHandler(handler)
             handler.close()
 

@@ -56,7 +56,6 @@ from bridge.errors import (
     LocalProtocolError,
     OutOfMemory,
     Problem,
-    ProtocolError,
     problem_of,
     reason_of,
 )
@@ -146,7 +145,7 @@ class Worker:
         try:
             while (message := read_message(self._source, TO_WORKER)) and not isinstance(message, Stop):
                 self._take(message)
-        except ProtocolError:
+        except Exception:  # of the protocol, or our own: nobody would hear the daemon any more
             log.exception("the daemon cannot be understood")
         for job in list(self._jobs.values()):
             job.cancel()
@@ -192,7 +191,11 @@ class Worker:
             "model_cache_hits": self._phases.model_cache_hits,
             "cache_bytes": self._cache.statistics.bytes,
         }
-        return {**own, **self._library.measure()}
+        try:
+            return {**own, **self._library.measure()}
+        except Exception:  # a device that is broken; what it broke will say so itself
+            log.exception("the device cannot be measured")
+            return own
 
     def _judge(self, message: Judge) -> None:
         problems = judge(self._library.registry, message.questions, JUDGE_S)

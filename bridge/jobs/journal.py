@@ -12,8 +12,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeVar
 
 from bridge.errors import BridgeError, LocalProtocolError, Problem
 from bridge.jobs.queued import QueuedJob
@@ -36,6 +36,29 @@ what the thread has left of it, which takes some milliseconds."""
 T = TypeVar("T")
 
 
+class _Row(NamedTuple):
+    seq: int
+    finished: Finished
+    ended_at: float
+    results: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Unsaved:
+    """A job that has ended without the disk having taken it.
+
+    Args:
+        row: What ``JobStore.end`` is to be told.
+        record: The job as it is seen.
+        has_frame: Whether its frame lies on the disk.
+    """
+
+    row: _Row
+    record: JobRecord
+    has_frame: bool
+
+
 class Journal:
     """Writes what becomes of jobs.
 
@@ -50,19 +73,19 @@ class Journal:
         self._store = store
         self._thread = ThreadPoolExecutor(1, "queue")
         self._written = 0
-        self._unsaved: dict[str, tuple[int, JobRecord, Finished]] = {}
+        self._unsaved: dict[str, _Unsaved] = {}
         self._retry: asyncio.TimerHandle | None = None
         self.problem = ""
 
     def unsaved(self, job_id: str) -> JobRecord | None:
         """Return a job that has ended without the disk having taken it."""
         entry = self._unsaved.get(job_id)
-        return entry[1] if entry else None
+        return entry.record if entry else None
 
     def unsaved_word(self, job_id: str) -> Finished | None:
         """Return the last word of such a job."""
         entry = self._unsaved.get(job_id)
-        return entry[2] if entry else None
+        return entry.row.finished if entry else None
 
     async def accept(self, job: QueuedJob) -> int:
         """Write down a job that waits; return the bytes of its workflow.
@@ -108,15 +131,15 @@ class Journal:
         except BridgeError as error:
             finished = _warned(finished, error)
         try:
-            self._write(lambda: self._store.end(job.seq, finished, ended_time, kept, size))
-            if job.run.frame:
-                self._store.drop_frame(job.seq)
+            self._end(_Row(job.seq, finished, ended_time, kept, size), bool(job.run.frame))
             await self._sync()
         except BridgeError as error:
             finished = _warned(finished, error)
             if isinstance(error, LocalProtocolError):  # it shows more than a message may hold
                 finished = replace(finished, outputs={})
-            self._unsaved[job.run.job] = job.seq, job.ended_record(finished, ended_time), finished
+            row = _Row(job.seq, finished, ended_time, kept, size)
+            record = job.ended_record(finished, ended_time)
+            self._unsaved[job.run.job] = _Unsaved(row, record, bool(job.run.frame))
             self._try_again_later()
         return finished
 
@@ -139,6 +162,11 @@ class Journal:
             self._retry.cancel()
         await self._in_thread(self._store.close)
         self._thread.shutdown()
+
+    def _end(self, row: _Row, has_frame: bool) -> None:
+        self._write(lambda: self._store.end(*row))
+        if has_frame:
+            self._store.drop_frame(row.seq)
 
     def _withdraw(self, job: QueuedJob) -> None:
         try:
@@ -179,9 +207,9 @@ class Journal:
 
     def _save_the_unsaved(self) -> None:
         self._retry = None
-        for job_id, (seq, record, finished) in list(self._unsaved.items()):
+        for job_id, entry in list(self._unsaved.items()):
             try:
-                self._write(lambda: self._store.end(seq, finished, record.ended_at))  # noqa: B023 - at once
+                self._end(entry.row, entry.has_frame)
             except BridgeError as error:
                 log.error("the end of job %s is not on the disk yet: %s", job_id, error.message)
                 self._try_again_later()

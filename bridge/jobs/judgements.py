@@ -20,6 +20,9 @@ ANSWER_S = JUDGE_S + 5.0
 
 ATTEMPTS = 2
 
+_Problems = tuple[Problem, ...] | None
+"""An answer; ``None`` from a worker that died."""
+
 
 class Judgements:
     """Questions under way.
@@ -37,7 +40,7 @@ class Judgements:
         self._send = send
         self._raise_if_failed = raise_if_failed
         self._numbers = count(1)
-        self._waiting: dict[int, asyncio.Future[tuple[Problem, ...] | None]] = {}
+        self._waiting: dict[int, asyncio.Future[_Problems]] = {}
 
     async def ask(self, questions: Sequence[Question]) -> tuple[Problem, ...]:
         """Return what nodes find wrong with their inputs.
@@ -63,18 +66,17 @@ class Judgements:
     def receive(self, message: Judged) -> None:
         """Take an answer."""
         if answer := self._waiting.pop(message.request, None):
-            answer.set_result(message.problems)
+            _settle(answer, message.problems)
 
     def lose(self) -> None:
         """Note that the worker is gone, and will not answer."""
         lost, self._waiting = self._waiting, {}
         for answer in lost.values():
-            answer.set_result(None)
+            _settle(answer, None)
 
-    async def _answer(self, questions: tuple[Question, ...]) -> tuple[Problem, ...] | None:
-        """Return the worker's answer; ``None`` if it died."""
+    async def _answer(self, questions: tuple[Question, ...]) -> _Problems:
         request = next(self._numbers)
-        answer: asyncio.Future[tuple[Problem, ...] | None] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[_Problems] = asyncio.get_running_loop().create_future()
         self._waiting[request] = answer
         self._send(Judge(request, questions))
         try:
@@ -84,6 +86,11 @@ class Judgements:
             return tuple(_no_answer(question) for question in questions)
         finally:
             self._waiting.pop(request, None)
+
+
+def _settle(answer: asyncio.Future[_Problems], problems: _Problems) -> None:
+    if not answer.done():  # whoever asked may have left in this turn of the loop
+        answer.set_result(problems)
 
 
 def _no_answer(question: Question) -> Problem:

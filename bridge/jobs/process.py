@@ -7,6 +7,7 @@
 """
 
 import asyncio
+import io
 import logging
 import os
 import signal
@@ -35,6 +36,9 @@ from bridge.protocol import Message
 
 log = logging.getLogger(__name__)
 worker_log = logging.getLogger("bridge.worker")
+
+MAX_LINE_BYTES = 64 * 1024
+"""What a longer line of the worker's is cut into."""
 
 EXIT_S = 5.0
 """How long a worker that has closed its pipe may take to be gone."""
@@ -141,8 +145,10 @@ class WorkerProcess:
         self._post(self._on_exit, status)
 
     def _log(self, stderr: IO[bytes]) -> None:
-        with stderr:
-            for line in stderr:
+        with io.BufferedReader(
+            cast("io.RawIOBase", stderr)
+        ) as lines:  # a raw pipe gives a byte for each call
+            while line := lines.readline(MAX_LINE_BYTES):
                 record = record_of(line.decode(errors="replace").rstrip(), worker_log.name)
                 logging.getLogger(record.name).handle(record)
 

@@ -201,7 +201,7 @@ class Supervisor:
             hint = "The daemon's log has the details."
             self._fail(Problem("worker_failed", f"{reason} {self._starts} times while starting", hint))
         else:
-            pause = min(FIRST_PAUSE_S * 2**self._pauses, LONGEST_PAUSE_S)
+            pause = min(FIRST_PAUSE_S * 2 ** min(self._pauses, 10), LONGEST_PAUSE_S)
             self._pauses += 1
             detail = f"{reason}; starting another"
             self._restart = asyncio.get_running_loop().call_later(pause, self._spawn, "restarting", detail)

@@ -1,4 +1,6 @@
+import contextlib
 import os
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -20,9 +22,11 @@ from bridge.client import (
 from bridge.errors import BridgeError
 
 WRITES = """
-import os, time
+import os, socket, time
 from bridge.client import Runtime, write_runtime
-write_runtime(Runtime("ws://127.0.0.1:1/bridge", 1, "t", os.getpid(), "0", 0.0))
+listener = socket.create_server(("127.0.0.1", 0))
+port = listener.getsockname()[1]
+write_runtime(Runtime(f"ws://127.0.0.1:{port}/bridge", port, "t", os.getpid(), "0", 0.0))
 time.sleep(60)
 """
 
@@ -43,8 +47,8 @@ def python(code: str) -> list[str]:
     return [sys.executable, "-c", code]
 
 
-def runtime(pid: int) -> Runtime:
-    return Runtime("ws://127.0.0.1:1/bridge", 1, "t", pid, "0", 0.0)
+def runtime(pid: int, port: int = 1) -> Runtime:
+    return Runtime(f"ws://127.0.0.1:{port}/bridge", port, "t", pid, "0", 0.0)
 
 
 def test_no_file_no_daemon() -> None:
@@ -52,8 +56,20 @@ def test_no_file_no_daemon() -> None:
 
 
 def test_living_daemon_is_found() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        living = runtime(os.getpid(), listener.getsockname()[1])
+        write_runtime(living)
+        assert find_daemon() == living
+        with contextlib.ExitStack() as stack:
+            for _ in range(4):  # it does not come to take them
+                stack.enter_context(client := socket.socket()).setblocking(False)
+                client.connect_ex(listener.getsockname())
+            assert find_daemon() == living
+
+
+def test_another_process_with_the_number_of_a_dead_daemon_is_none() -> None:
     write_runtime(runtime(os.getpid()))
-    assert find_daemon() == runtime(os.getpid())
+    assert find_daemon() is None
 
 
 def test_killed_daemon_is_not_found() -> None:
@@ -93,12 +109,19 @@ def test_daemon_that_ends_silently_is_an_error() -> None:
 def test_last_words_are_those_of_a_framed_message(said: str, quoted: str) -> None:
     discovery.start_log().parent.mkdir(parents=True, exist_ok=True)
     discovery.start_log().write_text(said, encoding="utf-8")
-    assert discovery._last_words() == quoted
+    assert discovery._last_words() == (quoted, "")
+
+
+def test_last_words_of_the_command_line_are_its_error_and_its_hint() -> None:
+    told = "error [port_in_use]: port 8189 is in use\n  hint: Choose another with --port N.\n"
+    with pytest.raises(BridgeError, match=r"at once: port 8189 is in use$") as caught:
+        start_daemon(python(f"raise SystemExit({told!r})"))
+    assert caught.value.hint == "Choose another with --port N."
 
 
 def test_lost_log_is_no_obstacle(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(discovery, "start_log", lambda: home / "nowhere" / "start.log")
-    assert discovery._last_words() == "it said nothing"
+    assert discovery._last_words() == ("it said nothing", "")
 
 
 def test_daemon_that_is_never_ready_is_an_error() -> None:

@@ -1,4 +1,6 @@
 import os
+import socket
+from collections.abc import Iterator
 
 import pytest
 
@@ -7,10 +9,12 @@ from bridge.errors import BridgeError, ConnectionLost
 
 
 @pytest.fixture
-def running() -> Runtime:
-    runtime = Runtime("ws://127.0.0.1:9001/bridge", 9001, "from-file", os.getpid(), "0", 0.0)
-    write_runtime(runtime)
-    return runtime
+def running() -> Iterator[Runtime]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        runtime = Runtime(f"ws://127.0.0.1:{port}/bridge", port, "from-file", os.getpid(), "0", 0.0)
+        write_runtime(runtime)
+        yield runtime
 
 
 def test_daemon_of_this_user_is_found(running: Runtime) -> None:
@@ -18,12 +22,12 @@ def test_daemon_of_this_user_is_found(running: Runtime) -> None:
 
 
 def test_address_of_this_users_daemon_needs_no_token(running: Runtime) -> None:
-    assert Locator("localhost:9001").find() == Target(running.url, "from-file")
+    assert Locator(f"localhost:{running.port}").find() == Target(running.url, "from-file")
 
 
 def test_given_token_wins(running: Runtime) -> None:
     assert Locator(token="given").find() == Target(running.url, "given")
-    assert Locator("9001", "given").find() == Target(running.url, "given")
+    assert Locator(str(running.port), "given").find() == Target(running.url, "given")
 
 
 def test_token_is_not_given_to_another_daemon(running: Runtime) -> None:
