@@ -145,6 +145,10 @@ class Pulls:
             if status is None or status.state in ENDS:
                 return False
             self._unwanted.add(plan_id)
+            if status.state != "waiting":
+                return True
+            status = self._statuses[plan_id] = replace(status, state="cancelled")
+        self._tell(status)
         return True
 
     def close(self) -> None:
@@ -159,6 +163,8 @@ class Pulls:
                 self._pull(self._waiting.get(timeout=CLOSE_S / 2))
 
     def _pull(self, plan: Plan) -> None:
+        if self._statuses[plan.id].state in ENDS:  # it was cancelled while it waited
+            return
         try:
             self._watch(plan, Progress("pulling", plan.partial_bytes, plan.bytes))
             puller = Puller(self._planner.web(plan.keys), self._planner.free_bytes)

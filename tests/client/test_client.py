@@ -294,6 +294,20 @@ def test_what_is_sent_again_after_a_break_is_kept_once(daemon: Daemon, client: C
     assert outcome.images == picture(1) + picture(2)
 
 
+def test_pictures_that_a_restart_made_void_are_dropped(daemon: Daemon, client: Client) -> None:
+    lost, made = Result("9", picture(1), job="j"), Result("9", picture(2), job="j")
+    begin = job(Started(job="j"), lost)
+
+    def answer(message: Message) -> list[Message]:
+        if isinstance(message, Attach):
+            return [Accepted(message.request, "j"), Started(job="j"), made, Finished("done", job="j")]
+        return begin(message)
+
+    daemon.answer = answer
+    threading.Timer(0.3, daemon.drop).start()  # once the first picture is here
+    assert client.run(preset="x").images == picture(2)
+
+
 # ---- other calls
 
 

@@ -59,6 +59,14 @@ def test_accepted_job_is_asked_for_again() -> None:
     assert ledger.resumed() == [ATTACH]
 
 
+def test_answer_to_our_own_question_for_a_job_is_not_told() -> None:
+    ledger = with_job()
+    ledger.broken(LOST)
+    ledger.sent(*ledger.resumed())
+    assert ledger.received(Accepted("attach j", "j")) is None
+    assert ledger.resumed() == [ATTACH]
+
+
 def test_finished_job_is_not_asked_for_again() -> None:
     ledger = with_job()
     done = Finished("done", job="j")

@@ -1,6 +1,7 @@
 import json
 import logging
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,13 @@ def test_messages_of_ours_and_warnings_of_others_are_written(log: Path) -> None:
     assert (first["level"], first["logger"], first["event"]) == ("info", "bridge.jobs", "ours")
     assert (second["level"], second["logger"], second["event"]) == ("warning", "uvicorn.error", "theirs")
     assert first["ts"].endswith("+00:00")
+
+
+def test_without_a_console_the_file_has_it(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)  # as on Windows, of a program without a window
+    with keeping_log(log):
+        logging.getLogger("bridge").warning("odd")
+    assert json.loads(log.read_text())["event"] == "odd"
 
 
 def test_lines_carry_the_ids_of_what_they_are_about(log: Path) -> None:

@@ -63,7 +63,9 @@ def test_one_after_the_other(pulls: Pulls, site: Site, kit: Kit, told: list[Pull
     assert "loras/b.safetensors" in kit.files()
 
 
-def test_one_that_waits_is_cancelled_before_it_begins(pulls: Pulls, site: Site, kit: Kit) -> None:
+def test_one_that_waits_is_cancelled_before_it_begins(
+    pulls: Pulls, site: Site, kit: Kit, told: list[PullStatus]
+) -> None:
     gate = threading.Event()
     kit.network.patience = kit.network.patience.__class__(slow_s=20.0, silence_s=20.0)
     for url in URLS:
@@ -71,6 +73,10 @@ def test_one_that_waits_is_cancelled_before_it_begins(pulls: Pulls, site: Site, 
     plans = [pulls.plan(url, Choices()) for url in URLS]
     for plan in plans:
         pulls.start(plan.id, consent(plan))
+    assert pulls.cancel(plans[1].id)
+    assert [status.state for status in pulls.statuses][1] == "cancelled"
+    assert "cancelled" in [status.state for status in told]
+    pulls.start(plans[1].id, consent(plans[1]))
     assert pulls.cancel(plans[1].id)
     gate.set()
     until(lambda: not pulls.is_busy)

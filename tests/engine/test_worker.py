@@ -4,6 +4,7 @@ import itertools
 import os
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import fake_nodes
@@ -16,6 +17,8 @@ from bridge.engine import (
     Configure,
     Freed,
     FreeMemory,
+    Measure,
+    Measured,
     Outbox,
     Ready,
     Run,
@@ -119,6 +122,19 @@ async def daemon(daemon_of):
     async with asyncio.timeout(10):
         assert await daemon.serving == 0
     assert not daemon.abandoned.is_set()
+
+
+async def test_a_device_that_cannot_be_measured_does_not_make_it_deaf(daemon, monkeypatch, caplog):
+    def fail():
+        raise RuntimeError("the context is broken")
+
+    monkeypatch.setattr(daemon.worker, "_library", replace(daemon.worker._library, measure=fail))
+    daemon.put(Measure())
+    measured = await daemon.read()
+    assert "cache_bytes" in measured.figures
+    assert "the context is broken" in caplog.text
+    daemon.put(Measure())
+    assert isinstance(await daemon.read(), Measured)
 
 
 async def test_the_worker_tells_what_it_can_do_and_where_it_computes(daemon_of):

@@ -123,6 +123,26 @@ async def test_many_ends_that_the_disk_does_not_take_are_written_in_order(opened
     assert [record.id for record in store.history.page(9)] == ["job 1", "job 2", "job 3"]
 
 
+async def test_results_that_are_on_the_disk_are_kept_though_the_last_word_comes_later(
+    opened, stores, monkeypatch
+):
+    monkeypatch.setattr(journal_module, "RETRY_S", 0.01)
+    journal, store = await opened()
+    one = job(frame=FRAME)
+    one.results.append(replace(PICTURE, job="job 1"))
+    await journal.accept(one)
+    store._database, database = Full(store._database), store._database
+    await journal.end(one, done(one))
+    store._database = database
+    async with asyncio.timeout(5):
+        while journal.unsaved("job 1"):
+            await asyncio.sleep(0.01)
+    assert store.history.messages("job 1")[0] == replace(PICTURE, job="job 1")
+    assert list(stores.settings.folder.glob("*.frame")) == []
+    await journal.forget(None, "")
+    assert list(stores.settings.folder.glob("*.results")) == []
+
+
 async def test_a_job_that_shows_more_than_can_be_kept_ends_without_that(opened, monkeypatch):
     monkeypatch.setattr(journal_module, "RETRY_S", 0.01)
     journal, store = await opened()

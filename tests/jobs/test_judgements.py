@@ -1,10 +1,14 @@
+import asyncio
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from fake_client import Client
 
+from bridge.engine import Judged
 from bridge.errors import BridgeError, WorkflowError
+from bridge.jobs.judgements import Judgements
 from bridge.protocol import Finished, Progress, Submit
 
 
@@ -59,6 +63,25 @@ async def test_a_node_is_asked_while_the_worker_computes(client):
     with pytest.raises(WorkflowError, match="no sevens"):
         await client.service.submit("session", only(7))
     assert client.of(Finished, job=job) == []
+
+
+async def test_whoever_leaves_as_the_worker_dies_keeps_nobody_from_an_answer():
+    async def settle():
+        pass
+
+    asked = []
+    judgements = Judgements(SimpleNamespace(settle=settle), asked.append, lambda: None)
+    leaving, staying = (asyncio.create_task(judgements.ask(["any"])) for _ in range(2))
+    while len(asked) < 2:
+        await asyncio.sleep(0)
+    leaving.cancel()
+    await asyncio.sleep(0)
+    judgements.receive(Judged(asked[0].request, ()))
+    judgements.lose()
+    while len(asked) < 3:
+        await asyncio.sleep(0)
+    judgements.receive(Judged(asked[2].request, ()))
+    assert await staying == ()
 
 
 async def test_a_node_that_hangs_is_refused_in_time(client, monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 from bridge.engine import Configure, Ready, Run, Stop
 from bridge.errors import LocalProtocolError
 from bridge.jobs import process as process_module
-from bridge.jobs.process import WorkerProcess, count_memory_kills, describe_exit
+from bridge.jobs.process import MAX_LINE_BYTES, WorkerProcess, count_memory_kills, describe_exit
 from bridge.protocol import Finished
 
 WORKER = [sys.executable, "-m", "bridge.engine", "--bootstrap", "fake_nodes:load"]
@@ -76,6 +76,16 @@ async def test_what_a_process_prints_is_logged(caplog):
         while "2 of 2" not in caplog.text:
             await asyncio.sleep(0.005)
     assert "loading\ufffd" in caplog.text
+
+
+async def test_a_line_without_an_end_is_logged_in_pieces(caplog):
+    caplog.set_level("INFO", "bridge.worker")
+    worker = script(f"import sys; sys.stderr.write('x' * {2 * MAX_LINE_BYTES})")
+    assert await worker.end() == 0
+    async with asyncio.timeout(10):
+        while len(caplog.records) < 2:
+            await asyncio.sleep(0.005)
+    assert [len(record.getMessage()) for record in caplog.records] == [MAX_LINE_BYTES] * 2
 
 
 async def test_a_message_that_cannot_be_written_is_refused():
