@@ -159,9 +159,10 @@ class Connection:
             logger.error("the connection to the daemon failed")
             problem = problem_of(error)
             self._set("refused", problem)
-        for message in self._traffic.ledger.abandoned(problem, self.outbox.clear()):
-            self.inbox.put(message)
-        self.inbox.end(error_from([problem]))
+        if self._task is task:  # else a new thread has begun, as this one took longer than ``CLOSE_S``
+            for message in self._traffic.ledger.abandoned(problem, self.outbox.clear()):
+                self.inbox.put(message)
+            self.inbox.end(error_from([problem]))
         loop.close()
 
     async def _live(self) -> BridgeError:

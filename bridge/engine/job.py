@@ -4,7 +4,8 @@
 2. A node reaches its job through ``current_job()``; nothing is passed down by hand.
 3. ``async with job.step()`` is where a running node loses its turn or is cancelled, so a sampler
    enters it once for every model call.
-4. ``cancel()`` may be called from any thread; everything else belongs to the worker's event loop.
+4. ``cancel()``, and ``emit()`` of what is not about the course of nodes, may be called from any thread;
+   everything else belongs to the worker's event loop.
 """
 
 import json

@@ -20,7 +20,7 @@ class Step:
     waits_for: set[str] = field(default_factory=set)
     asked: set[str] = field(default_factory=set)  # lazy inputs that the node wants
     twin: "Step | None" = None  # the node whose result it takes over
-    calls: list[Slots] | None = None  # of a node that expanded
+    calls: list[Slots] | None = None  # what each call said, once it has run
     own_shown: dict[str, Any] = field(default_factory=dict)
     warnings: list[Problem] = field(default_factory=list)  # those of its calls, and blockers that it met
     entry: Entry | None = None  # once it is done

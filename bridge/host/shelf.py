@@ -29,8 +29,7 @@ from .model_cards import (
     read_plan,
     size_words,
 )
-
-ENDS = ("done", "failed", "cancelled")
+from .tasks import ENDS
 
 MODEL_ACTIONS = {
     "refresh": ("Look Again", "Look into the folders of models again"),

@@ -2,7 +2,7 @@
 
 1. A worker is ``starting`` until it says ``Ready``, then ``ready``. One that dies is ``restarting``: a
    new one is started after a pause, which doubles from ``FIRST_PAUSE_S`` to ``LONGEST_PAUSE_S`` until a run
-   has succeeded. One that is not ready after ``START_S`` is killed.
+   has succeeded. One that is not ready after ``START_S``, or the hang limit if that is longer, is killed.
 2. It is ``failed`` once its nodes could not be loaded, or it died ``MAX_STARTS`` times before it was
    ready. Then nothing happens until ``revive``.
 3. Nobody outside sees a process, only ``send`` and three events: a message, a change of state, a loss.

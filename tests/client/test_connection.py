@@ -298,6 +298,34 @@ def test_daemon_that_leaves_while_it_refuses_is_waited_for(daemon: Daemon) -> No
     client.close()
 
 
+def test_a_thread_that_is_slow_to_end_leaves_the_next_connection_alone(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "CLOSE_S", 0.01)
+    gates = [threading.Event()]
+
+    def find(may_start: bool) -> Target:
+        if gates:
+            gates.pop().wait(60)
+        return Target(daemon.url, daemon.token)
+
+    gate = gates[0]
+    client = Connection(find, Hello((1,), "test"))
+    client.start()
+    until(lambda: not gates)
+    first = client._thread
+    client.close()
+    client.start()
+    assert client.wait_while("connecting", "retrying", timeout_s=60).is_ready
+    gate.set()
+    assert first is not None
+    first.join()
+    client.send(Query("r", "models"))
+    assert client.inbox.wait_for(lambda message: isinstance(message, Answer), 60) is not None
+    monkeypatch.undo()
+    client.close()
+
+
 def test_version_mismatch_is_named(daemon: Daemon, start_client: StartClient) -> None:
     daemon.welcome = lambda hello: Failure((Problem("unsupported_protocol", "no"),), protocols=(2,))
     problem = settled(start_client(daemon.address), "refused")
