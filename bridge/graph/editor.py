@@ -3,8 +3,8 @@
 1. Values of widgets are a bare list in the drawing; which input each belongs to, the node's definition says.
    What the editor adds for itself (``randomize`` behind a seed, an upload button) is passed over.
 2. A muted node is not there, and neither is what it would have put out. A bypassed one hands on, for each
-   output, what comes into its first input of that type.
-3. Reroutes are wires; a primitive's value is the value of what it is wired to; notes are nothing.
+   output, what comes into the input at the same place if its type fits, else into its first that does.
+3. Reroutes are wires, bypassed or not; a primitive's value is the value of what it is wired to; notes are nothing.
 4. The nodes of a subgraph are named ``<its node's id>:<their id>``, as the editor names them. A value that
    its node holds itself stands in for the one drawn inside.
 5. What is drawn wrongly (a wire to nowhere, or in a ring) is left out; faults of what remains are found when
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bridge.errors import Problem, WorkflowError
-from bridge.graph.definition import Definitions, InputDefinition
+from bridge.graph.definition import ANY_TYPE, Definitions, InputDefinition
 
 MUTED, BYPASSED = 2, 4
 """Modes of a node in the editor."""
@@ -188,12 +188,12 @@ class _Flattened:
             kind = _id(node.get("type"))
             if node.get("mode") == MUTED or not node:
                 return None
-            if node.get("mode") == BYPASSED:
-                self._look_at(node.get("inputs"), node.get("outputs"))
-                link_id = _bypass(node, slot)
-            elif kind in WIRES:
+            if kind in WIRES:
                 self._look_at(node.get("inputs"))
                 link_id = next((entry.get("link") for entry in _dicts(node.get("inputs"))), None)
+            elif node.get("mode") == BYPASSED:
+                self._look_at(node.get("inputs"), node.get("outputs"))
+                link_id = _bypass(node, slot)
             elif kind in VALUES:
                 values = _list(node.get("widgets_values"))
                 return _Value(values[0]) if values else None
@@ -249,9 +249,9 @@ def _bypass(node: Mapping[str, Any], slot: int) -> Any:
     """Return the wire that a bypassed node hands on to an output (rule 2)."""
     outputs, inputs = _dicts(node.get("outputs")), _dicts(node.get("inputs"))
     kind = outputs[slot].get("type") if slot < len(outputs) else None
-    same_place = inputs[slot : slot + 1]
-    fitting = [entry for entry in [*same_place, *inputs] if kind in (entry.get("type"), "*")]
-    return next((entry["link"] for entry in fitting if entry.get("link") is not None), None)
+    same_place = [entry for entry in inputs[slot : slot + 1] if entry.get("type") == ANY_TYPE]
+    fitting = [entry for entry in [*inputs[slot : slot + 1], *inputs] if kind in (entry.get("type"), ANY_TYPE)]
+    return next((entry["link"] for entry in [*same_place, *fitting] if entry.get("link") is not None), None)
 
 
 def _output_link(scope: _Scope, slot: int) -> str | None:

@@ -134,6 +134,24 @@ def test_bypassed_node_hands_on_what_comes_in_of_that_type(output, expected):
     assert inputs(api, "3").get("image") == expected
 
 
+def test_bypassed_reroute_is_a_wire():
+    reroute = node(2, "Reroute", [("", 1)], outputs=("MASK",), mode=4)
+    reroute["inputs"][0]["type"] = "*"
+    api = read(
+        [node(1, "Image"), reroute, node(3, "Show", [("image", 2)])], [(1, 1, 0, 2, 0), (2, 2, 0, 3, 0)]
+    )
+    assert inputs(api, "3") == {"image": ["1", 0]}
+
+
+def test_bypassed_node_hands_on_what_comes_into_an_input_of_any_type():
+    bypassed = node(2, "Any", [("a", 1)], outputs=("MASK",), mode=4)
+    bypassed["inputs"][0]["type"] = "*"
+    api = read(
+        [node(1, "Image"), bypassed, node(3, "Show", [("image", 2)])], [(1, 1, 0, 2, 0), (2, 2, 0, 3, 0)]
+    )
+    assert inputs(api, "3") == {"image": ["1", 0]}
+
+
 def subgraph(nodes, links, ins=(), outs=("IMAGE",)):
     return {
         "id": "sub",
