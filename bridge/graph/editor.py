@@ -218,6 +218,9 @@ class _Flattened:
         wire = next((wire for wire in wires if wire is not None), None)
         if wire is not None:
             return _Wire(wire)
+        named = _dict(scope.holder.get("widgets_values_named"))
+        if isinstance(name, str) and name in named:
+            return _Value(named[name])
         held = _list(scope.holder.get("widgets_values"))
         widgets = _leading_to_widgets(scope, len(declared))
         if slot in widgets and len(held) == len(widgets):
@@ -269,10 +272,11 @@ def _leading_to_widgets(scope: _Scope, count: int) -> list[int]:
     """Return which inputs of a subgraph end in a widget, of the ``count`` that it has."""
     leads: dict[int, bool] = {}
     for origin, origin_slot, target, target_slot in scope.links.values():
-        if origin == str(INPUT_NODE) and origin_slot not in leads:
+        if origin == str(INPUT_NODE):
             inputs = _list(scope.nodes.get(target, {}).get("inputs"))
             entry = _dict(inputs[target_slot]) if target_slot < len(inputs) else {}
-            leads[origin_slot] = isinstance(entry.get("widget"), Mapping)
+            is_widget = isinstance(entry.get("widget"), Mapping)
+            leads[origin_slot] = leads.get(origin_slot, False) or is_widget
     return [slot for slot in range(count) if leads.get(slot)]
 
 

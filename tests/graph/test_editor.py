@@ -189,6 +189,27 @@ def test_value_of_a_subgraphs_node_stands_in_for_the_one_inside():
     assert inputs(read([holder], definitions={"subgraphs": [graph]}), "2:7") == {"width": 1, "height": 2}
 
 
+@pytest.mark.parametrize("widget_first", [True, False])
+def test_input_of_a_subgraph_may_go_to_a_widget_and_elsewhere(widget_first):
+    nodes = [
+        with_widget(node(7, "Image", [("width", 1)], widgets_values=[1, 2]), 0, "width"),
+        node(8, "Show", [("image", 2)]),
+    ]
+    wires = [(1, -10, 0, 7, 0), (2, -10, 0, 8, 0)]
+    graph = subgraph(nodes, wires if widget_first else wires[::-1], ins=("width",))
+    holders = [node(2, "sub", widgets_values=[98]), node(3, "sub", widgets_values=[99])]
+    api = read(holders, definitions={"subgraphs": [graph]})
+    assert inputs(api, "2:7")["width"] == inputs(api, "2:8")["image"] == 98
+    assert inputs(api, "3:7")["width"] == inputs(api, "3:8")["image"] == 99
+
+
+def test_named_values_of_a_subgraphs_node_need_no_counting():
+    inner = with_widget(node(7, "Image", [("width", 1)], widgets_values=[1, 2]), 0, "width")
+    graph = subgraph([inner], [(1, -10, 0, 7, 0)], ins=("width",))
+    holder = node(2, "sub", widgets_values=["?", "?"], widgets_values_named={"width": 99})
+    assert inputs(read([holder], definitions={"subgraphs": [graph]}), "2:7") == {"width": 99, "height": 2}
+
+
 def test_subgraph_within_a_subgraph():
     inner = subgraph([node(7, "Show", [("image", 1)])], [(1, -10, 0, 7, 0)], ins=("x",))
     outer = {**subgraph([node(5, "sub", [("x", 3)])], [(3, -10, 0, 5, 0)], ins=("y",)), "id": "outer"}
