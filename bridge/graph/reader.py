@@ -148,7 +148,7 @@ class _Reader:
         if not isinstance(data, Mapping):
             self.report("bad_node", f"a node is an object with a class_type and inputs, not {_kind(data)}")
             return None
-        fields = {key: value for key, value in self.entries(data) if key != "inputs"}
+        fields = {key: value for key, value in self.entries(data) if key in ("class_type", "_meta")}
         fields = {key: self.value(value, depth=3) for key, value in fields.items()}
         inputs = self.inputs(data.get("inputs"))
         class_type, meta = fields.get("class_type"), fields.get("_meta")

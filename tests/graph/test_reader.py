@@ -59,6 +59,11 @@ def test_node_called_prompt_is_no_wrapper():
     assert list(parse_workflow({"prompt": node(x=1)}).nodes) == ["prompt"]
 
 
+def test_what_else_comfyui_keeps_with_a_node_counts_for_nothing():
+    kept = '{"1": {"class_type": "A", "inputs": {}, "is_changed": [NaN], "other": "\\u0000"}}'
+    assert parse_workflow(kept).to_json() == {"1": {"class_type": "A", "inputs": {}}}
+
+
 def test_literal_list_is_unwrapped_and_tuples_are_lists():
     inputs = (
         parse_workflow({"1": node(a={"__value__": ["4", 0]}, b=("4", 0), c={"d": (1, 2)})}).nodes["1"].inputs
