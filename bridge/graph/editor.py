@@ -4,13 +4,16 @@
    What the editor adds for itself (``randomize`` behind a seed, an upload button) is passed over.
 2. A muted node is not there, and neither is what it would have put out. A bypassed one hands on, for each
    output, what comes into the input at the same place if its type fits, else into its first that does.
-3. Reroutes are wires, bypassed or not; a primitive's value is the value of what it is wired to; notes are nothing.
+3. Reroutes are wires, bypassed or not; a primitive's value is the value of what it is wired to; notes are
+   nothing.
 4. The nodes of a subgraph are named ``<its node's id>:<their id>``, as the editor names them. A value that
    its node holds itself stands in for the one drawn inside.
 5. What is drawn wrongly (a wire to nowhere, or in a ring) is left out; faults of what remains are found when
    it is validated.
 6. A drawing is small, and what it unfolds to need not be: all lists that are gone through count towards
-   ``MAX_LOOKS``, each time.
+   ``MAX_LOOKS``, each time, and so do texts that are read.
+7. Dynamic prompts are drawn, and names of files filled in, as the editor does before it hands them over. A
+   node goes by its name for search and replace, or else by its title.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +22,7 @@ from typing import Any
 
 from bridge.errors import Problem, WorkflowError
 from bridge.graph.definition import ANY_TYPE, Definitions, InputDefinition
+from bridge.graph.drawn_text import draw_prompt, fill_name
 
 MUTED, BYPASSED = 2, 4
 """Modes of a node in the editor."""
@@ -39,6 +43,12 @@ MAX_ID = 250
 
 MAX_LOOKS = 300_000
 """Entries of lists that are looked at in all; half a second at most."""
+
+LOOK_CHARACTERS = 20
+"""Of a text, that count as one entry."""
+
+NODE_NAME = "Node name for S&R"
+"""The property by which names of files mean a node."""
 
 
 def is_drawing(data: Mapping[str, Any]) -> bool:
@@ -65,6 +75,7 @@ def read_drawing(drawing: Mapping[str, Any], definitions: Definitions) -> dict[s
         raise _error("bad_workflow", "this is no workflow of the editor")
     flattened = _Flattened(subgraphs, definitions)
     flattened.add(_Scope(drawing))
+    flattened.fill_names()
     return flattened.nodes
 
 
@@ -108,6 +119,8 @@ class _Flattened:
         self._subgraphs = subgraphs
         self._definitions = definitions
         self._insides: dict[str, _Scope] = {}
+        self._named: dict[str, tuple[str, Mapping[str, Any]]] = {}
+        self._titled: dict[str, tuple[str, Mapping[str, Any]]] = {}
         self._looks = 0
 
     def add(self, scope: _Scope) -> None:
@@ -116,12 +129,39 @@ class _Flattened:
             raise _error("too_complex", "the subgraphs of the workflow hold too many nodes")
         for node_id, node in scope.nodes.items():
             kind = _id(node.get("type"))
+            self._note_names(scope.prefix + node_id, kind, node)
             if node.get("mode") in (MUTED, BYPASSED) or kind in WIRES | VALUES | NOTES:
                 continue
             if kind in self._subgraphs:
                 self.add(self._inside(scope, node_id, node))
             else:
                 self.nodes[scope.prefix + node_id] = self._node(scope, kind, node)
+
+    def fill_names(self) -> None:
+        """Put the values of widgets into the names of files that ask for them (rule 7)."""
+        for node in self.nodes.values():
+            definition = self._definitions.get(node["class_type"])
+            for entry in definition.inputs if definition else ():
+                text = node["inputs"].get(entry.name)
+                if entry.begins_file and isinstance(text, str):
+                    self._look_at(characters=len(text))
+                    node["inputs"][entry.name] = fill_name(text, self._widget)
+
+    def _note_names(self, full: str, kind: str, node: Mapping[str, Any]) -> None:
+        """Remember by what names a node goes; the first of a name has it."""
+        definition = self._definitions.get(kind)
+        title = _id(node.get("title")) or (definition.display_name if definition else "") or kind
+        name = _id(_dict(node.get("properties")).get(NODE_NAME, kind))
+        self._named.setdefault(name, (full, node))
+        self._titled.setdefault(title, (full, node))
+
+    def _widget(self, name: str, widget: str) -> Any:
+        """Return what the widget of a node holds; ``KeyError`` where there is none."""
+        full, node = self._named.get(name) or self._titled[name]
+        runs = _dict(self.nodes.get(full)).get("inputs", {})
+        if widget in runs and not isinstance(runs[widget], list):
+            return runs[widget]
+        return dict(self._values(node, _id(node.get("type"))))[widget]
 
     def _inside(self, scope: _Scope, node_id: str, node: Mapping[str, Any]) -> _Scope:
         full = scope.prefix + node_id
@@ -133,19 +173,20 @@ class _Flattened:
             self._insides[full] = _Scope(drawing, f"{full}:", scope, node)
         return self._insides[full]
 
-    def _look_at(self, *lists: Any) -> None:
+    def _look_at(self, *lists: Any, characters: int = 0) -> None:
         """Count what is about to be gone through (rule 6)."""
-        self._looks += 1 + sum(len(_list(entries)) for entries in lists)
+        self._looks += 1 + sum(len(_list(entries)) for entries in lists) + characters // LOOK_CHARACTERS
         if self._looks > MAX_LOOKS:
             raise _error("too_complex", "the wires or subgraphs of the workflow lead round in circles")
 
     def _node(self, scope: _Scope, kind: str, node: Mapping[str, Any]) -> dict[str, Any]:
+        definition = self._definitions.get(kind)
         inputs = dict(self._values(node, kind))
         for slot in _dicts(node.get("inputs")):
             name = _name_of(slot)
             source = self._source(scope, slot.get("link"))
             if isinstance(source, _Value):
-                inputs[name] = _literal(source.value)
+                inputs[name] = self._held(definition.input(name) if definition else None, source.value)
             elif source is not None:
                 inputs[name] = source
         title = node.get("title")
@@ -158,18 +199,27 @@ class _Flattened:
         self._look_at(list(values) if isinstance(values, Mapping) else values)
         definition = self._definitions.get(kind)
         if isinstance(values, Mapping):
-            known = {entry.name for entry in definition.inputs} if definition else set(values)
-            yield from ((name, _literal(value)) for name, value in values.items() if name in known)
+            for name, value in values.items():
+                entry = definition.input(name) if definition else None
+                if entry or not definition:
+                    yield name, self._held(entry, value)
             return
         widgets = [entry for entry in definition.inputs if _has_widget(entry)] if definition else []
         waiting = list(_list(values))
         for place, entry in enumerate(widgets):
             if not waiting:
                 return
-            yield entry.name, _literal(waiting.pop(0))
+            yield entry.name, self._held(entry, waiting.pop(0))
             following = widgets[place + 1] if place + 1 < len(widgets) else None
             if waiting and _is_control(entry, waiting[0], following):
                 waiting.pop(0)
+
+    def _held(self, entry: InputDefinition | None, value: Any) -> Any:
+        """Return the value of a widget as the editor hands it over (rule 7)."""
+        if entry and entry.options.get("dynamicPrompts") and isinstance(value, str):
+            self._look_at(characters=len(value))
+            return draw_prompt(value)
+        return _literal(value)
 
     def _source(self, scope: _Scope, link_id: Any) -> _Source:
         """Follow a wire to the node that runs (rules 2 to 4)."""
@@ -252,9 +302,10 @@ def _bypass(node: Mapping[str, Any], slot: int) -> Any:
     """Return the wire that a bypassed node hands on to an output (rule 2)."""
     outputs, inputs = _dicts(node.get("outputs")), _dicts(node.get("inputs"))
     kind = outputs[slot].get("type") if slot < len(outputs) else None
-    same_place = [entry for entry in inputs[slot : slot + 1] if entry.get("type") == ANY_TYPE]
-    fitting = [entry for entry in [*inputs[slot : slot + 1], *inputs] if kind in (entry.get("type"), ANY_TYPE)]
-    return next((entry["link"] for entry in [*same_place, *fitting] if entry.get("link") is not None), None)
+    same_place = inputs[slot : slot + 1]
+    fitting = [entry for entry in same_place if entry.get("type") == ANY_TYPE]
+    fitting += [entry for entry in [*same_place, *inputs] if kind in (entry.get("type"), ANY_TYPE)]
+    return next((entry["link"] for entry in fitting if entry.get("link") is not None), None)
 
 
 def _output_link(scope: _Scope, slot: int) -> str | None:

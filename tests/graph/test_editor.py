@@ -17,6 +17,8 @@ DEFINITIONS = {
         kind("Image", ("width", "INT"), ("height", "INT")),
         kind("Show", ("image", "IMAGE"), ("text", "STRING")),
         kind("Sample", ("image", "IMAGE"), ("seed", "INT"), ("steps", "INT"), ("name", "COMBO")),
+        kind("Text", InputDefinition("text", "STRING", options={"dynamicPrompts": True})),
+        kind("Save", InputDefinition("prefix", "STRING", begins_file=True)),
         kind("Pair", ("a", "IMAGE"), ("m", "MASK")),
         kind(
             "Options",
@@ -150,6 +152,42 @@ def test_bypassed_node_hands_on_what_comes_into_an_input_of_any_type():
         [node(1, "Image"), bypassed, node(3, "Show", [("image", 2)])], [(1, 1, 0, 2, 0), (2, 2, 0, 3, 0)]
     )
     assert inputs(api, "3") == {"image": ["1", 0]}
+
+
+def test_dynamic_prompt_is_drawn():
+    values = ["a {red|red} cat // end"]
+    assert inputs(read([node(1, "Text", widgets_values=values)]), "1") == {"text": "a red cat "}
+    assert inputs(read([node(1, "Text", widgets_values={"text": values[0]})]), "1") == {"text": "a red cat "}
+    text = with_widget(node(2, "Text", [("text", 1)]), 0, "text")
+    api = read([node(1, "PrimitiveNode", widgets_values=values), text], [(1, 1, 0, 2, 0)])
+    assert inputs(api, "2") == {"text": "a red cat "}
+    assert inputs(read([node(1, "Show", widgets_values=values)]), "1") == {"text": values[0]}
+
+
+@pytest.mark.parametrize(
+    ("prefix", "filled"),
+    [
+        ("%Image.width%", "64"),
+        ("%Black.width%", "64"),
+        ("%Picture.height%", "8"),
+        ("%Sample.name%", "euler"),
+        ("%Sample.image%_%Nobody.width%", "%Sample.image%_%Nobody.width%"),
+    ],
+)
+def test_name_of_a_file_takes_values_of_widgets(prefix, filled):
+    nodes = [
+        node(1, "Save", widgets_values=[prefix]),
+        node(2, "Image", widgets_values=[64, 32], title="Black"),
+        node(3, "Image", widgets_values=[16, 8], properties={"Node name for S&R": "Picture"}),
+        node(4, "Sample", [("image", 1)], widgets_values=[7, "randomize", 20, "euler"], mode=2),
+    ]
+    assert inputs(read(nodes, [(1, 2, 0, 4, 0)]), "1") == {"prefix": filled}
+
+
+def test_name_of_a_file_takes_the_value_that_a_primitive_gives():
+    wired = with_widget(node(3, "Image", [("width", 1)], widgets_values=[64, 32]), 0, "width")
+    nodes = [node(1, "Save", widgets_values=["%Image.width%"]), node(2, "PrimitiveNode", widgets_values=[5])]
+    assert inputs(read([*nodes, wired], [(1, 2, 0, 3, 0)]), "1") == {"prefix": "5"}
 
 
 def subgraph(nodes, links, ins=(), outs=("IMAGE",)):
