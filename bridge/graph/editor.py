@@ -305,7 +305,7 @@ def _bypass(node: Mapping[str, Any], slot: int) -> Any:
     same_place = inputs[slot : slot + 1]
     fitting = [entry for entry in same_place if entry.get("type") == ANY_TYPE]
     fitting += [entry for entry in [*same_place, *inputs] if kind in (entry.get("type"), ANY_TYPE)]
-    return next((entry["link"] for entry in fitting if entry.get("link") is not None), None)
+    return next((entry.get("link") for entry in fitting), None)
 
 
 def _output_link(scope: _Scope, slot: int) -> str | None:

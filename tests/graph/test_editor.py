@@ -190,6 +190,12 @@ def test_name_of_a_file_takes_the_value_that_a_primitive_gives():
     assert inputs(read([*nodes, wired], [(1, 2, 0, 3, 0)]), "1") == {"prefix": "5"}
 
 
+def test_bypassed_node_hands_on_its_first_fitting_input_or_nothing():
+    bypassed = node(2, "Pair", [("a", None), ("b", 1)], mode=4)
+    nodes = [node(1, "Image"), bypassed, node(3, "Show", [("image", 2)])]
+    assert inputs(read(nodes, [(1, 1, 0, 2, 1), (2, 2, 0, 3, 0)]), "3") == {}
+
+
 def subgraph(nodes, links, ins=(), outs=("IMAGE",)):
     return {
         "id": "sub",
