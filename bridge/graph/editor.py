@@ -30,6 +30,9 @@ MUTED, BYPASSED = 2, 4
 WIRES = frozenset({"Reroute"})
 VALUES = frozenset({"PrimitiveNode"})
 NOTES = frozenset({"Note", "MarkdownNote"})
+GROUPS = ("workflow>", "workflow/")
+"""How classes of group nodes begin, which subgraphs have replaced."""
+
 CONTROLS = frozenset({"fixed", "increment", "decrement", "randomize"})
 """What the editor does with a seed after each run; it stands behind the seed in the list of values."""
 
@@ -64,7 +67,8 @@ def read_drawing(drawing: Mapping[str, Any], definitions: Definitions) -> dict[s
         definitions: The nodes that exist; values of a node of an unknown class are lost.
 
     Raises:
-        WorkflowError: ``bad_workflow`` where it is no drawing; ``too_complex`` where it never ends.
+        WorkflowError: ``bad_workflow`` where it is no drawing; ``too_complex`` where it never ends;
+            ``group_node`` where it holds one.
     """
     subgraphs = {
         _id(graph.get("id")): graph
@@ -134,6 +138,8 @@ class _Flattened:
                 continue
             if kind in self._subgraphs:
                 self.add(self._inside(scope, node_id, node))
+            elif kind.startswith(GROUPS) and kind not in self._definitions:
+                raise _group_node(scope.prefix + node_id, kind)
             else:
                 self.nodes[scope.prefix + node_id] = self._node(scope, kind, node)
 
@@ -372,3 +378,10 @@ def _dicts(value: Any) -> list[Mapping[str, Any]]:
 
 def _error(code: str, message: str) -> WorkflowError:
     return WorkflowError([Problem(code, message, "Save it again in the editor, or export the API format.")])
+
+
+def _group_node(full: str, kind: str) -> WorkflowError:
+    name = kind[len(GROUPS[0]) :][:80]
+    message = f'node {full[:MAX_ID]} is a group node "{name}", an older form of subgraphs'
+    hint = "Open the workflow in the editor and convert the node to a subgraph, or use Export (API) there."
+    return WorkflowError([Problem("group_node", message, hint, full[:MAX_ID])])

@@ -196,6 +196,16 @@ def test_bypassed_node_hands_on_its_first_fitting_input_or_nothing():
     assert inputs(read(nodes, [(1, 1, 0, 2, 1), (2, 2, 0, 3, 0)]), "3") == {}
 
 
+@pytest.mark.parametrize("kind", ["workflow>Pic", "workflow/Pic"])
+def test_group_node_is_named(kind):
+    with pytest.raises(WorkflowError) as caught:
+        read([node(7, kind)])
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.node_id) == ("group_node", "7")
+    assert 'group node "Pic"' in problem.message
+    assert inputs(read([node(7, kind, mode=2), node(1, "Image")]), "1") == {}
+
+
 def subgraph(nodes, links, ins=(), outs=("IMAGE",)):
     return {
         "id": "sub",
