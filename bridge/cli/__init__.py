@@ -95,7 +95,7 @@ app.add_typer(presets_app, name="presets")
 
 WorkflowFile = Annotated[
     Path | None,
-    typer.Argument(metavar="WORKFLOW.json|PICTURE.png", help="API-format JSON, or a picture that holds one."),
+    typer.Argument(metavar="WORKFLOW.json|PICTURE.png", help="A workflow, or a picture that holds one."),
 ]
 PresetName = Annotated[
     str, typer.Option("--preset", metavar="NAME", help="A preset instead of a workflow: stylize.")
@@ -268,9 +268,7 @@ def show_preset(
 def save_preset(
     workflow: Annotated[
         Path,
-        typer.Argument(
-            metavar="WORKFLOW.json|PICTURE.png", help="API-format JSON, or a picture that holds one."
-        ),
+        typer.Argument(metavar="WORKFLOW.json|PICTURE.png", help="A workflow, or a picture that holds one."),
     ],
     title: Annotated[str, typer.Option("--title", help="What panels call it.")],
     description: Annotated[str, typer.Option("--description", help="One sentence on what it does.")] = "",

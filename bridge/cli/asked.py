@@ -158,8 +158,14 @@ def settings_of(request: Request) -> Settings:
 
 
 def asked_from(found: Source | Preset, definitions: Definitions) -> Asked:
-    """Return it with names for its inputs."""
-    return AskedWorkflow(found, definitions) if isinstance(found, Source) else AskedPreset(found)
+    """Return it with names for its inputs.
+
+    Raises:
+        WorkflowError: What is wrong with the editor's drawing.
+    """
+    if isinstance(found, Source):
+        return AskedWorkflow(found.converted(definitions), definitions)
+    return AskedPreset(found)
 
 
 def _plain(text: str) -> Any:

@@ -85,8 +85,9 @@ def save(
         BridgeError: What is wrong with the workflow, or with what is to be shown of it.
     """
     name, fed = name_of(title), dict(_feed(text) for text in feeds)
-    workflow = parse_workflow(read_source(path).workflow)
+    source = read_source(path)
     definitions = asyncio.run(node_definitions())
+    workflow = parse_workflow(source.converted(definitions).workflow)
     suggested = offer_of(workflow, definitions).suggested
     places = (text.partition("=") for text in shown)
     wanted = [chosen(place, label, suggested) for place, _, label in places] or suggested

@@ -1,12 +1,12 @@
 """What ``framebridge run`` is given: a workflow file, or a saved picture that remembers how it was made."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bridge.errors import InputError, Problem
-from bridge.graph import parse_workflow
+from bridge.graph import Definitions, is_drawing, parse_workflow, read_drawing, read_json
 from bridge.imaging import FrameStore, load_frame, read_workflow
 from bridge.protocol import Frame
 
@@ -16,7 +16,7 @@ class Source:
     """A workflow, and what is known about the picture it once made.
 
     Args:
-        workflow: API JSON.
+        workflow: API JSON; the editor's drawing until ``converted``.
         extra: The editor's workflow, to keep with new pictures.
         origin: Version, frame digest, device, dtype, threads, torch and model hashes of a saved picture;
             empty for a workflow file.
@@ -25,6 +25,16 @@ class Source:
     workflow: Mapping[str, Any]
     extra: Mapping[str, Any] = field(default_factory=dict)
     origin: Mapping[str, Any] = field(default_factory=dict)
+
+    def converted(self, definitions: Definitions) -> "Source":
+        """Return it with a workflow that runs, where it holds only the editor's drawing.
+
+        Raises:
+            WorkflowError: What is wrong with the drawing.
+        """
+        if not is_drawing(self.workflow):
+            return self
+        return replace(self, workflow=parse_workflow(read_drawing(self.workflow, definitions)).to_json())
 
     def frame(self, file: Path | None, kept_frames: Path) -> Frame | None:
         """Return the frame to look at: the given file, else the one that the picture names.
@@ -57,7 +67,7 @@ class Source:
 
 
 def read_source(path: Path) -> Source:
-    """Read a workflow from an API-format JSON file or a PNG.
+    """Read a workflow, in the API's form or as the editor saves it, from a JSON file or a PNG.
 
     Raises:
         WorkflowError: What is wrong with the JSON.
@@ -65,23 +75,26 @@ def read_source(path: Path) -> Source:
     """
     if path.suffix.lower() == ".png":
         texts = read_workflow(path)
-        if texts["prompt"] is None:
-            raise InputError(
-                f"picture {path.name!r} holds only an editor workflow",
-                code="editor_workflow",
-                hint="Open it in the ComfyUI editor and export it with Export (API).",
-            )
         extra = {"workflow": texts["workflow"]} if texts["workflow"] else {}
-        return Source(parse_workflow(texts["prompt"]).to_json(), extra, texts["framebridge"] or {})
+        given = texts["workflow"] if texts["prompt"] is None else texts["prompt"]
+        return replace(_source(given), extra=extra, origin=texts["framebridge"] or {})
     try:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(
             f"{path} cannot be read: {error.strerror}",
             code="file_not_found",
-            hint="Give an API-format workflow, or a PNG that Framebridge or ComfyUI saved.",
+            hint="Give a workflow's JSON, or a PNG that Framebridge or ComfyUI saved.",
         ) from error
-    return Source(parse_workflow(content).to_json())
+    return _source(read_json(content))
+
+
+def _source(data: Any) -> Source:
+    """Read JSON data, perhaps with a ``/prompt`` request around it."""
+    given = data.get("prompt", data) if isinstance(data, Mapping) else data
+    if isinstance(given, Mapping) and is_drawing(given):
+        return Source(given, {"workflow": given})
+    return Source(parse_workflow(data).to_json())
 
 
 def _difference(message: str) -> Problem:

@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from bridge.errors import Problem, WorkflowError
 from bridge.graph import parse_workflow, read_settings
 from bridge.host.words import of_preset, spent
 from bridge.models import models_used
-from bridge.protocol import Message, Submit
+from bridge.protocol import Frame, Message, Submit
 from bridge.protocol import Progress as StepsDone
 
 
@@ -42,12 +42,9 @@ def run(request: Request, only: Sequence[str]) -> None:
     make_folders({"output": settings.folders["output"]})  # better now than after the work is done
     frame = with_pictures(source.frame(request.frame, settings.folders["frames"]), request.pictures)
     steps = StepBar(source.workflow, is_quiet=request.as_json)
-    kept = _keeping_pictures(source.workflow, only)
-    targets = (*only, *(kept.keys() - source.workflow.keys())) if only else ()
-    submit = Submit("run", kept, frame=frame, extra=source.extra, targets=targets)
     try:
         with steps:
-            report = asyncio.run(_run(settings, source, submit, values, steps))
+            report = asyncio.run(_run(settings, source, frame, only, values, steps))
     except WorkflowError as error:
         if not request.preset:
             raise
@@ -110,6 +107,10 @@ class StepBar:
     def __exit__(self, *reason: Any) -> None:
         self._shown.__exit__(*reason)
 
+    def name_nodes(self, workflow: Mapping[str, Any]) -> None:
+        """Call nodes as another workflow does."""
+        self._workflow = workflow
+
     def follow(self, message: Message) -> None:
         """Show what a message says about the progress."""
         if isinstance(message, StepsDone):
@@ -137,12 +138,22 @@ def _read(request: Request) -> tuple[Source, Sequence[str]]:
 
 
 async def _run(
-    settings: Settings, source: Source, submit: Submit, values: Sequence[str], steps: StepBar
+    settings: Settings,
+    source: Source,
+    frame: Frame | None,
+    only: Sequence[str],
+    values: Sequence[str],
+    steps: StepBar,
 ) -> Report:
     async with local_jobs(settings) as jobs:
         definitions = await jobs.service.definitions()
-        changes = read_settings(values, parse_workflow(submit.workflow), definitions)
-        outcome = await jobs.run(replace(submit, values=changes), steps.follow)
+        source = source.converted(definitions)
+        steps.name_nodes(source.workflow)
+        kept = _keeping_pictures(source.workflow, only)
+        targets = (*only, *(kept.keys() - source.workflow.keys())) if only else ()
+        changes = read_settings(values, parse_workflow(kept), definitions)
+        submit = Submit("run", kept, values=changes, frame=frame, extra=source.extra, targets=targets)
+        outcome = await jobs.run(submit, steps.follow)
         environment = jobs.service.status()["environment"]
     catalogue = settings.catalogue
     hashes = models_used(source.workflow, definitions, catalogue) if source.origin else {}

@@ -36,7 +36,7 @@ from bridge.graph.node import (
     node,
 )
 from bridge.graph.order import ancestors, descendants, parents_of, topological
-from bridge.graph.reader import parse_workflow
+from bridge.graph.reader import parse_workflow, read_json
 from bridge.graph.registry import Failure, Registry
 from bridge.graph.signature import signature, signatures
 from bridge.graph.validation import Question, Validation, validate
@@ -93,6 +93,7 @@ __all__ = [
     "parse_workflow",
     "read_drawing",
     "read_input",
+    "read_json",
     "read_settings",
     "set_values",
     "signature",

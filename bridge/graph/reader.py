@@ -43,7 +43,7 @@ def parse_workflow(source: str | bytes | Mapping[str, Any]) -> Workflow:
             ``duplicate_key``, ``too_complex``, ``bad_number``, ``bad_text``, ``too_long``,
             ``bad_workflow``, ``bad_node``, ``missing_class_type``.
     """
-    data = _unwrap(_decode(source) if isinstance(source, str | bytes) else source)
+    data = _unwrap(read_json(source) if isinstance(source, str | bytes) else source)
     reader = _Reader()
     if len(data) > MAX_NODES:
         raise _error("too_complex", f"the workflow has {len(data):,} nodes; {MAX_NODES:,} is the most")
@@ -51,6 +51,27 @@ def parse_workflow(source: str | bytes | Mapping[str, Any]) -> Workflow:
     if reader.problems:
         raise WorkflowError(reader.problems)
     return Workflow({node.id: node for node in nodes if node})
+
+
+def read_json(source: str | bytes) -> Any:
+    """Parse JSON text; what ``json`` itself lets pass ``parse_workflow`` judges, when the place is known.
+
+    Raises:
+        WorkflowError: ``bad_json``, ``too_complex``.
+    """
+    try:
+        text = source if isinstance(source, str) else source.decode()
+        return json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_object, parse_int=_integer)
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        message = f"line {line}: byte {error.object[error.start]:#04x} is not UTF-8"
+        raise _error("bad_json", message, "Save the file as UTF-8.") from error
+    except json.JSONDecodeError as error:
+        message = f"line {error.lineno}, column {error.colno}: {_expectation(error.msg)}"
+        hint = "A workflow is the JSON file that ComfyUI writes with Export (API)."
+        raise _error("bad_json", message, hint) from error
+    except RecursionError as error:
+        raise _too_deep() from error
 
 
 def clean_value(value: Any, node_id: str, input_name: str) -> Any:
@@ -70,23 +91,6 @@ class _Repeated(dict[str, Any]):
     """A JSON object in which ``key`` stood twice or more."""
 
     key = ""
-
-
-def _decode(source: str | bytes) -> Any:
-    """Parse JSON text; what ``json`` itself lets pass is judged later, when the place is known."""
-    try:
-        text = source if isinstance(source, str) else source.decode()
-        return json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_object, parse_int=_integer)
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        message = f"line {line}: byte {error.object[error.start]:#04x} is not UTF-8"
-        raise _error("bad_json", message, "Save the file as UTF-8.") from error
-    except json.JSONDecodeError as error:
-        message = f"line {error.lineno}, column {error.colno}: {_expectation(error.msg)}"
-        hint = "A workflow is the JSON file that ComfyUI writes with Export (API)."
-        raise _error("bad_json", message, hint) from error
-    except RecursionError as error:
-        raise _too_deep() from error
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,7 +85,7 @@ def test_a_frame_that_is_kept_no_more_is_missing(
     ("content", "code"),
     [
         ("{nonsense", "bad_json"),
-        ('{"nodes": [], "links": [], "version": 0.4}', "editor_workflow"),
+        ('{"nodes": [], "links": [], "version": 0.4}', "no_outputs"),
         ("{}", "no_outputs"),
     ],
 )
@@ -98,6 +99,25 @@ def test_a_file_that_is_no_workflow_is_refused(
     assert f"[{code}]" in done.stderr
     assert "hint:" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_drawing_of_the_editor_is_run_and_kept(framebridge: Command, tmp_path: Path) -> None:
+    nodes: list[dict[str, Any]] = [
+        {"id": 1, "type": "EmptyImage", "widgets_values": [16, 16, 1, 0xFF0000]},
+        {"id": 2, "type": "SaveImage", "widgets_values": ["w%EmptyImage.width%"]},
+        {"id": 3, "type": "SaveImage", "widgets_values": ["unwired"]},
+    ]
+    nodes[1]["inputs"] = [{"name": "images", "type": "IMAGE", "link": 1}]
+    drawing = {"nodes": nodes, "links": [[1, 1, 0, 2, 0, "IMAGE"]], "version": 0.4}
+    file = tmp_path / "drawing.json"
+    file.write_text(json.dumps(drawing))
+    done = framebridge("run", file, "--set", "1.color=65280", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    picture = Path(done.stdout.strip())
+    assert picture.name.startswith("w16_")
+    assert pixels(picture)[0, 0].tolist() == [0, 255, 0]
+    assert read_workflow(picture)["workflow"] == drawing
+    assert "warning: node 3.images" in done.stderr
 
 
 def test_every_fault_of_a_workflow_is_printed(framebridge: Command, tmp_path: Path) -> None:
