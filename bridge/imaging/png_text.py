@@ -19,6 +19,9 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_TEXT_BYTES = 32 * 1024 * 1024
 """All texts of one picture together, unpacked; a large workflow is a few hundred kilobytes."""
 
+SHOWN = 100
+"""Characters of AUTOMATIC1111's parameters in a message."""
+
 _KEYWORD = re.compile(r"[!-~\xa1-\xff]([ -~\xa1-\xff]{0,77}[!-~\xa1-\xff])?")
 
 _HEADER_BYTES = len(SIGNATURE) + 8 + 13 + 4
@@ -69,20 +72,42 @@ def read_workflow(path: Path) -> dict[str, Any]:
         ``None`` where the picture has none.
 
     Raises:
-        InputError: ``no_workflow`` where neither of the first two is there or JSON; otherwise as
-            ``read_texts``.
+        InputError: As ``workflow_of`` and ``read_texts``.
     """
-    texts = read_texts(path)
-    found = {key: _json(texts.get(key), path.name) for key in ("prompt", "workflow", "framebridge")}
+    return workflow_of(read_texts(path), path.name)
+
+
+def workflow_of(texts: Mapping[str, str], name: str) -> dict[str, Any]:
+    """Return what the texts of a picture tell of how it was made, as ``read_workflow`` does.
+
+    Args:
+        texts: Keyword → text.
+        name: Of the file.
+
+    Raises:
+        InputError: ``no_workflow`` where neither ``prompt`` nor ``workflow`` is there or JSON.
+    """
+    found = {key: _json(texts.get(key), name) for key in ("prompt", "workflow", "framebridge")}
     if not isinstance(found["framebridge"], dict):
         found["framebridge"] = None
     if found["prompt"] is None and found["workflow"] is None:
-        raise InputError(
-            f"picture {path.name!r} holds no workflow",
-            code="no_workflow",
-            hint="Editors and chat programs often strip it; use the file as it was saved.",
-        )
+        raise _no_workflow(texts, name)
     return found
+
+
+def _no_workflow(texts: Mapping[str, str], name: str) -> InputError:
+    if given := texts.get("parameters", "").strip():
+        shown = " ".join(given[:SHOWN].split()) + ("…" if len(given) > SHOWN else "")
+        return InputError(
+            f'picture {name!r} holds the parameters of AUTOMATIC1111, not a workflow: "{shown}"',
+            code="no_workflow",
+            hint="Run a preset or a workflow of yours with its prompt, seed and steps.",
+        )
+    return InputError(
+        f"picture {name!r} holds no workflow",
+        code="no_workflow",
+        hint="Editors and chat programs often strip it; use the file as it was saved.",
+    )
 
 
 def _json(text: str | None, name: str) -> Any:

@@ -92,6 +92,16 @@ def test_a_picture_without_a_workflow_says_so(put):
     assert message == "picture 'picture.png' holds no workflow"
 
 
+def test_parameters_of_automatic1111_are_no_workflow_but_shown(put):
+    text = "a cat\nSteps: 20, Sampler: Euler a, Seed: 5, " + "x" * 200
+    code, message = code_of(put(png(parameters=text)), read_workflow)
+    assert code == "no_workflow"
+    assert "AUTOMATIC1111" in message
+    assert '"a cat Steps: 20, Sampler: Euler a' in message
+    assert len(message) < 200
+    assert read_workflow(put(png(parameters=text, prompt="{}")))["prompt"] == {}
+
+
 @pytest.mark.parametrize("text", ["{", "[" * 100_000, "no"])
 def test_a_workflow_that_is_no_json_says_so(put, text):
     assert code_of(put(png(prompt=text)), read_workflow)[0] == "no_workflow"
