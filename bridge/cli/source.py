@@ -7,7 +7,7 @@ from typing import Any
 
 from bridge.errors import InputError, Problem
 from bridge.graph import Definitions, is_drawing, parse_workflow, read_drawing, read_json
-from bridge.imaging import FrameStore, load_frame, read_workflow
+from bridge.imaging import FrameStore, has_exif, load_frame, read_exif_workflow, read_workflow
 from bridge.protocol import Frame
 
 
@@ -67,26 +67,32 @@ class Source:
 
 
 def read_source(path: Path) -> Source:
-    """Read a workflow, in the API's form or as the editor saves it, from a JSON file or a PNG.
+    """Read a workflow, in the API's form or as the editor saves it, from a JSON file or a picture.
 
     Raises:
         WorkflowError: What is wrong with the JSON.
         InputError: ``file_not_found``, or what is wrong with the picture.
     """
     if path.suffix.lower() == ".png":
-        texts = read_workflow(path)
-        extra = {"workflow": texts["workflow"]} if texts["workflow"] else {}
-        given = texts["workflow"] if texts["prompt"] is None else texts["prompt"]
-        return replace(_source(given), extra=extra, origin=texts["framebridge"] or {})
+        return _remembered(read_workflow(path))
     try:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(
             f"{path} cannot be read: {error.strerror}",
             code="file_not_found",
-            hint="Give a workflow's JSON, or a PNG that Framebridge or ComfyUI saved.",
+            hint="Give a workflow's JSON, or a picture that Framebridge or ComfyUI saved.",
         ) from error
+    if has_exif(content):
+        return _remembered(read_exif_workflow(content, path.name))
     return _source(read_json(content))
+
+
+def _remembered(texts: Mapping[str, Any]) -> Source:
+    """Read what a picture tells of how it was made."""
+    extra = {"workflow": texts["workflow"]} if texts["workflow"] else {}
+    given = texts["workflow"] if texts["prompt"] is None else texts["prompt"]
+    return replace(_source(given), extra=extra, origin=texts["framebridge"] or {})
 
 
 def _source(data: Any) -> Source:

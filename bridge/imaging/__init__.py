@@ -31,6 +31,7 @@ from bridge.imaging.depth import (
     restore_depth,
 )
 from bridge.imaging.edges import EdgeLimits, geometric_edges
+from bridge.imaging.exif_text import has_exif, read_exif_workflow
 from bridge.imaging.frame_file import load_frame, pack_frame, save_frame, unpack_frame
 from bridge.imaging.frame_store import FrameStore
 from bridge.imaging.grid_sheet import Cell, grid_sheet
@@ -111,6 +112,7 @@ __all__ = [
     "geometric_edges",
     "grid_sheet",
     "grow_mask",
+    "has_exif",
     "host_picture",
     "in_steps",
     "insert_texts",
@@ -138,6 +140,7 @@ __all__ = [
     "porter_duff",
     "quantise_depth",
     "quantize",
+    "read_exif_workflow",
     "read_picture",
     "read_pictures",
     "read_texts",

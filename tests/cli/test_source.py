@@ -55,6 +55,14 @@ def test_what_runs_counts_more_than_the_drawing_of_a_picture(tmp_path: Path) -> 
     assert (source.extra, source.origin) == ({"workflow": DRAWING}, {"torch": "2"})
 
 
+def test_webp_tells_its_workflow_too(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0110], exif[0x010F] = f"prompt:{json.dumps(API)}", f"workflow:{json.dumps(DRAWING)}"
+    Image.new("RGB", (16, 16)).save(tmp_path / "a.webp", exif=exif)
+    source = read_source(tmp_path / "a.webp")
+    assert (source.workflow, source.extra) == (API, {"workflow": DRAWING})
+
+
 @pytest.mark.parametrize(
     ("content", "code"),
     [
