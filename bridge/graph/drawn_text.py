@@ -1,7 +1,7 @@
 r"""What the editor makes of texts when a drawing runs: dynamic prompts, and values within names of files.
 
 1. ``/*…*/`` and ``//…`` are left out, of ``{a|b}`` one is drawn, and ``\{ \} \|`` lose the backslash.
-2. ``%Node.widget%`` becomes the widget's value; what names nothing stays as it is.
+2. ``%Node.widget%`` becomes the widget's value; what names nothing, or lists, stays as it is.
 """
 
 import random
@@ -68,7 +68,9 @@ def _choose(options: list[list[list[str]]]) -> None:
 
 
 def _shown(value: Any) -> str:
-    """Return a value as JavaScript writes it."""
+    """Return a value as JavaScript writes it; ``ValueError`` for one that no name should hold."""
+    if value is not None and not isinstance(value, str | int | float):
+        raise ValueError
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():

@@ -164,10 +164,11 @@ class _Flattened:
     def _widget(self, name: str, widget: str) -> Any:
         """Return what the widget of a node holds; ``KeyError`` where there is none."""
         full, node = self._named.get(name) or self._titled[name]
-        runs = _dict(self.nodes.get(full)).get("inputs", {})
-        if widget in runs and not isinstance(runs[widget], list):
-            return runs[widget]
-        return dict(self._values(node, _id(node.get("type"))))[widget]
+        value = _dict(self.nodes.get(full)).get("inputs", {}).get(widget)
+        if value is None or isinstance(value, list):  # a link: the widget holds what nobody uses
+            value = dict(self._values(node, _id(node.get("type"))))[widget]
+        self._look_at(characters=len(value) if isinstance(value, str) else 0)
+        return value
 
     def _inside(self, scope: _Scope, node_id: str, node: Mapping[str, Any]) -> _Scope:
         full = scope.prefix + node_id

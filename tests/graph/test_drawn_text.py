@@ -33,7 +33,14 @@ def test_prompt_of_nothing_but_signs_takes_no_time(text):
     assert isinstance(draw_prompt(text), str)
 
 
-VALUES = {("A", "width"): 64, ("A", "cfg"): 7.0, ("A", "b"): True, ("A", "n"): None, ("A", "name"): 'x/y:"z"'}
+VALUES = {
+    ("A", "list"): [1],
+    ("A", "width"): 64,
+    ("A", "cfg"): 7.0,
+    ("A", "b"): True,
+    ("A", "n"): None,
+    ("A", "name"): 'x/y:"z"',
+}
 
 
 @pytest.mark.parametrize(
@@ -42,6 +49,7 @@ VALUES = {("A", "width"): 64, ("A", "cfg"): 7.0, ("A", "b"): True, ("A", "n"): N
         ("%A.width%_%A.cfg%", "64_7"),
         ("%A.b%%A.n%", "true"),
         ("%A.name%", "x_y__z_"),
+        ("%A.list%", "%A.list%"),
         ("%A.height%_%B.width%", "%A.height%_%B.width%"),
         ("%date:yyyy-MM-dd%/%width% 5%", "%date:yyyy-MM-dd%/%width% 5%"),
         ("%date:dd.MM.yyyy%", "%date:dd.MM.yyyy%"),

@@ -309,11 +309,18 @@ def wide(width):
         ),
         ([node("x" * 300, "sub")], {}),
         (
+            [
+                node(1, "Save", widgets_values=["%Show.text%" * 1_000]),
+                node(2, "Show", widgets_values=["x" * 100_000]),
+            ],
+            {},
+        ),
+        (
             [node(1, "sub", mode=0), node(2, "Show", [("image", 1)])],
             {"nodes": [node(1, "sub")], "links": [[1, 1, 0, -20, 0]]},
         ),
     ],
-    ids=["wide bypass", "wires", "values", "long id", "outputs of itself"],
+    ids=["wide bypass", "wires", "values", "long id", "long name", "outputs of itself"],
 )
 def test_small_drawing_of_endless_work_is_refused(nodes, inside):
     graph = {"id": "sub", "nodes": [], "links": [], **inside}
