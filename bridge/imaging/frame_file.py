@@ -8,7 +8,6 @@ A frame read back has the digest of the one written.
 
 import io
 import json
-import lzma
 import math
 import tokenize
 import zipfile
@@ -32,9 +31,12 @@ MAX_MEMBERS = 64
 LEVEL = 1
 """zlib's level: a 512² render with depth takes 17 ms and 280 kB of 2 MB."""
 
+_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""Which numpy writes; of the others, zipfile unpacks all that there is, whatever size an entry says."""
+
 _TEXTS = ("camera", "planes", "names")
 _BROKEN = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, NotImplementedError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError),
     *(ValueError, KeyError, IndexError, OverflowError, MemoryError, tokenize.TokenError),
 )
 """What zipfile and numpy raise over files that are damaged, encrypted, or none of theirs."""
@@ -170,7 +172,11 @@ def _members(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[str, Array]]
     if len(entries) > MAX_MEMBERS or size > MAX_FRAME_BYTES:
         raise _bad(name, f"holds {len(entries)} arrays of {size / 1e6:.0f} MB, which is too much")
     for entry in entries:
-        yield entry.filename.removesuffix(".npy"), _read_array(archive.read(entry))
+        if entry.compress_type not in _PACKINGS:
+            raise _bad(name, f"holds {entry.filename!r} packed in a way that numpy does not write")
+        with archive.open(entry) as file:
+            data = file.read(entry.file_size + 1)
+        yield entry.filename.removesuffix(".npy"), _read_array(data)
 
 
 def _read_array(data: bytes) -> Array:

@@ -175,6 +175,34 @@ def test_a_file_that_unpacks_to_too_much_is_refused_unread(monkeypatch):
         unpack_frame(file.getvalue(), "x")
 
 
+@pytest.mark.parametrize("packing", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_packings_that_unpack_without_bounds_are_refused_unread(packing, monkeypatch):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", packing) as archive:
+        archive.writestr("color.npy", bytes(1000))
+    monkeypatch.setattr(zipfile.ZipFile, "open", lambda *given: pytest.fail("it was unpacked"))
+    with pytest.raises(InputError, match="packed in a way") as caught:
+        unpack_frame(file.getvalue(), "x")
+    assert caught.value.code == "bad_frame"
+
+
+def test_no_more_is_unpacked_than_an_entry_says(monkeypatch):
+    file = io.BytesIO()
+    np.savez_compressed(file, color=np.zeros((1000, 1000, 3), np.uint8))
+    said = (3_000_128).to_bytes(4, "little")
+    data = file.getvalue()
+    assert said in data[data.index(b"PK\1\2") :]
+    unpacked = []
+    read = zipfile.ZipExtFile._read1
+    monkeypatch.setattr(
+        zipfile.ZipExtFile, "_read1", lambda self, n: unpacked.append(read(self, n)) or unpacked[-1]
+    )
+    with pytest.raises(InputError) as caught:
+        unpack_frame(data.replace(said, (200).to_bytes(4, "little")), "x")
+    assert caught.value.code == "bad_frame"
+    assert sum(map(len, unpacked)) <= 200
+
+
 def test_a_file_of_too_many_arrays_is_refused(monkeypatch):
     monkeypatch.setattr(frame_file, "MAX_MEMBERS", 2)
     with pytest.raises(InputError, match="too much"):
