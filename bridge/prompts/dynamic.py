@@ -50,7 +50,10 @@ WILDCARD_WORK = 50
 MAX_COMBINATIONS = 1000
 """Texts of one dynamic prompt."""
 
-_WILDCARD = r"__[~!@]?[\w./*-]*?[\w*](?:\([^()]*\))?__"
+MAX_NAME = 200
+"""Characters of a wildcard's name: without a bound, every ``__`` of a text is a search through the rest."""
+
+_WILDCARD = rf"__[~!@]?[\w./*-]{{0,{MAX_NAME - 1}}}?[\w*](?:\([^()]*\))?__"
 
 _DYNAMIC = re.compile(rf"(?<!\\)\{{[^{{}}]*(?:\||\$\$)|\$\{{\w|{_WILDCARD}")
 

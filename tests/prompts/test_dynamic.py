@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bridge.errors import InputError
 from bridge.prompts import MAX_COMBINATIONS, Wildcards, combinations, is_dynamic, resolve
-from bridge.prompts.dynamic import MAX_DEPTH, MAX_TEMPLATE
+from bridge.prompts.dynamic import MAX_DEPTH, MAX_NAME, MAX_TEMPLATE
 
 from .conftest import Write
 
@@ -101,6 +101,17 @@ def test_a_template_without_sense_is_refused_with_a_remedy(template: str, words:
     assert raised.value.code == "bad_prompt"
     assert raised.value.hint
     assert len(raised.value.message) < 200
+
+
+@pytest.mark.parametrize("part", ["__.", "__a(", "{", "${", "{a", "_.", "a "])
+def test_texts_too_long_to_be_searched_at_every_mark_are_seen_through(part: str) -> None:
+    text = part * (200_000 // len(part))
+    assert not is_dynamic(text)
+
+
+def test_names_of_wildcards_are_as_long_as_is_said() -> None:
+    assert is_dynamic(f"__{'a' * MAX_NAME}__")
+    assert not is_dynamic(f"__{'a' * (MAX_NAME + 1)}__")
 
 
 def test_the_deepest_template_that_is_allowed_can_be_read() -> None:
