@@ -11,7 +11,7 @@ from rich.table import Table
 from bridge.cli import EXIT_FAILED
 from bridge.daemon import Settings
 from bridge.downloads import gigabytes
-from bridge.errors import ModelNotFound
+from bridge.errors import ModelError, ModelNotFound
 from bridge.graph import Suggestions
 from bridge.models import (
     FOLDERS,
@@ -96,7 +96,7 @@ def verify_models(names: list[str], folders: list[Path], as_json: bool) -> int:
     verdicts = []
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         for folder, name in wanted:
-            task = progress.add_task(name, total=card(catalogue, folder, name).bytes)
+            task = progress.add_task(name, total=_bytes(catalogue, folder, name))
             verdicts.append(verify(catalogue, folder, name, partial(progress.advance, task)))
             progress.remove_task(task)
     if as_json:
@@ -122,6 +122,14 @@ def _named(catalogue: Catalogue, name: str) -> list[tuple[str, str]]:
             f'no model is called "{name}"', hint=hint or "framebridge models list names all that are here."
         )
     return found
+
+
+def _bytes(catalogue: Catalogue, folder: str, name: str) -> int | None:
+    """Return the size of a model; ``None`` for one that cannot be found, of which ``verify`` says why."""
+    try:
+        return card(catalogue, folder, name).bytes
+    except ModelError:
+        return None
 
 
 def _table(found: list[Card]) -> Table:

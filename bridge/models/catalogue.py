@@ -16,9 +16,9 @@ import functools
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from bridge.errors import InputError, ModelError, ModelNotFound
+from bridge.errors import InputError, ModelError, ModelNotFound, sound
 from bridge.graph import TINY_VAES
 from bridge.models.digest import digest_of
 from bridge.models.packaged import package_hint, packaged_models
@@ -107,7 +107,8 @@ class Catalogue:
 
         Raises:
             ModelNotFound: If there is none; the message names the nearest.
-            ModelError: Code ``bad_path`` if the name leads out of the model folders.
+            ModelError: Code ``bad_path`` if the name leads out of the model folders, or is one that not every
+                system can hold.
         """
         if name in self._builtins(folder):
             return self._builtins(folder)[name]
@@ -257,7 +258,8 @@ def _inside(name: str) -> PurePosixPath:
     try:
         return PurePosixPath(*parts_of(name))
     except InputError as error:
-        raise _bad_path(name) from error
+        path = PureWindowsPath(name)  # which knows both kinds of slashes
+        raise (_bad_path(name) if path.root or ".." in path.parts else _odd_name(name)) from error
 
 
 def _is_within(path: Path, bounds: Sequence[Path]) -> bool:
@@ -266,7 +268,16 @@ def _is_within(path: Path, bounds: Sequence[Path]) -> bool:
 
 def _bad_path(name: str) -> ModelError:
     return ModelError(
-        f'"{name.encode(errors="replace").decode()[:200]}" leads out of the model folders',
+        f'"{sound(name)[:200]}" leads out of the model folders',
         code="bad_path",
         hint="Name a model by its place below its folder.",
+    )
+
+
+def _odd_name(name: str) -> ModelError:
+    return ModelError(
+        f'"{sound(name)[:200]}" is not a name that a model can have',
+        code="bad_path",
+        hint="Rename it: without colons and control characters, a dot or space at the end of a part, "
+        "or the name of a device, and not too long.",
     )

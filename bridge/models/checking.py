@@ -49,11 +49,17 @@ def verify(catalogue: Catalogue, folder: str, name: str, advance: Advance = lamb
     """Read a model through and hold it against the checksums that are recorded for it.
 
     They come from the record of its pull, from a file of Civitai beside it, or from its own metadata.
+    A model that is there under a name that none can have is bad.
 
     Raises:
         ModelError: As ``Catalogue.find``.
     """
-    path = catalogue.find(folder, name)
+    try:
+        path = catalogue.find(folder, name)
+    except ModelError as error:
+        if name not in catalogue.names(folder):
+            raise
+        return Verdict("bad", folder, name, error.message, error.hint)
     try:
         if path.is_dir():
             return _verify_folder(folder, name, path, advance)

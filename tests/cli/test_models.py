@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,22 @@ def test_a_model_is_pulled_listed_described_and_verified(
         file.write(b"\0")
     assert verify_models(["chalk.safetensors"], [], True) == 1
     assert json.loads(capsys.readouterr().out)[0]["state"] == "bad"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no file there can be called so")
+def test_a_model_of_an_odd_name_is_bad_and_the_others_are_verified(
+    own_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "shelf" / "loras"
+    folder.mkdir(parents=True)
+    for name in ("v1: a.safetensors", "v\x1b.safetensors", "whole.safetensors"):
+        (folder / name).write_bytes(DATA)
+    assert verify_models([], [tmp_path / "shelf"], True) == 1
+    verdicts = {each["name"]: each for each in json.loads(capsys.readouterr().out)}
+    assert verdicts["whole.safetensors"]["state"] == "unrecorded"
+    for name in ("v1: a.safetensors", "v\x1b.safetensors"):
+        assert verdicts[name]["state"] == "bad"
+        assert verdicts[name]["hint"].startswith("Rename it")
 
 
 def test_nothing_is_pulled_without_consent(

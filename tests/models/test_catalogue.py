@@ -147,6 +147,19 @@ def test_names_never_lead_out(tmp_path: Path, name: str) -> None:
     assert caught.value.code == "bad_path"
 
 
+@pytest.mark.parametrize("name", ["v1: a.safetensors", "a\x1b.safetensors", "aux.safetensors", "a./b"])
+def test_odd_names_are_not_said_to_lead_out(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ModelError, match="is not a name that a model can have") as caught:
+        Catalogue([tmp_path]).find("checkpoints", name)
+    assert caught.value.hint.startswith("Rename it")
+
+
+@pytest.mark.parametrize("name", ["../a", "a/../../b", "..\\a", "/a", "\\a", "C:\\a", "//host/a"])
+def test_names_that_lead_out_are_said_to(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ModelError, match="leads out"):
+        Catalogue([tmp_path]).find("checkpoints", name)
+
+
 def test_absolute_names_are_refused(tmp_path: Path) -> None:
     file = touch(tmp_path / "checkpoints" / "a.safetensors")
     with pytest.raises(ModelError) as caught:
