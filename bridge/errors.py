@@ -12,6 +12,9 @@ from typing import Any
 
 logger = logging.getLogger(__name__)
 
+_COMMANDS = dict.fromkeys({*range(0x20), *range(0x7F, 0xA0)} - {*map(ord, "\n\t")}, "\ufffd")
+"""The control characters that a terminal obeys; the first of most sequences is escape, or of Unicode's C1."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -186,6 +189,14 @@ class ConnectionLost(BridgeError):
 def sound(text: str) -> str:
     """Return a text that can be sent: halves of characters, as names of files may hold, become ``?``."""
     return text.encode(errors="replace").decode()
+
+
+def shown(text: str) -> str:
+    """Return a text as a terminal may show it: what would command the terminal becomes U+FFFD.
+
+    Line ends and tabs stay.
+    """
+    return text.translate(_COMMANDS)
 
 
 def reason_of(error: BaseException, most: int = 300) -> str:

@@ -1,6 +1,6 @@
 """What users are told of errors that nobody raised on purpose."""
 
-from bridge.errors import InputError, problem_of
+from bridge.errors import InputError, problem_of, shown
 
 
 def raised(error):
@@ -30,3 +30,8 @@ def test_what_was_raised_on_purpose_is_told_as_it_is_and_not_logged(caplog):
     error = InputError("the picture is broken", hint="Send another.")
     assert problem_of(error) == error.problem
     assert not caplog.records
+
+
+def test_what_would_command_a_terminal_is_shown_instead():
+    assert shown("a\x1b[31m\x07\x9b1m\r\x7f\0") == "a\ufffd[31m\ufffd\ufffd1m\ufffd\ufffd\ufffd"
+    assert shown("two\nlines,\ta tab, é, 猫 and \xa0") == "two\nlines,\ta tab, é, 猫 and \xa0"

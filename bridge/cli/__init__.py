@@ -34,7 +34,7 @@ from bridge.cli.packs import packs_app
 from bridge.cli.request import Prompts, Request
 from bridge.cli.serving import add_daemon_commands
 from bridge.cli.streams import give_up_output, is_output_lost, replace_closed_streams
-from bridge.errors import BridgeError, InputError, WorkflowError
+from bridge.errors import BridgeError, InputError, WorkflowError, shown
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -354,9 +354,9 @@ def report(error: BridgeError) -> None:
             (problem.node_id and f" node {problem.node_id}", problem.input_name and f".{problem.input_name}")
         )
         kind = typer.style("warning", fg="yellow") if problem.is_warning else typer.style("error", fg="red")
-        typer.echo(f"{kind} [{problem.code}]{place}: {problem.message}", err=True)
+        typer.echo(f"{kind} " + shown(f"[{problem.code}]{place}: {problem.message}"), err=True)
         if problem.hint:
-            typer.echo(f"  hint: {problem.hint}", err=True)
+            typer.echo(shown(f"  hint: {problem.hint}"), err=True)
 
 
 def exit_code(error: BridgeError) -> int:

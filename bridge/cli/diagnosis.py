@@ -11,12 +11,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from bridge import __version__
 from bridge.builtin import demo_frame_file, expand_preset
 from bridge.cli import EXIT_FAILED
 from bridge.cli.bundle import write_bundle
+from bridge.cli.console import Console
 from bridge.cli.finding import Finding
 from bridge.cli.local import local_jobs
 from bridge.cli.standing import (

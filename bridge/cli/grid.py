@@ -3,9 +3,8 @@
 import json
 from collections.abc import Mapping, Sequence
 
-from rich.console import Console
-
 from bridge.cli.asked import Asked, read_asked, settings_of
+from bridge.cli.console import Console
 from bridge.cli.request import Request
 from bridge.cli.series import (
     Item,

@@ -8,11 +8,11 @@ from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
-from rich.console import Console
 from rich.table import Table
 
+from bridge.cli.console import Console
 from bridge.cli.service import ask, running_daemon
-from bridge.errors import BridgeError, InputError
+from bridge.errors import BridgeError, InputError, shown
 
 SHOWN_LETTERS = 12
 """Of a job's id, in a table."""
@@ -65,7 +65,7 @@ def cancel(names: Sequence[str], everything: bool) -> None:
     runtime = running_daemon()
     for job in [job["id"] for job in _queue()] if everything else _named(names, _queue):
         answer = ask(runtime, "POST", f"/framebridge/cancel/{quote(job, safe='')}")
-        print(f"{job} {'is cancelled' if answer['cancelled'] else 'has ended already'}")
+        print(f"{shown(job)} {'is cancelled' if answer['cancelled'] else 'has ended already'}")
 
 
 def forget(names: Sequence[str], everything: bool) -> None:
@@ -83,7 +83,7 @@ def forget(names: Sequence[str], everything: bool) -> None:
     for job in _named(names, _history):
         if not ask(runtime, "POST", f"/framebridge/forget/{quote(job, safe='')}")["forgotten"]:
             raise _unknown(job)
-        print(f"{job} is forgotten")
+        print(f"{shown(job)} is forgotten")
 
 
 def _queue() -> list[Job]:
@@ -155,7 +155,7 @@ def _print(
         return
     table = Table("job", *heads, box=None)
     for job, row in zip(jobs, rows, strict=True):
-        table.add_row(job["id"][:SHOWN_LETTERS], *row)
+        table.add_row(*map(shown, (job["id"][:SHOWN_LETTERS], *row)))
     Console(markup=False, highlight=False).print(table)
 
 

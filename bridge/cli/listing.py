@@ -4,10 +4,10 @@ import asyncio
 import json
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from bridge.builtin import absent_nodes, model_words
+from bridge.cli.console import Console
 from bridge.cli.local import node_definitions
 from bridge.cli.reference import nodes_page
 from bridge.daemon import Settings

@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 import typer
-from rich.console import Console
 
+from bridge.cli.console import Console
 from bridge.daemon import Settings, data_folder
 from bridge.errors import InputError
 from bridge.models import (

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -18,6 +17,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from bridge.cli.console import Console
 from bridge.cli.local import node_definitions
 from bridge.daemon import Settings, data_folder
 from bridge.downloads import Choices, Network, Plan, Planner, Puller, Web, credentials, gigabytes
@@ -65,7 +65,7 @@ def pull(
     for plan in plans:
         _fetch(console, Puller(planner.web(plan.keys)), plan)
     if as_json:
-        print(json.dumps([{**plan.to_json(), "plan": ""} for plan in plans], indent=2, ensure_ascii=False))
+        print(json.dumps([{**plan.to_json(), "plan": ""} for plan in plans], indent=2))
 
 
 def _show(console: Console, plan: Plan) -> None:
@@ -103,7 +103,7 @@ def _ask(plans: list[Plan], agrees: bool) -> None:
 
 def _fetch(console: Console, puller: Puller, plan: Plan) -> None:
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),

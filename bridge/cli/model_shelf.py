@@ -4,14 +4,14 @@ import json
 from functools import partial
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.table import Table
 
 from bridge.cli import EXIT_FAILED
+from bridge.cli.console import Console
 from bridge.daemon import Settings
 from bridge.downloads import gigabytes
-from bridge.errors import ModelError, ModelNotFound
+from bridge.errors import ModelError, ModelNotFound, shown
 from bridge.graph import Suggestions
 from bridge.models import (
     FOLDERS,
@@ -51,7 +51,7 @@ def list_models(kind: str, folders: list[Path], curated: bool, as_json: bool) ->
     offered = find_folders(folder.path for folder in catalogue.folders)
     if as_json:
         listed = {"models": [each.to_json() for each in found], "found": [each.to_json() for each in offered]}
-        print(json.dumps(listed, indent=2, ensure_ascii=False))
+        print(json.dumps(listed, indent=2))
         return
     console = Console(highlight=False, soft_wrap=True)
     for folder in dict.fromkeys(each.folder for each in found):
@@ -78,7 +78,7 @@ def info(name: str, folders: list[Path], digest: bool, as_json: bool) -> None:
             catalogue.digest(each.folder, each.name)
         found = [card(catalogue, each.folder, each.name) for each in found]
     if as_json:
-        print(json.dumps([each.to_json() for each in found], indent=2, ensure_ascii=False))
+        print(json.dumps([each.to_json() for each in found], indent=2))
         return
     for each in found:
         _print_card(each)
@@ -92,7 +92,7 @@ def verify_models(names: list[str], folders: list[Path], as_json: bool) -> int:
         if names
         else [(each.folder, each.name) for each in cards(catalogue)]
     )
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn())
     verdicts = []
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         for folder, name in wanted:
@@ -100,7 +100,7 @@ def verify_models(names: list[str], folders: list[Path], as_json: bool) -> int:
             verdicts.append(verify(catalogue, folder, name, partial(progress.advance, task)))
             progress.remove_task(task)
     if as_json:
-        print(json.dumps([each.to_json() for each in verdicts], indent=2, ensure_ascii=False))
+        print(json.dumps([each.to_json() for each in verdicts], indent=2))
     else:
         marks = {"good": "[green]good[/]", "unrecorded": "[yellow]whole[/]", "bad": "[red]bad[/]"}
         console = Console(highlight=False, soft_wrap=True)
@@ -144,8 +144,8 @@ def _table(found: list[Card]) -> Table:
 
 
 def _plain(text: str) -> str:
-    shown = text if len(text) <= SHORT or text.startswith("  ") else f"{text[: SHORT - 1]}…"
-    return shown.replace("[", "\\[")
+    short = text if len(text) <= SHORT or text.startswith("  ") else f"{text[: SHORT - 1]}…"
+    return shown(short).replace("[", "\\[")
 
 
 def _print_card(found: Card) -> None:

@@ -3,8 +3,7 @@
 import json
 from dataclasses import asdict
 
-from rich.console import Console
-
+from bridge.cli.console import Console
 from bridge.daemon import installed_packs, switch_pack
 
 

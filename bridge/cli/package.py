@@ -4,9 +4,9 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
+from bridge.cli.console import Console
 from bridge.packaging import Package, package_blender, package_unreal
 
 BLENDER_USE = """\

@@ -4,8 +4,7 @@ import os
 import webbrowser
 from pathlib import Path
 
-from rich.console import Console
-
+from bridge.cli.console import Console
 from bridge.cli.service import ask, running_daemon
 from bridge.client import state_folder
 from bridge.errors import BridgeError

@@ -5,7 +5,6 @@ import json
 from functools import cache
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -21,6 +20,7 @@ from bridge.builtin import (
     remove_preset,
     save_preset,
 )
+from bridge.cli.console import Console
 from bridge.cli.local import node_definitions
 from bridge.cli.source import read_source
 from bridge.daemon import Settings

@@ -15,16 +15,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bridge.builtin import Preset, save_pictures_too
 from bridge.cli import EXIT_FAILED, EXIT_INTERRUPTED, exit_code
 from bridge.cli.asked import Asked, asked_from
+from bridge.cli.console import Console
 from bridge.cli.local import LocalJobs, local_jobs, saved_files
 from bridge.cli.pictures import with_pictures
 from bridge.cli.request import Request
 from bridge.cli.source import Source
+from bridge.cli.streams import printed
 from bridge.daemon import Settings
 from bridge.errors import BridgeError, Problem, WorkflowError
 from bridge.graph import parse_workflow
@@ -139,7 +140,9 @@ class Series:
                 outcome = await self._make(jobs, asked, item)
                 self.outcomes.append(outcome)
                 if not self._is_quiet:
-                    print(*outcome.files, sep="\n", end="\n" if outcome.files else "", flush=True)
+                    print(
+                        *map(printed, outcome.files), sep="\n", end="\n" if outcome.files else "", flush=True
+                    )
                 if any(problem.code in STOPPING for problem in outcome.problems):
                     return
 
@@ -237,7 +240,12 @@ class SeriesBar:
 
     def __init__(self, *, is_quiet: bool) -> None:
         console = Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
         self._progress = Progress(*columns, console=console, transient=True)
         self._is_shown = console.is_terminal and not is_quiet
         self._all = self._progress.add_task("starting", total=None)

@@ -4,8 +4,7 @@ import json
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
-from rich.console import Console
-
+from bridge.cli.console import Console
 from bridge.cli.request import Serving
 from bridge.client import PROOF_PATH, Runtime, find_daemon, is_proof, new_nonce, state_folder
 from bridge.daemon import Settings, wait_until_gone

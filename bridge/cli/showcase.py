@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from bridge.builtin import demo_frame_file, expand_preset, save_pictures_too
+from bridge.cli.console import Console
 from bridge.cli.service import stop_daemon
 from bridge.client import Client, connect, start_daemon, state_folder
 from bridge.daemon import make_folders
@@ -136,7 +136,7 @@ def _progress(is_quiet: bool) -> Iterator[Callable[[str], None]]:
     if is_quiet or not console.is_terminal:
         yield lambda text: None
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("starting the daemon")
         yield lambda text: progress.update(task, description=text)

@@ -4,6 +4,8 @@ import errno
 import os
 import sys
 
+from bridge.errors import shown
+
 _LOST = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EPIPE)
 
 
@@ -19,6 +21,11 @@ def replace_closed_streams() -> None:
 def is_output_lost(error: OSError) -> bool:
     """Say whether an error is that what was printed cannot be written; such a one names no file."""
     return error.errno in _LOST and error.filename is None
+
+
+def printed(path: object) -> str:
+    """Return a path as standard output should have it: whole for a program, harmless for a terminal."""
+    return shown(str(path)) if sys.stdout.isatty() else str(path)
 
 
 def give_up_output() -> None:

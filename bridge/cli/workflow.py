@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bridge.builtin import save_pictures_too
 from bridge.cli.asked import AskedPreset, read_asked, settings_of
+from bridge.cli.console import Console
 from bridge.cli.local import local_jobs, saved_files
 from bridge.cli.pictures import with_pictures
 from bridge.cli.request import Request
 from bridge.cli.source import Source
+from bridge.cli.streams import printed
 from bridge.daemon import Settings, make_folders
-from bridge.errors import Problem, WorkflowError
+from bridge.errors import Problem, WorkflowError, shown
 from bridge.graph import parse_workflow, read_settings
 from bridge.host.words import of_preset, spent
 from bridge.models import models_used
@@ -77,9 +78,9 @@ class Report:
     def _print_out(self, *lines: str) -> None:
         """Print lines on standard output; where it takes none, name the files on standard error."""
         try:
-            print("".join(f"{line}\n" for line in lines), end="", flush=True)
+            print("".join(f"{printed(line)}\n" for line in lines), end="", flush=True)
         except OSError:
-            print(*self.files, sep="\n", file=sys.stderr)
+            print(*(shown(str(file)) for file in self.files), sep="\n", file=sys.stderr)
             raise
 
 
@@ -93,7 +94,12 @@ class StepBar:
 
     def __init__(self, workflow: Mapping[str, Any], *, is_quiet: bool) -> None:
         self._workflow = workflow
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
         console = Console(stderr=True)
         self._progress = Progress(*columns, console=console, transient=True)
         self._is_quiet = is_quiet

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bridge.engine import SESSION_CHARACTERS, IdsFilter, JsonFormatter
+from bridge.errors import shown
 from bridge.jobs import RUN_NOTES
 
 LOG_BYTES = 5_000_000
@@ -76,8 +77,8 @@ class ReadableFormatter(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s%(about)s")
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the text, without its end."""
+        """Return the text, without its end and without what would command a terminal."""
         ids: dict[str, str] = getattr(record, "ids", {})
         about = ", ".join(f"{name} {value:.12}" for name, value in ids.items())
         record.about = f" ({about})" if about else ""
-        return super().format(record)
+        return shown(super().format(record))

@@ -75,6 +75,15 @@ def test_a_terminal_gets_text_with_ids(log: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err.endswith("ERROR bridge: trouble (job 0123456789ab, node 7)\n")
 
 
+def test_a_terminal_is_not_commanded_by_what_a_message_holds(
+    log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with keeping_log(log), log_ids(job="a\x1b]0;b\x07"):
+        logging.getLogger("bridge").error("trouble\x1b]52;c;ZQ==\x07\x9d\n\tgoes on")
+    told = capsys.readouterr().err
+    assert "trouble\ufffd]52;c;ZQ==\ufffd\ufffd\n\tgoes on (job a\ufffd]0;b\ufffd)" in told
+
+
 def test_file_is_not_touched_before_there_is_something_to_say(log: Path) -> None:
     log.write_text("of another daemon\n")
     with keeping_log(log):
