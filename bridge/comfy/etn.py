@@ -26,7 +26,7 @@ from bridge.comfy.hub import Hub
 from bridge.comfy.pictures import PictureStore
 from bridge.comfy.told import Event
 from bridge.models import Catalogue
-from bridge.server import NO_STORE, as_json
+from bridge.server import NO_STORE, as_bytes, as_json
 
 MAX_PUBLISHED = 16
 MAX_SUBSCRIBERS = 64
@@ -73,7 +73,7 @@ class ImageDesk:
         picture = self._pictures.get(request.path_params["picture"])
         if picture is None:
             return as_json({"error": "Image not found"}, HTTPStatus.NOT_FOUND)
-        return Response(picture.data, media_type=picture.media_type, headers=NO_STORE)
+        return as_bytes(picture.data, picture.media_type, NO_STORE)
 
     async def put(self, request: Request) -> Response:
         """Take a picture; one whose id is known is not read again."""

@@ -23,11 +23,7 @@ from bridge.comfy.picture_head import HEAD_BYTES, picture_type
 from bridge.comfy.places import Folders, file_at
 from bridge.errors import InputError
 from bridge.paths import open_in
-
-WHOLE_BYTES = 16 * 1024 * 1024
-"""A file up to this size is answered in one piece."""
-
-CHUNK_BYTES = 1024 * 1024
+from bridge.server import PIECE_BYTES, as_bytes
 
 SHOWN_HEADERS = {
     "cache-control": "private, no-cache",
@@ -68,7 +64,7 @@ class Viewer:
         if not os.path.isfile(path):
             raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no {path.name}")
         media_type, data = await self._clerk.view(path, query.get("preview", ""), channel)
-        return Response(data, media_type=media_type, headers=file_headers(path.name, media_type))
+        return as_bytes(data, media_type, file_headers(path.name, media_type))
 
 
 async def file_answer(path: Path) -> Response:
@@ -110,11 +106,11 @@ def _opened(path: Path) -> tuple[BinaryIO, int, bytes]:
     except (OSError, InputError) as error:
         raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no {path.name}") from error
     size = os.fstat(file.fileno()).st_size
-    return file, size, file.read(size if size <= WHOLE_BYTES else HEAD_BYTES)
+    return file, size, file.read(size if size <= PIECE_BYTES else HEAD_BYTES)
 
 
 async def _chunks(file: BinaryIO, head: bytes) -> AsyncIterator[bytes]:
     with file:
         yield head
-        while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+        while chunk := await asyncio.to_thread(file.read, PIECE_BYTES):
             yield chunk

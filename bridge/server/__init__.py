@@ -9,13 +9,14 @@ from bridge.server.health import MIN_FREE_BYTES, Checks, room_in
 from bridge.server.listen import WebServer, bind
 from bridge.server.outside import Outside, bind_outside, checked_outside, read_token
 from bridge.server.pictures import PictureNames
-from bridge.server.replies import NO_STORE, as_json, whole_number
+from bridge.server.replies import NO_STORE, PIECE_BYTES, as_bytes, as_json, whole_number
 from bridge.server.together import until_one_ends
 from bridge.server.transport import send_texts
 
 __all__ = [
     "MIN_FREE_BYTES",
     "NO_STORE",
+    "PIECE_BYTES",
     "SOCKET_PATH",
     "Access",
     "Checks",
@@ -24,6 +25,7 @@ __all__ = [
     "PictureNames",
     "WebServer",
     "answer_to",
+    "as_bytes",
     "as_json",
     "bind",
     "bind_outside",

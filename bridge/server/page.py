@@ -23,7 +23,7 @@ from bridge import __version__
 from bridge.jobs import JobRecord, JobService, LiveStream
 from bridge.protocol import Plane, Result
 from bridge.server.clients import Clients
-from bridge.server.replies import NO_STORE, as_json, whole_number
+from bridge.server.replies import NO_STORE, as_bytes, as_json, whole_number
 
 PAGE_PATH = "/framebridge"
 
@@ -243,9 +243,9 @@ def _picture(result: Result | None) -> Response:
     if plane and plane.codec == "raw" and plane.dtype == "u8":
         shape = ",".join(map(str, plane.shape))
         headers = {**_HEADERS, "x-shape": shape}
-        return Response(bytes(plane.data), media_type="application/octet-stream", headers=headers)
+        return as_bytes(plane.data, "application/octet-stream", headers)
     if plane and plane.codec in _PICTURE_TYPES:
-        return Response(bytes(plane.data), media_type=_PICTURE_TYPES[plane.codec], headers=_HEADERS)
+        return as_bytes(plane.data, _PICTURE_TYPES[plane.codec], _HEADERS)
     raise HTTPException(HTTPStatus.NOT_FOUND, "there is no picture")
 
 

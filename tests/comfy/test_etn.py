@@ -13,10 +13,14 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
 from bridge.builtin import model_folder
+from bridge.comfy.etn import ImageDesk
 from bridge.comfy.etn_models import ModelInfo, family_of_model
+from bridge.comfy.pictures import PictureStore
 from bridge.models import Catalogue
 
 
@@ -36,6 +40,16 @@ def test_a_picture_is_put_and_got_by_its_id(site):
         again = site.http.put(path, content=png((9, 9, 9)))
         assert (again.status_code, again.json()) == (200, {"status": "cached"})
         assert site.http.get(path).content == png()
+
+
+async def test_a_large_picture_is_handed_out_in_pieces():
+    buffer = io.BytesIO()
+    Image.effect_noise((1200, 1200), 100).save(buffer, "PNG")
+    pictures = PictureStore()
+    pictures.put("large", buffer.getvalue())
+    answer = await ImageDesk(pictures).get(Request({"type": "http", "path_params": {"picture": "large"}}))
+    assert isinstance(answer, StreamingResponse)
+    assert b"".join([bytes(piece) async for piece in answer.body_iterator]) == buffer.getvalue()
 
 
 def test_what_is_no_picture_is_refused(site):

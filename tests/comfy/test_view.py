@@ -4,6 +4,10 @@ import io
 
 import pytest
 from PIL import Image
+from starlette.responses import StreamingResponse
+
+from bridge.comfy.view import file_answer
+from bridge.server import PIECE_BYTES
 
 PIXELS = (200, 100, 50, 128)
 
@@ -92,6 +96,17 @@ def test_a_large_file_arrives_whole(site):
     answer = site.http.get("/view?filename=large.bin")
     assert answer.headers["content-length"] == str(len(data))
     assert answer.content == data
+
+
+async def test_of_a_large_file_little_is_in_memory_at_once(tmp_path):
+    for size, is_in_pieces in ((PIECE_BYTES, False), (PIECE_BYTES + 1, True)):
+        (tmp_path / "file.bin").write_bytes(bytes(size))
+        answer = await file_answer(tmp_path / "file.bin")
+        assert isinstance(answer, StreamingResponse) == is_in_pieces
+        if isinstance(answer, StreamingResponse):
+            pieces = [piece async for piece in answer.body_iterator]
+            assert max(map(len, pieces)) <= PIECE_BYTES
+            assert sum(map(len, pieces)) == size
 
 
 @pytest.mark.parametrize(

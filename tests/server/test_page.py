@@ -4,11 +4,12 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.responses import StreamingResponse
 
 from bridge.errors import Problem
 from bridge.jobs import JobRecord
 from bridge.protocol import Plane, Result
-from bridge.server.page import HISTORY_PAGE, MAX_TITLE, MOST_LISTED, title_of
+from bridge.server.page import HISTORY_PAGE, MAX_TITLE, MOST_LISTED, _picture, title_of
 
 PROMPT = {
     "3": {"class_type": "KSampler", "inputs": {"seed": 1}},
@@ -184,6 +185,14 @@ async def test_result_of_a_job_for_a_host_is_given_as_it_is(site: Any, browser: 
     assert (packed_answer.content, packed_answer.headers["content-type"]) == (b"webp bytes", "image/webp")
     for name, status in (("j3", 404), ("j4", 404), ("nobody", 404)):
         assert (await browser.get(f"/framebridge/result/{name}")).status_code == status
+
+
+async def test_a_large_picture_is_handed_out_in_pieces() -> None:
+    pixels = bytes(600 * 600 * 3)
+    answer = _picture(Result("9", (Plane("image", (600, 600, 3), "u8", pixels),)))
+    assert isinstance(answer, StreamingResponse)
+    assert b"".join([bytes(piece) async for piece in answer.body_iterator]) == pixels
+    assert answer.headers["x-shape"] == "600,600,3"
 
 
 async def test_live_streams_show_their_newest_picture(site: Any, browser: httpx.AsyncClient) -> None:
