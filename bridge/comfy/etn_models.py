@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import os
 import secrets
 import shutil
 import time
@@ -15,6 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from bridge.comfy.models import is_kind
+from bridge.comfy.places import SMALL_BYTES, leave_room
 from bridge.errors import BridgeError
 from bridge.models import (
     FOLDERS,
@@ -25,6 +27,7 @@ from bridge.models import (
     denoiser,
     file_name,
     read_header,
+    read_header_from,
 )
 from bridge.server import as_json, take_large_body, whole_number
 
@@ -41,6 +44,12 @@ FAMILIES: Mapping[Family, str] = {
 """Family → what the plugin calls it."""
 
 MAX_LORA_BYTES = 8 * 1024**3
+
+HEADER_BYTES = 100_000_000
+"""The most that the format allows a header."""
+
+ROOM_BYTES = 16 * 1024**2
+"""The disk is asked for room again whenever so much has come."""
 
 ABANDONED_S = 3600
 """After so long without a byte an upload goes on no more; each part must come much sooner."""
@@ -105,14 +114,21 @@ class ModelInfo:
         waiting = root / f"{_WAITING}{secrets.token_hex(8)}"
         waiting.mkdir()
         path = waiting / name
-        size = 0
+        size, roomy, is_judged = 0, SMALL_BYTES, False
         try:
+            leave_room(path, _announced(request))
             with path.open("wb") as file:
                 async for chunk in request.stream():
                     size += len(chunk)
                     if size > self._max_bytes:
                         return _refused("The file is too large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+                    if size > roomy:
+                        leave_room(path, ROOM_BYTES)
+                        roomy = size + ROOM_BYTES
                     await asyncio.to_thread(file.write, chunk)
+                    if not is_judged:
+                        file.flush()
+                        is_judged = await asyncio.to_thread(_judge, path)
             await asyncio.to_thread(functools.partial(add_file, path, root, "loras", links=True))
         except ClientDisconnect:
             return _refused("The file did not arrive whole")
@@ -120,6 +136,27 @@ class ModelInfo:
             path.unlink(missing_ok=True)
             waiting.rmdir()
         return as_json({"status": "success"}, HTTPStatus.CREATED)
+
+
+def _announced(request: Request) -> int:
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isdecimal() else 0
+
+
+def _judge(path: Path) -> bool:
+    """Judge the beginning of a file; ``False`` while its header is not there.
+
+    Raises:
+        ModelError: What is wrong with it.
+    """
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        length = int.from_bytes(file.read(8), "little")
+        if size < 8 or size < 8 + length <= 8 + HEADER_BYTES:
+            return False
+        file.seek(0)
+        read_header_from(path.name, file.read)
+    return True
 
 
 def _clear(root: Path) -> None:

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import shutil
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from bridge.builtin import model_folder
 from bridge.comfy.etn import ImageDesk
 from bridge.comfy.etn_models import ModelInfo, family_of_model
 from bridge.comfy.pictures import PictureStore
+from bridge.errors import BridgeError
 from bridge.models import Catalogue
 
 
@@ -208,6 +210,47 @@ async def test_what_is_no_lora_leaves_nothing_behind(
     assert answer.status_code == status
     assert not list((folder / "loras").iterdir())
     assert not list(folder.glob(".upload*"))
+
+
+async def test_what_a_lora_leaves_of_the_disk_is_asked_before_and_while_it_comes(
+    models: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def leave_room(path: Path, size: int) -> None:
+        asked.append(size)
+        if len(asked) == 3:
+            raise BridgeError("the disk is full", code="disk_full", hint="Make room.")
+
+    async def parts() -> AsyncIterator[bytes]:
+        header = b'{"__metadata__": {}}'
+        yield len(header).to_bytes(8, "little") + header
+        for _ in range(5):
+            yield bytes(100)
+        raise AssertionError("nobody reads on")
+
+    monkeypatch.setattr("bridge.comfy.etn_models.leave_room", leave_room)
+    monkeypatch.setattr("bridge.comfy.etn_models.SMALL_BYTES", 50)
+    monkeypatch.setattr("bridge.comfy.etn_models.ROOM_BYTES", 150)
+    answer = await models.put("/upload/loras/a.safetensors", content=b"1234")
+    assert (answer.status_code, asked) == (400, [4])
+    answer = await put_in_parts(models, parts())
+    assert "the disk is full" in answer
+    assert asked == [4, 0, 150]
+
+
+async def test_a_file_that_is_none_is_refused_by_its_first_bytes(models: httpx.AsyncClient) -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"no safe"
+        yield b"tensors"
+        raise AssertionError("nobody reads on")
+
+    assert "is no safetensors file" in await put_in_parts(models, parts())
+
+
+async def put_in_parts(models: httpx.AsyncClient, parts: AsyncIterator[bytes]) -> str:
+    """Upload a LoRA whose length is not told."""
+    return (await models.put("/upload/loras/a.safetensors", content=parts)).text
 
 
 async def test_what_a_dead_daemon_left_of_an_upload_is_removed(
