@@ -6,6 +6,7 @@
 3. A route that takes files of any size says so (``take_large_body``); each part is still waited for so long.
 4. Only whoever was let in gets this far; a stranger's body is not read at all.
 5. At most ``MAX_LARGE`` bodies that are large are held at once; others wait for one of them to be dealt with.
+   What has come counts, not what is announced; and whoever others may wait for must keep a pace.
 """
 
 import asyncio
@@ -23,6 +24,10 @@ MAX_BODY_BYTES = 101 * 1024**2
 
 LARGE_BYTES = MAX_JSON_BYTES
 MAX_LARGE = 4
+
+PACE_S = 20.0
+PACE_BYTES = 1_280_000
+"""A large body brings so much along in each ``PACE_S``: 64 kB a second."""
 
 PART_S = 20.0
 WHOLE_S = 300.0
@@ -77,6 +82,8 @@ class BoundedBody:
         self._has_turn = False
         self._received = 0
         self._deadline = 0.0
+        self._paced = 0
+        self._pace_deadline = math.inf
         self._is_complete = False
 
     async def receive(self) -> Message:
@@ -88,17 +95,18 @@ class BoundedBody:
         if self._is_complete:
             return await self._receive()
         self._refuse_if_too_large(self._announced)
-        await self._wait_if_large(self._announced)
         now = asyncio.get_running_loop().time()
         self._deadline = self._deadline or now + (math.inf if _LARGE in self._scope else WHOLE_S)
         try:
-            async with asyncio.timeout_at(min(now + PART_S, self._deadline)):
+            async with asyncio.timeout_at(min(now + PART_S, self._deadline, self._pace_deadline)):
                 message = await self._receive()
         except TimeoutError:
-            raise _refused(HTTPStatus.REQUEST_TIMEOUT, "the rest of the request does not come") from None
+            why = "the rest of the request does not come, or too slowly"
+            raise _refused(HTTPStatus.REQUEST_TIMEOUT, why) from None
         self._received += len(message.get("body", b""))
         self._refuse_if_too_large(self._received)
         await self._wait_if_large(self._received)
+        self._keep_pace()
         self._is_complete = not message.get("more_body", False)
         return message
 
@@ -111,12 +119,20 @@ class BoundedBody:
     async def _wait_if_large(self, size: int) -> None:
         if size <= LARGE_BYTES or self._has_turn or _LARGE in self._scope:
             return
+        began_at = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(WHOLE_S):
                 await self._turns.acquire()
         except TimeoutError:
             raise _refused(HTTPStatus.SERVICE_UNAVAILABLE, "too many large requests at once") from None
         self._has_turn = True
+        self._deadline += asyncio.get_running_loop().time() - began_at
+
+    def _keep_pace(self) -> None:
+        """Give a body that has a turn the time for its next ``PACE_BYTES``, once the last ones are here."""
+        if self._has_turn and self._received >= self._paced:
+            self._paced = self._received + PACE_BYTES
+            self._pace_deadline = asyncio.get_running_loop().time() + PACE_S
 
     def _refuse_if_too_large(self, size: int) -> None:
         most = self._scope.get(_LARGE, MAX_BODY_BYTES)

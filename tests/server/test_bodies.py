@@ -161,7 +161,60 @@ async def test_large_body_whose_turn_does_not_come_is_refused(
 ) -> None:
     monkeypatch.setattr(bodies, "LARGE_BYTES", 10)
     monkeypatch.setattr(bodies, "MAX_LARGE", 0)
-    monkeypatch.setattr(bodies, "WHOLE_S", 0.05)
+    monkeypatch.setattr(bodies, "WHOLE_S", 0.5)
     async with serve(routes=[Route("/size", size, methods=["POST"])]) as site, site.raw() as peer:
         begin(peer, "Content-Length: 20")
+        peer.writer.write(bytes(20))
         assert (await answer(peer))[0] == 503
+
+
+async def test_bodies_that_are_only_announced_hold_up_nobody(
+    serve: Any, monkeypatch: pytest.MonkeyPatch, until: Any
+) -> None:
+    monkeypatch.setattr(bodies, "LARGE_BYTES", 10)
+    monkeypatch.setattr(bodies, "MAX_LARGE", 1)
+    begun = 0
+
+    async def counted(request: Request) -> PlainTextResponse:
+        nonlocal begun
+        begun += 1
+        return await size(request)
+
+    routes = [Route("/size", counted, methods=["POST"])]
+    async with serve(routes=routes) as site, site.raw() as idle, site.raw() as peer:
+        begin(idle, "Content-Length: 20")
+        idle.writer.write(bytes(5))
+        await until(lambda: begun == 1)
+        begin(peer, "Content-Length: 20")
+        peer.writer.write(bytes(20))
+        assert await answer(peer) == (200, "20")
+
+
+async def test_large_body_that_is_too_slow_gives_its_turn_back(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "LARGE_BYTES", 10)
+    monkeypatch.setattr(bodies, "MAX_LARGE", 1)
+    monkeypatch.setattr(bodies, "PACE_S", 0.3)
+    async with serve(routes=[Route("/size", size, methods=["POST"])]) as site, site.raw() as peer:
+        begin(peer, "Content-Length: 1000")
+        peer.writer.write(bytes(20))
+        assert await answer(peer) == (408, "request_timeout")
+        async with site.raw() as other:
+            begin(other, "Content-Length: 20")
+            other.writer.write(bytes(20))
+            assert await answer(other) == (200, "20")
+
+
+async def test_large_body_that_keeps_its_pace_is_read_to_its_end(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "LARGE_BYTES", 10)
+    monkeypatch.setattr(bodies, "PACE_S", 2.0)
+    monkeypatch.setattr(bodies, "PACE_BYTES", 100)
+    async with serve(routes=[Route("/size", size, methods=["POST"])]) as site, site.raw() as peer:
+        begin(peer, "Content-Length: 2500")
+        for _ in range(25):
+            peer.writer.write(bytes(100))
+            await asyncio.sleep(0.1)
+        assert await answer(peer) == (200, "2500")
