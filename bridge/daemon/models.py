@@ -50,6 +50,9 @@ from bridge.protocol import (
 
 Answered = TypeVar("Answered")
 
+MAX_THREADS = 8
+"""So many questions are looked into at once; others wait."""
+
 MOST_LIST_BYTES = 3 * 1024 * 1024
 """Of the cards in one answer; a message takes 4 MiB of JSON."""
 
@@ -71,6 +74,7 @@ class ModelDesk:
         self._catalogue = settings.catalogue
         self._service = service
         self._preset_folders = settings.preset_folders
+        self._threads = asyncio.Semaphore(MAX_THREADS)
         self._loop: asyncio.AbstractEventLoop | None = None
         planner = Planner(lambda given: Web(network, credentials(given)), data_folder() / "models")
         self._pulls = Pulls(planner, self._tell)
@@ -99,7 +103,7 @@ class ModelDesk:
         self._pulls.close()
 
     async def _list(self, message: ListModels) -> Answer:
-        found = await _apart(lambda: list(cards(self._catalogue, message.folder)))
+        found = await self._apart(lambda: list(cards(self._catalogue, message.folder)))
         listed, size = [], 0
         for each in found:
             entry = _short(each)
@@ -110,7 +114,7 @@ class ModelDesk:
         return Answer(message.request, {"models": listed, "left_out": len(found) - len(listed)})
 
     async def _info(self, message: ModelInfo) -> Answer:
-        return Answer(message.request, await _apart(self._known, message.folder, message.name))
+        return Answer(message.request, await self._apart(self._known, message.folder, message.name))
 
     def _known(self, folder: str, name: str) -> Mapping[str, Any]:
         found = card(self._catalogue, folder, name)
@@ -121,7 +125,7 @@ class ModelDesk:
         return {"model": found.to_json(), "thumbnail": base64.b64encode(picture).decode()}
 
     async def _verify(self, message: VerifyModel) -> Answer:
-        verdict = await _apart(verify, self._catalogue, message.folder, message.name)
+        verdict = await self._apart(verify, self._catalogue, message.folder, message.name)
         return Answer(message.request, {"verdict": verdict.to_json()})
 
     async def _lacking(self, message: LackingModels) -> Answer:
@@ -131,18 +135,18 @@ class ModelDesk:
         elif workflow:
             workflow = parse_workflow(workflow).to_json()
         definitions = await self._service.definitions()
-        found = await _apart(lacking_models, workflow, definitions, self._catalogue, message.editor)
+        found = await self._apart(lacking_models, workflow, definitions, self._catalogue, message.editor)
         return Answer(message.request, {"lacking": [each.to_json() for each in found]})
 
     async def _add_folder(self, message: AddFolder) -> Answer:
         folder = folder_at(Path(message.path))
-        await _apart(register, registry_file(), folder)
-        count = await _apart(count_models, folder)
+        await self._apart(register, registry_file(), folder)
+        count = await self._apart(count_models, folder)
         return Answer(message.request, {"path": str(folder.path), "models": count})
 
     async def _plan(self, message: PlanPull) -> Answer:
         choices = Choices(message.folder, message.name, message.sha256)
-        plan = await _apart(self._pulls.plan, message.source, choices)
+        plan = await self._apart(self._pulls.plan, message.source, choices)
         return Answer(message.request, plan.to_json())
 
     async def _pull(self, message: Pull) -> Answer:
@@ -153,6 +157,28 @@ class ModelDesk:
 
     async def _cancel(self, message: CancelPull) -> Answer:
         return Answer(message.request, {"cancelled": self._pulls.cancel(message.pull)})
+
+    async def _apart(self, function: Callable[..., Answered], *arguments: Any) -> Answered:
+        """Call a function in a thread of its own, which nobody waits for when the daemon leaves."""
+        await self._threads.acquire()  # given back by the thread, which goes on when whoever asked is gone
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answered] = loop.create_future()
+
+        def settle(end: Callable[[], None]) -> None:
+            self._threads.release()
+            if not future.done():  # else whoever asked is gone
+                end()
+
+        def work() -> None:
+            try:
+                end = functools.partial(future.set_result, function(*arguments))
+            except Exception as error:  # raised again where it is awaited
+                end = functools.partial(future.set_exception, error)
+            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+                loop.call_soon_threadsafe(settle, end)
+
+        threading.Thread(target=work, name="models", daemon=True).start()
+        return await future
 
     def _folders(self) -> Mapping[str, Any]:
         folders = [folder.path for folder in self._catalogue.folders]
@@ -166,27 +192,6 @@ class ModelDesk:
         """Pass on how a pull stands; called from its thread."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._service.tell_all, _state(status))
-
-
-async def _apart(function: Callable[..., Answered], *arguments: Any) -> Answered:
-    """Call a function in a thread of its own, which nobody waits for when the daemon leaves."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Answered] = loop.create_future()
-
-    def settle(end: Callable[[], None]) -> None:
-        if not future.done():  # else whoever asked is gone
-            end()
-
-    def work() -> None:
-        try:
-            end = functools.partial(future.set_result, function(*arguments))
-        except Exception as error:  # raised again where it is awaited
-            end = functools.partial(future.set_exception, error)
-        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(settle, end)
-
-    threading.Thread(target=work, name="models", daemon=True).start()
-    return await future
 
 
 def _state(status: PullStatus) -> PullState:

@@ -27,6 +27,9 @@ from bridge.server.together import until_one_ends
 
 logger = logging.getLogger(__name__)
 
+MAX_UNFINISHED = 64
+"""When so much that takes long is under way for a client, nothing more of it is begun."""
+
 INTERNAL_ERROR = 1011
 """WebSocket's word for a bug of ours."""
 
@@ -145,12 +148,15 @@ class Conversation:
             await self._send_dues()
 
     async def _work(self) -> None:
+        room = asyncio.Semaphore(MAX_UNFINISHED)
         async with asyncio.TaskGroup() as waiting:
             while True:
                 message = await self._inbox.get()
                 # Some wait: ``free`` for running jobs, which the client may cancel.
                 if isinstance(message, Free) or type(message) in self._handlers:
-                    waiting.create_task(self._answer(message))
+                    await room.acquire()
+                    task = waiting.create_task(self._answer(message))
+                    task.add_done_callback(lambda task: room.release())
                 else:
                     await self._answer(message)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -181,3 +182,31 @@ async def test_what_a_workflow_lacks_is_named_with_its_source(
         ("7", "checkpoint", "sdxl")
     ]
     assert of_preset["lacking"] == []
+
+
+async def test_only_so_many_questions_are_looked_into_at_once(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Semaphore(0), threading.Event()
+    running, most, lock = 0, 0, threading.Lock()
+
+    def hold(*given: Any) -> Any:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        begun.release()
+        go_on.wait(20)
+        with lock:
+            running -= 1
+        raise BridgeError("it is not there", code="model_not_found")
+
+    monkeypatch.setattr("bridge.daemon.models.verify", hold)
+    asked = [asyncio.create_task(ask(client, VerifyModel, "loras", str(n))) for n in range(12)]
+    for _ in range(8):
+        assert await asyncio.to_thread(begun.acquire, timeout=20)
+    await asyncio.to_thread(client.query, "status")  # by which time the others have had their chance
+    go_on.set()
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert all(isinstance(answer, BridgeError) for answer in answers)
+    assert most == 8

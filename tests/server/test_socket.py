@@ -29,6 +29,7 @@ from bridge.protocol import (
     Submit,
     encode,
 )
+from bridge.server import socket
 
 FrameOf = Callable[..., Frame]
 
@@ -74,6 +75,33 @@ async def test_a_job_can_be_cancelled_while_memory_waits_to_be_given_back(
         assert await peer.receive() == Answer("2", {"cancelled": True})
         has_ended.set()
         assert await peer.receive() == Answer("1", {})
+
+
+async def test_only_so_much_that_waits_is_under_way_at_once(
+    site: Any, monkeypatch: pytest.MonkeyPatch, until: Any
+) -> None:
+    monkeypatch.setattr(socket, "MAX_UNFINISHED", 3)
+    begun, go_on = 0, asyncio.Semaphore(0)
+
+    async def free() -> None:
+        nonlocal begun
+        begun += 1
+        await go_on.acquire()
+
+    monkeypatch.setattr(site.service, "free", free)
+    async with site.client() as peer:
+        await peer.send(Cancel("0", "running"))
+        assert await peer.receive() == Answer("0", {"cancelled": True})
+        for number in range(6):
+            await peer.send(Free(str(number)))
+        await until(lambda: begun == 3)
+        async with site.client() as other:
+            await other.send(Cancel("x", "running"))
+            await other.receive()  # by which time the first has had its chance
+        assert begun == 3
+        for _ in range(6):
+            go_on.release()
+        assert {(await peer.receive()).request for _ in range(6)} == set("012345")
 
 
 async def test_nodes_are_told_as_definitions(site: Any) -> None:
