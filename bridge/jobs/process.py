@@ -4,6 +4,7 @@
    when it has something; on Windows, where loops cannot watch pipes, a thread does and hands on what came.
 2. Messages arrive in order; after the last one comes the exit status, once, and nothing more.
 3. A worker that closes its pipe or says what makes no sense is done for; it is killed if it does not go.
+4. Its end is that of the process: a child that it leaves behind may hold the pipes open as long as it likes.
 """
 
 import asyncio
@@ -79,13 +80,14 @@ class WorkerProcess:
         self._outbox = Outbox(cast("ByteSink", self._stdin), "to-worker")
         self._in_thread("worker-log", self._log, stderr)
         if sys.platform == "win32":  # pragma: no cover
-            self._in_thread("from-worker", self._read, stdout)
+            self._reading = self._in_thread("from-worker", self._read, stdout)
         else:
-            descriptor = os.dup(stdout.fileno())
+            self._pipe = _Descriptor(os.dup(stdout.fileno()))
             stdout.close()
-            os.set_blocking(descriptor, False)
-            reader = MessageReader(_Descriptor(descriptor), TO_DAEMON)
-            self._loop.add_reader(descriptor, self._readable, descriptor, reader)
+            os.set_blocking(self._pipe.number, False)
+            self._reader = MessageReader(self._pipe, TO_DAEMON)
+            self._loop.add_reader(self._pipe.number, self._readable)
+        self._in_thread("worker-end", self._await_end)
 
     @property
     def pid(self) -> int:
@@ -109,17 +111,24 @@ class WorkerProcess:
         """End the process at once; ``on_exit`` follows."""
         self._process.kill()
 
-    def _readable(self, descriptor: int, reader: MessageReader) -> None:
+    def _readable(self) -> None:
+        self._take()
+        if self._reader.is_at_end:
+            self._close_pipe()
+            self._kill_unless_gone()
+
+    def _take(self) -> None:
+        """Hand on what the pipe has now, or a part of that."""
         try:
-            for message in reader.read():
+            for message in self._reader.read():
                 self._loop.call_soon(self._on_message, message)
         except ProtocolError:
             self._misunderstood()
-            reader.is_at_end = True
-        if reader.is_at_end:
-            self._loop.remove_reader(descriptor)
-            os.close(descriptor)
-            self._in_thread("worker-end", self._await_end)
+            self._reader.is_at_end = True
+
+    def _close_pipe(self) -> None:
+        self._loop.remove_reader(self._pipe.number)
+        os.close(self._pipe.number)
 
     def _read(self, stdout: IO[bytes]) -> None:  # pragma: no cover
         with stdout:
@@ -128,21 +137,30 @@ class WorkerProcess:
                     self._post(self._on_message, message)
             except ProtocolError:
                 self._misunderstood()
-        self._await_end()
+        self._post(self._kill_unless_gone)
 
     def _misunderstood(self) -> None:
         log.exception("the worker cannot be understood")
         self._process.kill()
 
+    def _kill_unless_gone(self) -> None:
+        self._loop.call_later(EXIT_S, self._process.kill)
+
     def _await_end(self) -> None:
-        try:
-            status = self._process.wait(EXIT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            status = self._process.wait()
+        status = self._process.wait()
+        if sys.platform == "win32":  # pragma: no cover
+            self._reading.join(EXIT_S)
+        self._post(self._end, status)
         self._outbox.close(EXIT_S)
         self._stdin.close()
-        self._post(self._on_exit, status)
+
+    def _end(self, status: int) -> None:
+        if sys.platform != "win32" and not self._reader.is_at_end:
+            self._pipe.is_empty = False
+            while not (self._reader.is_at_end or self._pipe.is_empty):
+                self._take()
+            self._close_pipe()
+        self._loop.call_soon(self._on_exit, status)
 
     def _log(self, stderr: IO[bytes]) -> None:
         with io.BufferedReader(
@@ -152,27 +170,32 @@ class WorkerProcess:
                 record = record_of(line.decode(errors="replace").rstrip(), worker_log.name)
                 logging.getLogger(record.name).handle(record)
 
-    def _in_thread(self, name: str, target: Callable[..., None], *arguments: Any) -> None:
-        threading.Thread(target=target, args=arguments, name=name, daemon=True).start()
+    def _in_thread(self, name: str, target: Callable[..., None], *arguments: Any) -> threading.Thread:
+        thread = threading.Thread(target=target, args=arguments, name=name, daemon=True)
+        thread.start()
+        return thread
 
-    def _post(self, callback: Callable[[Any], None], value: Any) -> None:
+    def _post(self, callback: Callable[..., None], *values: Any) -> None:
         with suppress(RuntimeError):  # the event loop is closed; nobody wants to know any more
-            self._loop.call_soon_threadsafe(callback, value)
+            self._loop.call_soon_threadsafe(callback, *values)
 
 
 if sys.platform != "win32":
 
-    @dataclass(frozen=True, slots=True)
+    @dataclass(slots=True)
     class _Descriptor:
         """A descriptor that reads what there is; unlike a file it may outlive the event loop unclosed."""
 
         number: int
+        is_empty: bool = False  # when it was read last
 
         def readinto(self, buffer: memoryview, /) -> int | None:
             try:
-                return os.readv(self.number, [buffer])
+                got = os.readv(self.number, [buffer])
             except BlockingIOError:
-                return None
+                got = None
+            self.is_empty = got is None
+            return got
 
 
 EXPLANATIONS = {"SIGBUS": "a model file was cut short while it was in use, or a disk failed"}

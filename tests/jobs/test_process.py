@@ -3,6 +3,7 @@ import os
 import signal
 import sys
 
+import psutil
 import pytest
 
 from bridge.engine import Configure, Ready, Run, Stop
@@ -66,6 +67,35 @@ async def test_a_process_that_closes_its_pipe_and_stays_is_killed(monkeypatch):
     monkeypatch.setattr(process_module, "EXIT_S", 0.1)
     worker = script("import os, time; os.close(1); time.sleep(60)")
     assert await worker.end() == -signal.SIGKILL
+
+
+LEAVES_A_CHILD = """
+import os, sys, time
+from bridge.engine.pipe import framed
+from bridge.protocol import Plane, Result, Started
+child = os.fork()
+if not child:
+    time.sleep(60)
+    os._exit(0)
+picture = Result("1", (Plane("image", (500, 500, 3), "u8", bytes(750000)),), job="a")
+for message in (Started(job=str(child)), Started(job="a"), picture, Started(job="b")):
+    sys.stdout.buffer.write(b"".join(framed(message)))
+sys.stdout.flush()
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="os.fork")
+async def test_the_end_of_a_process_is_noticed_though_a_child_of_its_holds_the_pipe():
+    worker = script(LEAVES_A_CHILD)
+    child = int((await worker.message()).job)
+    try:
+        assert await worker.end() == -signal.SIGKILL
+        said = [worker.messages.get_nowait() for _ in range(3)]
+        assert [message.job for message in said] == ["a", "a", "b"]
+        assert psutil.pid_exists(child)
+    finally:
+        os.kill(child, signal.SIGKILL)
 
 
 async def test_what_a_process_prints_is_logged(caplog):
