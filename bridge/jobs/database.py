@@ -44,6 +44,9 @@ MIGRATIONS = (
     CREATE INDEX unfinished_jobs ON jobs (seq) WHERE ending IS NULL;
     CREATE INDEX jobs_by_session ON jobs (session);
     """,
+    """
+    ALTER TABLE jobs ADD COLUMN is_cancelled INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 """What makes a file of version n one of version n + 1."""
 

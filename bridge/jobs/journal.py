@@ -113,6 +113,14 @@ class Journal:
         except BridgeError as error:
             log.error("%s", error)
 
+    async def cancel(self, job: QueuedJob) -> None:
+        """Write down that a job that runs was told to stop; it is told in any case."""
+        try:
+            self._write(lambda: self._store.cancel(job.seq))
+            await self._sync()
+        except BridgeError as error:
+            log.error("%s", error)
+
     def put_back(self, job: QueuedJob) -> None:
         """Write down that a job waits again; if that fails, it has begun once more than it should."""
         try:

@@ -6,7 +6,8 @@
    The next one begins after that.
 3. A job under which the worker or the daemon died waits again, before all others; it begins
    ``MAX_RETRIES`` + 1 times at most.
-4. A job that waits and is cancelled has ended before ``cancel`` returns.
+4. A job that waits and is cancelled has ended before ``cancel`` returns. That one which runs was cancelled
+   is on the disk by then; it does not begin again.
 5. The lowest number goes first, among equal ones the oldest. A job without one gets the next number,
    from 1; one that wants to the front gets minus that. What runs is not interrupted.
 6. A job belongs to the session that submitted it; to others it does not exist. Whoever may see all jobs
@@ -180,6 +181,7 @@ class JobQueue:
         if job is self._running:
             job.is_cancelled = True
             self._dispatcher.cancel(job_id)
+            await asyncio.shield(self._soon(self._journal.cancel(job)))
         else:
             await asyncio.shield(self._end_soon(job, Finished("cancelled", job=job_id)))
         return True
@@ -275,6 +277,9 @@ class JobQueue:
             is_interrupted=left.is_begun,
         )
         self._waiting[left.run.job] = job
+        if left.is_cancelled:
+            self._end_soon(job, Finished("cancelled", job=left.run.job))
+            return
         problem = LOST if left.is_damaged else crashed("the daemon or its worker died", job.attempts)
         if left.is_damaged or job.attempts > MAX_RETRIES:
             self._end_soon(job, Finished("failed", job=left.run.job, problems=(problem,)))

@@ -71,6 +71,7 @@ class Unfinished:
         began_at: Unix seconds; 0 if it has not begun.
         attempts: How often it has begun.
         is_begun: Whether it was running.
+        is_cancelled: Whether it was told to stop.
         is_damaged: Whether it cannot be run as it was asked for.
     """
 
@@ -82,6 +83,7 @@ class Unfinished:
     began_at: float
     attempts: int
     is_begun: bool
+    is_cancelled: bool
     is_damaged: bool
 
 
@@ -232,6 +234,15 @@ class JobStore:
                 (began_at, attempts, seq),
             )
 
+    def cancel(self, seq: int) -> None:
+        """Write down that a job that runs was told to stop.
+
+        Raises:
+            BridgeError: ``queue_unavailable``.
+        """
+        with _writing():
+            self._database.execute("UPDATE jobs SET is_cancelled = 1 WHERE seq = ?", (seq,))
+
     def put_back(self, seq: int) -> None:
         """Let a job wait again as if its last beginning had not been.
 
@@ -367,6 +378,7 @@ class JobStore:
             row["began_at"],
             row["attempts"],
             row["state"] == "running",
+            bool(row["is_cancelled"]),
             is_damaged,
         )
 

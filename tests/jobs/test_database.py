@@ -84,6 +84,15 @@ def test_an_older_file_is_brought_up_to_date(file, monkeypatch):
         assert tuple(connection.execute("SELECT id, colour FROM jobs").fetchone()) == ("a", "red")
 
 
+def test_jobs_of_a_file_of_the_first_form_are_not_cancelled(file, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "MIGRATIONS", database.MIGRATIONS[:1])
+        written(file)
+    connection, _ = open_database(file)
+    with closing(connection):
+        assert tuple(connection.execute("SELECT id, is_cancelled FROM jobs").fetchone()) == ("a", 0)
+
+
 def test_a_migration_that_fails_changes_nothing(file, monkeypatch):
     written(file)
     newer = (*database.MIGRATIONS, "ALTER TABLE jobs ADD COLUMN colour TEXT; SELECT nonsense FROM jobs;")

@@ -50,6 +50,8 @@ async def test_each_step_is_written_when_it_returns(opened):
     assert (store.history.find("job 1").state, store.history.find("job 1").attempts) == ("running", 1)
     journal.put_back(one)
     assert (store.history.find("job 1").state, store.history.find("job 1").attempts) == ("waiting", 0)
+    await journal.cancel(one)
+    assert [left.is_cancelled for left in store.unfinished()] == [True]
     one.results.append(replace(PICTURE, job="job 1"))
     assert await journal.end(one, done(one)) == done(one)
     assert store.history.messages("job 1") == [replace(PICTURE, job="job 1"), done(one)]

@@ -292,6 +292,17 @@ async def lasting(tmp_path):
     await benches[-1].queue.close()
 
 
+async def test_a_job_that_ran_and_was_cancelled_does_not_begin_again_though_the_daemon_is_killed(lasting):
+    bench = await lasting()
+    await bench.add("a", "b")
+    bench.start()
+    assert await bench.queue.cancel("session", "a")
+    bench = await lasting(is_killed=True)
+    assert bench.queue.record("a").state == "cancelled"
+    assert bench.queue.record("a").problems == ()
+    assert await bench.run_all() == ["b"]
+
+
 async def test_jobs_wait_for_the_next_start_when_the_daemon_leaves(lasting):
     bench = await lasting()
     await bench.add("a", "b")
