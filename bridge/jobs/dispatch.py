@@ -7,6 +7,7 @@
    word, which is ``cancelled``.
 4. A run that says nothing for too long is taken for hung, and the worker killed. One that ran alone has
    failed then; of several nobody knows which it was, so rule 2 goes on.
+   A pause of the daemon itself (a stopped process, a machine that sleeps) is nobody's silence.
 5. Whatever is done about a run is logged with its ids; what it must not tell is noted before it begins.
 """
 
@@ -26,6 +27,9 @@ log = logging.getLogger(__name__)
 
 CHECK_S = 1.0
 """How often runs are checked for silence, at most."""
+
+LATE_CHECKS = 3
+"""A check that comes so many times its interval too late was held up by a pause of the daemon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,7 @@ class Dispatcher:
         self._cancel_timeout_s = cancel_timeout_s
         self._active: dict[str, _Active] = {}
         self._check: asyncio.TimerHandle | None = None
+        self._check_due_at = 0.0
 
     def start_some(self, candidates: Sequence[Candidate]) -> None:
         """Start whatever may run beside what runs already (rules 1 and 2)."""
@@ -157,7 +162,7 @@ class Dispatcher:
             self.receive(Finished("failed", job=run.job, problems=error.problems))
             return
         if self._check is None:
-            self._check = loop.call_later(self._check_s, self._kill_if_hung)
+            self._check_soon()
 
     def _time_step(self, active: _Active, progress: Progress) -> None:
         if active.stepped and active.stepped[0] == progress.node and progress.value > 1:
@@ -167,6 +172,27 @@ class Dispatcher:
     @property
     def _check_s(self) -> float:
         return min(CHECK_S, self._hang_timeout_s / 4, self._cancel_timeout_s / 4)
+
+    def _check_soon(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._check_due_at = loop.time() + self._check_s
+        self._check = loop.call_at(self._check_due_at, self._check_runs)
+
+    def _check_runs(self) -> None:
+        late_s = asyncio.get_running_loop().time() - self._check_due_at
+        if late_s > LATE_CHECKS * self._check_s:
+            self._forgive(late_s)
+        else:
+            self._kill_if_hung()
+        self._check = None
+        if self._active:
+            self._check_soon()
+
+    def _forgive(self, pause_s: float) -> None:
+        """Take no run's silence for its own while nobody listened; what it said waits in the pipe."""
+        now = asyncio.get_running_loop().time()
+        for active in self._active.values():
+            active.heard_at = min(now, active.heard_at + pause_s)
 
     def _kill_if_hung(self) -> None:
         loop = asyncio.get_running_loop()
@@ -178,7 +204,6 @@ class Dispatcher:
                 with active.ids:
                     self._kill(f"a run {what} for {timeout_s:g} s")
                 break
-        self._check = loop.call_later(self._check_s, self._kill_if_hung) if self._active else None
 
 
 def _hung(run_id: str, reason: str) -> Finished:

@@ -1,4 +1,5 @@
 import asyncio
+import time
 from dataclasses import replace
 
 import pytest
@@ -136,6 +137,17 @@ async def test_a_cancelled_run_that_goes_on_gets_the_worker_killed_however_much_
 
     await until(goes_on)
     assert bench.killed[0] == "a run did not stop when asked to for 0.1 s"
+    bench.dispatcher.lose(bench.killed[0])
+
+
+async def test_a_pause_of_the_daemon_is_not_taken_for_silence_of_a_run():
+    bench = Bench(hang_timeout_s=0.4)
+    bench.start("a")
+    await asyncio.sleep(0)
+    time.sleep(0.8)
+    await asyncio.sleep(0.15)
+    assert not bench.killed
+    await until(lambda: bench.killed)
     bench.dispatcher.lose(bench.killed[0])
 
 
