@@ -187,7 +187,7 @@ class Daemon:
         while not self._is_stopping.is_set():
             if self._service.state.queue_remaining or self._models_desk.is_busy:
                 busy_at = time.monotonic()
-            if min(time.monotonic() - busy_at, self._clients.idle_s) >= limit_s:
+            if min(time.monotonic() - busy_at, self._service.idle_s, self._clients.idle_s) >= limit_s:
                 logger.info("nobody has wanted anything for %g s", limit_s)
                 return
             with contextlib.suppress(TimeoutError):

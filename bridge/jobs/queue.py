@@ -17,6 +17,7 @@
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
@@ -75,6 +76,7 @@ class JobQueue:
         self._ending: dict[str, QueuedJob] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._seq = 0
+        self._changed_at = -math.inf
 
     def open(self) -> None:
         """Open the store, and take up what an earlier process left behind.
@@ -95,6 +97,11 @@ class JobQueue:
 
     def __len__(self) -> int:
         return len(self._waiting) + self.is_running
+
+    @property
+    def idle_s(self) -> float:
+        """Seconds since a job was last accepted or ended; 0 while there is one."""
+        return 0.0 if len(self) else _now() - self._changed_at
 
     @property
     def is_running(self) -> bool:
@@ -291,6 +298,7 @@ class JobQueue:
             del self._arriving[job.run.job]
         ahead = sum(other.place < job.place for other in self._waiting.values())
         self._waiting[job.run.job] = job
+        self._changed_at = _now()
         self._on_change()
         return ahead + self.is_running
 
@@ -343,6 +351,7 @@ class JobQueue:
             self._running = None
         self._dispatcher.metrics.job_ended(finished.state, finished.timings)
         self._sessions.deliver(job.session, finished)
+        self._changed_at = _now()
         self._on_change()
 
     def _soon(self, step: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":

@@ -183,6 +183,11 @@ class JobService:
         """Return the jobs that have not ended: what runs, then what waits, in the order of its turns."""
         return self._queue.jobs()
 
+    @property
+    def idle_s(self) -> float:
+        """Seconds since a job was last accepted or ended; 0 while there is one."""
+        return self._queue.idle_s
+
     def record(self, job_id: str) -> JobRecord | None:
         """Return a job in any state."""
         return self._queue.record(job_id)

@@ -522,6 +522,15 @@ async def test_work_under_way_gets_a_moment_and_no_more(home: Path, monkeypatch:
     assert 0.5 <= time.monotonic() - began < 5
 
 
+async def test_it_stays_while_work_comes_and_goes_between_two_looks(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.jobs.JobService.idle_s", 0.05)
+    async with Daemon(Settings(port=0, bootstrap="nowhere:load", idle_timeout_s=0.1)) as daemon:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(daemon.until_stopped(), 0.5)
+
+
 async def test_runtime_file_that_cannot_be_written_is_an_error(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 import asyncio
 import errno
+import math
 from dataclasses import replace
 
 import pytest
@@ -80,6 +81,16 @@ async def test_jobs_run_one_at_a_time_in_order(bench):
     assert (bench.queue.is_running, len(bench.queue)) == (False, 3)
     bench.start()
     assert bench.runs == ["a", "b"]
+
+
+async def test_it_is_idle_from_when_a_job_last_came_or_ended(bench):
+    assert bench.queue.idle_s == math.inf
+    await bench.add("a")
+    assert bench.queue.idle_s == 0
+    bench.start()
+    await bench.finish("a")
+    await asyncio.sleep(0.02)
+    assert 0.01 < bench.queue.idle_s < 10
 
 
 async def test_the_lowest_number_runs_first_and_what_runs_is_not_interrupted(bench):
