@@ -6,12 +6,14 @@
 2. Pictures come before the row that speaks of them.
 3. Whoever fears power cuts waits for the disk after each row, on that thread.
 4. A last word that the disk does not take is kept here, and tried again; its job counts as ended meanwhile.
+5. While the disk takes nothing, it is asked now and then whether it does again, though nobody wants anything.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
@@ -188,6 +190,7 @@ class Journal:
         except BridgeError as error:
             if error.code == "queue_unavailable":
                 self.problem = error.message
+                self._try_again_later()
             raise
         self.problem = ""
         self._written += 1
@@ -211,10 +214,16 @@ class Journal:
 
     def _try_again_later(self) -> None:
         if self._retry is None:
-            self._retry = asyncio.get_running_loop().call_later(RETRY_S, self._save_the_unsaved)
+            self._retry = asyncio.get_running_loop().call_later(RETRY_S, self._try_again)
+
+    def _try_again(self) -> None:
+        self._retry = None
+        self._save_the_unsaved()
+        if self.problem:
+            with suppress(BridgeError):  # which is the problem still, and tried again later
+                self._write(self._store.touch)
 
     def _save_the_unsaved(self) -> None:
-        self._retry = None
         for job_id, entry in list(self._unsaved.items()):
             try:
                 self._end(entry.row, entry.has_frame)

@@ -21,7 +21,7 @@ from pathlib import Path
 from bridge.engine import TO_WORKER, Run
 from bridge.errors import BridgeError, ProtocolError
 from bridge.jobs.blobs import FRAME, RESULTS, Blobs, FileBlobs, MemoryBlobs
-from bridge.jobs.database import open_database, open_to_checkpoint, open_to_read
+from bridge.jobs.database import VERSION, open_database, open_to_checkpoint, open_to_read
 from bridge.jobs.history import History, as_given
 from bridge.protocol import Finished, Message, decode, encode
 
@@ -171,6 +171,15 @@ class JobStore:
         if self._settings.folder:
             with _writing(), (self._settings.folder / f"{DATABASE}-wal").open("rb+") as log:
                 os.fsync(log.fileno())
+
+    def touch(self) -> None:
+        """Write something that changes nothing, to learn whether the disk takes it.
+
+        Raises:
+            BridgeError: ``queue_unavailable``.
+        """
+        with _writing():
+            self._database.execute(f"PRAGMA user_version={VERSION}")
 
     @property
     def last_seq(self) -> int:

@@ -58,7 +58,7 @@ class Full:
         self.database = database
 
     def execute(self, statement, *parameters):
-        if statement.startswith(("INSERT", "UPDATE", "DELETE")):
+        if statement.startswith(("INSERT", "UPDATE", "DELETE", "PRAGMA user_version")):
             raise sqlite3.OperationalError("database or disk is full")
         return self.database.execute(statement, *parameters)
 

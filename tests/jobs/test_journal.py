@@ -106,6 +106,21 @@ async def test_a_job_runs_even_if_that_cannot_be_written(opened):
     assert journal.problem == ""
 
 
+async def test_a_disk_that_has_room_again_is_no_problem_though_nothing_is_to_be_written(opened, monkeypatch):
+    monkeypatch.setattr(journal_module, "RETRY_S", 0.01)
+    journal, store = await opened()
+    store._database, database = Full(store._database), store._database
+    with pytest.raises(BridgeError):
+        await journal.accept(job())
+    await asyncio.sleep(0.05)
+    assert "disk is full" in journal.problem
+    store._database = database
+    async with asyncio.timeout(5):
+        while journal.problem:
+            await asyncio.sleep(0.01)
+    assert journal._retry is None
+
+
 async def test_many_ends_that_the_disk_does_not_take_are_written_in_order(opened, monkeypatch):
     monkeypatch.setattr(journal_module, "RETRY_S", 0.01)
     journal, store = await opened()

@@ -21,6 +21,17 @@ def test_jobs_that_wait_or_run_are_found_again_as_they_were(stores):
     assert [b.run.job, b.attempts] == ["b", 0]
 
 
+def test_whether_the_disk_takes_anything_can_be_asked(stores):
+    store = stores.open()
+    written = stores.settings.folder / "queue.sqlite3-wal"
+    before = written.stat().st_size
+    store.touch()
+    assert written.stat().st_size > before
+    store._database = Full(store._database)
+    with pytest.raises(BridgeError, match="disk is full"):
+        store.touch()
+
+
 def test_a_job_that_is_put_back_has_not_begun(stores):
     store = stores.open()
     accept(store, "a")
