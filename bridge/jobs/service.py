@@ -3,7 +3,7 @@
 1. Whatever changes asks for one look round at the end of the event loop's turn: it starts what can
    start, and tells all clients the new state.
 2. Nothing new starts while memory is being given back, nor while the worker is not ready or is prepared for
-   pictures.
+   pictures. While a job is waited for to give it back, frames of streams go on.
 3. When the worker has failed for good, what waits fails with its reason; the next request tries to
    start it again.
 4. Where the store is lasting, jobs outlive the daemon; see ``queue`` and ``store``.
@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from bridge.engine import Freed, FreeMemory, Judged, Measured, Ready, Run, Warm
+from bridge.engine import Freed, Judged, Measured, Ready, Run, Warm
 from bridge.errors import BridgeError
 from bridge.graph import ChoicesOf, Definitions
 from bridge.jobs.definitions import load_definitions, read_definitions, save_definitions
 from bridge.jobs.dispatch import Dispatcher
 from bridge.jobs.figures import WorkerFigures
+from bridge.jobs.freeing import Freeing
 from bridge.jobs.history import History
 from bridge.jobs.judgements import Judgements
 from bridge.jobs.metrics import Metrics
@@ -83,7 +84,7 @@ class JobService:
         self._store = JobStore(store)
         self._queue = JobQueue(self._dispatcher, self._sessions, self._store, self._look_round_soon)
         self._streams = Streams(self._dispatcher, self._sessions, self._look_round_soon)
-        self._freed: asyncio.Future[None] | None = None
+        self._freeing = Freeing(self._supervisor, worker.hang_timeout_s, self._look_round_soon)
         self._previews = Path(worker.settings["temp"]) if "temp" in worker.settings else None
         self._is_open = False
         self._is_closing = False
@@ -272,13 +273,10 @@ class JobService:
     # ---- the worker --------------------------------------------------------------------------
 
     async def free(self) -> None:
-        """Give the device's memory back once nothing runs; what waits starts afterwards."""
+        """Give the device's memory back once no job runs; what waits starts afterwards."""
         if self._supervisor.state != "ready":
             return
-        if self._freed is None:
-            self._freed = asyncio.get_running_loop().create_future()
-            self._supervisor.send(FreeMemory())
-        await asyncio.shield(self._freed)
+        await asyncio.shield(self._freeing.want())
 
     def warm_up(self) -> None:
         """Prepare the worker for pictures, as somebody is here who may want one soon; each worker once."""
@@ -366,7 +364,7 @@ class JobService:
 
     def _receive(self, message: Message) -> None:
         if isinstance(message, Freed):
-            self._end_freeing()
+            self._freeing.end()
         elif isinstance(message, Warm):
             self._preparation.end()
         elif isinstance(message, Judged):
@@ -392,16 +390,10 @@ class JobService:
 
     def _worker_lost(self, reason: str) -> None:
         self._preparation.lose()
-        self._end_freeing()
+        self._freeing.end()
         self._judgements.lose()
         self._figures.lose()
         self._dispatcher.lose(reason)
-
-    def _end_freeing(self) -> None:
-        if self._freed:
-            self._freed.set_result(None)
-            self._freed = None
-            self._look_round_soon()
 
     def _look_round_soon(self) -> None:
         if not self._will_look_round:
@@ -414,10 +406,16 @@ class JobService:
         if self._supervisor.state == "failed" and problem:
             self._queue.end_waiting("failed", problem)
             self._streams.fail_waiting(problem)
-        elif self._supervisor.state == "ready" and not (
-            self._freed or self._preparation.is_under_way or self._is_closing
-        ):
-            self._dispatcher.start_some([*self._queue.candidates(), *self._streams.candidates()])
+        elif self._supervisor.state == "ready" and not (self._preparation.is_under_way or self._is_closing):
+            self._begin_some()
         if self._announced != (state := self.state):
             self._announced = state
             self._sessions.broadcast(state)
+
+    def _begin_some(self) -> None:
+        if self._freeing.is_under_way:
+            return
+        if self._freeing.is_wanted and not self._queue.is_running:
+            self._freeing.begin()
+        else:  # what runs keeps other jobs from beginning
+            self._dispatcher.start_some([*self._queue.candidates(), *self._streams.candidates()])

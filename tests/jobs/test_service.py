@@ -590,6 +590,33 @@ async def test_a_worker_that_dies_gives_its_memory_back_too(client, service):
         await freeing
 
 
+async def test_frames_go_on_while_a_job_is_waited_for_to_give_memory_back(client, service):
+    job = await client.submit(**WAIT)
+    await client.until(Progress)
+    freeing = asyncio.create_task(service.free())
+    later = await client.submit(**SHOW)
+    await client.set_stream(**ECHO)
+    client.push(frame_of(1))
+    assert (await client.until(Finished, stream="view")).state == "done"
+    assert not freeing.done()
+    assert service.record(later).state == "waiting"
+    await service.cancel("session", job)
+    await freeing
+    assert (await client.finished(later)).state == "done"
+
+
+async def test_a_worker_that_does_not_give_memory_back_is_killed(service_of):
+    service = await service_of(hang_timeout_s=0.5)
+    client = Client(service, "session")
+    await client.state("ready")
+    pid = service.worker_pid
+    os.kill(pid, signal.SIGSTOP)
+    async with asyncio.timeout(10):
+        await service.free()
+    assert (await client.finished(await client.submit(**SHOW))).state == "done"
+    assert service.worker_pid != pid
+
+
 async def test_close_gives_every_job_its_last_word_and_leaves_no_process(client, service):
     running, waiting = await client.submit(**WAIT), await client.submit(**SHOW)
     await client.until(Progress)
