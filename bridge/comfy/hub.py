@@ -9,8 +9,9 @@
 """
 
 import asyncio
-from collections import OrderedDict, deque
-from collections.abc import Mapping, Sequence
+from collections import Counter, OrderedDict, deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -28,7 +29,7 @@ KEPT_MESSAGES = 1000
 KEPT_BYTES = 8 * 1024**2
 
 ABSENT_CLIENTS = 64
-"""Clients without a connection that are remembered, besides those that have jobs."""
+"""Clients without a connection that are remembered, besides those that have jobs or are giving one."""
 
 KEPT_STORIES = 1000
 """Ended jobs whose milestones are remembered."""
@@ -77,6 +78,7 @@ class Hub:
         self._service = service
         self._clients: dict[str, Client] = {}
         self._absent: OrderedDict[str, None] = OrderedDict()
+        self._held: Counter[str] = Counter()
         self._ended: OrderedDict[str, Sequence[tuple[str, Mapping[str, Any]]]] = OrderedDict()
         self._told_remaining = 0
         self._awaited: dict[str, list[asyncio.Future[None]]] = {}
@@ -119,6 +121,17 @@ class Hub:
             self._make_room()
         return client
 
+    @contextmanager
+    def holding(self, client_id: str) -> Iterator[Client]:
+        """Return a client, who may be new, and is not forgotten while its job is on the way to the queue."""
+        self._held[client_id] += 1
+        try:
+            yield self.client(client_id)
+        finally:
+            self._held[client_id] -= 1
+            if not self._held[client_id]:
+                del self._held[client_id]
+
     def milestones(self, record: JobRecord) -> Sequence[tuple[str, Mapping[str, Any]]]:
         """Return what was said of an ended job; of one that ended long ago, the outline."""
         return self._ended.get(record.id) or outline(record)
@@ -142,6 +155,7 @@ class Hub:
         if surplus <= 0:
             return
         busy = {record.session for record in self._service.jobs()}
+        busy.update(PREFIX + client_id for client_id in self._held)
         idle = [client_id for client_id in list(self._absent)[:-1] if PREFIX + client_id not in busy]
         for client_id in idle[:surplus]:
             del self._absent[client_id], self._clients[client_id]

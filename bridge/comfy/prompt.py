@@ -110,25 +110,25 @@ class PromptDesk:
         if prompt.targets == ():
             problem = Problem("no_outputs", "no target is given", "Name output nodes, or leave it out.")
             raise PromptRefused(self._refusal([problem], {}, definitions), 400)
-        client = self._hub.client(prompt.client_id)
-        message = Submit(
-            prompt.job_id,
-            prompt.workflow,
-            frame=self._hub.pictures.frame_for(prompt.workflow),
-            extra=_storable(prompt.extra),
-            wants_preview=client.takes_metadata if prompt.wants_preview is None else prompt.wants_preview,
-            targets=prompt.targets or (),
-            number=prompt.number,
-            front=prompt.front,
-        )
-        try:
-            self._raise_if_unknown(prompt.workflow, definitions)
-            accepted = await self._service.submit(
-                PREFIX + prompt.client_id, message, job_id=prompt.job_id, wants_nodes=True
+        with self._hub.holding(prompt.client_id) as client:
+            message = Submit(
+                prompt.job_id,
+                prompt.workflow,
+                frame=self._hub.pictures.frame_for(prompt.workflow),
+                extra=_storable(prompt.extra),
+                wants_preview=client.takes_metadata if prompt.wants_preview is None else prompt.wants_preview,
+                targets=prompt.targets or (),
+                number=prompt.number,
+                front=prompt.front,
             )
-        except WorkflowError as fault:
-            body = await asyncio.to_thread(self._refusal, fault.problems, prompt.workflow, definitions)
-            raise PromptRefused(body, 400) from fault
+            try:
+                self._raise_if_unknown(prompt.workflow, definitions)
+                accepted = await self._service.submit(
+                    PREFIX + prompt.client_id, message, job_id=prompt.job_id, wants_nodes=True
+                )
+            except WorkflowError as fault:
+                body = await asyncio.to_thread(self._refusal, fault.problems, prompt.workflow, definitions)
+                raise PromptRefused(body, 400) from fault
         record = self._service.record(prompt.job_id)
         node_errors: Mapping[str, Any] = {}
         if any(problem.node_id for problem in accepted.warnings):

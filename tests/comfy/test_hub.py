@@ -127,6 +127,17 @@ def test_absent_clients_that_have_jobs_are_remembered(hub, service, monkeypatch)
     assert set(service.sinks) == {"comfy:", "comfy:a", "comfy:c"}
 
 
+def test_absent_clients_whose_job_is_on_its_way_are_remembered(hub, service, monkeypatch):
+    monkeypatch.setattr(hub_module, "ABSENT_CLIENTS", 1)
+    with hub.holding("a"), hub.holding("a"):
+        pass
+    with hub.holding("a"):
+        hub.client("b"), hub.client("c")
+        assert set(service.sinks) == {"comfy:", "comfy:a", "comfy:c"}
+    hub.client("d")
+    assert set(service.sinks) == {"comfy:", "comfy:d"}
+
+
 def test_client_that_comes_in_the_middle_of_a_job_is_told_the_rest(hub, service):
     outlet = enter(hub, "a")
     deliver = service.sinks["comfy:a"]

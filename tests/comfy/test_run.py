@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from queue import Queue
 
@@ -55,6 +56,19 @@ def test_result_is_the_answer(site):
     assert told["outputs"]["2"]["images"][0]["type"] == "temp"
     assert told["prompt_id"] in site.http.get("/history").json()
     assert "run" in told["timings"]
+
+
+def test_result_is_the_answer_to_more_clients_than_are_remembered(site, monkeypatch):
+    monkeypatch.setattr("bridge.comfy.hub.ABSENT_CLIENTS", 1)
+    nodes = {str(number): picture()["1"] for number in range(10, 110)}  # so many are read on a thread
+    with ThreadPoolExecutor(16) as threads:
+        bodies = [
+            {"prompt": picture() | nodes, "client_id": f"many-{number}", "timeout_s": 20}
+            for number in range(32)
+        ]
+        answers = list(threads.map(lambda body: site.post("/run", body), bodies))
+    assert {answer.json()["status"] for answer in answers if answer.status_code == 200} == {"completed"}
+    assert {answer.status_code for answer in answers} == {200}
 
 
 def test_failure_is_the_answer(site):
