@@ -2,7 +2,7 @@
 
 1. The body is that of ``/prompt``, with ``timeout_s`` and perhaps ``webhook`` beside it.
 2. Without a webhook the answer waits until the job has ended; with one it comes at once, and the webhook
-   gets later what the answer would have been.
+   gets later what the answer would have been, however long that takes.
 3. A job goes on when its time is over, or whoever asked has left; ``/history/{id}`` has its result.
 """
 
@@ -59,7 +59,7 @@ class RunDesk:
             return as_json(refused.body, refused.status)
         if webhook is None:
             return await self._answer(accepted, timeout_s)
-        self._call_later(webhook, accepted, timeout_s)
+        self._call_later(webhook, accepted)
         return as_json(accepted, HTTPStatus.ACCEPTED)
 
     async def _answer(self, accepted: Mapping[str, Any], timeout_s: float) -> Response:
@@ -75,17 +75,16 @@ class RunDesk:
             return as_json({**accepted, **problem.to_json()}, HTTPStatus.GATEWAY_TIMEOUT)
         return as_json(self._result(accepted))
 
-    def _call_later(self, webhook: str, accepted: Mapping[str, Any], timeout_s: float) -> None:
-        task = asyncio.create_task(self._call(webhook, accepted, timeout_s))
+    def _call_later(self, webhook: str, accepted: Mapping[str, Any]) -> None:
+        task = asyncio.create_task(self._call(webhook, accepted))
         self._calling.add(task)
         task.add_done_callback(self._calling.discard)
 
-    async def _call(self, webhook: str, accepted: Mapping[str, Any], timeout_s: float) -> None:
+    async def _call(self, webhook: str, accepted: Mapping[str, Any]) -> None:
+        await self._hub.until_ended(accepted["prompt_id"])
         try:
-            async with asyncio.timeout(timeout_s):
-                await self._hub.until_ended(accepted["prompt_id"])
             await self._webhooks.call(webhook, self._result(accepted))
-        except (BridgeError, TimeoutError) as error:
+        except BridgeError as error:
             logger.warning("the webhook of job %s was not called: %s", accepted["prompt_id"], error)
 
     def _result(self, accepted: Mapping[str, Any]) -> dict[str, Any]:

@@ -119,9 +119,20 @@ def test_webhook_that_answers_nothing_is_given_up_and_the_job_is_done(site, hook
     hook.got.get(timeout=60)
 
 
-def test_job_that_does_not_end_in_time_calls_nobody(site, hook, caplog):
-    caplog.set_level("WARNING")
+def test_webhook_is_called_however_long_the_job_takes(site, hook):
     body = {"prompt": through("Forever"), "webhook": hook.url, "timeout_s": 0.05}
-    assert site.post("/run", body).status_code == 202
-    site.eventually(lambda: "was not called" in caplog.text)
+    job = site.post("/run", body).json()["prompt_id"]
+    site.eventually(lambda: site.http.get("/queue").json()["queue_running"])
+    time.sleep(0.1)
     assert hook.got.empty()
+    site.post("/interrupt")
+    _, _, result = hook.got.get(timeout=60)
+    assert (result["prompt_id"], result["status"]) == (job, "cancelled")
+
+
+def test_reason_why_a_webhook_was_not_called_is_logged(site, hook, caplog):
+    caplog.set_level("WARNING")
+    hook.statuses = [500]
+    job = site.post("/run", {"prompt": picture(), "webhook": hook.url}).json()["prompt_id"]
+    reason = f"the webhook of job {job} was not called: the webhook on 127.0.0.1 did not take the result: "
+    site.eventually(lambda: reason + "it answered 500" in caplog.text)
