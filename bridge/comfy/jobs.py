@@ -2,7 +2,8 @@
 
 1. A job waits (``pending``), runs (``in_progress``), or has ended: ``completed``, ``failed``, ``cancelled``.
 2. Cancelling is by id, and one that has ended already, or never was, stays as it is.
-3. Of ended jobs the newest ``MAX_LISTED`` can be listed.
+3. Of ended jobs the newest ``MAX_LISTED`` can be listed, but none that was cancelled before it began, as in
+   ``/history``.
 """
 
 import asyncio
@@ -114,7 +115,8 @@ class JobsDesk:
         return next((data for kind, data in reversed(milestones) if kind == "execution_error"), None)
 
     def _ended(self) -> Sequence[JobRecord]:
-        return self._service.history.page(MAX_LISTED, newest_first=True, session_prefix=PREFIX)
+        records = self._service.history.page(MAX_LISTED, newest_first=True, session_prefix=PREFIX)
+        return [record for record in records if record.began_at or record.state != "cancelled"]
 
     async def _cancel(self, job_ids: Sequence[str]) -> list[str]:
         return await cancel(self._service, [job for job in job_ids if is_ours(self._service.record(job))])

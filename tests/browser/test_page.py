@@ -163,8 +163,7 @@ def test_queue_is_listed_and_cancelled_with_the_keyboard(
     press_enter(ours)
     ours.until_shown("Nothing runs, and nothing waits.")
     stream.close()
-    states = {job["id"]: job["status"] for job in served.ask("/api/jobs")["jobs"]}
-    assert states[first] == states[second] == "cancelled"
+    assert {served.ask(f"/api/jobs/{job}")["status"] for job in (first, second)} == {"cancelled"}
 
 
 def test_narrow_windows_show_everything_below_each_other(ours: Page, pictures: Path) -> None:

@@ -106,6 +106,15 @@ def test_cancelling_is_by_id_and_twice_is_once(site, three):
     assert {job["status"] for job in listed(site, "?status=cancelled")["jobs"]} == {"cancelled"}
 
 
+def test_job_that_was_cancelled_before_it_began_is_not_listed(site, three):
+    done, run, wait = three
+    site.post("/queue", {"clear": True})
+    site.post("/interrupt")
+    site.finished(run)
+    assert [job["id"] for job in listed(site)["jobs"]] == [run, done]
+    assert site.http.get(f"/api/jobs/{wait}").json()["status"] == "cancelled"
+
+
 def test_several_are_cancelled_at_once(site, three):
     done, run, wait = three
     told = site.post("/api/jobs/cancel", {"job_ids": [done, run, wait]}).json()
