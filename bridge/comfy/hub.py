@@ -4,7 +4,7 @@
    nobody belong to ``comfy:``, and nobody hears of them.
 2. What is said to a client goes to its newest connection; when that ends, to the one before.
 3. What is said while it has none is kept for it: ``KEPT_MESSAGES`` at most, and nothing that is passing.
-   A client that comes back hears it first.
+   A client that comes back hears it first; and of a job that runs, that it has begun, and which node runs.
 4. ``status`` goes to everybody: when a job came, when it begins, and after its last word.
 """
 
@@ -56,6 +56,10 @@ class Client:
             while len(self._missed) > KEPT_MESSAGES or self._missed_bytes > KEPT_BYTES:
                 self._missed_bytes -= size_of(self._missed.popleft())
 
+    def has_missed(self, message: Told) -> bool:
+        """Whether a message is kept for it."""
+        return message in self._missed
+
     def catch_up(self) -> None:
         """Say again what was missed."""
         missed, self._missed, self._missed_bytes = self._missed, deque(), 0
@@ -91,8 +95,13 @@ class Hub:
         is_back = not client.outlets
         client.outlets.append(outlet)
         outlet.put(Event("status", {**self._status(), "sid": client_id}, is_passing=True))
+        begun = client.story.milestones[:1] if client.story else ()
+        starts = [Event(kind, data) for kind, data in begun if kind == "execution_start"]
+        again = [start for start in starts if not client.has_missed(start)]
         if is_back:
             client.catch_up()
+        for start in again:
+            outlet.put(start)
         if client.story and client.story.running:
             outlet.put(Event("executing", {"node": client.story.running, "prompt_id": client.story.job_id}))
 

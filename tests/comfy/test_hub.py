@@ -7,6 +7,7 @@ import pytest
 from bridge.comfy import hub as hub_module
 from bridge.comfy.hub import Hub
 from bridge.comfy.outlet import Outlet
+from bridge.engine import Executing
 from bridge.jobs import JobRecord
 from bridge.protocol import Finished, Plane, Preview, Progress, Result, Started, State
 
@@ -145,6 +146,24 @@ def test_client_that_comes_in_the_middle_of_a_job_is_told_the_rest(hub, service)
     deliver(Finished("done", job="j", outputs={"2": {"images": []}}))
     told = kinds(outlet)
     assert told == ["status", "progress", "executed", "execution_success", "status", "executing"]
+
+
+def test_client_that_comes_back_in_mid_job_hears_once_that_it_began(hub, service):
+    outlet = enter(hub, "a")
+    deliver = service.sinks["comfy:a"]
+    deliver(Started(job="j"))
+    deliver(Executing("j", "1", "1"))
+    [start] = [event for event in outlet.take() if event.type == "execution_start"]
+    hub.leave("a", outlet)
+    outlet = enter(hub, "a")
+    status, begun, executing = outlet.take()
+    assert status.type == "status"
+    assert begun == start
+    assert executing.data == {"node": "1", "prompt_id": "j"}
+    hub.leave("a", outlet)
+    deliver(Finished("done", job="j"))
+    deliver(Started(job="k"))
+    assert kinds(enter(hub, "a")).count("execution_start") == 1
 
 
 def test_milestones_of_the_last_jobs_are_remembered_and_then_their_outline(hub, service, monkeypatch):
