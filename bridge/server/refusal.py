@@ -25,6 +25,14 @@ _PAGE = f"""<!doctype html>
 <p><code>framebridge open</code></p>
 <p>It opens this page with a key that works once, for a minute.</p></main></html>
 """
+_TOLD = {
+    "type": "unauthorized",
+    "message": "This browser is not let in any more. Type: framebridge open",
+    "details": "",
+    "extra_info": {},
+}
+"""The same for ComfyUI's editor, in a tab that was let in before the daemon began anew."""
+
 _HASH = base64.b64encode(sha256(_STYLE.encode()).digest()).decode()
 _POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; frame-ancestors 'none'"
 
@@ -38,7 +46,7 @@ def refusal(status: int, code: str, scope: Scope) -> Response:
     headers["www-authenticate"] = "Bearer"
     if _is_for_people(scope):
         return HTMLResponse(_PAGE, status, {**headers, "content-security-policy": _POLICY})
-    return JSONResponse({"code": code}, status, headers)
+    return JSONResponse({"code": code, "error": _TOLD, "node_errors": {}}, status, headers)
 
 
 def _is_for_people(scope: Scope) -> bool:

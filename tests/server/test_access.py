@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -20,6 +21,16 @@ from bridge.server.visitors import cookie_name
 
 ACCESS = Access(token="s3cret-token", port=8189)
 OURS = Address(8189)
+UNAUTHORIZED = {
+    "code": "unauthorized",
+    "error": {
+        "type": "unauthorized",
+        "message": "This browser is not let in any more. Type: framebridge open",
+        "details": "",
+        "extra_info": {},
+    },
+    "node_errors": {},
+}
 GOOD = [(b"host", b"127.0.0.1:8189"), (b"authorization", b"Bearer s3cret-token")]
 
 
@@ -299,7 +310,7 @@ async def test_requests_and_upgrades_are_judged_alike(kind: str) -> None:
     reached, sent = await call(asked(HOST, kind=kind, method="DELETE"))
     assert not reached
     assert sent[0]["status"] == 401
-    assert sent[1]["body"] == b'{"code":"unauthorized"}'
+    assert json.loads(sent[1]["body"]) == UNAUTHORIZED
     assert {message["type"].startswith("websocket.") for message in sent} == {kind == "websocket"}
 
 
@@ -338,4 +349,4 @@ async def test_people_are_told_how_to_get_in_and_nothing_else() -> None:
     _, elsewhere = await call(asked(HOST, browser) | {"path": "/status"})
     assert elsewhere == sent, "what is there does not show"
     _, sent = await call(asked(HOST, browser, method="POST"))
-    assert sent[1]["body"] == b'{"code":"unauthorized"}'
+    assert json.loads(sent[1]["body"]) == UNAUTHORIZED
