@@ -12,6 +12,7 @@ uvicorn itself waits for ever for the rest of a request's head, and for a reader
    before one that has shown the token, and of the one that was made first.
 5. A WebSocket whose peer takes nothing is closed without a word, if the word cannot be sent soon.
 6. An upgrade request that cannot be read is answered, if that can be, and its connection ends.
+7. A refusal of an upgrade ends its handshake; uvicorn takes it for one that the application left open.
 """
 
 import asyncio
@@ -151,6 +152,8 @@ class SocketConnection(WebSocketsSansIOProtocol):
             if not self.writable.is_set():
                 self.transport.abort()  # which ends the wait
         await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True
 
     def send_receive_event_to_app(self) -> None:
         """Pass a whole message on, if a text is UTF-8."""

@@ -7,6 +7,7 @@ import psutil
 import pytest
 from starlette.responses import Response
 from starlette.routing import Route
+from websockets.exceptions import InvalidStatus
 
 from bridge.protocol import MAX_MESSAGE_BYTES, Hello, Plane, Result, encode
 from bridge.server.transport import HttpConnection, SocketConnection, StallWatch
@@ -323,6 +324,16 @@ async def test_strangers_connection_ends_with_its_answer(site: Any) -> None:
         answer = await _end(peer.reader)
     assert answer.startswith(b"HTTP/1.1 200")
     assert b"connection: close" in answer.lower()
+
+
+async def test_refused_upgrade_leaves_no_error_in_the_log(
+    site: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        async with site.websocket(additional_headers=site.headers(Authorization="Bearer of-no-worth")):
+            pass
+    assert refused.value.response.status_code == 401
+    assert "handshake" not in caplog.text
 
 
 async def test_surplus_connections_take_the_place_of_idle_strangers(
