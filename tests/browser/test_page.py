@@ -181,6 +181,39 @@ def test_nothing_failed_and_nothing_went_elsewhere(served: Served, ours: Page) -
     assert blocked == []
 
 
+def test_daemon_that_does_not_answer_leaves_no_live_queue(served: Served, ours: Page, pictures: Path) -> None:
+    job = run(served, LONG)
+    ours.until("document.title === '(1) Framebridge'")
+    with blocked(ours, "*/framebridge/cancel/*"):
+        ours.js("document.querySelector('#queue button').click()")
+        ours.until_shown("It was not cancelled. The daemon does not answer.")
+    with blocked(ours, "*/framebridge/now"):
+        ours.until("document.querySelector('#state').innerText === 'The daemon does not answer.'")
+        assert ours.js("document.title") == "Framebridge"
+        assert ours.js("document.querySelector('#queue button').closest('[inert]') !== null")
+        assert float(ours.js("getComputedStyle(document.querySelector('main')).opacity")) < 0.6
+        ours.picture(pictures / "page-away.png")
+    ours.until("document.title === '(1) Framebridge'")
+    ours.until("!document.querySelector('[inert]')")
+    served.ask(f"/api/jobs/{job}/cancel", b"")
+    ours.until_shown("Nothing runs, and nothing waits.")
+
+
+def test_browser_that_is_not_let_in_any_more_is_told_so(ours: Page, pictures: Path) -> None:
+    ours.command("Network.clearBrowserCookies")
+    ours.until_shown("This browser is not let in any more, as after a restart of the daemon.")
+    ours.until_shown("Type: framebridge open")
+    ours.picture(pictures / "page-not-let-in.png")
+
+
+@contextlib.contextmanager
+def blocked(page: Page, address: str) -> Iterator[None]:
+    """Let requests to an address fail for a while."""
+    page.command("Network.setBlockedURLs", urls=[address])
+    yield
+    page.command("Network.setBlockedURLs", urls=[])
+
+
 def push_until(stream: Stream, page: Page, condition: str) -> None:
     """Send frames until the page shows what they bring."""
     for number in range(1, 200):

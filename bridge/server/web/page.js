@@ -2,6 +2,8 @@
 
 const EVERY_MS = 1000;
 
+const NOT_LET_IN = "This browser is not let in any more, as after a restart of the daemon. Type: framebridge open";
+
 const $ = (id) => document.getElementById(id);
 
 /** Make an element: its tag, its attributes, and its children (elements or texts). */
@@ -17,10 +19,13 @@ function made(tag, attributes = {}, ...children) {
 
 async function fetched(path, options) {
   const answer = await fetch(`/framebridge/${path}`, options);
-  if (answer.status === 401) throw new Error("This page has been open for too long. Type: framebridge open");
+  if (answer.status === 401) throw new Error(NOT_LET_IN);
   if (!answer.ok) throw new Error(`The daemon answers ${answer.status}.`);
   return answer;
 }
+
+/** Say why something failed; what `fetch` itself says is different in every browser. */
+const reason = (error) => (error instanceof TypeError ? "The daemon does not answer." : error.message);
 
 const asked = async (path) => (await fetched(path)).json();
 
@@ -101,12 +106,20 @@ const gigabytes = (bytes) => (bytes / 1e9).toFixed(1);
 
 function queuedJob(job) {
   const cancel = made("button", { type: "button", "aria-label": `Cancel: ${job.title}` }, "Cancel");
+  const problem = made("span", { class: "bad", role: "alert" });
   cancel.addEventListener("click", async () => {
     cancel.disabled = true;
-    await fetched(`cancel/${encodeURIComponent(job.id)}`, { method: "POST" }).catch(() => {});
+    try {
+      await fetched(`cancel/${encodeURIComponent(job.id)}`, { method: "POST" });
+      problem.textContent = "";
+    } catch (error) {
+      problem.textContent = `It was not cancelled. ${reason(error)}`;
+      cancel.disabled = false;
+    }
     refresh();
   });
-  return made("li", { class: "job" }, made("b", { title: job.title }, job.title), made("span", { class: "soft" }), cancel);
+  const title = made("b", { title: job.title }, job.title);
+  return made("li", { class: "job" }, title, made("span", { class: "soft" }), problem, cancel);
 }
 
 function updateJob(child, job) {
@@ -202,10 +215,20 @@ async function refresh() {
       newest = ended;
       await showHistory();
     }
+    setAway(false);
   } catch (error) {
+    setAway(true);
     $("state").dataset.worker = "away";
-    $("state").textContent = error instanceof TypeError ? "The daemon does not answer." : error.message;
+    $("state").textContent = reason(error);
+    $("memory").textContent = "";
+    document.title = "Framebridge";
   }
+}
+
+/** Dim what the daemon said last while it says nothing more; nothing in the queue can be cancelled then. */
+function setAway(isAway) {
+  document.body.classList.toggle("away", isAway);
+  $("queue").inert = isAway;
 }
 
 async function go() {
