@@ -99,6 +99,21 @@ def test_deleted_result_is_gone_but_not_while_it_is_shown(
     assert not [path for path in world.assets.by_path if "FB_0001" in path]
 
 
+def test_result_that_cannot_be_deleted_is_told_and_keeps_its_file(
+    plugin: Any, eye: Any, shelf: Any, on_stage: Any, world: World
+) -> None:
+    asset, view = kept(plugin, eye, shelf)
+    on_stage.show_plate(asset, view)
+    on_stage.clear()
+    before = set(world.assets.by_path)
+    world.faults.has_readonly_content = True
+    with refusal(plugin, "content_unwritable"):
+        shelf.delete(asset)
+    assert set(world.assets.by_path) == before
+    assert shelf.picture(asset) == png_file(*SIZE)
+    assert [one.asset for one in shelf.results()] == [asset]
+
+
 @pytest.mark.parametrize("camera", [False, True])
 def test_plate_fills_the_view_behind_everything(
     plugin: Any, eye: Any, shelf: Any, on_stage: Any, world: World, camera: bool

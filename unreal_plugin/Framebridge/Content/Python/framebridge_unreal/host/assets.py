@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -55,9 +56,20 @@ def save(asset: unreal.Object) -> None:
 
 
 def delete(path: str) -> None:
-    """Delete an asset; one that is gone is no fault."""
-    if unreal.EditorAssetLibrary.does_asset_exist(path):
-        unreal.EditorAssetLibrary.delete_asset(path)
+    """Delete an asset; one that is gone is no fault.
+
+    Raises:
+        BridgeError: ``content_unwritable``; the asset is still there.
+    """
+    library = unreal.EditorAssetLibrary
+    if library.does_asset_exist(path) and not library.delete_asset(path):
+        raise unwritable(path)
+
+
+def discard(path: str) -> None:
+    """Delete an asset after another fault, which is the one to be told."""
+    with suppress(BridgeError):
+        delete(path)
 
 
 def import_texture(file: Path, path: str, settings: dict[str, object]) -> unreal.Texture2D:
@@ -69,7 +81,7 @@ def import_texture(file: Path, path: str, settings: dict[str, object]) -> unreal
         settings: Editor properties of the texture.
 
     Raises:
-        BridgeError: ``content_unwritable``, ``import_failed``; the asset is gone then.
+        BridgeError: ``content_unwritable``, ``import_failed``; the asset is gone then, if it can be.
     """
     folder, _, name = path.rpartition("/")
     make_folder(folder)
@@ -98,7 +110,7 @@ def import_texture(file: Path, path: str, settings: dict[str, object]) -> unreal
             texture.set_editor_property(key, value)
         save(texture)
     except BridgeError:
-        delete(path)
+        discard(path)
         raise
     return texture
 

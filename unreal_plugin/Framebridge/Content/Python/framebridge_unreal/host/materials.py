@@ -15,7 +15,7 @@ import unreal
 from .._bridge.errors import BridgeError
 from ..core import shader
 from ..core.blank import blank_exr, blank_png
-from .assets import blank, create, delete, exact_depth, exact_picture, find, save
+from .assets import blank, create, discard, exact_depth, exact_picture, find, save
 from .level import FOLDER
 
 Expression = unreal.MaterialExpression
@@ -158,7 +158,7 @@ def material(master: Master) -> unreal.Material:
         save(made)
     except BridgeError:
         if there is None:
-            delete(path)
+            discard(path)
         raise
     return made
 

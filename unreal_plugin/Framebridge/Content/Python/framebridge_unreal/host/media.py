@@ -11,7 +11,7 @@ import unreal
 
 from .._bridge.errors import BridgeError
 from .._bridge.host.shot import frame_file
-from .assets import create, delete, find, save
+from .assets import create, discard, find, save
 from .level import FOLDER
 
 SEQUENCES = f"{FOLDER}/Sequences"
@@ -47,7 +47,7 @@ def take_in(folder: Path, first: int, frames_per_second: float, name: str) -> st
                 save(asset)
     except BaseException:
         for one in made:
-            delete(one)
+            discard(one)
         raise
     return path
 

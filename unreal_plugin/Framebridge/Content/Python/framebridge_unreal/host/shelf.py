@@ -18,7 +18,7 @@ from .._bridge.host.png import write_file
 from .._bridge.host.recipe import SEED, recipe_from_json
 from ..core.capture import png_size
 from ..core.editor import Kept
-from .assets import delete, exact_picture, find, import_texture, make_folder, save
+from .assets import delete, discard, exact_picture, find, import_texture, make_folder, save
 from .instances import INSTANCES
 from .level import FOLDER, is_playing, open_world
 
@@ -67,7 +67,7 @@ class UnrealShelf:
                     unreal.EditorAssetLibrary.set_metadata_tag(texture, f"{TAG}{key}", value)
                 save(texture)
         except BridgeError:
-            delete(path)
+            discard(path)
             file.unlink(missing_ok=True)
             raise
         self._looked_at = float("-inf")
@@ -90,12 +90,12 @@ class UnrealShelf:
                 code="in_use",
                 hint="Take it out of the level first: Clear in the panel, or delete what shows it.",
             )
-        for path in self._instances(asset):
-            delete(path)
         delete(asset)
         self._file(asset).unlink(missing_ok=True)
         self._kept.pop(asset, None)
         self._looked_at = float("-inf")
+        for path in self._instances(asset):
+            delete(path)
 
     def picture(self, asset: str) -> bytes:
         """Return a result as the PNG file that was imported."""

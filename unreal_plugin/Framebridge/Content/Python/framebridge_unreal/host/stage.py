@@ -11,7 +11,7 @@ import unreal
 from .._bridge.errors import BridgeError
 from ..core.axes import View
 from ..core.editor import Files
-from .assets import delete, exact_depth, import_data
+from .assets import discard, exact_depth, import_data
 from .instances import slot_of
 from .level import FOLDER, open_world, our_actors, selection_kept
 from .painting import meshes_for, paint, slots, unpaint
@@ -83,7 +83,7 @@ class UnrealStage:
                 painted = paint(slot_of(files.view, texture, depth, strength), components)
             except BridgeError:
                 if is_new:
-                    delete(path)
+                    discard(path)
                 raise
         return painted
 
