@@ -41,6 +41,44 @@ def test_what_fails_is_told_with_its_line_and_the_others_are_made(connected, pro
     assert connected.notice == "1 picture made"
 
 
+def test_the_rest_is_painted_as_it_was_asked_for(connected, prompts):  # noqa: F811
+    prompts.write_text("neon\nclay\nwood\n")
+    choices = connected.choices
+    choices.set("prompts_file", str(prompts))
+    choices.set("seed_mode", "INCREMENT")
+    choices.set_value("seed", 5)
+    before = choices.preset.name
+    connected.generate_prompts()
+    choices.set_value("steps", 3)
+    choices.choose("inpaint")  # wants a selection, and there is none
+    wait(connected, lambda: not connected.is_generating)
+    assert prompts_of(connected) == ["neon", "clay", "wood"]
+    recipes = [json.loads(kept.recipe) for kept in reversed(connected.editor.shelf.results())]
+    assert {(recipe["preset"], recipe["values"]["steps"]) for recipe in recipes} == {(before, 2)}
+    assert [recipe["values"]["seed"] for recipe in recipes] == [5, 6, 7]
+    assert (connected.problem, connected.notice) == (None, "3 pictures made")
+    choices.choose(before)
+    assert choices.value(choices.preset, "seed") == 8
+
+
+def test_what_cannot_begin_is_told_with_its_line(connected, prompts, core, monkeypatch):  # noqa: F811
+    prompts.write_text("neon\nclay\nwood\nsnow\n")
+    connected.choices.set("prompts_file", str(prompts))
+    connected.generate_prompts()
+    submit, error = connected.session.submit, core("_bridge.errors").BridgeError
+
+    def refuse(frame, recipe):
+        if recipe.values["prompt"] in ("clay", "snow"):
+            raise error("too large", code="bad_value", hint="Smaller.")
+        return submit(frame, recipe)
+
+    monkeypatch.setattr(connected.session, "submit", refuse)
+    wait(connected, lambda: not connected.is_generating)
+    assert prompts_of(connected) == ["neon", "wood"]
+    assert connected.problem.message == "2 of 4 prompts failed, in line 2, 4: too large"
+    assert connected.notice == "2 pictures made"
+
+
 def test_the_rest_is_given_up(connected, prompts):  # noqa: F811
     prompts.write_text("neon\nclay\nwood\nsnow\n")
     connected.choices.set("prompts_file", str(prompts))

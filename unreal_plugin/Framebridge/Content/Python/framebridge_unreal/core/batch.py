@@ -1,4 +1,7 @@
-"""One picture for each prompt of a text file, of one capture; what fails is told at the end."""
+"""One picture for each prompt of a text file; what fails is told at the end.
+
+All are of one capture and one recipe: what the artist chooses meanwhile is for later pictures.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from .._bridge.errors import Problem
 from .._bridge.host.prompt_file import Line
+from .._bridge.host.recipe import PROMPT, SEED
 from .._bridge.host.words import counted
-from .picture import Captured, Picture, captured
+from .picture import Picture, asked
 
 if TYPE_CHECKING:
     from .studio import Studio
@@ -38,7 +42,8 @@ class Batch:
         self._studio, self._lines, self._place = studio, lines, 0
         self._failed: list[tuple[Line, Problem]] = []
         self._is_given_up = False
-        self._captured: Captured = captured(studio)
+        self._asked = asked(studio)
+        self._seeds = studio.choices.take_seeds(len(lines))
         self._picture = self._next()
 
     @property
@@ -58,20 +63,31 @@ class Batch:
         self._picture.tick()
         if not self._picture.is_over or self.is_over:
             return
-        made = self._place
         if self._picture.problem is not None:
             self._failed.append((self._lines[self._place], self._picture.problem))
-        self._place += 1
         if self._is_given_up or not self._studio.link.is_connected:
-            self._end(f"Cancelled after {made} of {counted(len(self._lines), 'prompt')}")
-        elif self._place == len(self._lines):
-            self._place -= 1
-            self._end(f"{counted(len(self._lines) - len(self._failed), 'picture')} made")
+            self._end(f"Cancelled after {self._place} of {counted(len(self._lines), 'prompt')}")
         else:
-            self._picture = self._next()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Begin the next prompt that can be, or end after the last."""
+        while self._place < len(self._lines) - 1:
+            self._place += 1
+            try:
+                self._picture = self._next()
+            except Exception as error:  # the lines after it are still worth trying
+                self._failed.append((self._lines[self._place], self._studio.problem_from(error)))
+            else:
+                return
+        self._end(f"{counted(len(self._lines) - len(self._failed), 'picture')} made")
 
     def _next(self) -> Picture:
-        return Picture(self._studio, self._captured, self._lines[self._place].text)
+        values: dict[str, object] = {PROMPT: self._lines[self._place].text}
+        if self._seeds:
+            values[SEED] = self._seeds[self._place]
+        recipe = self._asked.recipe.with_values(**values).with_dynamic()
+        return Picture(self._studio, replace(self._asked, recipe=recipe))
 
     def _end(self, notice: str) -> None:
         self.is_over, self.notice = True, notice

@@ -312,6 +312,20 @@ class Choices:
         if self["seed_mode"] == "INCREMENT" and self.preset.find(SEED):
             self.set_value(SEED, next_seed(int(self.value(self.preset, SEED))))
 
+    def take_seeds(self, count: int) -> list[int]:
+        """Return the seeds of that many pictures, and go on as after them; none for a preset without."""
+        preset = self.preset
+        if not preset.find(SEED):
+            return []
+        seeds = [int(self.value(preset, SEED))]
+        while len(seeds) < count:
+            following = {"RANDOM": random_seed(), "INCREMENT": next_seed(seeds[-1])}
+            seeds.append(following.get(self["seed_mode"], seeds[-1]))
+        if seeds[-1] != seeds[0]:
+            self.set_value(SEED, seeds[-1])
+        self.advance_seed()
+        return seeds
+
     # ---- the file --------------------------------------------------------------------------------
 
     def _read(self) -> None:

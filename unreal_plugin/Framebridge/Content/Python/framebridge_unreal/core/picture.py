@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from .._bridge import protocol
 from .._bridge.errors import BridgeError, Problem
 from .._bridge.host.objects import bindings_of
-from .._bridge.host.recipe import PROMPT, sized
+from .._bridge.host.preset import Preset
+from .._bridge.host.recipe import PROMPT, Recipe, sized
 from .._bridge.host.tasks import Task
 from .._bridge.host.words import NO_PICTURE, oddity, of_preset, progress_of, sentence, spent
 from .capture import frame_of
@@ -27,17 +28,28 @@ class Captured:
     scenery: Scenery
 
 
-def captured(studio: Studio) -> Captured:
-    """Capture what the panel asks for.
+@dataclass(frozen=True)
+class Asked:
+    """What the panel asked for, and what was captured for it."""
+
+    taken: Captured
+    preset: Preset
+    recipe: Recipe
+
+
+def asked(studio: Studio) -> Asked:
+    """Capture what the panel asks for; draws a seed if that is the mode.
 
     Raises:
         BridgeError: Why it cannot be.
     """
     choices, eye = studio.choices, studio.editor.eye
+    choices.draw_seed()
     view, preset = eye.view(choices.look), choices.preset
-    bound = bindings_of(with_selection(choices.recipe, preset, eye))
-    frame = frame_of(eye.capture(view, passes_for(choices), bound=bound))
-    return Captured(with_references(frame, choices, preset), Scenery(eye.level(), view))
+    recipe = with_selection(choices.recipe, preset, eye)
+    frame = frame_of(eye.capture(view, passes_for(choices), bound=bindings_of(recipe)))
+    taken = Captured(with_references(frame, choices, preset), Scenery(eye.level(), view))
+    return Asked(taken, preset, recipe)
 
 
 class Picture:
@@ -45,8 +57,7 @@ class Picture:
 
     Args:
         studio: Whose connection and editor are used; connected.
-        taken: What is repainted; captured now if ``None``.
-        prompt: In place of the panel's.
+        wanted: What is painted; what the panel asks for now if ``None``.
 
     Attributes:
         is_over: Whether nothing more will happen.
@@ -57,25 +68,22 @@ class Picture:
         BridgeError: Why it cannot begin; nothing was changed but a random seed.
     """
 
-    def __init__(self, studio: Studio, taken: Captured | None = None, prompt: str | None = None) -> None:
+    def __init__(self, studio: Studio, wanted: Asked | None = None) -> None:
         self.is_over = False
         self.problem: Problem | None = None
         self.notice = ""
-        choices = studio.choices
-        choices.draw_seed()
-        self._studio, self._preset = studio, choices.preset
-        taken = taken or captured(studio)
-        self._scenery, view = taken.scenery, taken.scenery.view
-        recipe = with_selection(choices.recipe, self._preset, studio.editor.eye)
-        if prompt is not None:
-            recipe = recipe.with_values(**{PROMPT: prompt}).with_dynamic()
-        self._recipe = sized(recipe, self._preset, view.width, view.height)
+        is_of_panel = wanted is None
+        wanted = wanted or asked(studio)
+        taken, self._preset = wanted.taken, wanted.preset
+        self._studio, self._scenery = studio, taken.scenery
+        view = taken.scenery.view
+        self._recipe = sized(wanted.recipe, self._preset, view.width, view.height)
         request = studio.session.submit(taken.frame, self._recipe)
         self._pictures: list[protocol.Plane] = []
         self._task = studio.tasks.add(Task(request, on_end=self._painted, on_preview=self._show_preview))
-        choices.advance_seed()
-        if prompt is None:
-            self._remember(str(choices.recipe.values.get(PROMPT, "")))
+        if is_of_panel:
+            studio.choices.advance_seed()
+            self._remember(str(wanted.recipe.values.get(PROMPT, "")))
 
     def _remember(self, prompt: str) -> None:
         try:
