@@ -99,6 +99,22 @@ def test_deleted_result_is_gone_but_not_while_it_is_shown(
     assert not [path for path in world.assets.by_path if "FB_0001" in path]
 
 
+@pytest.mark.parametrize("is_stale", [False, True])
+def test_result_that_was_projected_is_deleted_with_its_depth(
+    plugin: Any, eye: Any, shelf: Any, on_stage: Any, world: World, is_stale: bool
+) -> None:
+    asset, view = kept(plugin, eye, shelf)
+    on_stage.project(asset, eye.capture(view))
+    with refusal(plugin, "in_use"):
+        shelf.delete(asset)
+    if is_stale:
+        write = world.unreal.MaterialEditingLibrary.set_material_instance_scalar_parameter_value
+        write(overlay_of(world, "Box"), "Strength0", 0.0)
+    on_stage.clear()
+    shelf.delete(asset)
+    assert not [path for path in world.assets.by_path if "FB_0001" in path]
+
+
 def test_result_that_cannot_be_deleted_is_told_and_keeps_its_file(
     plugin: Any, eye: Any, shelf: Any, on_stage: Any, world: World
 ) -> None:

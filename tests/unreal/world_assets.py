@@ -200,7 +200,12 @@ class LibraryCalls:
         return _data(self._assets, asset) if asset else self._assets.unreal.AssetData()
 
     def find_package_referencers_for_asset(self, path: str, load_assets: bool = False) -> list[str]:
-        return []
+        asset = self._assets.find(path)
+        return [
+            user
+            for user, one in self._assets.by_path.items()
+            if any(value is asset for value in getattr(one, "_parameters", {}).values())
+        ]
 
     def duplicate_asset(self, source: str, destination: str) -> Any:
         found = self._assets.find(source)

@@ -16,7 +16,7 @@ from ..core.projection import projector
 from ..core.shader import VECTORS
 from .assets import create, find, save
 from .level import FOLDER
-from .materials import Master, material
+from .materials import Master, material, no_depth, no_picture
 
 INSTANCES = f"{FOLDER}/Instances"
 
@@ -57,8 +57,12 @@ def slot_of(
 
 
 def emptied(slot: Slot) -> Slot:
-    """Return it out of use."""
-    return replace(slot, strength=0.0)
+    """Return it out of use: its textures can be deleted then.
+
+    Raises:
+        BridgeError: See ``import_texture``.
+    """
+    return replace(slot, picture=no_picture(), depth=no_depth(), strength=0.0)
 
 
 def instance(name: str, master: Master) -> unreal.MaterialInstanceConstant:

@@ -13,6 +13,11 @@ from .._bridge.errors import BridgeError
 FOLDER = "/Game/Framebridge"
 """Where our assets are in the content browser."""
 
+RESULTS = f"{FOLDER}/Results"
+
+DEPTHS = f"{FOLDER}/Projections"
+"""Depth of the views that are projected."""
+
 TAG = "Framebridge"
 """On every actor of ours."""
 

@@ -288,17 +288,31 @@ class _Graph:
 
     def _texture(self, name: str, *, is_depth: bool) -> Expression:
         types = unreal.MaterialSamplerType
-        texture = (
-            blank(_DEPTH, blank_exr(), exact_depth())
-            if is_depth
-            else blank(_BLACK, blank_png(), exact_picture())
-        )
+        texture = no_depth() if is_depth else no_picture()
         return self.add(
             unreal.MaterialExpressionTextureObjectParameter,
             parameter_name=name,
             texture=texture,
             sampler_type=types.SAMPLERTYPE_LINEAR_COLOR if is_depth else types.SAMPLERTYPE_COLOR,
         )
+
+
+def no_picture() -> unreal.Texture2D:
+    """Return what a material shows before it has a picture.
+
+    Raises:
+        BridgeError: See ``import_texture``.
+    """
+    return blank(_BLACK, blank_png(), exact_picture())
+
+
+def no_depth() -> unreal.Texture2D:
+    """Return what a material compares with before it has a depth.
+
+    Raises:
+        BridgeError: See ``import_texture``.
+    """
+    return blank(_DEPTH, blank_exr(), exact_depth())
 
 
 def _failed(master: Master, why: str) -> BridgeError:

@@ -19,7 +19,7 @@ from ..core.frustum import may_see
 from ..core.projection import MAX_VIEWS
 from .assets import find
 from .instances import INSTANCES, Slot, emptied, finish, instance, read_slot, write_slot
-from .level import actors, labelled, level_path
+from .level import RESULTS, actors, labelled, level_path
 from .materials import PROJECTION
 from .thrown import no_mesh
 
@@ -103,7 +103,7 @@ def unpaint(asset: str = "") -> None:
     if asset and len(after) == len(before):
         raise BridgeError(f"{asset} is not projected", code="no_result", hint="See the list of views.")
     look = find(_instance_path())
-    if isinstance(look, unreal.MaterialInstanceConstant) and before:
+    if isinstance(look, unreal.MaterialInstanceConstant) and (before or _is_stale(look)):
         with _undone(look, before):
             _write(look, after)
     if not after:
@@ -111,8 +111,14 @@ def unpaint(asset: str = "") -> None:
             _uncover(component)
 
 
+def _is_stale(look: unreal.MaterialInstanceConstant) -> bool:
+    """Tell whether an instance refers to results although no view is in use."""
+    found = (read_slot(look, index) for index in range(MAX_VIEWS))
+    return any(slot.asset.startswith(f"{RESULTS}/") for slot in found)
+
+
 def _write(look: unreal.MaterialInstanceConstant, wanted: Sequence[Slot]) -> None:
-    """Set the views of an instance; those not in use keep their numbers and lose their strength."""
+    """Set the views of an instance; those not in use lose their textures and strength."""
     look.modify()
     unused = [emptied(read_slot(look, index)) for index in range(len(wanted), MAX_VIEWS)]
     for index, slot in enumerate((*wanted, *unused)):

@@ -20,9 +20,7 @@ from ..core.capture import png_size
 from ..core.editor import Kept
 from .assets import delete, discard, exact_picture, find, import_texture, make_folder, save
 from .instances import INSTANCES
-from .level import FOLDER, is_playing, open_world
-
-RESULTS = f"{FOLDER}/Results"
+from .level import DEPTHS, RESULTS, is_playing, open_world
 
 TAG = "Framebridge."
 """Begins the names of our metadata."""
@@ -82,7 +80,7 @@ class UnrealShelf:
         return sorted(self._kept.values(), key=lambda kept: _number_of(kept.asset), reverse=True)
 
     def delete(self, asset: str) -> None:
-        """Delete a result, its file, and the material instances that were made for it."""
+        """Delete a result, its file, and the material instances and the depth that were made for it."""
         self.texture(asset)
         if self.is_shown(asset) or self._users(asset):
             raise BridgeError(
@@ -94,7 +92,7 @@ class UnrealShelf:
         self._file(asset).unlink(missing_ok=True)
         self._kept.pop(asset, None)
         self._looked_at = float("-inf")
-        for path in self._instances(asset):
+        for path in (*self._instances(asset), f"{DEPTHS}/{asset.rpartition('/')[2]}_Depth"):
             delete(path)
 
     def picture(self, asset: str) -> bytes:

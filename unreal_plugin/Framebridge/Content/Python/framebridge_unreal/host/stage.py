@@ -13,13 +13,10 @@ from ..core.axes import View
 from ..core.editor import Files
 from .assets import discard, exact_depth, import_data
 from .instances import slot_of
-from .level import FOLDER, open_world, our_actors, selection_kept
+from .level import DEPTHS, open_world, our_actors, selection_kept
 from .painting import meshes_for, paint, slots, unpaint
 from .shelf import UnrealShelf
 from .thrown import BLEND_ACTOR, DECAL_ACTOR, PLATE_ACTOR, put_blend, put_decal, put_plate, remove, shown_by
-
-DEPTHS = f"{FOLDER}/Projections"
-"""Depth of the views that are projected."""
 
 
 class UnrealStage:
