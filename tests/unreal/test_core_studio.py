@@ -97,7 +97,7 @@ def test_a_picture_is_kept_with_what_it_was_made_of_and_placed(connected):
     picture = Image.open(io.BytesIO(connected.editor.shelf.picture(kept.asset)))
     assert json.loads(picture.text["framebridge"]) == recipe
     assert json.loads(kept.view)["width"] == 128
-    assert connected.editor.stage.calls == [("show_blend", kept.asset, 1.0, 0.0)]
+    assert connected.editor.stage.calls == [("show_blend", kept.asset, 1.0, 0.0), ("veil", False)]
     assert connected.editor.transactions == ["Framebridge Result"]
     assert connected.chosen == kept.asset
     assert connected.spent[0] == kept.asset
@@ -362,6 +362,21 @@ def test_the_layer_goes_when_the_view_is_turned_and_comes_back(connected):
     eye.yaw = 30.0
     soon = time.monotonic() + 0.5
     wait(connected, lambda: time.monotonic() > soon)
+    assert stage.calls[-1] == ("hide_blend",)
+
+
+def test_the_layer_keeps_its_state_when_it_is_shown_again_or_mixed(connected):
+    generated(connected)
+    eye, stage = connected.editor.eye, connected.editor.stage
+    eye.yaw = 30.0
+    wait(connected, lambda: stage.calls[-1] == ("veil", True), 5)
+    connected.mix()
+    assert [call[0] for call in stage.calls[-2:]] == ["show_blend", "veil"]
+    assert stage.calls[-1] == ("veil", True)
+    connected.show_result()
+    assert stage.calls[-1] == ("veil", False)
+    connected.hide_layer()
+    connected.mix()
     assert stage.calls[-1] == ("hide_blend",)
 
 

@@ -374,6 +374,8 @@ class Studio:
         place(self.editor, self.choices, asset, view)
         self._layer_view = self._viewport_pose() if self.choices["to_blend"] else None
         self._is_layer_hidden = False
+        if self._layer_view is not None:
+            self.editor.stage.veil(False)
 
     def hide_layer(self) -> None:
         """See the level as it is."""
@@ -386,12 +388,13 @@ class Studio:
         self.chosen = ""
 
     def mix(self) -> None:
-        """Lay the result over the viewport as the sliders say."""
-        if self.choices["to_blend"] and self.editor.shelf.results():
+        """Lay the result over the viewport as the sliders say, if one is; where it is hidden it stays so."""
+        if self._layer_view is not None and self.choices["to_blend"] and self.editor.shelf.results():
             kept = result_named(self.editor, self.chosen)
             self.editor.stage.show_blend(
                 kept.asset, self.choices["overlay_opacity"], self.choices["overlay_split"]
             )
+            self.editor.stage.veil(self._is_layer_hidden)
 
     def project(self, only_selected: bool = False) -> None:
         """Paint the result that is looked at onto what its view sees; its depth is captured anew.
