@@ -102,7 +102,9 @@ def find_fault(control: Control, value: Any) -> Problem | None:
             return problem("bad_value", f"needs true or false, got {value!r:.80}")
     elif not _is_number(value, control.type == "integer"):
         kind = "a whole number" if control.type == "integer" else "a number"
-        return problem("bad_value", f"needs {kind}, got {value!r:.80}")
+        is_bounded = control.minimum is not None or control.maximum is not None
+        hint = f"Give {_bounds(control)}." if is_bounded else ""
+        return problem("bad_value", f"needs {kind}, got {value!r:.80}", hint)
     elif not _least(control) <= value <= _greatest(control):
         return problem("out_of_range", f"must be {_bounds(control)}, got {value}")
     return None

@@ -17,6 +17,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from bridge.builtin import all_presets, expand
 from bridge.cli.console import Console
 from bridge.cli.local import node_definitions
 from bridge.daemon import Settings, data_folder
@@ -142,7 +143,7 @@ def _lacking(workflow: Path, console: Console) -> list[tuple[str, Choices]]:
 
 
 def what_lacks(path: Path) -> tuple[LackingModel, ...]:
-    """Return the models that a workflow file, or a picture that holds one, lacks.
+    """Return the models that a workflow file, a picture that holds one, or a preset by its name lacks.
 
     Raises:
         BridgeError: What is wrong with the file.
@@ -153,6 +154,9 @@ def what_lacks(path: Path) -> tuple[LackingModel, ...]:
 
 def _read(path: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """Return a workflow in the API's form and in the editor's, as far as the file holds them."""
+    presets, _ = all_presets(Settings().preset_folders)
+    if not path.is_file() and (preset := presets.get(str(path).lower())):
+        return expand(preset, {}), {}
     if path.suffix.lower() == ".png":
         texts = read_workflow(path)
         prompt, editor = texts["prompt"], texts["workflow"]
@@ -162,7 +166,9 @@ def _read(path: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(
-            f"{path} cannot be read: {error.strerror}", code="file_not_found", hint="Give a workflow."
+            f"{path} cannot be read: {error.strerror}",
+            code="file_not_found",
+            hint="Give a workflow, or the name of a preset.",
         ) from error
     data = json_of(content)
     if isinstance(data, dict) and isinstance(data.get("nodes"), list):

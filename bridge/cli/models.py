@@ -108,7 +108,7 @@ def _add_getting(app: typer.Typer, run: Callable[..., None]) -> None:
         ] = None,
         workflow: Annotated[
             Path | None,
-            typer.Option("--for", metavar="WORKFLOW", help="Get what this workflow lacks.", dir_okay=False),
+            typer.Option("--for", metavar="WORKFLOW", help="Get what this workflow, or preset, lacks."),
         ] = None,
         folder: Folder = "",
         name: Annotated[str, typer.Option("--name", help="The name that the file is to have.")] = "",

@@ -105,6 +105,10 @@ def validate(
     return _Validator(workflow, definitions, choices).validation(targets)
 
 
+def _listed(outputs: Iterable[str]) -> str:
+    return f"Output nodes: {listing([quote(node_id, marks=False) for node_id in outputs], 10)}."
+
+
 def _question(
     node: WorkflowNode, definition: NodeDefinition, workflow: Workflow, definitions: Definitions
 ) -> Question:
@@ -138,9 +142,10 @@ class _Validator:
             return Validation(self.workflow, (), (nothing, *self.in_order()))
         if targets:
             self.warn_of_strangers(targets, outputs)
+            hint = _listed(outputs)
             outputs = [node_id for node_id in outputs if node_id in targets]
         if not outputs:
-            nothing = Problem("no_outputs", "none of the targets is an output node", OUTPUT_HINT)
+            nothing = Problem("no_outputs", "none of the targets is an output node", hint)
             return Validation(self.workflow, (), (nothing,), tuple(self.warnings))
         wanted = ancestors(nodes, outputs)
         needed = {node_id: node for node_id, node in nodes.items() if node_id in wanted}
@@ -209,10 +214,7 @@ class _Validator:
         for target in targets:
             if target not in outputs:
                 message = f"the target {quote(target)} is no output node of this workflow"
-                listed = listing([quote(node_id, marks=False) for node_id in outputs], 10)
-                self.warnings.append(
-                    Problem("bad_target", message, f"Output nodes: {listed}.", is_warning=True)
-                )
+                self.warnings.append(Problem("bad_target", message, _listed(outputs), is_warning=True))
 
     def warn_of_unused(self, nodes: Iterable[WorkflowNode]) -> None:
         """Name unknown classes that nothing needs: one of them may have been meant as an output."""

@@ -92,7 +92,7 @@ class WidgetReader:
         text = f"asks for {quote(value)}, which is not in {lies}/"
         if folder in PICTURE_FOLDERS:
             raise place.error("not_in_list", text, f"{nearest}Put the file there, or upload it.")
-        advice = f"put the file in {lies}/, or run: framebridge models pull --for WORKFLOW"
+        advice = f"put the file in {lies}/, or run: framebridge models pull --for WORKFLOW (or PRESET)"
         if folder == "vae" and value in TINY_VAES:
             text = f"asks for {quote(value)}, which is not in vae_approx/"
             advice = f"put {value}_encoder.safetensors and {value}_decoder.safetensors in vae_approx/."

@@ -81,7 +81,7 @@ def unpack_frame(data: bytes, name: str) -> Frame:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = dict(_members(archive, name))
     except _BROKEN as error:
-        raise _bad(name, f"is no frame: {error}") from error
+        raise _bad(name, "is no frame") from error
     texts = {key: _json(members.pop(key), name, key) for key in _TEXTS if key in members}
     if not members:
         raise _bad(name, "holds no planes")
@@ -109,7 +109,9 @@ def load_frame(path: Path) -> Frame:
         return unpack_frame(path.read_bytes(), path.name)
     except OSError as error:
         raise InputError(
-            f"frame {path.name!r} cannot be read: {error.strerror}", code="frame_missing"
+            f"frame {path.name!r} cannot be read: {error.strerror}",
+            code="frame_missing",
+            hint="Give an .npz that a host or save_frame wrote; pictures go to --picture.",
         ) from error
 
 
@@ -222,5 +224,6 @@ def _bad(name: str, what: str) -> InputError:
     return InputError(
         f"frame {name!r} {what}",
         code="bad_frame",
-        hint="A frame is an .npz with color (u8), depth (f32, metres) and camera (JSON).",
+        hint="A frame is an .npz with color (u8), depth (f32, metres) and camera (JSON); "
+        "a picture goes to --picture color=FILE.",
     )

@@ -60,7 +60,9 @@ def read_texts(path: Path) -> dict[str, str]:
             return dict(_texts(file, path.name))
     except OSError as error:
         raise InputError(
-            f"picture {path.name!r} cannot be read: {error.strerror}", code="image_not_found"
+            f"picture {path.name!r} cannot be read: {error.strerror}",
+            code="image_not_found",
+            hint="Check the name, and the folder that you are in.",
         ) from error
 
 

@@ -10,7 +10,7 @@ import typer
 
 from bridge.cli.diagnosis import find_unused_folders
 from bridge.cli.model_add import add
-from bridge.cli.model_pull import pull
+from bridge.cli.model_pull import pull, what_lacks
 from bridge.cli.model_shelf import info, list_models, verify_models
 from bridge.daemon import Settings
 from bridge.errors import BridgeError
@@ -165,6 +165,14 @@ def test_what_a_workflow_lacks_is_got_with_one_command(
     said = capsys.readouterr().err
     assert "no source is known: loras/nobody_knows.safetensors" in said
     assert known.licence in said
+
+
+def test_what_a_preset_lacks_is_looked_for_by_its_name(
+    kit: Kit, own_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    get(kit, workflow=Path("Stylize"))
+    assert "lacks no model" in capsys.readouterr().err
+    assert [each.folder for each in what_lacks(Path("reference"))][0] == "checkpoints"
 
 
 def test_a_workflow_that_cannot_be_read_is_named(kit: Kit, own_home: Path, tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ def test_targets_of_which_none_is_an_output_run_nothing(definitions, choices, tu
     with pytest.raises(WorkflowError) as caught:
         validate(parse_workflow(tutorial), definitions, choices, ["3"]).raise_if_nothing_runs()
     assert [problem.code for problem in caught.value.problems] == ["no_outputs", "bad_target"]
+    assert {problem.hint for problem in caught.value.problems} == {"Output nodes: 9."}
 
 
 FAULTS = [
