@@ -85,11 +85,7 @@ package_app = typer.Typer(
 )
 app.add_typer(package_app, name="package")
 
-presets_app = typer.Typer(
-    help="List the presets that every host offers, or make one of a workflow.",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+presets_app = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
 app.add_typer(presets_app, name="presets")
 
 
@@ -246,6 +242,13 @@ def doctor(
 ) -> None:
     """Check this machine link by link, and say what to do about each fault."""
     _run("diagnosis", "doctor", models or [], as_json, bundle)
+
+
+@presets_app.callback(invoke_without_command=True)
+def presets_root(context: typer.Context, models: Models = None, as_json: AsJson = False) -> None:
+    """List the presets that every host offers, or make one of a workflow."""
+    if context.invoked_subcommand is None:
+        _run("presets", "show_all", models or [], as_json)
 
 
 @presets_app.command("list")

@@ -83,6 +83,7 @@ def test_a_broken_file_of_the_users_is_named_and_the_others_are_listed(
 
 def test_a_workflow_becomes_a_preset_and_goes_again(framebridge: Command, workflow_file: Path) -> None:
     choices = ("--title", "My clay", "--feed", "4=color", "--show", "2.text=What")
+    assert "stylize" in framebridge("presets").stdout, "as models and packs do, it lists"
     done = framebridge("presets", "save", workflow_file, *choices)
     assert done.returncode == 0, done.stderr
     kept = json.loads(Path(done.stdout.strip()).read_text("utf-8"))
