@@ -191,7 +191,8 @@ def test_a_result_deleted_elsewhere_is_no_fault(panel, connected):  # noqa: F811
 def test_sliders_mix_the_layer_of_the_viewport(panel, connected):  # noqa: F811
     kept = generated(connected)
     panel.set("setting:overlay_split", 0.5)
-    assert connected.editor.stage.calls[-1] == ("show_blend", kept.asset, 1.0, 0.5)
+    show = ("show_blend", kept.asset, 1.0, 0.5)
+    assert connected.editor.stage.calls[-2:] == [show, ("veil", False)]
 
 
 def test_live_says_how_it_goes(panel, connected):  # noqa: F811
