@@ -154,9 +154,10 @@ def what_lacks(path: Path) -> tuple[LackingModel, ...]:
 
 def _read(path: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """Return a workflow in the API's form and in the editor's, as far as the file holds them."""
-    presets, _ = all_presets(Settings().preset_folders)
-    if not path.is_file() and (preset := presets.get(str(path).lower())):
-        return expand(preset, {}), {}
+    if not path.is_file():
+        presets, _ = all_presets(Settings().preset_folders)
+        if preset := presets.get(str(path).lower()):
+            return expand(preset, {}), {}
     if path.suffix.lower() == ".png":
         texts = read_workflow(path)
         prompt, editor = texts["prompt"], texts["workflow"]

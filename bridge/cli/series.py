@@ -15,11 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
 from bridge.builtin import Preset, save_pictures_too
 from bridge.cli import EXIT_FAILED, EXIT_INTERRUPTED, exit_code
 from bridge.cli.asked import Asked, asked_from
+from bridge.cli.bars import step_progress
 from bridge.cli.console import Console
 from bridge.cli.local import LocalJobs, local_jobs, saved_files
 from bridge.cli.pictures import with_pictures
@@ -240,13 +239,7 @@ class SeriesBar:
 
     def __init__(self, *, is_quiet: bool) -> None:
         console = Console(stderr=True)
-        columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-        )
-        self._progress = Progress(*columns, console=console, transient=True)
+        self._progress = step_progress(console)
         self._is_shown = console.is_terminal and not is_quiet
         self._all = self._progress.add_task("starting", total=None)
         self._one = self._progress.add_task("", total=None, visible=False)

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
 from bridge.builtin import save_pictures_too
 from bridge.cli.asked import AskedPreset, read_asked, settings_of
+from bridge.cli.bars import step_progress
 from bridge.cli.console import Console
 from bridge.cli.local import local_jobs, saved_files
 from bridge.cli.pictures import with_pictures
@@ -94,14 +93,8 @@ class StepBar:
 
     def __init__(self, workflow: Mapping[str, Any], *, is_quiet: bool) -> None:
         self._workflow = workflow
-        columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-        )
         console = Console(stderr=True)
-        self._progress = Progress(*columns, console=console, transient=True)
+        self._progress = step_progress(console)
         self._is_quiet = is_quiet
         self._told: set[str] = set()
         self._task = self._progress.add_task("starting", total=None)

@@ -20,6 +20,7 @@ from bridge.comfy.places import SMALL_BYTES, leave_room
 from bridge.errors import BridgeError
 from bridge.models import (
     FOLDERS,
+    MAX_HEADER_BYTES,
     Catalogue,
     Family,
     UNetPart,
@@ -29,7 +30,7 @@ from bridge.models import (
     read_header,
     read_header_from,
 )
-from bridge.server import as_json, take_large_body, whole_number
+from bridge.server import announced_bytes, as_json, take_large_body, whole_number
 
 FAMILIES: Mapping[Family, str] = {
     Family.SD1: "sd15",
@@ -44,9 +45,6 @@ FAMILIES: Mapping[Family, str] = {
 """Family → what the plugin calls it."""
 
 MAX_LORA_BYTES = 8 * 1024**3
-
-HEADER_BYTES = 100_000_000
-"""The most that the format allows a header."""
 
 ROOM_BYTES = 16 * 1024**2
 """The disk is asked for room again whenever so much has come."""
@@ -116,7 +114,7 @@ class ModelInfo:
         path = waiting / name
         size, roomy, is_judged = 0, SMALL_BYTES, False
         try:
-            leave_room(path, _announced(request))
+            leave_room(path, announced_bytes(request.scope))
             with path.open("wb") as file:
                 async for chunk in request.stream():
                     size += len(chunk)
@@ -138,11 +136,6 @@ class ModelInfo:
         return as_json({"status": "success"}, HTTPStatus.CREATED)
 
 
-def _announced(request: Request) -> int:
-    length = request.headers.get("content-length", "")
-    return int(length) if length.isdecimal() else 0
-
-
 def _judge(path: Path) -> bool:
     """Judge the beginning of a file; ``False`` while its header is not there.
 
@@ -152,7 +145,7 @@ def _judge(path: Path) -> bool:
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(8), "little")
-        if size < 8 or size < 8 + length <= 8 + HEADER_BYTES:
+        if size < 8 or size < 8 + length <= 8 + MAX_HEADER_BYTES:
             return False
         file.seek(0)
         read_header_from(path.name, file.read)

@@ -95,12 +95,11 @@ class Hub:
         is_back = not client.outlets
         client.outlets.append(outlet)
         outlet.put(Event("status", {**self._status(), "sid": client_id}, is_passing=True))
-        begun = client.story.milestones[:1] if client.story else ()
-        starts = [Event(kind, data) for kind, data in begun if kind == "execution_start"]
-        again = [start for start in starts if not client.has_missed(start)]
+        start = _start_of(client.story)
+        is_told = start is None or client.has_missed(start)
         if is_back:
             client.catch_up()
-        for start in again:
+        if start and not is_told:
             outlet.put(start)
         if client.story and client.story.running:
             outlet.put(Event("executing", {"node": client.story.running, "prompt_id": client.story.job_id}))
@@ -222,6 +221,12 @@ class Hub:
 
     def _status(self) -> dict[str, Any]:
         return {"status": {"exec_info": {"queue_remaining": self._service.state.queue_remaining}}}
+
+
+def _start_of(story: Story | None) -> Event | None:
+    """Return what was said when a job began; nothing if none runs."""
+    kind, data = story.milestones[0] if story and story.milestones else ("", {})
+    return Event(kind, data) if kind == "execution_start" else None
 
 
 def outline(record: JobRecord) -> list[tuple[str, Mapping[str, Any]]]:

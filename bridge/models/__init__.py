@@ -35,7 +35,15 @@ from bridge.models.family import (
 )
 from bridge.models.found import FoundFolder, count_models, find_folders, folder_at
 from bridge.models.gligen import GroundingLayout, gligen
-from bridge.models.header import Header, Shape, TensorEntry, read_header, read_header_from, shards_of
+from bridge.models.header import (
+    MAX_HEADER_BYTES,
+    Header,
+    Shape,
+    TensorEntry,
+    read_header,
+    read_header_from,
+    shards_of,
+)
 from bridge.models.ip_adapter import HEAD_WIDTH as RESAMPLER_HEAD_WIDTH
 from bridge.models.ip_adapter import (
     PRESETS,
@@ -89,6 +97,7 @@ __all__ = [
     "CHECKPOINT_VISION_PREFIX",
     "CONTEXT_WIDTHS",
     "FOLDERS",
+    "MAX_HEADER_BYTES",
     "PIXART_ALPHA_TOKENS",
     "PRESETS",
     "RECORD_ENDING",

@@ -2,7 +2,7 @@
 
 from bridge.server.access import Access
 from bridge.server.app import SOCKET_PATH, create_app
-from bridge.server.bodies import take_large_body
+from bridge.server.bodies import announced_bytes, take_large_body
 from bridge.server.clients import Clients
 from bridge.server.faults import answer_to, status_of
 from bridge.server.health import MIN_FREE_BYTES, Checks, room_in
@@ -24,6 +24,7 @@ __all__ = [
     "Outside",
     "PictureNames",
     "WebServer",
+    "announced_bytes",
     "answer_to",
     "as_bytes",
     "as_json",

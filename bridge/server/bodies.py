@@ -36,6 +36,12 @@ WHOLE_S = 300.0
 _LARGE = "framebridge.max_body_bytes"
 
 
+def announced_bytes(scope: Scope) -> int:
+    """Return how long a request says that its body is; 0 if it does not."""
+    lengths = [value for name, value in scope["headers"] if name == b"content-length"]
+    return int(lengths[0]) if lengths and lengths[0].isdigit() else 0
+
+
 def take_large_body(request: Request, most: int) -> None:
     """Let a request bring more along than others may; called before its body is read."""
     request.scope[_LARGE] = most
@@ -74,9 +80,8 @@ class BoundedBody:
     """
 
     def __init__(self, scope: Scope, receive: Receive, turns: asyncio.Semaphore) -> None:
-        lengths = [value for name, value in scope["headers"] if name == b"content-length"]
         self._scope = scope
-        self._announced = int(lengths[0]) if lengths and lengths[0].isdigit() else 0
+        self._announced = announced_bytes(scope)
         self._receive = receive
         self._turns = turns
         self._has_turn = False

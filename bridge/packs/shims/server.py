@@ -72,8 +72,8 @@ class PromptServer:
     def send_sync(self, event: str, data: Any, sid: str | None = None) -> None:
         """Tell the client of the running job (rule 2); what JSON cannot say is left out."""
         found = whose()
-        if found and found[0].wants_nodes and isinstance(data, dict):
-            job, _ = found
+        job = found and found[0]
+        if job and job.wants_nodes and isinstance(data, dict):
             job.emit(PackEvent(job.id, event, plain(data)))
 
     def send_progress_text(self, text: str | bytes, node_id: str, sid: str | None = None) -> None:
