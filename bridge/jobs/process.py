@@ -111,33 +111,37 @@ class WorkerProcess:
         """End the process at once; ``on_exit`` follows."""
         self._process.kill()
 
-    def _readable(self) -> None:
-        self._take()
-        if self._reader.is_at_end:
-            self._close_pipe()
-            self._kill_unless_gone()
+    if sys.platform == "win32":  # pragma: no cover
 
-    def _take(self) -> None:
-        """Hand on what the pipe has now, or a part of that."""
-        try:
-            for message in self._reader.read():
-                self._loop.call_soon(self._on_message, message)
-        except ProtocolError:
-            self._misunderstood()
-            self._reader.is_at_end = True
+        def _read(self, stdout: IO[bytes]) -> None:
+            with stdout:
+                try:
+                    while message := read_message(cast("ByteSource", stdout), TO_DAEMON):
+                        self._post(self._on_message, message)
+                except ProtocolError:
+                    self._misunderstood()
+            self._post(self._kill_unless_gone)
 
-    def _close_pipe(self) -> None:
-        self._loop.remove_reader(self._pipe.number)
-        os.close(self._pipe.number)
+    else:
 
-    def _read(self, stdout: IO[bytes]) -> None:  # pragma: no cover
-        with stdout:
+        def _readable(self) -> None:
+            self._take()
+            if self._reader.is_at_end:
+                self._close_pipe()
+                self._kill_unless_gone()
+
+        def _take(self) -> None:
+            """Hand on what the pipe has now, or a part of that."""
             try:
-                while message := read_message(cast("ByteSource", stdout), TO_DAEMON):
-                    self._post(self._on_message, message)
+                for message in self._reader.read():
+                    self._loop.call_soon(self._on_message, message)
             except ProtocolError:
                 self._misunderstood()
-        self._post(self._kill_unless_gone)
+                self._reader.is_at_end = True
+
+        def _close_pipe(self) -> None:
+            self._loop.remove_reader(self._pipe.number)
+            os.close(self._pipe.number)
 
     def _misunderstood(self) -> None:
         log.exception("the worker cannot be understood")
