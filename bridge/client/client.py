@@ -100,6 +100,18 @@ class Client:
         """
         self._connection.send(message)
 
+    def give_up(self, request: str, job: str = "") -> None:
+        """Wait no more for an answer, or for a job: it is cancelled, as soon as there is a connection.
+
+        Args:
+            request: What was sent.
+            job: What it has made, if that is known.
+        """
+        if job:
+            self._connection.give_up_job(job)
+        else:
+            self._connection.give_up(request)
+
     def pump(self, budget_s: float = 0.005) -> Iterator[Message]:
         """Take what has arrived, oldest first, until there is no more or the time is up.
 

@@ -17,9 +17,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from uuid import uuid4
 
 from ..errors import BridgeError, ConnectionLost, Problem, problem_of
-from ..protocol import Hello, Message, Welcome
+from ..protocol import Hello, Message, Submit, Welcome
 from .exchange import Traffic, converse
 from .inbox import Inbox
 from .ledger import Ledger
@@ -122,7 +123,7 @@ class Connection:
         self._set("offline")
 
     def send(self, message: Message) -> None:
-        """Send a message as soon as there is a connection.
+        """Send a message as soon as there is a connection; a job without a name gets one.
 
         Raises:
             BridgeError: If there will be none, with the reason; ``outbox_full``.
@@ -130,6 +131,8 @@ class Connection:
         status = self._status
         if status.state in ("offline", "refused"):
             raise error_from([status.problem or CLOSED])
+        if isinstance(message, Submit) and not message.job:
+            message = replace(message, job=str(uuid4()))
         self.outbox.put(message)
 
     def give_up(self, request: str) -> None:

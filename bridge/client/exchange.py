@@ -79,8 +79,11 @@ class Traffic:
             self.inbox.put(seen)
 
     def give_up(self, request: str) -> None:
-        """Forget a request and what has come of it; one that was not sent will not be."""
-        if not request or self.outbox.remove(request):
+        """Forget a request and what has come of it; one that was not sent will not be.
+
+        A job that is owed is submitted nevertheless: its answer tells what there is to cancel.
+        """
+        if not request or (not self.ledger.is_owed(request) and self.outbox.remove(request)):
             return
         answers = self.inbox.drop(lambda message: request_of(message) == request)
         for answer in answers:

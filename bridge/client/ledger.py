@@ -1,7 +1,8 @@
 """What is under way between a client and the daemon, so that a broken connection can be made good.
 
 1. A request that was sent and not answered when the connection broke has failed: nobody knows whether
-   the daemon has seen it.
+   the daemon has seen it. A job is submitted again under its name, of which the daemon makes one job only;
+   until that is answered what comes for the job is dropped, since all comes again.
 2. Streams are set again after a reconnect, as they were last accepted, then as they were last asked for;
    the newest frame of each that has not been rendered is sent again.
 3. Jobs that were accepted and have not finished are asked for again. One that the daemon does not know any
@@ -32,6 +33,7 @@ from ..protocol import (
     SetStream,
     Started,
     StreamFrame,
+    Submit,
 )
 
 KEPT_FINISHED = 1000
@@ -49,6 +51,8 @@ class Ledger:
         self._jobs: dict[str, None] = {}  # accepted, not finished; a set that keeps its order
         self._finished: OrderedDict[str, None] = OrderedDict()  # jobs; also those that were given up
         self._given_up: OrderedDict[str, None] = OrderedDict()  # requests: sent, not answered
+        self._owed: list[Submit] = []  # not answered when the connection broke
+        self._again: dict[str, str] = {}  # by request: the job of what was owed, not answered since
         self._cancels: list[Cancel] = []  # of rule 5: sent, not answered when the connection broke
 
     def sent(self, message: Message) -> None:
@@ -77,6 +81,7 @@ class Ledger:
             What the host should see of it.
         """
         asked = self._asked.pop(request_of(message), None)
+        self._again.pop(request_of(message), None)
         asked_stream = self._asked_streams.pop(request_of(message), None)
         match message:
             case Answer() | Failure() if _is_own_cancel(asked):
@@ -85,11 +90,13 @@ class Ledger:
                 return None  # the host knows that it was accepted, and with what
             case Failure() if isinstance(asked, Attach) and asked.request == _own_request(asked.job):
                 lost = Finished("failed", job=asked.job, problems=message.problems)
-                return None if asked.job in self._finished else self._finish(lost)
+                return self._finish(lost) if asked.job in self._jobs else None
             case Accepted() if asked_stream:
                 self._streams[asked_stream.stream] = asked_stream
             case Accepted(job=job) if job and job not in self._finished:
                 self._jobs[job] = None
+            case _ if job_of(message) in self._again.values():
+                return None
             case Started(job=job) | Progress(job=job) | Preview(job=job) | Result(job=job):
                 return None if job in self._finished else message
             case Failure(stream=stream) if stream:
@@ -103,6 +110,10 @@ class Ledger:
     def give_up(self, request: str) -> None:
         """Note that nobody waits for an answer any more."""
         _remember(self._given_up, request)
+
+    def is_owed(self, request: str) -> bool:
+        """Tell whether a job is to be submitted again, or was and is not answered."""
+        return request in self._again
 
     def is_given_up(self, message: Message) -> bool:
         """Tell whether a message answers a request that was given up."""
@@ -122,17 +133,23 @@ class Ledger:
         """
         asked, self._asked = self._asked, {}
         self._cancels += [message for message in asked.values() if _is_own_cancel(message)]
-        heard = [request for request, message in asked.items() if not _is_own(message)]
+        self._owed += [message for message in asked.values() if isinstance(message, Submit) and message.job]
+        self._again |= {message.request: message.job for message in self._owed}
+        heard = [
+            request for request, message in asked.items() if not (_is_own(message) or self.is_owed(request))
+        ]
         return [Failure((problem,), request) for request in heard if request not in self._given_up]
 
     def resumed(self) -> list[Message]:
         """Return what to send first on a new connection."""
-        attaches = [Attach(_own_request(job), job) for job in self._jobs]
+        owed, self._owed = self._owed, []
+        jobs = [*self._jobs, *(submit.job for submit in owed)]
+        attaches = [Attach(_own_request(job), job) for job in jobs]
         cancels, self._cancels = self._cancels, []
         settings = [*self._streams.values(), *self._asked_streams.values()]
         names = {asked.stream for asked in settings}
         frames = [frame for stream, frame in self._frames.items() if stream in names]
-        return [*settings, *frames, *attaches, *cancels]
+        return [*settings, *frames, *owed, *attaches, *cancels]
 
     def abandoned(self, problem: Problem, unsent: Iterable[Message]) -> list[Message]:
         """Note that there will be no new connection.
@@ -144,12 +161,13 @@ class Ledger:
         Returns:
             What to tell the host: the requests and jobs that have failed.
         """
-        requests = [request_of(message) for message in unsent if not _is_own(message)]
+        failures = self.broken(problem)
+        requests = [request_of(message) for message in (*self._owed, *unsent) if not _is_own(message)]
         waiting = [request for request in (*self._asked_streams, *requests) if request not in self._given_up]
-        failures = [Failure((problem,), request) for request in waiting if request]
-        failures = [*self.broken(problem), *failures]
+        failures += [Failure((problem,), request) for request in waiting if request]
         jobs = [Finished("failed", job=job, problems=(problem,)) for job in self._jobs]
         self._asked_streams, self._streams, self._frames, self._jobs = {}, {}, {}, {}
+        self._owed = []
         return [*failures, *jobs]
 
     def _note_rendered(self, message: Finished) -> None:

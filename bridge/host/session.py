@@ -90,6 +90,15 @@ class Session:
         """Cancel a job; returns the request."""
         return self._send(lambda request: protocol.Cancel(request, job))
 
+    def give_up(self, request: str, job: str = "") -> None:
+        """Wait no more for a job: it is cancelled as soon as there is a connection.
+
+        Args:
+            request: What submitted it.
+            job: Its name, once accepted.
+        """
+        self._client.give_up(request, job)
+
     def free(self) -> str:
         """Have the device's memory given back; returns the request."""
         return self._send(protocol.Free)

@@ -112,6 +112,8 @@ class Tasks:
         if task.has_ended:
             return
         if session is None or not session.status.is_ready or task.wants_cancel:
+            if session is not None:
+                session.give_up(task.request, task.job)
             self._end(task, "cancelled")
         elif task.job:
             session.cancel(task.job)

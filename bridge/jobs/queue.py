@@ -151,6 +151,13 @@ class JobQueue:
         if len(waiting) >= MAX_WAITING_IN_ALL or sum(job.bytes for job in waiting) >= MAX_WAITING_BYTES:
             raise BridgeError("too many jobs of all clients are waiting", code="queue_full", hint=hint)
 
+    async def has(self, session: str, job_id: str) -> bool:
+        """Tell whether a session has this job, in any state; waits for one that is being written down."""
+        while job_id in self._arriving:
+            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        record = self._ending.get(job_id) or self.record(job_id)
+        return record is not None and record.session == session
+
     async def add(self, session: str, run: Run, number: float | None = None, *, front: bool = False) -> int:
         """Queue a job; return how many are ahead of it once it is on the disk.
 

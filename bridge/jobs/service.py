@@ -150,12 +150,12 @@ class JobService:
     async def submit(
         self, session: str, message: Submit, *, job_id: str = "", wants_nodes: bool = False
     ) -> Accepted:
-        """Queue a job.
+        """Queue a job, unless this session has it already, under the name that the message gives it.
 
         Args:
             session: Whose it is.
             message: What to run.
-            job_id: The client's own name for it; by default a random one.
+            job_id: A name that no job may have yet; by default that of the message, or a random one.
             wants_nodes: Whether the client hears of each node, and gets pictures as files; see ``Run``.
 
         Raises:
@@ -163,10 +163,14 @@ class JobService:
             BridgeError: ``queue_full``, ``queue_unavailable``, ``job_exists``, ``worker_failed``, or a
                 preset's or value's fault.
         """
+        if message.job and await self._queue.has(session, message.job):
+            prepared = await self._prepare(message)
+            ahead = next((at for at, job in enumerate(self.jobs()) if job.id == message.job), 0)
+            return Accepted(message.request, message.job, ahead, prepared.warnings, prepared.texts)
         self._queue.raise_if_full(session)
         prepared = await self._prepare(message)
         run = Run(
-            job_id or uuid4().hex,
+            job_id or message.job or uuid4().hex,
             prepared.workflow,
             prepared.outputs,
             prompt=prepared.prompt,

@@ -4,6 +4,7 @@ A message is JSON. One that carries a picture (``frame`` or ``planes``) travels 
 whose header is the same JSON; all others travel as text. ``docs/protocol.md`` tells the story.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
@@ -45,6 +46,8 @@ Pictures = Annotated[tuple[Plane, ...], Length(0, MAX_PLANES)]
 """Planes, each of its own size."""
 
 
+_JOB = re.compile("[0-9A-Za-z-]+")
+
 _BOTH = "a workflow and a preset are given; one is wanted"
 
 
@@ -85,6 +88,8 @@ class Submit(Message):
         number: Its place in the queue, lowest first; by default one more than the last.
         front: Whether it goes before all that wait; a ``number`` overrules it.
         dynamic: Names of ``values`` that may be dynamic prompts: ``a {red|blue} __animal__``.
+        job: The client's name for the job, new for each; by default the daemon chooses one. The same message
+            sent again, as the answer was lost with its connection, makes no second job.
     """
 
     type: ClassVar[str] = "submit"
@@ -99,9 +104,12 @@ class Submit(Message):
     number: float | None = None
     front: bool = False
     dynamic: Names = ()
+    job: OptionalId = ""
 
     def find_fault(self) -> str:
-        """Say if both a workflow and a preset are given."""
+        """Say if both a workflow and a preset are given, or a job's name is none."""
+        if self.job and not _JOB.fullmatch(self.job):
+            return "the name of a job has letters, digits and dashes"
         return _BOTH if self.workflow and self.preset else ""
 
 

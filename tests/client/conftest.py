@@ -41,7 +41,7 @@ def answers(message: Message) -> list[Message | str | bytes]:
     """What a daemon with nothing to compute says."""
     match message:
         case Submit():
-            job = f"job-{message.request}"
+            job = message.job or f"job-{message.request}"
             return [
                 Accepted(message.request, job),
                 Started(job),

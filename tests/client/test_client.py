@@ -66,7 +66,7 @@ def job(*messages: Message) -> Callable[[Message], list[Message]]:
 def test_pump_hands_out_what_arrived(daemon: Daemon, client: Client, drain: Callable[..., Message]) -> None:
     request = client.new_request()
     client.send(Submit(request, preset="x"))
-    assert drain(client, Accepted) == Accepted(request, f"job-{request}")
+    assert drain(client, Accepted) == Accepted(request, daemon.of(Submit)[0].job)
     assert drain(client, Finished)
     assert list(client.pump()) == []
 
@@ -113,20 +113,21 @@ def test_run_returns_pictures_and_the_last_word(daemon: Daemon, client: Client) 
     assert outcome.finished.timings == {"run": 1.5}
     assert [warning.code for warning in outcome.warnings] == ["unused_input"]
     (submit,) = daemon.of(Submit)
-    assert submit == Submit(
-        "r1", {"1": {"class_type": "X", "inputs": {}}}, values={"1.seed": 3}, extra={"a": 1}
-    )
+    workflow = {"1": {"class_type": "X", "inputs": {}}}
+    assert submit == Submit("r1", workflow, values={"1.seed": 3}, extra={"a": 1}, job=submit.job)
 
 
 def test_run_passes_frame_and_preset(daemon: Daemon, client: Client) -> None:
     frame = Frame({"color": Plane("color", (1, 1, 3), "u8", b"abc")})
     client.run(preset="Stylize", frame=frame, wants_preview=True)
-    assert daemon.of(Submit) == [Submit("r1", preset="Stylize", frame=frame, wants_preview=True)]
+    (submit,) = daemon.of(Submit)
+    assert submit == Submit("r1", preset="Stylize", frame=frame, wants_preview=True, job=submit.job)
 
 
 def test_run_asks_for_some_outputs_before_all_others(daemon: Daemon, client: Client) -> None:
     client.run(preset="x", targets=["9"], front=True)
-    assert daemon.of(Submit) == [Submit("r1", preset="x", targets=("9",), front=True)]
+    (submit,) = daemon.of(Submit)
+    assert submit == Submit("r1", preset="x", targets=("9",), front=True, job=submit.job)
 
 
 def test_run_reports_progress_in_the_callers_thread(daemon: Daemon, client: Client) -> None:

@@ -16,6 +16,7 @@ from bridge.protocol import (
     Accepted,
     Answer,
     Attach,
+    Cancel,
     Failure,
     Finished,
     Frame,
@@ -618,6 +619,34 @@ def test_full_inbox_stops_reading_until_the_host_catches_up(
         seen += [message.request for message in client.pump() if isinstance(message, Answer)]
     assert seen == [f"x{number}" for number in range(100)]
     assert most <= 5
+
+
+def test_job_whose_answer_was_lost_runs_once_and_is_followed(daemon: Daemon, client: Client) -> None:
+    answer, daemon.answer = daemon.answer, lambda message: []
+    outcomes: list[Any] = []
+    thread = threading.Thread(target=lambda: outcomes.append(client.run(preset="x")))
+    thread.start()
+    daemon.wait(lambda: daemon.of(Submit))
+    daemon.answer = answer
+    daemon.drop()
+    thread.join(60)
+    assert [len(outcome.images) for outcome in outcomes] == [1]
+    first, second = daemon.of(Submit)
+    assert first == second
+    assert first.job == outcomes[0].job != ""
+
+
+def test_job_that_nobody_waits_for_after_a_break_is_cancelled(daemon: Daemon, client: Client) -> None:
+    answer, daemon.answer = daemon.answer, lambda message: []
+    client.send(Submit("r1", preset="x"))
+    daemon.wait(lambda: daemon.of(Submit))
+    daemon.drop()
+    until(lambda: not client.status.is_ready)
+    client.give_up("r1")
+    daemon.answer = answer
+    daemon.wait(lambda: daemon.of(Cancel))
+    first, second = daemon.of(Submit)
+    assert daemon.of(Cancel)[0].job == first.job == second.job
 
 
 def test_results_of_a_finished_job_are_not_heard_twice(daemon: Daemon, client: Client) -> None:

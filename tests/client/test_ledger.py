@@ -53,6 +53,57 @@ def test_refused_request_is_answered() -> None:
     assert ledger.broken(LOST) == ledger.resumed() == []
 
 
+SUBMIT = Submit("r1", preset="x", job="j")
+
+
+@pytest.fixture
+def owing() -> Ledger:
+    """What has sent a job whose answer was lost with the connection."""
+    ledger = ledger_with(SUBMIT)
+    assert ledger.broken(LOST) == []
+    return ledger
+
+
+def test_job_without_an_answer_is_submitted_again_and_asked_for(owing: Ledger) -> None:
+    assert owing.resumed() == [SUBMIT, ATTACH]
+    assert owing.broken(LOST) == owing.resumed() == []  # they still wait to be sent
+
+
+def test_job_is_submitted_again_as_often_as_it_takes(owing: Ledger) -> None:
+    owing.resumed()
+    owing.sent(SUBMIT)
+    assert owing.broken(LOST) == []
+    assert owing.resumed() == [SUBMIT, ATTACH]
+
+
+def test_what_comes_for_a_job_before_the_answer_is_dropped_as_it_comes_again(owing: Ledger) -> None:
+    for message in owing.resumed():
+        owing.sent(message)
+    result, end = Result("9", (), job="j"), Finished("done", job="j")
+    stream = Finished("done", stream="live")
+    assert [owing.received(message) for message in (Started("j"), result, end)] == [None] * 3
+    assert owing.received(stream) == stream
+    accepted = Accepted("r1", "j")
+    again = [owing.received(message) for message in (accepted, Accepted("attach j", "j"), result, end)]
+    assert again == [accepted, None, result, end]
+    assert owing.resumed() == []
+
+
+def test_job_that_is_refused_at_the_second_attempt_fails_once(owing: Ledger) -> None:
+    for message in owing.resumed():
+        owing.sent(message)
+    refusal = Failure((Problem("queue_full", "no"),), "r1")
+    assert owing.received(refusal) == refusal
+    assert owing.received(Failure((LOST,), "attach j")) is None
+
+
+@pytest.mark.parametrize("is_resumed", [False, True])
+def test_job_without_an_answer_fails_when_there_is_no_way_back(owing: Ledger, is_resumed: bool) -> None:
+    unsent = owing.resumed() if is_resumed else []
+    assert owing.abandoned(LOST, unsent) == [Failure((LOST,), "r1")]
+    assert owing.abandoned(LOST, []) == []
+
+
 def test_accepted_job_is_asked_for_again() -> None:
     ledger = with_job()
     assert ledger.broken(LOST) == []

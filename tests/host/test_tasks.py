@@ -15,9 +15,13 @@ class FakeSession:
 
     def __init__(self) -> None:
         self.cancelled: list[str] = []
+        self.given_up: list[tuple[str, str]] = []
 
     def cancel(self, job: str) -> None:
         self.cancelled.append(job)
+
+    def give_up(self, request: str, job: str) -> None:
+        self.given_up.append((request, job))
 
 
 @pytest.fixture
@@ -91,6 +95,7 @@ def test_cancelling_while_the_connection_is_lost_ends_it_at_once(life):
     life.all.cancel(life.task, life.session)
     assert life.task.state == "cancelled"
     assert life.session.cancelled == []
+    assert life.session.given_up == [("r1", "j")]
 
 
 def test_results_of_a_job_that_began_anew_count_once(life):

@@ -16,6 +16,7 @@ from fake_client import ECHO, SHOW, WAIT, Client, frame_of, steps, workflow_of
 from bridge import __version__
 from bridge.errors import BridgeError, WorkflowError
 from bridge.jobs import StoreSettings
+from bridge.jobs.journal import Journal
 from bridge.protocol import (
     Finished,
     Preview,
@@ -329,6 +330,34 @@ async def test_a_running_job_can_be_attached_to(client, service):
     await client.until(Result)
     await service.attach("session", job)
     assert len(client.of(Result, job=job)) == 2
+
+
+@pytest.mark.parametrize("nodes", [WAIT, SHOW], ids=["running", "ended"])
+async def test_a_job_that_is_submitted_again_under_its_name_is_one_job(client, service, nodes, monkeypatch):
+    submit = Submit("r1", workflow_of(**nodes), job="aB-1")
+    accept, is_writing = Journal.accept, asyncio.Event()
+
+    async def slow_accept(journal, job):
+        is_writing.set()
+        await asyncio.sleep(0.05)
+        return await accept(journal, job)
+
+    monkeypatch.setattr(Journal, "accept", slow_accept)
+    first = asyncio.ensure_future(service.submit("session", submit))
+    await is_writing.wait()
+    first.cancel()  # its connection broke while the job was written down
+    answers = [await service.submit("session", submit)]
+    await client.until(Finished if nodes is SHOW else Progress, job="aB-1")
+    answers += [await service.submit("session", submit)]
+    assert [(answer.request, answer.job) for answer in answers] == [("r1", "aB-1")] * 2
+    assert len([*service.jobs(), *service.history.page(10)]) == 1
+
+
+async def test_the_name_of_somebody_elses_job_is_taken(client, service):
+    job = await client.submit(**WAIT)
+    with pytest.raises(BridgeError) as caught:
+        await service.submit("other", Submit("r1", workflow_of(**SHOW), job=job))
+    assert caught.value.code == "job_exists"
 
 
 async def test_jobs_of_others_do_not_exist(client, service):
