@@ -149,6 +149,7 @@ class Hub:
         record = self._service.record(job_id)
         if record is None or record.ended_at:
             return
+        self.client(record.session.removeprefix(PREFIX))  # whose messages are heard from now on, if not yet
         future = asyncio.get_running_loop().create_future()
         self._awaited.setdefault(job_id, []).append(future)
         await future

@@ -1,6 +1,7 @@
 """Which routes of ComfyUI there are; each at ``/X`` and at ``/api/X``."""
 
 from collections.abc import Collection, Iterable
+from pathlib import Path
 
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
@@ -8,6 +9,7 @@ from bridge.comfy.etn import etn_routes
 from bridge.comfy.history import HistoryDesk
 from bridge.comfy.hub import Hub
 from bridge.comfy.jobs import JobsDesk
+from bridge.comfy.kept_calls import KeptCalls
 from bridge.comfy.prompt import PromptDesk
 from bridge.comfy.queue import QueueDesk
 from bridge.comfy.run import RunDesk
@@ -24,6 +26,7 @@ def comfy_routes(
     clients: Clients,
     choices: ChoicesOf,
     catalogue: Catalogue,
+    webhook_folder: Path,
     more: Iterable[Route | WebSocketRoute] = (),
     webhook_hosts: Collection[str] = (),
 ) -> list[BaseRoute]:
@@ -34,12 +37,13 @@ def comfy_routes(
         clients: Who is connected to the daemon.
         choices: Lists the names in a folder, for what is said about faults.
         catalogue: The models.
+        webhook_folder: Where it is kept which webhooks are still to be called.
         more: Routes beside those about prompts, without ``/api``.
         webhook_hosts: Where results may be sent, besides this machine.
     """
     hub = Hub(service)
     prompts = PromptDesk(service, hub, choices)
-    run = RunDesk(service, hub, prompts, Webhooks(webhook_hosts))
+    run = RunDesk(service, hub, prompts, Webhooks(webhook_hosts), KeptCalls(webhook_folder))
     return twice(
         [
             *_prompt_routes(hub, prompts, run, clients),

@@ -2,7 +2,7 @@
 
 1. The body is that of ``/prompt``, with ``timeout_s`` and perhaps ``webhook`` beside it.
 2. Without a webhook the answer waits until the job has ended; with one it comes at once, and the webhook
-   gets later what the answer would have been, however long that takes.
+   gets later what the answer would have been, however long that takes, if need be from the next daemon.
 3. A job goes on when its time is over, or whoever asked has left; ``/history/{id}`` has its result.
 """
 
@@ -18,6 +18,7 @@ from starlette.responses import Response
 from bridge.comfy.bodies import read_object
 from bridge.comfy.hub import Hub
 from bridge.comfy.jobs import STATUSES
+from bridge.comfy.kept_calls import Call, KeptCalls
 from bridge.comfy.prompt import PromptDesk, PromptRefused
 from bridge.comfy.webhook import Webhooks
 from bridge.errors import BridgeError
@@ -38,14 +39,20 @@ class RunDesk:
         hub: Knows when they have ended.
         prompts: Queues them.
         webhooks: Calls back.
+        kept: Whom an earlier daemon had promised to call back.
     """
 
-    def __init__(self, service: JobService, hub: Hub, prompts: PromptDesk, webhooks: Webhooks) -> None:
+    def __init__(
+        self, service: JobService, hub: Hub, prompts: PromptDesk, webhooks: Webhooks, kept: KeptCalls
+    ) -> None:
         self._service = service
         self._hub = hub
         self._prompts = prompts
         self._webhooks = webhooks
+        self._kept = kept
         self._calling: set[asyncio.Task[None]] = set()
+        for call in kept:
+            self._call_later(call)
 
     async def post(self, request: Request) -> Response:
         """Run a prompt."""
@@ -59,7 +66,12 @@ class RunDesk:
             return as_json(refused.body, refused.status)
         if webhook is None:
             return await self._answer(accepted, timeout_s)
-        self._call_later(webhook, accepted)
+        call = Call(webhook, accepted)
+        try:
+            await asyncio.to_thread(self._kept.keep, call)
+        except OSError as error:
+            logger.warning("the webhook of job %s is forgotten if the daemon ends: %s", call.job_id, error)
+        self._call_later(call)
         return as_json(accepted, HTTPStatus.ACCEPTED)
 
     async def _answer(self, accepted: Mapping[str, Any], timeout_s: float) -> Response:
@@ -75,17 +87,18 @@ class RunDesk:
             return as_json({**accepted, **problem.to_json()}, HTTPStatus.GATEWAY_TIMEOUT)
         return as_json(self._result(accepted))
 
-    def _call_later(self, webhook: str, accepted: Mapping[str, Any]) -> None:
-        task = asyncio.create_task(self._call(webhook, accepted))
+    def _call_later(self, call: Call) -> None:
+        task = asyncio.create_task(self._call(call))
         self._calling.add(task)
         task.add_done_callback(self._calling.discard)
 
-    async def _call(self, webhook: str, accepted: Mapping[str, Any]) -> None:
-        await self._hub.until_ended(accepted["prompt_id"])
+    async def _call(self, call: Call) -> None:
+        await self._hub.until_ended(call.job_id)
         try:
-            await self._webhooks.call(webhook, self._result(accepted))
+            await self._webhooks.call(call.url, self._result(call.accepted))
         except BridgeError as error:
-            logger.warning("the webhook of job %s was not called: %s", accepted["prompt_id"], error)
+            logger.warning("the webhook of job %s was not called: %s", call.job_id, error)
+        self._kept.drop(call)
 
     def _result(self, accepted: Mapping[str, Any]) -> dict[str, Any]:
         record = self._service.record(accepted["prompt_id"])

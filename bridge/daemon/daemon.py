@@ -243,7 +243,13 @@ class Daemon:
         editor = editor_folder()
         return [
             *comfy_routes(
-                self._service, self._clients, choices, self._catalogue, standing, self._settings.webhook_hosts
+                self._service,
+                self._clients,
+                choices,
+                self._catalogue,
+                state_folder() / "webhooks",
+                standing,
+                self._settings.webhook_hosts,
             ),
             *(editor_routes(editor, self._service) if editor else ()),
         ]

@@ -131,10 +131,10 @@ class JobQueue:
 
     def record(self, job_id: str) -> JobRecord | None:
         """Return a job in any state."""
-        if job := self._waiting.get(job_id):
-            return job.record("waiting")
         if self._running and self._running.run.job == job_id:
             return self._running.record("running")
+        if job := self._waiting.get(job_id) or self._ending.get(job_id):
+            return job.record("waiting")
         return self._journal.unsaved(job_id) or self.history.find(job_id)
 
     def raise_if_full(self, session: str) -> None:
@@ -155,7 +155,7 @@ class JobQueue:
         """Tell whether a session has this job, in any state; waits for one that is being written down."""
         while job_id in self._arriving:
             await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-        record = self._ending.get(job_id) or self.record(job_id)
+        record = self.record(job_id)
         return record is not None and record.session == session
 
     async def add(self, session: str, run: Run, number: float | None = None, *, front: bool = False) -> int:
@@ -171,7 +171,7 @@ class JobQueue:
             BridgeError: ``queue_full``, ``job_exists``, or ``queue_unavailable``.
         """
         self.raise_if_full(session)
-        if run.job in self._arriving or run.job in self._ending or self.record(run.job):
+        if run.job in self._arriving or self.record(run.job):
             raise BridgeError(
                 f'there is a job "{run.job[:80]}" already',
                 code="job_exists",
