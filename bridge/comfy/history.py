@@ -3,7 +3,6 @@
 A job that was cancelled before it began is not in it, as in ComfyUI.
 """
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from starlette.responses import Response
 from bridge.comfy.bodies import read_object
 from bridge.comfy.hub import PREFIX, Hub
 from bridge.comfy.queue import is_ours, item, meta
-from bridge.jobs import LIVE_STATES, JobRecord, JobService
+from bridge.jobs import LIVE_STATES, History, JobRecord, JobService
 from bridge.server import as_json, whole_number
 
 MAX_ITEMS = 10_000
@@ -32,10 +31,10 @@ class HistoryDesk:
         self._hub = hub
 
     async def get(self, request: Request) -> Response:
-        """List jobs: the last ``max_items``, or as many from ``offset`` on."""
-        limit = whole_number(request, "max_items", -1, MAX_ITEMS)
-        offset = whole_number(request, "offset", -1, -1)
-        return await asyncio.to_thread(self._answer, max(0, min(limit, MAX_ITEMS)), offset)
+        """List jobs: the last ``max_items``, or as many from ``offset`` on; fewer, if they are large."""
+        asked = whole_number(request, "max_items", -1, MAX_ITEMS)
+        limit, offset = max(0, min(asked, MAX_ITEMS)), whole_number(request, "offset", -1, -1)
+        return await self._service.read_history(lambda history: self._answer(history, limit, offset))
 
     async def one(self, request: Request) -> Response:
         """Show one job; nothing if there is none, or it has not ended."""
@@ -54,16 +53,10 @@ class HistoryDesk:
             await self._service.forget({job for job in named if isinstance(job, str)}, PREFIX)
         return Response()
 
-    def _answer(self, limit: int, offset: int) -> Response:
-        """Read and write what may be many jobs; on a thread of its own."""
-        records = self._page(limit, offset)
+    def _answer(self, history: History, limit: int, offset: int) -> Response:
+        """Read and write what may be many jobs."""
+        records = _page(history, limit, offset)
         return as_json({record.id: self._entry(record) for record in records if record.began_at})
-
-    def _page(self, limit: int, offset: int) -> Sequence[JobRecord]:
-        if offset >= 0:
-            return self._service.history.page(limit, offset, session_prefix=PREFIX)
-        newest = self._service.history.page(limit, newest_first=True, session_prefix=PREFIX)
-        return newest[::-1]
 
     def _entry(self, record: JobRecord) -> dict[str, Any]:
         is_done = record.state == "done"
@@ -77,3 +70,9 @@ class HistoryDesk:
             },
             "meta": meta(record),
         }
+
+
+def _page(history: History, limit: int, offset: int) -> Sequence[JobRecord]:
+    if offset >= 0:
+        return history.page(limit, offset, session_prefix=PREFIX)
+    return history.page(limit, newest_first=True, session_prefix=PREFIX)[::-1]

@@ -6,7 +6,6 @@
    ``/history``.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +16,7 @@ from bridge.comfy.bodies import read_object
 from bridge.comfy.hub import PREFIX, Hub
 from bridge.comfy.queue import cancel, is_ours, item, meta
 from bridge.errors import BridgeError
-from bridge.jobs import JobRecord, JobService
+from bridge.jobs import History, JobRecord, JobService
 from bridge.server import as_json, whole_number
 
 MAX_LISTED = 1000
@@ -55,9 +54,9 @@ class JobsDesk:
         is_descending = _one_of(asked, "sort_order", ("desc", "asc")) == "desc"
         sort_by = _one_of(asked, "sort_by", ("created_at", "execution_duration"))
         limit, offset = whole_number(request, "limit", 1, None), whole_number(request, "offset", 0, 0)
-        ended = await asyncio.to_thread(self._ended) if wanted & ENDED else []
-        records = [each for each in (*self._service.jobs(), *ended) if STATUSES[each.state] in wanted]
-        jobs = [self.summary(record) for record in records if is_ours(record)]
+        ended = await self._service.read_history(self._ended) if wanted & ENDED else []
+        live = [self.summary(record) for record in self._service.jobs() if is_ours(record)]
+        jobs = [job for job in (*live, *ended) if job["status"] in wanted]
         if workflow_id := asked.get("workflow_id"):
             jobs = [job for job in jobs if job.get("workflow_id") == workflow_id]
         jobs.sort(key=_duration if sort_by == "execution_duration" else _created, reverse=is_descending)
@@ -114,9 +113,9 @@ class JobsDesk:
         milestones = self._hub.milestones(record)
         return next((data for kind, data in reversed(milestones) if kind == "execution_error"), None)
 
-    def _ended(self) -> Sequence[JobRecord]:
-        records = self._service.history.page(MAX_LISTED, newest_first=True, session_prefix=PREFIX)
-        return [record for record in records if record.began_at or record.state != "cancelled"]
+    def _ended(self, history: History) -> list[dict[str, Any]]:
+        records = history.newest(MAX_LISTED, PREFIX)
+        return [self.summary(each) for each in records if each.began_at or each.state != "cancelled"]
 
     async def _cancel(self, job_ids: Sequence[str]) -> list[str]:
         return await cancel(self._service, [job for job in job_ids if is_ours(self._service.record(job))])

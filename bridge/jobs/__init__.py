@@ -1,5 +1,6 @@
 """The daemon's side of computing: a queue, live streams, and a supervised worker. No torch, no HTTP."""
 
+from bridge.jobs.history import History
 from bridge.jobs.metrics import Metrics, resident_bytes
 from bridge.jobs.notes import RUN_NOTES
 from bridge.jobs.record import LIVE_STATES, JobRecord
@@ -13,6 +14,7 @@ __all__ = [
     "IN_MEMORY",
     "LIVE_STATES",
     "RUN_NOTES",
+    "History",
     "JobRecord",
     "JobService",
     "LiveStream",

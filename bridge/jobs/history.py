@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 from bridge.engine import TO_DAEMON
@@ -10,6 +11,9 @@ from bridge.errors import BridgeError, Problem
 from bridge.jobs.blobs import RESULTS, Blobs
 from bridge.jobs.record import JobRecord
 from bridge.protocol import Message, decode
+
+PAGE_CHARACTERS = 64 * 1024**2
+"""Of workflows and last words in one page; read and written as JSON they take several times as much."""
 
 _AFTER_EVERY_PREFIX = "\U0010ffff"
 _AFTER_EVERY_END = 2**63 - 1
@@ -65,19 +69,36 @@ class History:
     ) -> Sequence[JobRecord]:
         """Return some of the jobs that have ended, in the order of their ends.
 
-        Given the ``ending`` of a job, only those count that ended ``before`` it.
+        Given the ``ending`` of a job, only those count that ended ``before`` it. A page of large jobs is
+        shorter than ``limit``, but empty only where there are none.
         """
         query = (
             f"SELECT * {_ENDED} AND ending < ? "
             f"ORDER BY ending {'DESC' if newest_first else 'ASC'} LIMIT ? OFFSET ?"
         )
-        end = _AFTER_EVERY_END if before is None else before
-        rows = self._connection.execute(query, (*_range(session_prefix), end, limit, offset)).fetchall()
+        rows: list[sqlite3.Row] = []
+        characters = 0
+        wanted = (*_range(session_prefix), _end(before), limit, offset)
+        with closing(self._connection.execute(query, wanted)) as found:
+            for row in found:
+                characters += len(row["run"]) + len(row["finished"])
+                if rows and characters > PAGE_CHARACTERS:
+                    break
+                rows.append(row)
         return [_record_of(row) for row in rows]
 
-    def size(self, session_prefix: str = "") -> int:
-        """Return how many jobs have ended."""
-        [[count]] = self._connection.execute(f"SELECT count(*) {_ENDED}", _range(session_prefix))
+    def newest(self, limit: int, session_prefix: str = "") -> Iterator[JobRecord]:
+        """Give the jobs that ended last, newest first; one page of them is in memory at a time."""
+        before = None
+        while jobs := self.page(limit, newest_first=True, session_prefix=session_prefix, before=before):
+            limit, before = limit - len(jobs), jobs[-1].ending
+            yield from jobs
+            del jobs  # before the next are read
+
+    def size(self, session_prefix: str = "", *, before: int | None = None) -> int:
+        """Return how many jobs have ended; ``before`` is as for ``page``."""
+        query = f"SELECT count(*) {_ENDED} AND ending < ?"
+        [[count]] = self._connection.execute(query, (*_range(session_prefix), _end(before)))
         return int(count)
 
     def owns_any(self, session: str) -> bool:
@@ -126,3 +147,7 @@ def as_given(number: float) -> float:
 
 def _range(prefix: str) -> tuple[str, str]:
     return prefix, prefix + _AFTER_EVERY_PREFIX
+
+
+def _end(before: int | None) -> int:
+    return _AFTER_EVERY_END if before is None else before

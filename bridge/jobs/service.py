@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from bridge.engine import Freed, Judged, Measured, Ready, Run, Warm
@@ -37,6 +37,8 @@ from bridge.jobs.streams import LiveStream, Streams
 from bridge.jobs.supervisor import Supervisor, WorkerSettings
 from bridge.prompts import TEMPLATE_TEXT
 from bridge.protocol import Accepted, Message, Result, SetStream, State, StreamFrame, Submit
+
+T = TypeVar("T")
 
 
 class JobService:
@@ -82,6 +84,7 @@ class JobService:
         )
         self._sessions = Sessions()
         self._store = JobStore(store)
+        self._reading = asyncio.Lock()
         self._queue = JobQueue(self._dispatcher, self._sessions, self._store, self._look_round_soon)
         self._streams = Streams(self._dispatcher, self._sessions, self._look_round_soon)
         self._freeing = Freeing(self._supervisor, worker.hang_timeout_s, self._look_round_soon)
@@ -201,6 +204,11 @@ class JobService:
     def history(self) -> History:
         """The jobs that have ended. It reads the disk, on any thread: best not on the event loop for many."""
         return self._queue.history
+
+    async def read_history(self, read: Callable[[History], T]) -> T:
+        """Do on a thread what reads many jobs of the history; one at a time, as a page may be large."""
+        async with self._reading:
+            return await asyncio.to_thread(read, self.history)
 
     async def forget(self, job_ids: Collection[str] | None, session_prefix: str = "") -> int:
         """Drop jobs of such sessions from the history: those named, or all; with their results.

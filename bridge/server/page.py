@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from bridge import __version__
-from bridge.jobs import JobRecord, JobService, LiveStream
+from bridge.jobs import History, JobRecord, JobService, LiveStream
 from bridge.protocol import Plane, Result
 from bridge.server.clients import Clients
 from bridge.server.replies import NO_STORE, as_bytes, as_json, whole_number
@@ -126,7 +126,7 @@ class Page:
         limit = min(whole_number(request, "limit", 1, HISTORY_PAGE), MOST_LISTED)
         offset = whole_number(request, "offset", 0, 0)
         before = whole_number(request, "before", 1, None)
-        return await asyncio.to_thread(self._listed, limit, offset, before)
+        return await self._service.read_history(lambda history: _listed(history, limit, offset, before))
 
     async def models(self, request: Request) -> Response:
         """List the models of each kind that has any."""
@@ -154,17 +154,6 @@ class Page:
         job = request.path_params.get("job")
         return as_json({"forgotten": await self._service.forget(None if job is None else [job])})
 
-    def _listed(self, limit: int, offset: int, before: int | None) -> Response:
-        """Read and write what may be many jobs; on a thread of its own."""
-        jobs = self._service.history.page(limit, offset, before=before, newest_first=True)
-        return as_json(
-            {
-                "jobs": [_ended_job(job) for job in jobs],
-                "size": self._service.history.size(),
-                "next": jobs[-1].ending if len(jobs) == limit else None,
-            }
-        )
-
 
 def title_of(prompt: Mapping[str, Any]) -> str:
     """Return the first text that a workflow's nodes are given, or what makes its picture."""
@@ -177,6 +166,19 @@ def title_of(prompt: Mapping[str, Any]) -> str:
                 return " ".join(text.split())[:MAX_TITLE]
     kinds = [str(node.get("class_type", "")) for node in nodes]
     return kinds[-1][:MAX_TITLE] if kinds else "nothing"
+
+
+def _listed(history: History, limit: int, offset: int, before: int | None) -> Response:
+    """Read and write what may be many jobs."""
+    jobs = history.page(limit, offset, before=before, newest_first=True)
+    last = jobs[-1].ending if jobs else 0
+    return as_json(
+        {
+            "jobs": [_ended_job(job) for job in jobs],
+            "size": history.size(),
+            "next": last if history.size(before=last) else None,
+        }
+    )
 
 
 def _file(name: str, media_type: str) -> Callable[[Request], Awaitable[Response]]:

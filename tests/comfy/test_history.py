@@ -60,6 +60,15 @@ def test_pages(site):
     assert list(site.http.get("/api/history?offset=3").json()) == jobs[3:]
 
 
+def test_large_jobs_make_shorter_pages(site, monkeypatch):
+    site.post("/history", {"clear": True})
+    jobs = [site.prompt(picture())["prompt_id"] for _ in range(3)]
+    site.finished(jobs[-1])
+    monkeypatch.setattr("bridge.jobs.history.PAGE_CHARACTERS", 1)
+    assert list(site.http.get("/history").json()) == jobs[2:]
+    assert list(site.http.get("/history?offset=1").json()) == jobs[1:2]
+
+
 def test_unknown_or_unfinished_job_is_nothing(site):
     job = site.prompt(through("Forever"))["prompt_id"]
     assert site.http.get(f"/history/{job}").json() == {}

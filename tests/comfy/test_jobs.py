@@ -29,6 +29,14 @@ def test_jobs_of_all_states_are_listed_newest_first(site, three):
     assert told["pagination"] == {"offset": 0, "limit": 3, "total": 3, "has_more": False}
 
 
+def test_all_jobs_are_listed_however_large(site, monkeypatch):
+    monkeypatch.setattr("bridge.jobs.history.PAGE_CHARACTERS", 1)
+    site.post("/history", {"clear": True})
+    jobs = [site.prompt(picture())["prompt_id"] for _ in range(3)]
+    site.finished(jobs[-1])
+    assert {job["id"] for job in listed(site)["jobs"]} == set(jobs)
+
+
 def test_summary_of_an_ended_job(site, three):
     [job] = listed(site, "?status=completed")["jobs"]
     assert job["outputs_count"] == 1

@@ -59,6 +59,29 @@ def test_pages_before_an_end_neither_repeat_nor_skip(stores):
     assert listed(store, before=1) == []
 
 
+def test_a_page_of_large_jobs_is_shorter_and_leads_on(stores, monkeypatch):
+    store = stores.open()
+    accept(store, *"abcde", extra={"workflow": "x" * 1000})
+    end(store, *"abcde")
+    for most, length in ((4000, 3), (1, 1)):
+        monkeypatch.setattr("bridge.jobs.history.PAGE_CHARACTERS", most)
+        page = store.history.page(5, newest_first=True)
+        assert [record.id for record in page] == [*"edcba"[:length]]
+        assert store.history.size(before=page[-1].ending) == 5 - length
+        assert [record.id for record in store.history.newest(9)] == [*"edcba"]
+        assert [record.id for record in store.history.newest(2)] == [*"ed"]
+
+
+def test_a_page_cut_short_keeps_no_old_view_of_the_file(stores, monkeypatch):
+    monkeypatch.setattr("bridge.jobs.history.PAGE_CHARACTERS", 1)
+    store = stores.open()
+    accept(store, *"abc")
+    end(store, *"ab")
+    assert len(store.history.page(2)) == 1
+    end(store, "c")
+    assert store.history.find("c").state == "done"
+
+
 def test_whole_numbers_stay_whole(stores):
     store = stores.open()
     for seq, number in enumerate((395, -2, 1.5), start=1):

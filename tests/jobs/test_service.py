@@ -218,6 +218,20 @@ async def test_history_lists_what_has_ended(client, service):
         await service.attach("session", jobs[2])
 
 
+async def test_large_answers_about_the_history_are_made_one_at_a_time(service):
+    at_work, most = [], []
+
+    def read(history):
+        at_work.append(history)
+        most.append(len(at_work))
+        time.sleep(0.01)
+        at_work.pop()
+        return history.size()
+
+    assert await asyncio.gather(*(service.read_history(read) for _ in range(3))) == [0, 0, 0]
+    assert most == [1, 1, 1]
+
+
 async def test_a_client_may_name_its_job_but_not_like_another(client, service):
     submit = Submit("r", workflow_of(**WAIT))
     assert (await service.submit("session", submit, job_id="mine")).job == "mine"

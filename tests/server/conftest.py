@@ -105,8 +105,11 @@ class FakeService:
         ended = [job for job in self.records if job.state not in LIVE and (not before or job.ending < before)]
         return ended[::-1][offset : offset + limit] if newest_first else ended[offset : offset + limit]
 
-    def size(self) -> int:
-        return len(self.page(1000))
+    def size(self, *, before: int | None = None) -> int:
+        return len(self.page(1000, before=before))
+
+    async def read_history(self, read: Callable[[Any], Any]) -> Any:
+        return read(self.history)
 
     async def forget(self, job_ids: Any) -> int:
         before = len(self.records)

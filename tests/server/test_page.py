@@ -108,6 +108,18 @@ async def test_one_page_leads_to_the_next_whatever_ends_meanwhile(
     assert rest["next"] is None
 
 
+async def test_a_shorter_page_leads_on_too(
+    site: Any, browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.service.records = [job(f"j{number}", ending=number) for number in range(1, 4)]
+    page = site.service.page
+    monkeypatch.setattr(site.service.history, "page", lambda limit, *given, **more: page(1, *given, **more))
+    answers = [(await browser.get("/framebridge/history")).json()]
+    while before := answers[-1]["next"]:
+        answers.append((await browser.get(f"/framebridge/history?before={before}")).json())
+    assert [each["id"] for answer in answers for each in answer["jobs"]] == ["j3", "j2", "j1"]
+
+
 async def test_a_page_is_as_long_as_is_asked_for_within_bounds(site: Any, browser: httpx.AsyncClient) -> None:
     site.service.records = [job(f"j{number}") for number in range(MOST_LISTED + 2)]
     for limit, length in ((1, 1), (MOST_LISTED, MOST_LISTED), (10**30, MOST_LISTED)):
