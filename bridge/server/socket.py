@@ -5,7 +5,8 @@
 2. Whoever ends first, ends all three. Jobs go on; their results wait for the session to come back.
 3. Writing waits for a slow reader, and nothing else does: messages gather in an ``Outbox``, which keeps what
    matters and of the rest the newest. A reader too slow for that is sent away.
-4. A message that makes no sense is answered; it ends nothing, unless ten come in a row.
+4. Cancelling is done as it is read: it waits for nothing that was asked before.
+5. A message that makes no sense is answered; it ends nothing, unless ten come in a row.
 """
 
 import asyncio
@@ -17,7 +18,17 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from bridge import __version__
 from bridge.errors import BridgeError, LocalProtocolError
 from bridge.jobs import JobService
-from bridge.protocol import CloseCode, Failure, Free, Hello, Message, ServerSession, Welcome
+from bridge.protocol import (
+    Cancel,
+    CancelPull,
+    CloseCode,
+    Failure,
+    Free,
+    Hello,
+    Message,
+    ServerSession,
+    Welcome,
+)
 from bridge.server.clients import Clients
 from bridge.server.faults import answer_to
 from bridge.server.inbox import Inbox
@@ -144,7 +155,10 @@ class Conversation:
     async def _read(self) -> None:
         while not self._session.close_code:
             for message in self._session.receive(await self._next()):
-                await self._inbox.put(message)
+                if isinstance(message, Cancel | CancelPull):
+                    await self._answer(message)
+                else:
+                    await self._inbox.put(message)
             await self._send_dues()
 
     async def _work(self) -> None:

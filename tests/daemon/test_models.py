@@ -184,6 +184,20 @@ async def test_what_a_workflow_lacks_is_named_with_its_source(
     assert of_preset["lacking"] == []
 
 
+async def test_a_pull_is_cancelled_whatever_is_unanswered(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+    monkeypatch.setattr("bridge.server.socket.MAX_UNFINISHED", 1)
+    monkeypatch.setattr("bridge.daemon.models.verify", lambda *given: go_on.wait(60))
+    with Client() as other:
+        await asyncio.to_thread(other.wait_ready)
+        for number in range(3):
+            other.send(VerifyModel(other.new_request(), "loras", str(number)))
+        assert not (await ask(other, CancelPull, "none"))["cancelled"]
+    go_on.set()
+
+
 async def test_only_so_many_questions_are_looked_into_at_once(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

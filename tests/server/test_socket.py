@@ -104,6 +104,16 @@ async def test_only_so_much_that_waits_is_under_way_at_once(
         assert {(await peer.receive()).request for _ in range(6)} == set("012345")
 
 
+async def test_a_cancel_waits_for_no_earlier_question(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "MAX_UNFINISHED", 1)
+    monkeypatch.setattr(site.service, "free", asyncio.Event().wait)
+    async with site.client() as peer:
+        for number in range(3):
+            await peer.send(Free(str(number)))
+        await peer.send(Cancel("x", "running"))
+        assert await peer.receive() == Answer("x", {"cancelled": True})
+
+
 async def test_nodes_are_told_as_definitions(site: Any) -> None:
     async with site.client() as peer:
         await peer.send(Query("1", "nodes"))
