@@ -5,16 +5,14 @@ Files are read and sources asked in threads; what takes long holds up nobody.
 
 import asyncio
 import base64
-import contextlib
-import functools
 import json
-import threading
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from bridge.builtin import expand_preset
 from bridge.daemon.settings import Settings, data_folder
+from bridge.daemon.threads import Threads
 from bridge.downloads import Choices, Consent, Network, Planner, Pulls, PullStatus, Web, credentials
 from bridge.graph import parse_workflow
 from bridge.jobs import JobService
@@ -48,10 +46,11 @@ from bridge.protocol import (
     encode,
 )
 
-Answered = TypeVar("Answered")
-
 MAX_THREADS = 8
 """So many questions are looked into at once; others wait."""
+
+MAX_LOOKUPS = 8
+"""The same for those that ask a source, which may not answer: they hold up no others."""
 
 MOST_LIST_BYTES = 3 * 1024 * 1024
 """Of the cards in one answer; a message takes 4 MiB of JSON."""
@@ -74,7 +73,8 @@ class ModelDesk:
         self._catalogue = settings.catalogue
         self._service = service
         self._preset_folders = settings.preset_folders
-        self._threads = asyncio.Semaphore(MAX_THREADS)
+        self._threads = Threads(MAX_THREADS)
+        self._lookups = Threads(MAX_LOOKUPS)
         self._loop: asyncio.AbstractEventLoop | None = None
         planner = Planner(lambda given: Web(network, credentials(given)), data_folder() / "models")
         self._pulls = Pulls(planner, self._tell)
@@ -103,7 +103,7 @@ class ModelDesk:
         self._pulls.close()
 
     async def _list(self, message: ListModels) -> Answer:
-        found = await self._apart(lambda: list(cards(self._catalogue, message.folder)))
+        found = await self._threads.call(lambda: list(cards(self._catalogue, message.folder)))
         listed, size = [], 0
         for each in found:
             entry = _short(each)
@@ -114,7 +114,7 @@ class ModelDesk:
         return Answer(message.request, {"models": listed, "left_out": len(found) - len(listed)})
 
     async def _info(self, message: ModelInfo) -> Answer:
-        return Answer(message.request, await self._apart(self._known, message.folder, message.name))
+        return Answer(message.request, await self._threads.call(self._known, message.folder, message.name))
 
     def _known(self, folder: str, name: str) -> Mapping[str, Any]:
         found = card(self._catalogue, folder, name)
@@ -125,7 +125,7 @@ class ModelDesk:
         return {"model": found.to_json(), "thumbnail": base64.b64encode(picture).decode()}
 
     async def _verify(self, message: VerifyModel) -> Answer:
-        verdict = await self._apart(verify, self._catalogue, message.folder, message.name)
+        verdict = await self._threads.call(verify, self._catalogue, message.folder, message.name)
         return Answer(message.request, {"verdict": verdict.to_json()})
 
     async def _lacking(self, message: LackingModels) -> Answer:
@@ -135,18 +135,20 @@ class ModelDesk:
         elif workflow:
             workflow = parse_workflow(workflow).to_json()
         definitions = await self._service.definitions()
-        found = await self._apart(lacking_models, workflow, definitions, self._catalogue, message.editor)
+        found = await self._threads.call(
+            lacking_models, workflow, definitions, self._catalogue, message.editor
+        )
         return Answer(message.request, {"lacking": [each.to_json() for each in found]})
 
     async def _add_folder(self, message: AddFolder) -> Answer:
         folder = folder_at(Path(message.path))
-        await self._apart(register, registry_file(), folder)
-        count = await self._apart(count_models, folder)
+        await self._threads.call(register, registry_file(), folder)
+        count = await self._threads.call(count_models, folder)
         return Answer(message.request, {"path": str(folder.path), "models": count})
 
     async def _plan(self, message: PlanPull) -> Answer:
         choices = Choices(message.folder, message.name, message.sha256)
-        plan = await self._apart(self._pulls.plan, message.source, choices)
+        plan = await self._lookups.call(self._pulls.plan, message.source, choices)
         return Answer(message.request, plan.to_json())
 
     async def _pull(self, message: Pull) -> Answer:
@@ -157,28 +159,6 @@ class ModelDesk:
 
     async def _cancel(self, message: CancelPull) -> Answer:
         return Answer(message.request, {"cancelled": self._pulls.cancel(message.pull)})
-
-    async def _apart(self, function: Callable[..., Answered], *arguments: Any) -> Answered:
-        """Call a function in a thread of its own, which nobody waits for when the daemon leaves."""
-        await self._threads.acquire()  # given back by the thread, which goes on when whoever asked is gone
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Answered] = loop.create_future()
-
-        def settle(end: Callable[[], None]) -> None:
-            self._threads.release()
-            if not future.done():  # else whoever asked is gone
-                end()
-
-        def work() -> None:
-            try:
-                end = functools.partial(future.set_result, function(*arguments))
-            except Exception as error:  # raised again where it is awaited
-                end = functools.partial(future.set_exception, error)
-            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-                loop.call_soon_threadsafe(settle, end)
-
-        threading.Thread(target=work, name="models", daemon=True).start()
-        return await future
 
     def _folders(self) -> Mapping[str, Any]:
         folders = [folder.path for folder in self._catalogue.folders]

@@ -167,6 +167,26 @@ async def test_what_takes_long_does_not_hold_up_the_rest(client: Client, site: S
     assert (await slow)["bytes"] == len(DATA)
 
 
+async def test_sources_that_do_not_answer_hold_up_no_list(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Semaphore(0), threading.Event()
+
+    def hold(*given: Any) -> Any:
+        begun.release()
+        go_on.wait(60)
+        raise BridgeError("it does not answer", code="source_unreachable")
+
+    monkeypatch.setattr("bridge.downloads.queue.Pulls.plan", hold)
+    for _ in range(10):
+        client.send(PlanPull(client.new_request(), URL))
+    for _ in range(8):
+        assert await asyncio.to_thread(begun.acquire, timeout=60)
+    assert (await ask(client, ListModels, "loras"))["left_out"] == 0
+    assert not begun.acquire(blocking=False)
+    go_on.set()
+
+
 async def test_what_a_workflow_lacks_is_named_with_its_source(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
