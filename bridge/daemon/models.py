@@ -129,19 +129,20 @@ class ModelDesk:
         return Answer(message.request, {"verdict": verdict.to_json()})
 
     async def _lacking(self, message: LackingModels) -> Answer:
-        workflow = message.workflow
-        if message.preset:
-            workflow = expand_preset(message.preset, message.values, self._preset_folders)
-        elif workflow:
-            workflow = parse_workflow(workflow).to_json()
+        workflow = await self._threads.call(self._workflow, message)
         definitions = await self._service.definitions()
         found = await self._threads.call(
             lacking_models, workflow, definitions, self._catalogue, message.editor
         )
         return Answer(message.request, {"lacking": [each.to_json() for each in found]})
 
+    def _workflow(self, message: LackingModels) -> Mapping[str, Any]:
+        if message.preset:
+            return expand_preset(message.preset, message.values, self._preset_folders)
+        return parse_workflow(message.workflow).to_json() if message.workflow else {}
+
     async def _add_folder(self, message: AddFolder) -> Answer:
-        folder = folder_at(Path(message.path))
+        folder = await self._threads.call(folder_at, Path(message.path))
         await self._threads.call(register, registry_file(), folder)
         count = await self._threads.call(count_models, folder)
         return Answer(message.request, {"path": str(folder.path), "models": count})

@@ -218,6 +218,21 @@ async def test_a_pull_is_cancelled_whatever_is_unanswered(
     go_on.set()
 
 
+async def test_presets_are_read_apart_from_the_event_loop(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, asked_in = threading.current_thread(), []
+
+    def read(*given: Any) -> Any:
+        asked_in.append(threading.current_thread())
+        raise BridgeError("there is none", code="unknown_preset")
+
+    monkeypatch.setattr("bridge.daemon.models.expand_preset", read)
+    with pytest.raises(BridgeError, match="there is none"):
+        await ask(client, LackingModels, preset="mine")
+    assert loop not in asked_in
+
+
 async def test_only_so_many_questions_are_looked_into_at_once(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
