@@ -116,9 +116,10 @@ class Webhooks:
         watch = threading.Timer(DEADLINE_S, _cut, [connection])
         watch.daemon = True
         try:
-            secure = ssl.create_default_context() if parts.scheme == "https" else None
-            connection.sock = secure.wrap_socket(raw, server_hostname=host) if secure else raw
+            connection.sock = _secured(raw, host) if parts.scheme == "https" else raw
             watch.start()
+            if isinstance(connection.sock, ssl.SSLSocket):
+                connection.sock.do_handshake()
             path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             headers = {"Content-Type": "application/json", "User-Agent": f"framebridge/{__version__}"}
             connection.request("POST", path, body, headers)
@@ -146,9 +147,16 @@ class Webhooks:
         return addresses[0]
 
 
+def _secured(raw: socket.socket, host: str) -> ssl.SSLSocket:
+    """Return a connection that is yet to shake hands."""
+    context = ssl.create_default_context()
+    return context.wrap_socket(raw, server_hostname=host, do_handshake_on_connect=False)
+
+
 def _cut(connection: http.client.HTTPConnection) -> None:
-    with contextlib.suppress(OSError, AttributeError):  # it is over meanwhile
-        connection.sock.shutdown(socket.SHUT_RDWR)
+    """End a connection under its thread; the method of its own would first let go of TLS."""
+    with contextlib.suppress(OSError, TypeError):  # it is over meanwhile
+        socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
 
 
 def is_loopback(host: str) -> bool:

@@ -1,8 +1,11 @@
 """Where results may be sent: this machine, what the user has allowed, and nowhere else."""
 
+import socket
+import time
+
 import pytest
 
-from bridge.comfy.webhook import Webhooks
+from bridge.comfy.webhook import TIMEOUT_S, Webhooks
 from bridge.errors import BridgeError
 
 from .test_run import Hook, hook  # noqa: F401 - a fixture
@@ -93,3 +96,12 @@ async def test_address_that_never_comes_to_an_end_is_given_up(hook: Hook, monkey
     hook.slow_s = 0.3
     with pytest.raises(BridgeError, match="did not take the result"):
         await Webhooks(pauses_s=()).call(hook.url, {})
+
+
+async def test_address_that_never_shakes_hands_is_given_up(monkeypatch):
+    monkeypatch.setattr("bridge.comfy.webhook.DEADLINE_S", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        with pytest.raises(BridgeError, match="did not take the result"):
+            await Webhooks(pauses_s=()).call(f"https://127.0.0.1:{silent.getsockname()[1]}/", {})
+    assert time.monotonic() - began < TIMEOUT_S / 2
