@@ -79,7 +79,7 @@ class Dispatcher:
         kill: Ends the worker, for a reason; ``lose`` follows.
         hang_timeout_s: How long a run may be silent.
         cancel_timeout_s: How long a run may go on after it was cancelled.
-        metrics: Counts steps, and runs that the worker died under; whoever queues runs counts their ends.
+        metrics: Counts steps; whoever queues runs counts their ends, and those to do again.
     """
 
     def __init__(
@@ -146,7 +146,6 @@ class Dispatcher:
                     active.candidate.on_finish(_hung(run_id, reason))
                 else:
                     log.warning("lost: %s", reason)
-                    self.metrics.run_lost()
                     active.candidate.on_lost(reason)
 
     def _start(self, candidate: Candidate) -> None:

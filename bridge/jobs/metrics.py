@@ -39,7 +39,7 @@ class Metrics:
         phases = self._histogram("job_seconds", "What jobs spent their time on.", "phase")
         self._steps = self._histogram("step_seconds", "From one step of a node to its next.")
         self._dropped = self._counter("frames_dropped", "Frames that newer ones replaced.")
-        self._lost = self._counter("redeliveries", "Runs to do again because the worker died.")
+        self._again = self._counter("redeliveries", "Runs to do again because the worker died.")
         self._refused = self._counter("auth_failures", "Requests that were not let in.")
         self._gauges = {
             name: Gauge(f"framebridge_{name}", text, registry=self.registry) for name, text in GAUGES.items()
@@ -64,9 +64,9 @@ class Metrics:
         """Count a step of a node."""
         self._steps.observe(seconds)
 
-    def run_lost(self) -> None:
-        """Count a run that the worker died under and that is done again."""
-        self._lost.inc()
+    def run_again(self) -> None:
+        """Count a run that the worker died under and that is to begin again."""
+        self._again.inc()
 
     def refused(self) -> None:
         """Count a request that was not let in."""

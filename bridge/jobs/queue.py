@@ -331,6 +331,7 @@ class JobQueue:
             problem = crashed(reason, job.attempts, job.node, job.class_type)
             self._finish(job, Finished("failed", job=job.run.job, problems=(problem,)))
             return
+        self._dispatcher.metrics.run_again()
         job.interrupt()
         self._running = None
         self._waiting[job.run.job] = job

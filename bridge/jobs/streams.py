@@ -214,6 +214,7 @@ class Streams:
     def _lose(self, stream: LiveStream, reason: str) -> None:
         stream.crashes += 1
         if stream.crashes <= MAX_RETRIES:
+            self._dispatcher.metrics.run_again()
             stream.run = ""
             stream.waiting = stream.waiting or stream.newest
             self._on_change()

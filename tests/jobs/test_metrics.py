@@ -37,7 +37,7 @@ def test_jobs_are_counted_by_state_and_their_seconds_by_phase():
 def test_what_is_the_case_is_told_as_it_was_measured():
     metrics = Metrics()
     metrics.step_took(0.2)
-    metrics.run_lost()
+    metrics.run_again()
     metrics.refused()
     found = samples(metrics, queue_depth=3, vram_bytes=2.0**33, odd=1)
     assert (found["queue_depth",], found["vram_bytes",], found["ws_clients",]) == (3, 2.0**33, 0)

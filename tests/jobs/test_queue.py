@@ -199,6 +199,7 @@ async def test_a_job_under_which_the_worker_died_is_first_and_suspect_and_tried_
     assert (finished.job, finished.state) == ("a", "failed")
     assert finished.problems[0].code == "worker_crashed"
     assert "SIGKILL while this ran, 3 times" in finished.problems[0].message
+    assert bench.dispatcher.metrics.registry.get_sample_value("framebridge_redeliveries_total") == 2
     bench.start()
     assert bench.runs == ["a", "a", "a", "b"]
 

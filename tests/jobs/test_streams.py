@@ -216,6 +216,7 @@ async def test_a_stream_that_kills_the_worker_three_times_refuses_frames_until_i
         bench.dispatcher.lose("gone")
     assert bench.endings == [("failed", 2)]
     assert bench.said[0].problems[0].code == "worker_crashed"
+    assert bench.dispatcher.metrics.registry.get_sample_value("framebridge_redeliveries_total") == 2
     with pytest.raises(BridgeError) as caught:
         bench.push(5)
     assert caught.value.code == "worker_crashed"
