@@ -7,6 +7,7 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,11 @@ PRESETS = Path(__file__).parent / "presets"
 SOURCES = ("", "around", "cameras", "result")
 """What a preset may ask a host to capture; the first is whatever the artist chose."""
 
-
 MAX_ICON = 256 * 1024
 """Bytes of a preset's picture; a host is told all of them in one message."""
+
+MOST_KEPT = 512
+"""Files whose presets are kept in memory as long as they stay as they are."""
 
 
 def all_presets(folders: Sequence[Path] = ()) -> tuple[dict[str, Preset], list[BridgeError]]:
@@ -144,23 +147,11 @@ def _name(file: Path) -> str:
     return file.stem.lower()
 
 
-def _read(base: str, file: Path) -> dict[str, Preset]:
+def _read(base: str, file: Path) -> Mapping[str, Preset]:
     """Read the presets of a file: the variants of one."""
+    icon = file.with_suffix(".png")
     try:
-        data = json.loads(file.read_text("utf-8"))
-        _check_texts(data)
-        icon = file.with_suffix(".png")
-        if icon.is_file() and (size := icon.stat().st_size) > MAX_ICON:
-            raise ValueError(f"its picture {icon.name} has {size // 1024} KiB, more than {MAX_ICON // 1024}")
-        found = {
-            base + suffix: _preset(base, base + suffix, variant, icon)
-            for suffix, variant in variants_of(data)
-        }
-        if not found:
-            raise ValueError("its list of variants is empty")
-        for preset in found.values():
-            encode(Answer("any", {"presets": [preset.to_json(lambda kind: ())]}))  # it can be told to hosts
-        return found
+        return _presets(base, file, icon, _version(file), _version(icon) if icon.is_file() else None)
     except (
         OSError,
         ValueError,
@@ -175,6 +166,29 @@ def _read(base: str, file: Path) -> dict[str, Preset]:
         raise BridgeError(
             f"preset {file.stem!r} cannot be read: {reason}", code="bad_preset", hint=f"See {place}."
         ) from error
+
+
+def _version(file: Path) -> tuple[int, ...]:
+    """Return what differs once a file is another."""
+    stat = file.stat()
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+
+
+@lru_cache(MOST_KEPT)
+def _presets(base: str, file: Path, icon: Path, *versions: tuple[int, ...] | None) -> Mapping[str, Preset]:
+    """Return the presets of a file, read once in each of its versions and its picture's."""
+    data = json.loads(file.read_text("utf-8"))
+    _check_texts(data)
+    if icon.is_file() and (size := icon.stat().st_size) > MAX_ICON:
+        raise ValueError(f"its picture {icon.name} has {size // 1024} KiB, more than {MAX_ICON // 1024}")
+    found = {
+        base + suffix: _preset(base, base + suffix, variant, icon) for suffix, variant in variants_of(data)
+    }
+    if not found:
+        raise ValueError("its list of variants is empty")
+    for preset in found.values():
+        encode(Answer("any", {"presets": [preset.to_json(lambda kind: ())]}))  # it can be told to hosts
+    return found
 
 
 def _check_texts(data: Any) -> None:

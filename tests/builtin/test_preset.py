@@ -8,6 +8,7 @@ import pytest
 
 from bridge.builtin import Preset, all_presets, expand, expand_preset, load_preset, save_pictures_too
 from bridge.builtin.library import MAX_ICON
+from bridge.builtin.variant import variants_of
 from bridge.errors import BridgeError, WorkflowError
 
 
@@ -318,6 +319,22 @@ def test_what_people_read_of_a_preset_is_a_text(own, changes, said):
     found, faults = all_presets(own(**changes))
     assert not any(name.startswith("mine") for name in found)
     assert [fault.message for fault in faults] == [f"preset 'mine' cannot be read: {said}"]
+
+
+def test_a_file_is_read_again_once_it_has_changed(own, monkeypatch):
+    all_presets()
+    read = []
+    monkeypatch.setattr(
+        "bridge.builtin.library.variants_of", lambda data: read.append(1) or variants_of(data)
+    )
+    folders = own(title="One")
+    assert {all_presets(folders)[0]["mine"].title for _ in range(3)} == {"One"}
+    assert len(read) == 1
+    own(title="Another")
+    assert load_preset("mine", folders).title == "Another"
+    (folders[0] / "mine.png").write_bytes(bytes(MAX_ICON + 1))
+    _, (fault,) = all_presets(folders)
+    assert "KiB, more than" in fault.message
 
 
 def test_a_preset_without_a_title_or_without_an_object_says_so(tmp_path):
