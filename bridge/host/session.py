@@ -59,7 +59,7 @@ class Session:
         Raises:
             BridgeError: Why there is no connection; so do all that send.
         """
-        return self._send(lambda request: protocol.Query(request, subject))
+        return self.request(lambda request: protocol.Query(request, subject))
 
     def request(self, message: Callable[[str], protocol.Message]) -> str:
         """Send a request of any kind; returns its name.
@@ -67,11 +67,13 @@ class Session:
         Args:
             message: Makes the message, given the name.
         """
-        return self._send(message)
+        request = self._client.new_request()
+        self._client.send(message(request))
+        return request
 
     def submit(self, frame: protocol.Frame, recipe: Recipe, wants_preview: bool = True) -> str:
         """Queue a job that looks at a frame; returns its request, which the daemon's answer names."""
-        return self._send(
+        return self.request(
             lambda request: protocol.Submit(
                 request,
                 preset=recipe.preset,
@@ -84,11 +86,11 @@ class Session:
 
     def submit_workflow(self, frame: protocol.Frame, workflow: Mapping[str, Any]) -> str:
         """Queue a job that runs a workflow of ComfyUI's API form; returns the request."""
-        return self._send(lambda request: protocol.Submit(request, workflow, frame=frame))
+        return self.request(lambda request: protocol.Submit(request, workflow, frame=frame))
 
     def cancel(self, job: str) -> str:
         """Cancel a job; returns the request."""
-        return self._send(lambda request: protocol.Cancel(request, job))
+        return self.request(lambda request: protocol.Cancel(request, job))
 
     def give_up(self, request: str, job: str = "") -> None:
         """Wait no more for a job: it is cancelled as soon as there is a connection.
@@ -101,11 +103,11 @@ class Session:
 
     def free(self) -> str:
         """Have the device's memory given back; returns the request."""
-        return self._send(protocol.Free)
+        return self.request(protocol.Free)
 
     def set_live(self, recipe: Recipe) -> str:
         """Say how frames of the live view are to be seen from now on; returns the request."""
-        return self._send(
+        return self.request(
             lambda request: protocol.SetStream(
                 request, LIVE, preset=recipe.preset, values=recipe.values, dynamic=recipe.dynamic
             )
@@ -122,8 +124,3 @@ class Session:
     def end_live(self) -> None:
         """End the live view."""
         self._client.send(protocol.CloseStream(LIVE))
-
-    def _send(self, message: Callable[[str], protocol.Message]) -> str:
-        request = self._client.new_request()
-        self._client.send(message(request))
-        return request
