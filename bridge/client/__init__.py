@@ -3,7 +3,7 @@
 from .address import DEFAULT_PORT, PATH, parse_address
 from .client import Client, connect
 from .connection import Status
-from .discovery import default_command, ensure_daemon, find_daemon, launch_daemon, start_daemon
+from .discovery import NOT_RUNNING, default_command, ensure_daemon, find_daemon, launch_daemon, start_daemon
 from .logs import last_lines, log_file
 from .outcome import Outcome, error_from, error_of
 from .processes import NO_WINDOW, is_running
@@ -14,6 +14,7 @@ from .target import Locator, Target
 
 __all__ = [
     "DEFAULT_PORT",
+    "NOT_RUNNING",
     "NO_WINDOW",
     "PATH",
     "PROOF_PATH",

@@ -34,6 +34,9 @@ HINT = "hint: "
 LOOK_S = 0.2
 """How long to wait for a daemon that takes no connection; one that is gone refuses at once."""
 
+NOT_RUNNING = "the daemon is not running"
+"""What is said where there is none to connect to."""
+
 _starting = threading.Lock()
 _last_start: tuple[float, tuple[str, ...], Popen[bytes]] | None = None
 """When, by which command (nothing for the default), and what it started."""
@@ -136,7 +139,7 @@ def start_log() -> Path:
 
 def no_daemon() -> ConnectionLost:
     """Return the error for a daemon that does not run."""
-    return ConnectionLost("the daemon is not running", hint="Start it: framebridge serve")
+    return ConnectionLost(NOT_RUNNING, hint="Start it: framebridge serve")
 
 
 def daemon_failed() -> BridgeError:

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from bridge.comfy.input_config import input_config
+from bridge.engine import REFUSES_INPUTS
 from bridge.errors import Problem
 from bridge.graph import PICTURE_FOLDERS, ChoicesOf, Definitions, InputDefinition, Workflow, descendants
 
@@ -256,7 +257,7 @@ def _exception(faulty: Faulty) -> dict[str, Any]:
 
 
 def _custom(faulty: Faulty) -> dict[str, Any]:
-    _, phrase, after = faulty.problem.message.partition(" refuses its inputs")
+    _, phrase, after = faulty.problem.message.partition(f" {REFUSES_INPUTS}")
     reason = after.removeprefix(": ") if phrase else faulty.problem.message
     return error(
         "custom_validation_failed",

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.comfy.told import Event, Picture, Told, Words
-from bridge.engine import Cached, Executed, Executing, NodeFailed, PackEvent
+from bridge.engine import BLOCKED, PROGRESS_TEXT, Cached, Executed, Executing, NodeFailed, PackEvent
 from bridge.errors import Problem
 from bridge.protocol import Buffer, Finished, Message, Preview, Progress, Result, Started
 
@@ -25,12 +25,6 @@ MANY_NODES = 64
 """From so many on, not every change of a node's state is told."""
 
 STATE_EVERY_S = 0.05
-
-BLOCKED = "blocked"
-"""Code of the warning that something has kept a node from running."""
-
-TEXT_EVENT = "progress_text"
-"""The event by which packs tell what is sent as ``Words``."""
 
 
 @dataclass(slots=True)
@@ -212,7 +206,7 @@ def _whole(value: float, maximum: float) -> tuple[int, int]:
 
 def _of_pack(message: PackEvent) -> Iterator[Told]:
     """Yield what a pack tells in words of its own."""
-    if message.event == TEXT_EVENT:
+    if message.event == PROGRESS_TEXT:
         yield from _words(str(message.data.get("node", "")), str(message.data.get("text", "")))
     else:
         yield Event(message.event, message.data)

@@ -2,14 +2,15 @@
 
 from bridge.engine.cache import Cache, Entry, Statistics, size_of
 from bridge.engine.call import ExecutionBlocker, Expansion
-from bridge.engine.executor import Outcome, execute
+from bridge.engine.executor import BLOCKED, Outcome, execute
 from bridge.engine.imports import importing
 from bridge.engine.job import Folders, Job, current_job, current_node, current_place, running
-from bridge.engine.judging import JUDGE_S, VALIDATOR_TIMEOUT
+from bridge.engine.judging import JUDGE_S, REFUSES_INPUTS, VALIDATOR_TIMEOUT
 from bridge.engine.kept import GIVEN, KEPT
 from bridge.engine.library import PACK_GROUP, NodeLibrary
 from bridge.engine.log import SESSION_CHARACTERS, IdsFilter, JsonFormatter, log_ids, record_of
 from bridge.engine.messages import (
+    PROGRESS_TEXT,
     TO_DAEMON,
     TO_WORKER,
     Cached,
@@ -47,11 +48,14 @@ from bridge.engine.plan import DynamicPrompt
 from bridge.engine.turns import Turns
 
 __all__ = [
+    "BLOCKED",
     "GIVEN",
     "JUDGE_S",
     "KEPT",
     "PACK_GROUP",
     "PHASES",
+    "PROGRESS_TEXT",
+    "REFUSES_INPUTS",
     "SESSION_CHARACTERS",
     "TO_DAEMON",
     "TO_WORKER",

@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 JUDGE_S = 10.0
 """How long the nodes of one workflow may take to look at their inputs."""
 
+REFUSES_INPUTS = "refuses its inputs"
+"""What is said of a class whose own code takes no such inputs; a colon and its reason may follow."""
+
 VALIDATOR_TIMEOUT = "validator_timeout"
 EXCEPTION = "exception_during_validation"
 

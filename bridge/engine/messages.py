@@ -221,6 +221,10 @@ class Executed(Message):
     shown: Mapping[str, Any] = field(default_factory=dict)
 
 
+PROGRESS_TEXT = "progress_text"
+"""The event of a pack that has a ``node`` show a line of ``text``."""
+
+
 @dataclass(frozen=True, slots=True)
 class PackEvent(Message):
     """What a node of a pack tells its client in words of its own.

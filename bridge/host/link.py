@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .. import protocol
-from ..client import Locator
+from ..client import NOT_RUNNING, Locator
 from ..errors import BridgeError, Problem
 from .preset import Preset, read_presets
 from .session import Session
@@ -146,8 +146,8 @@ class Link:
             problem = self.session.status.problem
             if self._is_starting and state in ("connecting", "retrying"):
                 return "Starting the daemon…"
-            if state == "retrying" and problem is not None and problem.message == "the daemon is not running":
-                return "The daemon is not running"
+            if state == "retrying" and problem is not None and problem.message == NOT_RUNNING:
+                return NOT_RUNNING.capitalize()
             return _CONNECTION_WORDS[state]
         if self.state is None or not self._has_presets:
             return "Connected"

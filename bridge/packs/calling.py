@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from bridge.engine import DynamicPrompt, ExecutionBlocker, current_job
+from bridge.engine import REFUSES_INPUTS, DynamicPrompt, ExecutionBlocker, current_job
 from bridge.errors import Problem, sound
 from bridge.graph import ALWAYS, Link, NodeFunction
 from bridge.packs.deadline import answer, answer_within
@@ -149,7 +149,7 @@ def _judge(
     if verdict is True or isinstance(verdict, ExecutionBlocker):
         return ()
     reason = "" if verdict is False else f": {verdict}"[:1000]
-    message = sound(f"{definition.name} refuses its inputs{reason}")
+    message = sound(f"{definition.name} {REFUSES_INPUTS}{reason}")
     return [Problem(REFUSED, message, "The node's own code says so.", node_id, judged)]
 
 

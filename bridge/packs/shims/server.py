@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, ClassVar, TypeVar
 
-from bridge.engine import PackEvent
+from bridge.engine import PROGRESS_TEXT, PackEvent
 from bridge.packs.inputs import plain
 from bridge.packs.shims.place import whose
 
@@ -79,7 +79,7 @@ class PromptServer:
     def send_progress_text(self, text: str | bytes, node_id: str, sid: str | None = None) -> None:
         """Show a line of text at a node (rule 2)."""
         said = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
-        self.send_sync("progress_text", {"node": node_id, "text": said})
+        self.send_sync(PROGRESS_TEXT, {"node": node_id, "text": said})
 
     def add_on_prompt_handler(self, handler: Callable[..., Any]) -> None:
         """Keep nothing: jobs are accepted in another process, where packs do not run."""
