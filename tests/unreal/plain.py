@@ -77,6 +77,9 @@ class PlainEye:
     def selected(self) -> Sequence[str]:
         return self.chosen
 
+    def selected_paths(self) -> Sequence[str]:
+        return [f"{LEVEL}:PersistentLevel.{label}" for label in self.chosen]
+
     def names(self) -> Any:
         wire = self._core("_bridge.protocol")
         objects = tuple(wire.SceneObject(label) for label in ("Ball", "Box: old", "arch"))

@@ -387,4 +387,4 @@ def test_only_selected_actors_are_painted_and_none_is_told(connected, core):
     assert caught.value.code == "no_selection"
     connected.editor.eye.chosen = ["Ball"]
     connected.project(only_selected=True)
-    assert connected.editor.stage.calls[-1][3] == ["Ball"]
+    assert connected.editor.stage.calls[-1][3] == connected.editor.eye.selected_paths()

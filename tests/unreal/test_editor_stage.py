@@ -48,6 +48,10 @@ def overlay_of(world: World, label: str) -> Any:
     return world.actor(label).static_mesh_component.get_editor_property("overlay_material")
 
 
+def paths(world: World, *labels: str) -> list[str]:
+    return [world.actor(label).get_path_name() for label in labels]
+
+
 def test_result_is_kept_with_its_metadata_and_pixels(plugin: Any, eye: Any, shelf: Any, world: World) -> None:
     asset, view = kept(plugin, eye, shelf)
     assert asset == "/Game/Framebridge/Results/FB_0001"
@@ -217,15 +221,29 @@ def test_views_are_blended_until_there_are_too_many(
         assets.append(asset)
         files = eye.capture(view)
         if number < 4:
-            on_stage.project(asset, files, ["Box"])
+            on_stage.project(asset, files, paths(world, "Box"))
     with refusal(plugin, "too_many_views"):
-        on_stage.project(assets[4], files, ["Box"])
+        on_stage.project(assets[4], files, paths(world, "Box"))
     assert on_stage.views() == [(asset, 1.0) for asset in assets[:4]]
     assert world.assets.find("/Game/Framebridge/Projections/FB_0005_Depth") is None
     on_stage.remove_projection(assets[1])
-    on_stage.project(assets[0], files, ["Box"], 0.3)
+    on_stage.project(assets[0], files, paths(world, "Box"), 0.3)
     assert on_stage.views() == [(assets[0], 0.3), (assets[2], 1.0), (assets[3], 1.0)]
     assert overlay_of(world, "Ball") is None
+
+
+def test_selected_actor_is_painted_and_not_another_of_its_label(
+    plugin: Any, eye: Any, shelf: Any, on_stage: Any, world: World
+) -> None:
+    ball, box = world.actor("Ball"), world.actor("Box")
+    box.set_actor_label("Ball")
+    world.selected = [box]
+    asset, view = kept(plugin, eye, shelf)
+    assert eye.selected() == ["Ball"]
+    assert on_stage.project(asset, eye.capture(view), eye.selected_paths()) == 1
+    overlays = [actor.static_mesh_component.get_overlay_material() for actor in (ball, box)]
+    assert overlays[0] is None
+    assert overlays[1] is not None
 
 
 def test_parameters_are_those_of_the_view(
@@ -313,7 +331,7 @@ def test_what_cannot_be_shown_is_told(plugin: Any, eye: Any, shelf: Any, on_stag
     with refusal(plugin, "unknown_actor"):
         on_stage.project(asset, files, ["Nobody"])
     with refusal(plugin, "no_mesh"):
-        on_stage.project(asset, files, ["Camera"])
+        on_stage.project(asset, files, paths(world, "Camera"))
     world.faults.refuses_spawns = True
     with refusal(plugin, "spawn_failed"):
         on_stage.show_plate(asset, view)

@@ -2,7 +2,8 @@
 
 Rules:
 1. All is called on the game thread. What fails raises ``BridgeError`` and leaves nothing of ours behind.
-2. Nothing of the engine's is handed out: actors are known by label, assets by path (``/Game/Framebridge/…``).
+2. Nothing of the engine's is handed out: assets are known by path (``/Game/Framebridge/…``), actors by label,
+   and by path name where two of one label are to be told apart.
 3. Whatever changes the level or assets is one undoable transaction.
 """
 
@@ -77,6 +78,9 @@ class Eye(Protocol):
 
     def selected(self) -> Sequence[str]:
         """Return the labels of the selected actors."""
+
+    def selected_paths(self) -> Sequence[str]:
+        """Return the path names of the selected actors, of which no two are the same."""
 
     def names(self) -> Names:
         """Return what the level calls its actors, their folders and materials."""
@@ -203,7 +207,7 @@ class Stage(Protocol):
         Args:
             asset: The result.
             files: The capture of its view; its depth decides what is hidden.
-            actors: Labels of those to paint; all meshes that the view may see without any.
+            actors: Path names of those to paint; all meshes that the view may see without any.
             strength: 0..1.
 
         Returns:

@@ -406,7 +406,7 @@ class Studio:
             BridgeError: ``no_result``, ``no_selection``; see ``Stage.project``.
         """
         kept, eye = result_named(self.editor, self.chosen), self.editor.eye
-        actors = eye.selected() if only_selected else ()
+        actors = eye.selected_paths() if only_selected else ()
         if only_selected and not actors:
             raise BridgeError("no actor is selected", code="no_selection", hint="Select actors with meshes.")
         files = eye.capture(view_of(kept))

@@ -75,6 +75,10 @@ class UnrealEye:
         """Return the labels of the selected actors."""
         return [str(actor.get_actor_label()) for actor in selected_actors()]
 
+    def selected_paths(self) -> Sequence[str]:
+        """Return the path names of the selected actors."""
+        return [str(actor.get_path_name()) for actor in selected_actors()]
+
     def names(self) -> Names:
         """Return what the level calls its actors, their folders and materials."""
         return level_names()

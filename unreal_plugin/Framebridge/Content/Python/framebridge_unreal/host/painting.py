@@ -19,7 +19,7 @@ from ..core.frustum import may_see
 from ..core.projection import MAX_VIEWS
 from .assets import find
 from .instances import INSTANCES, Slot, emptied, finish, instance, read_slot, write_slot
-from .level import RESULTS, actors, labelled, level_path
+from .level import RESULTS, actors, level_path
 from .materials import PROJECTION
 from .thrown import no_mesh
 
@@ -32,24 +32,25 @@ def painted_components() -> list[unreal.MeshComponent]:
     return [component for actor in actors() for component in _meshes(actor) if _former_tag(component)]
 
 
-def meshes_for(view: View, labels: Sequence[str]) -> list[unreal.MeshComponent]:
+def meshes_for(view: View, paths: Sequence[str]) -> list[unreal.MeshComponent]:
     """Return what to paint: the meshes of these actors, or all that the view may see.
 
     Raises:
         BridgeError: ``no_mesh``, ``unknown_actor``.
     """
-    everyone = actors()
-    chosen = [labelled(label, everyone) for label in labels]
-    if None in chosen:
-        missing = next(label for label, actor in zip(labels, chosen, strict=True) if actor is None)
-        raise BridgeError(
-            f'there is no actor "{missing}" in the level',
-            code="unknown_actor",
-            hint="It may have been renamed or deleted: choose again.",
-        )
-    found = [actor for actor in chosen if actor is not None] if labels else everyone
+    found = actors()
+    if paths:
+        known = {str(actor.get_path_name()): actor for actor in found}
+        missing = next((path for path in paths if path not in known), "")
+        if missing:
+            raise BridgeError(
+                f"there is no actor {missing} in the level",
+                code="unknown_actor",
+                hint="It may have been renamed or deleted: choose again.",
+            )
+        found = [known[path] for path in paths]
     meshes = [component for actor in found for component in _meshes(actor) if component.is_visible()]
-    if not labels:
+    if not paths:
         meshes = [component for component in meshes if _may_see(view, component)]
     if not meshes:
         raise no_mesh()
