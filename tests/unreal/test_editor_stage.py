@@ -10,7 +10,7 @@ import pytest
 from .editing import refusal, with_console, with_meshes
 from .facts import Contract
 from .plain import png_file
-from .world import World
+from .world import MAP, World
 
 SIZE = (96, 64)
 RECIPE = '{"prompt": "a castle"}'
@@ -276,6 +276,119 @@ def test_undo_takes_a_projection_back_in_one_step(
     world.undo()
     assert overlay_of(world, "Box") is None
     assert on_stage.views() == []
+
+
+def projected(plugin: Any, eye: Any, shelf: Any, on_stage: Any, world: World, count: int) -> list[str]:
+    """Results that are projected in a level, which is saved then."""
+    assets = []
+    for number in range(count):
+        asset, view = kept(plugin, eye, shelf, number)
+        on_stage.project(asset, eye.capture(view))
+        assets.append(asset)
+    world.save_level()
+    return assets
+
+
+def parameters(look: Any) -> dict[str, Any]:
+    return {name: str(value) for name, value in look._parameters.items()}
+
+
+@pytest.mark.parametrize("name", ["Other", MAP], ids=["in the new level", "in the former"])
+def test_projections_go_on_in_a_level_saved_under_another_name(
+    plugin: Any, eye: Any, shelf: Any, on_stage: Any, world: World, name: str
+) -> None:
+    first, second = projected(plugin, eye, shelf, on_stage, world, 2)
+    shared = overlay_of(world, "Box")
+    before = parameters(shared)
+    world.save_level("/Game/Maps/Other")
+    if name == MAP:
+        world.save_level(MAP)
+    assert on_stage.views() == [(first, 1.0), (second, 1.0)]
+    asset, view = kept(plugin, eye, shelf, 2)
+    on_stage.project(asset, eye.capture(view), paths(world, "Ball"), 0.5)
+    assert on_stage.views() == [(first, 1.0), (second, 1.0), (asset, 0.5)]
+    own = overlay_of(world, "Ball")
+    assert own is overlay_of(world, "Box") is not shared
+    assert parameters(shared) == before, "which the other level shows"
+    on_stage.remove_projection(first)
+    assert on_stage.views() == [(second, 1.0), (asset, 0.5)]
+    assert overlay_of(world, "Ball") is own
+    on_stage.clear()
+    assert overlay_of(world, "Box") is None
+    assert parameters(shared) == before
+    shelf.delete(asset)
+    with refusal(plugin, "in_use"):
+        shelf.delete(second)
+
+
+def test_a_view_that_another_level_shows_too_is_taken_away_here_alone(
+    plugin: Any, eye: Any, shelf: Any, on_stage: Any, world: World
+) -> None:
+    first, second = projected(plugin, eye, shelf, on_stage, world, 2)
+    shared = overlay_of(world, "Box")
+    before = parameters(shared)
+    world.save_level("/Game/Maps/Other")
+    on_stage.remove_projection(first)
+    assert on_stage.views() == [(second, 1.0)]
+    world.undo()
+    assert (overlay_of(world, "Box"), len(on_stage.views())) == (shared, 2)
+    on_stage.remove_projection()
+    assert overlay_of(world, "Box") is None
+    assert parameters(shared) == before
+
+
+def test_a_result_projected_again_leaves_other_levels_their_depth(
+    plugin: Any, eye: Any, shelf: Any, on_stage: Any, world: World
+) -> None:
+    asset, view = kept(plugin, eye, shelf)
+    on_stage.project(asset, eye.capture(view))
+    world.save_level()
+    shared, value = overlay_of(world, "Box"), world.assets.materials.value
+    depth = value(shared, "Depth0")
+    before = depth._pixels.copy()
+    world.save_level("/Game/Maps/Other")
+    world.actor("Ball").set_actor_location(world.unreal.Vector(-100, 0, 50), False, False)
+    for _ in range(2):
+        on_stage.project(asset, eye.capture(view))
+        assert value(overlay_of(world, "Box"), "Depth0").get_name() == "FB_0001_Depth_2"
+    assert value(shared, "Depth0") is depth
+    assert np.array_equal(depth._pixels, before)
+    on_stage.clear()
+    shared._parameters.clear()
+    world.assets.save(shared)
+    shelf.delete(asset)
+    assert not [path for path in world.assets.by_path if "FB_0001" in path]
+
+
+def test_levels_do_not_share_an_instance_by_their_names(
+    plugin: Any, eye: Any, shelf: Any, on_stage: Any, world: World
+) -> None:
+    projected(plugin, eye, shelf, on_stage, world, 1)
+    saved = overlay_of(world, "Box")
+    before = parameters(saved)
+    world.save_level("/Game/Maps/Renamed")
+    world.assets.references.pop(MAP)
+    world.open_map(MAP)
+    world.level.furnish()
+    assert on_stage.views() == []
+    on_stage.clear()
+    asset, view = kept(plugin, eye, shelf, 1)
+    on_stage.project(asset, eye.capture(view))
+    assert on_stage.views() == [(asset, 1.0)]
+    assert parameters(saved) == before
+
+
+def test_an_actor_with_a_file_of_its_own_belongs_to_its_level(
+    plugin: Any, eye: Any, shelf: Any, on_stage: Any, world: World
+) -> None:
+    (first,) = projected(plugin, eye, shelf, on_stage, world, 1)
+    used = world.assets.references.pop(MAP)
+    world.assets.references["/Game/__ExternalActors__/Maps/Demo/0/AB/KEY"] = used
+    look = overlay_of(world, "Box")
+    asset, view = kept(plugin, eye, shelf, 1)
+    on_stage.project(asset, eye.capture(view))
+    assert overlay_of(world, "Box") is look
+    assert on_stage.views() == [(first, 1.0), (asset, 1.0)]
 
 
 def test_nothing_is_painted_where_content_cannot_be_written(

@@ -125,6 +125,14 @@ class World:
         self.editor_world = self.unreal.World(package, path.rsplit("/", 1)[-1])
         self.persistent_level = self.unreal.Level(self.editor_world, "PersistentLevel")
 
+    def save_level(self, path: str = "") -> None:
+        """Save the level, as another one if a path is given: that one is open then, with the same actors."""
+        package = self.editor_world.get_outermost()
+        if path:
+            package._name, self.editor_world._name = path, path.rsplit("/", 1)[-1]
+        components = [component for actor in self.actors for component in actor._components]
+        self.assets.keep_references(package.get_name(), components)
+
     def spawn(
         self,
         kind: str,

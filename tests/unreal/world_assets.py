@@ -30,6 +30,9 @@ class Assets:
         self.saved: set[str] = set()
         """Paths of what is on the disk."""
 
+        self.references: dict[str, set[str]] = {}
+        """By package, a level's too: the assets that it referred to when it was saved last."""
+
         self.folders: set[str] = {"/Game", "/Engine"}
         scripts = world.scripts
         scripts.behave("EditorAssetLibrary", LibraryCalls(self))
@@ -96,8 +99,19 @@ class Assets:
         if self.is_readonly(path):
             return False
         self.saved.add(path)
-        self.world.dirty.discard(path)
+        self.keep_references(path, [asset])
         return True
+
+    def keep_references(self, package: str, saved: Sequence[Any]) -> None:
+        """Know of a package that is saved what its objects refer to."""
+        values = [
+            value
+            for one in saved
+            for value in (*one._values.values(), *getattr(one, "_parameters", {}).values())
+        ]
+        found = {path for path, asset in self.by_path.items() if any(value is asset for value in values)}
+        self.references[package] = found - {package}
+        self.world.dirty.discard(package)
 
     def path_of(self, asset: Any) -> str:
         """Return the path of an asset."""
@@ -108,6 +122,7 @@ class Assets:
         if asset is not None:
             destroy(asset)
         self.saved.discard(path)
+        self.references.pop(path, None)
         self.world.dirty.discard(path)
 
     def _set_sequence_path(self, source: Any, path: str) -> None:
@@ -200,12 +215,7 @@ class LibraryCalls:
         return _data(self._assets, asset) if asset else self._assets.unreal.AssetData()
 
     def find_package_referencers_for_asset(self, path: str, load_assets: bool = False) -> list[str]:
-        asset = self._assets.find(path)
-        return [
-            user
-            for user, one in self._assets.by_path.items()
-            if any(value is asset for value in getattr(one, "_parameters", {}).values())
-        ]
+        return [user for user, used in self._assets.references.items() if plain(path) in used]
 
     def duplicate_asset(self, source: str, destination: str) -> Any:
         found = self._assets.find(source)

@@ -323,7 +323,7 @@ class LevelSubsystem:
         return True
 
     def save_current_level(self, _: Any) -> bool:
-        self._world.dirty.discard(self._world.editor_world.get_outermost().get_name())
+        self._world.save_level()
         return True
 
 

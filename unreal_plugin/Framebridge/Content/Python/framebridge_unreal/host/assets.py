@@ -34,6 +34,13 @@ def create(path: str, kind: type[unreal.Object], factory: unreal.Factory) -> unr
     return made
 
 
+def users_of(path: str) -> list[str]:
+    """Return the packages that refer to an asset, on the disk; none where there is no asset."""
+    library = unreal.EditorAssetLibrary
+    found = library.find_package_referencers_for_asset(path) if library.does_asset_exist(path) else ()
+    return [str(user).partition(".")[0] for user in found]
+
+
 def make_folder(folder: str) -> None:
     """Make a folder of the content browser, if need be.
 

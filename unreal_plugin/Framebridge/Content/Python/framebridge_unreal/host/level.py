@@ -70,6 +70,13 @@ def level_path() -> str:
     return str(open_world().get_path_name())
 
 
+def is_of_level(package: str, level: str) -> bool:
+    """Tell whether a package is a level's own, or that of one of its actors, where each has a file."""
+    level = level.partition(".")[0]
+    _, root, name = level.split("/", 2)
+    return package == level or package.startswith(f"/{root}/__ExternalActors__/{name}/")
+
+
 def actors() -> Sequence[unreal.Actor]:
     """Return all actors of the level but ours."""
     found = service(unreal.EditorActorSubsystem).get_all_level_actors()

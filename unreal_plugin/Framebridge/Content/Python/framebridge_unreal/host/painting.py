@@ -1,8 +1,10 @@
 """Projects results onto meshes: an overlay over whatever material they have, shared by all that is painted.
 
 An overlay is drawn over a mesh whose own materials stay, and lets them through where no view paints. The
-level has one instance of the projection's material, and its parameters are the record of its views. What a
-component had as overlay before, a tag on it remembers.
+level has one instance of the projection's material, and its parameters are the record of its views. Which one
+that is, the painted components tell: a level that was saved under another name shares it with the former,
+until it changes what is projected and so needs its own. What a component had as overlay before, a tag on it
+remembers.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 
 import unreal
 
@@ -17,11 +20,14 @@ from .._bridge.errors import BridgeError
 from ..core.axes import View
 from ..core.frustum import may_see
 from ..core.projection import MAX_VIEWS
-from .assets import find
-from .instances import INSTANCES, Slot, emptied, finish, instance, read_slot, write_slot
-from .level import RESULTS, actors, level_path
+from .assets import find, users_of
+from .instances import INSTANCES, Slot, asset_path, emptied, finish, instance, read_slot, write_slot
+from .level import DEPTHS, RESULTS, actors, is_of_level, level_path
 from .materials import PROJECTION
 from .thrown import no_mesh
+
+_PREFIX = f"{INSTANCES}/MI_Projection_"
+"""Begins the paths of our instances."""
 
 FORMER = "Framebridge.Overlay="
 """On a painted component, before the path of the overlay that it had."""
@@ -59,11 +65,23 @@ def meshes_for(view: View, paths: Sequence[str]) -> list[unreal.MeshComponent]:
 
 def slots() -> list[Slot]:
     """Return the views that are projected in this level, oldest first."""
-    look = find(_instance_path())
-    if not isinstance(look, unreal.MaterialInstanceConstant) or not painted_components():
+    return _slots_of(_look())
+
+
+def depths_of(asset: str) -> list[str]:
+    """Return the depths that a result was projected with."""
+    library, name = unreal.EditorAssetLibrary, _depth_name(asset)
+    if not library.does_directory_exist(DEPTHS):
         return []
-    found = (read_slot(look, index) for index in range(MAX_VIEWS))
-    return [slot for slot in found if slot.strength > 0.0 and slot.picture is not None]
+    found = [str(path).partition(".")[0] for path in library.list_assets(DEPTHS, recursive=False)]
+    return [path for path in found if f"{path.rpartition('/')[2]}_".startswith(f"{name}_")]
+
+
+def depth_path(asset: str) -> str:
+    """Return the path for the depth of a result in this level, which other levels do not use."""
+    own = _own_path(_look())
+    paths = _numbered(f"{DEPTHS}/{_depth_name(asset)}")
+    return next(path for path in paths if all(user == own for user in users_of(path)))
 
 
 def paint(slot: Slot, components: Sequence[unreal.MeshComponent]) -> int:
@@ -75,7 +93,8 @@ def paint(slot: Slot, components: Sequence[unreal.MeshComponent]) -> int:
     Raises:
         BridgeError: ``too_many_views``, ``content_unwritable``, ``material_failed``.
     """
-    before = slots()
+    look = _look()
+    before = _slots_of(look)
     after = [slot if old.asset == slot.asset else old for old in before]
     if slot not in after:
         after.append(slot)
@@ -85,11 +104,9 @@ def paint(slot: Slot, components: Sequence[unreal.MeshComponent]) -> int:
             code="too_many_views",
             hint="Remove one of them first.",
         )
-    look = instance(_instance_name(), PROJECTION)
-    with _undone(look, before):
-        _write(look, after)
+    own = _written(look, before, after)
     for component in components:
-        _cover(component, look)
+        _cover(component, own)
     return len(painted_components())
 
 
@@ -99,23 +116,76 @@ def unpaint(asset: str = "") -> None:
     Raises:
         BridgeError: ``no_result`` if this view is not projected; ``content_unwritable``.
     """
-    before = slots()
+    look = _look()
+    before = _slots_of(look)
     after = [slot for slot in before if asset and slot.asset != asset]
     if asset and len(after) == len(before):
         raise BridgeError(f"{asset} is not projected", code="no_result", hint="See the list of views.")
-    look = find(_instance_path())
-    if isinstance(look, unreal.MaterialInstanceConstant) and (before or _is_stale(look)):
-        with _undone(look, before):
-            _write(look, after)
-    if not after:
-        for component in painted_components():
-            _uncover(component)
+    if after:
+        _written(look, before, after)
+        return
+    own = find(_own_path(look))
+    if isinstance(own, unreal.MaterialInstanceConstant) and (before or _is_stale(own)):
+        _written(own, _slots_of(own), [])
+    for component in painted_components():
+        _uncover(component)
+
+
+def _look() -> unreal.MaterialInstanceConstant | None:
+    """Return what the level's views are in; one that other levels share only where there is no other."""
+    found: dict[str, unreal.MaterialInstanceConstant] = {}
+    for component in painted_components():
+        overlay = component.get_editor_property("overlay_material")
+        if isinstance(overlay, unreal.MaterialInstanceConstant) and asset_path(overlay).startswith(_PREFIX):
+            found[asset_path(overlay)] = overlay
+    best = min(found, key=_is_shared) if len(found) > 1 else next(iter(found), "")
+    return found.get(best)
+
+
+def _own_path(look: unreal.MaterialInstanceConstant | None) -> str:
+    """Return the path of the instance that may be changed: what the views are in, unless that is shared."""
+    if look is not None and not _is_shared(asset_path(look)):
+        return asset_path(look)
+    level = re.sub(r"[^A-Za-z0-9]+", "_", level_path().partition(".")[0]).strip("_")
+    return next(path for path in _numbered(f"{_PREFIX}{level}") if not _is_shared(path))
+
+
+def _is_shared(path: str) -> bool:
+    """Tell whether another level, or anything but this one and those in it, refers to an instance."""
+    others = [user for user in users_of(path) if not is_of_level(user, level_path())]
+    parts = painted_components() if others else []
+    levels = {str(component.get_path_name()).partition(".")[0] for component in parts}
+    return not all(any(is_of_level(user, level) for level in levels) for user in others)
+
+
+def _slots_of(look: unreal.MaterialInstanceConstant | None) -> list[Slot]:
+    if look is None:
+        return []
+    found = (read_slot(look, index) for index in range(MAX_VIEWS))
+    return [slot for slot in found if slot.strength > 0.0 and slot.picture is not None]
 
 
 def _is_stale(look: unreal.MaterialInstanceConstant) -> bool:
     """Tell whether an instance refers to results although no view is in use."""
     found = (read_slot(look, index) for index in range(MAX_VIEWS))
     return any(slot.asset.startswith(f"{RESULTS}/") for slot in found)
+
+
+def _written(
+    look: unreal.MaterialInstanceConstant | None, before: Sequence[Slot], after: Sequence[Slot]
+) -> unreal.MaterialInstanceConstant:
+    """Set the views of the level; a new instance takes the place of one that other levels share.
+
+    Returns:
+        The instance.
+    """
+    own = instance(_own_path(look).rpartition("/")[2], PROJECTION)
+    with _undone(own, before):
+        _write(own, after)
+    for component in painted_components() if look not in (None, own) else ():
+        if component.get_editor_property("overlay_material") == look:
+            component.set_editor_property("overlay_material", own)
+    return own
 
 
 def _write(look: unreal.MaterialInstanceConstant, wanted: Sequence[Slot]) -> None:
@@ -176,11 +246,11 @@ def _may_see(view: View, component: unreal.MeshComponent) -> bool:
     return may_see(view, ((middle.x, middle.y, middle.z), (half.x, half.y, half.z)))
 
 
-def _instance_name() -> str:
-    """Return a name that only this level has: its path, in the letters that assets may have."""
-    level = re.sub(r"[^A-Za-z0-9]+", "_", level_path().partition(".")[0]).strip("_")
-    return f"MI_Projection_{level}"
+def _depth_name(asset: str) -> str:
+    return f"{asset.rpartition('/')[2]}_Depth"
 
 
-def _instance_path() -> str:
-    return f"{INSTANCES}/{_instance_name()}"
+def _numbered(path: str) -> Iterator[str]:
+    """Return a path, then the same with numbers: ``A``, ``A_2``, ``A_3`` …"""
+    yield path
+    yield from (f"{path}_{number}" for number in count(2))

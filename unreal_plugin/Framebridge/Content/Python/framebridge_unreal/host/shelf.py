@@ -18,9 +18,10 @@ from .._bridge.host.png import write_file
 from .._bridge.host.recipe import SEED, recipe_from_json
 from ..core.capture import png_size
 from ..core.editor import Kept
-from .assets import delete, discard, exact_picture, find, import_texture, make_folder, save
+from .assets import delete, discard, exact_picture, find, import_texture, make_folder, save, users_of
 from .instances import INSTANCES
-from .level import DEPTHS, RESULTS, is_playing, open_world
+from .level import RESULTS, is_playing, open_world
+from .painting import depths_of
 
 TAG = "Framebridge."
 """Begins the names of our metadata."""
@@ -80,7 +81,7 @@ class UnrealShelf:
         return sorted(self._kept.values(), key=lambda kept: _number_of(kept.asset), reverse=True)
 
     def delete(self, asset: str) -> None:
-        """Delete a result, its file, and the material instances and the depth that were made for it."""
+        """Delete a result, its file, and the material instances and depths that were made for it."""
         self.texture(asset)
         if self.is_shown(asset) or self._users(asset):
             raise BridgeError(
@@ -92,7 +93,7 @@ class UnrealShelf:
         self._file(asset).unlink(missing_ok=True)
         self._kept.pop(asset, None)
         self._looked_at = float("-inf")
-        for path in (*self._instances(asset), f"{DEPTHS}/{asset.rpartition('/')[2]}_Depth"):
+        for path in (*self._instances(asset), *depths_of(asset)):
             delete(path)
 
     def picture(self, asset: str) -> bytes:
@@ -159,14 +160,8 @@ class UnrealShelf:
 
     def _users(self, asset: str) -> list[str]:
         """Return what else refers to a result, on the disk."""
-        library = unreal.EditorAssetLibrary
         ours = self._instances(asset)
-        found = [
-            str(user).partition(".")[0]
-            for path in (asset, *ours)
-            for user in library.find_package_referencers_for_asset(path)
-        ]
-        return [user for user in found if user not in ours]
+        return [user for path in (asset, *ours) for user in users_of(path) if user not in ours]
 
 
 def _read(path: str) -> Kept:

@@ -11,10 +11,10 @@ import unreal
 from .._bridge.errors import BridgeError
 from ..core.axes import View
 from ..core.editor import Files
-from .assets import discard, exact_depth, import_data
+from .assets import discard, exact_depth, find, import_data
 from .instances import slot_of
-from .level import DEPTHS, open_world, our_actors, selection_kept
-from .painting import meshes_for, paint, slots, unpaint
+from .level import open_world, our_actors, selection_kept
+from .painting import depth_path, meshes_for, paint, slots, unpaint
 from .shelf import UnrealShelf
 from .thrown import BLEND_ACTOR, DECAL_ACTOR, PLATE_ACTOR, put_blend, put_decal, put_plate, remove, shown_by
 
@@ -70,12 +70,12 @@ class UnrealStage:
         open_world()
         texture = self._shelf.texture(asset)
         components = meshes_for(files.view, actors)
-        is_new = all(slot.asset != asset for slot in slots())
-        name = f"{asset.rpartition('/')[2]}_Depth"
-        path = f"{DEPTHS}/{name}"
+        path = depth_path(asset)
+        is_new = find(path) is None
         painted = 0
         with _step("Framebridge Projection"):
-            depth = import_data(files.depth, f"{name}.exr", path, exact_depth(), self._folder)
+            name = f"{path.rpartition('/')[2]}.exr"
+            depth = import_data(files.depth, name, path, exact_depth(), self._folder)
             try:
                 painted = paint(slot_of(files.view, texture, depth, strength), components)
             except BridgeError:
@@ -103,6 +103,7 @@ class UnrealStage:
             remove([PLATE_ACTOR, DECAL_ACTOR, BLEND_ACTOR])
 
     def _shows(self, asset: str) -> bool:
+        open_world()
         projected = {slot.asset for slot in slots()}
         return asset in projected or any(shown_by(actor) == asset for actor in our_actors())
 
