@@ -462,3 +462,31 @@ def test_material_is_made_anew_when_the_shader_has_changed(plugin: Any, world: W
     library.set_metadata_tag(made, materials.VERSION_TAG, "older")
     assert materials.material(materials.PROJECTION) is made
     assert len(world.scripts.called("MaterialEditingLibrary.recompile_material")) == calls + 1
+
+
+def test_result_whose_projection_was_undone_can_be_deleted(
+    plugin: Any, eye: Any, shelf: Any, on_stage: Any, world: World
+) -> None:
+    first, _ = projected(plugin, eye, shelf, on_stage, world, 2)
+    on_stage.remove_projection()
+    on_stage.project(first, eye.capture(eye.view(plugin("core.editor").Source(size=SIZE))))
+    world.save_level()
+    asset, view = kept(plugin, eye, shelf, 2)
+    on_stage.project(asset, eye.capture(view))
+    world.undo()
+    assert on_stage.views() == [(first, 1.0)]
+    shelf.delete(asset)
+    assert on_stage.views() == [(first, 1.0)]
+    assert not [path for path in world.assets.by_path if "FB_0003" in path]
+
+
+def test_result_that_only_a_deleted_level_showed_can_be_deleted(
+    plugin: Any, eye: Any, shelf: Any, on_stage: Any, world: World
+) -> None:
+    first, second = projected(plugin, eye, shelf, on_stage, world, 2)
+    world.open_map("/Game/Maps/Other")
+    with refusal(plugin, "in_use"):
+        shelf.delete(first)
+    world.assets.references.pop(MAP)
+    shelf.delete(first)
+    assert [result.asset for result in shelf.results()] == [second]

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
+from typing import TypeGuard
 
 import unreal
 
@@ -131,13 +132,35 @@ def unpaint(asset: str = "") -> None:
         _uncover(component)
 
 
+def forget(asset: str) -> None:
+    """Take a result out of instances that show it nowhere, as undo and deleted levels leave them.
+
+    Raises:
+        BridgeError: ``content_unwritable``.
+    """
+    covering = _looks()
+    for path in users_of(asset):
+        look = find(path) if path.startswith(_PREFIX) else None
+        if isinstance(look, unreal.MaterialInstanceConstant):
+            views = _slots_of(look)
+            others = [slot for slot in views if slot.asset != asset]
+            if others == views or not (path in covering or users_of(path)):
+                _write(look, others)
+
+
+def _looks() -> dict[str, unreal.MaterialInstanceConstant]:
+    """Return the instances that are on painted components, by path."""
+    overlays = [component.get_editor_property("overlay_material") for component in painted_components()]
+    return {asset_path(overlay): overlay for overlay in overlays if _is_projection(overlay)}
+
+
+def _is_projection(overlay: object) -> TypeGuard[unreal.MaterialInstanceConstant]:
+    return isinstance(overlay, unreal.MaterialInstanceConstant) and asset_path(overlay).startswith(_PREFIX)
+
+
 def _look() -> unreal.MaterialInstanceConstant | None:
     """Return what the level's views are in; one that other levels share only where there is no other."""
-    found: dict[str, unreal.MaterialInstanceConstant] = {}
-    for component in painted_components():
-        overlay = component.get_editor_property("overlay_material")
-        if isinstance(overlay, unreal.MaterialInstanceConstant) and asset_path(overlay).startswith(_PREFIX):
-            found[asset_path(overlay)] = overlay
+    found = _looks()
     best = min(found, key=_is_shared) if len(found) > 1 else next(iter(found), "")
     return found.get(best)
 

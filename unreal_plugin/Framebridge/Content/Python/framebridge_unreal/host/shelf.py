@@ -21,7 +21,7 @@ from ..core.editor import Kept
 from .assets import delete, discard, exact_picture, find, import_texture, make_folder, save, users_of
 from .instances import INSTANCES
 from .level import RESULTS, is_playing, open_world
-from .painting import depths_of
+from .painting import depths_of, forget
 
 TAG = "Framebridge."
 """Begins the names of our metadata."""
@@ -83,7 +83,10 @@ class UnrealShelf:
     def delete(self, asset: str) -> None:
         """Delete a result, its file, and the material instances and depths that were made for it."""
         self.texture(asset)
-        if self.is_shown(asset) or self._users(asset):
+        is_shown = self.is_shown(asset)
+        if not is_shown:
+            forget(asset)
+        if is_shown or self._users(asset):
             raise BridgeError(
                 f"{asset} is shown in a level",
                 code="in_use",
