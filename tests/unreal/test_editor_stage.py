@@ -490,3 +490,18 @@ def test_result_that_only_a_deleted_level_showed_can_be_deleted(
     world.assets.references.pop(MAP)
     shelf.delete(first)
     assert [result.asset for result in shelf.results()] == [second]
+
+
+def test_overlay_set_by_hand_over_a_projection_stays(
+    plugin: Any, eye: Any, shelf: Any, on_stage: Any, world: World
+) -> None:
+    frost = world.assets.add("/Game/Looks/Frost", world.unreal.MaterialInstanceConstant)
+    asset, view = kept(plugin, eye, shelf)
+    for is_painted_again in (False, True):
+        on_stage.project(asset, eye.capture(view))
+        world.actor("Ball").static_mesh_component.set_editor_property("overlay_material", frost)
+        if is_painted_again:
+            assert on_stage.project(asset, eye.capture(view)) == 3
+            assert overlay_of(world, "Ball") is overlay_of(world, "Box")
+        on_stage.clear()
+        assert (overlay_of(world, "Ball"), overlay_of(world, "Box")) == (frost, None)

@@ -234,24 +234,32 @@ def _undone(look: unreal.MaterialInstanceConstant, before: Sequence[Slot]) -> It
 
 
 def _cover(component: unreal.MeshComponent, look: unreal.MaterialInterface) -> None:
-    if not _former_tag(component):
-        former = component.get_editor_property("overlay_material")
+    former = component.get_editor_property("overlay_material")
+    if not _former_tag(component) or _is_artists(former):
         path = former.get_path_name() if isinstance(former, unreal.MaterialInterface) else ""
         component.modify()
-        tags = [str(tag) for tag in component.component_tags]
-        component.set_editor_property("component_tags", [*tags, f"{FORMER}{path}"])
+        component.set_editor_property("component_tags", [*_other_tags(component), f"{FORMER}{path}"])
     component.set_editor_property("overlay_material", look)
 
 
 def _uncover(component: unreal.MeshComponent) -> None:
     path = _former_tag(component).removeprefix(FORMER)
     former = find(path) if path else None
-    tags = [str(tag) for tag in component.component_tags if not str(tag).startswith(FORMER)]
     component.modify()
-    component.set_editor_property(
-        "overlay_material", former if isinstance(former, unreal.MaterialInterface) else None
-    )
-    component.set_editor_property("component_tags", tags)
+    if not _is_artists(component.get_editor_property("overlay_material")):
+        component.set_editor_property(
+            "overlay_material", former if isinstance(former, unreal.MaterialInterface) else None
+        )
+    component.set_editor_property("component_tags", _other_tags(component))
+
+
+def _is_artists(overlay: object) -> bool:
+    """Tell whether an overlay is not ours: on a painted component, it was set by hand and stays."""
+    return overlay is not None and not _is_projection(overlay)
+
+
+def _other_tags(component: unreal.MeshComponent) -> list[str]:
+    return [str(tag) for tag in component.component_tags if not str(tag).startswith(FORMER)]
 
 
 def _former_tag(component: unreal.MeshComponent) -> str:
