@@ -3,7 +3,9 @@
 1. Values of widgets are a bare list in the drawing; which input each belongs to, the node's definition says.
    What the editor adds for itself (``randomize`` behind a seed, an upload button) is passed over.
 2. A muted node is not there, and neither is what it would have put out. A bypassed one hands on, for each
-   output, what comes into the input at the same place if its type fits, else into its first that does.
+   output, what comes into the input at the same place if it fits both the output and where the wire ends;
+   else into the first of the very type that is needed there; else into the first that fits both. What its
+   inputs are, its definition says before the drawing.
 3. Reroutes are wires, bypassed or not; a primitive's value is the value of what it is wired to; notes are
    nothing.
 4. The nodes of a subgraph are named ``<its node's id>:<their id>``, as the editor names them. A value that
@@ -16,8 +18,9 @@
    node goes by its name for search and replace, or else by its title.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import itertools
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bridge.errors import Problem, WorkflowError
@@ -88,6 +91,18 @@ class _Value:
     """What comes through a wire from something that only holds a value."""
 
     value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Wire:
+    """A wire as an input names it, and the type that is needed where it ends."""
+
+    link: Any
+    type: str
+
+    @property
+    def id(self) -> str:
+        return _id(self.link)
 
 
 _Source = list[Any] | _Value | None
@@ -191,9 +206,11 @@ class _Flattened:
         inputs = dict(self._values(node, kind))
         for slot in _dicts(node.get("inputs")):
             name = _name_of(slot)
-            source = self._source(scope, slot.get("link"))
+            entry = definition.input(name) if definition else None
+            needed = entry.type if entry else _id(slot.get("type"))
+            source = self._source(scope, _Wire(slot.get("link"), needed))
             if isinstance(source, _Value):
-                inputs[name] = self._held(definition.input(name) if definition else None, source.value)
+                inputs[name] = self._held(entry, source.value)
             elif source is not None:
                 inputs[name] = source
         title = node.get("title")
@@ -228,18 +245,18 @@ class _Flattened:
             return draw_prompt(value)
         return _literal(value)
 
-    def _source(self, scope: _Scope, link_id: Any) -> _Source:
+    def _source(self, scope: _Scope, wire: _Wire | None) -> _Source:
         """Follow a wire to the node that runs (rules 2 to 4)."""
         passed = set()
-        while (link := scope.links.get(_id(link_id))) and (scope.prefix, _id(link_id)) not in passed:
-            passed.add((scope.prefix, _id(link_id)))
+        while wire and (link := scope.links.get(wire.id)) and (scope.prefix, wire.id) not in passed:
+            passed.add((scope.prefix, wire.id))
             self._look_at()
             origin, slot = link[:2]
             if origin == str(INPUT_NODE) and scope.outer is not None:
                 found = self._outside(scope, slot)
                 if not isinstance(found, _Wire):
                     return found
-                scope, link_id = scope.outer, found.link
+                scope, wire = scope.outer, found
                 continue
             node = scope.nodes.get(origin, {})
             kind = _id(node.get("type"))
@@ -247,22 +264,41 @@ class _Flattened:
                 return None
             if kind in WIRES:
                 self._look_at(node.get("inputs"))
-                link_id = next((entry.get("link") for entry in _dicts(node.get("inputs"))), None)
+                entry = next(iter(_dicts(node.get("inputs"))), {})
+                wire = replace(wire, link=entry.get("link"))
             elif node.get("mode") == BYPASSED:
-                self._look_at(node.get("inputs"), node.get("outputs"))
-                link_id = _bypass(node, slot)
+                output = self._output_type(node, kind, slot)
+                self._look_at(characters=len(output) + len(wire.type))
+                wire = _handed_on(self._inputs(node, kind), output, slot, wire.type)
             elif kind in VALUES:
                 values = _list(node.get("widgets_values"))
                 return _Value(values[0]) if values else None
             elif kind in self._subgraphs:
                 scope = self._inside(scope, origin, node)
                 self._look_at(scope.drawing.get("links"))
-                link_id = _output_link(scope, slot)
+                wire = replace(wire, link=_output_link(scope, slot))
             else:
                 return [scope.prefix + origin, slot]
         return None
 
-    def _outside(self, scope: _Scope, slot: int) -> "_Wire | _Value | None":
+    def _inputs(self, node: Mapping[str, Any], kind: str) -> list[_Wire]:
+        """Return the wires of a node in the editor's order: sockets, widgets, what is not declared."""
+        drawn = {_id(entry.get("name")): entry for entry in _dicts(node.get("inputs"))}
+        definition = self._definitions.get(kind)
+        declared = sorted(definition.inputs, key=_has_widget) if definition else ()
+        types = {entry.name: entry.type for entry in declared}
+        types |= {name: _id(entry.get("type")) for name, entry in drawn.items() if name not in types}
+        self._look_at(node.get("inputs"), list(declared), characters=sum(map(len, types.values())))
+        return [_Wire(drawn.get(name, {}).get("link"), type_) for name, type_ in types.items()]
+
+    def _output_type(self, node: Mapping[str, Any], kind: str, slot: int) -> str:
+        self._look_at(node.get("outputs"))
+        definition, drawn = self._definitions.get(kind), _dicts(node.get("outputs"))
+        if definition and slot < len(definition.outputs):
+            return definition.outputs[slot].type
+        return _id(drawn[slot].get("type")) if slot < len(drawn) else ""
+
+    def _outside(self, scope: _Scope, slot: int) -> _Wire | _Value | None:
         """Return what a subgraph's node gets, or holds, for an input of the subgraph."""
         self._look_at(*(scope.drawing.get(name) for name in ("inputs", "links")), scope.holder.get("inputs"))
         declared = _dicts(scope.drawing.get("inputs"))
@@ -274,7 +310,7 @@ class _Flattened:
         )
         wire = next((wire for wire in wires if wire is not None), None)
         if wire is not None:
-            return _Wire(wire)
+            return _Wire(wire, _id(declared[slot].get("type")))
         named = _dict(scope.holder.get("widgets_values_named"))
         if isinstance(name, str) and name in named:
             return _Value(named[name])
@@ -283,13 +319,6 @@ class _Flattened:
         if slot in widgets and len(held) == len(widgets):
             return _Value(held[widgets.index(slot)])
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class _Wire:
-    """A wire of the drawing around a subgraph."""
-
-    link: Any
 
 
 def _link(entry: Any) -> tuple[str, tuple[str, int, str, int]] | None:
@@ -305,14 +334,28 @@ def _link(entry: Any) -> tuple[str, tuple[str, int, str, int]] | None:
     return _id(link_id), (_id(origin), origin_slot, _id(target), target_slot)
 
 
-def _bypass(node: Mapping[str, Any], slot: int) -> Any:
+def _handed_on(inputs: Sequence[_Wire], output: str, slot: int, needed: str) -> _Wire | None:
     """Return the wire that a bypassed node hands on to an output (rule 2)."""
-    outputs, inputs = _dicts(node.get("outputs")), _dicts(node.get("inputs"))
-    kind = outputs[slot].get("type") if slot < len(outputs) else None
     same_place = inputs[slot : slot + 1]
-    fitting = [entry for entry in same_place if entry.get("type") == ANY_TYPE]
-    fitting += [entry for entry in [*same_place, *inputs] if kind in (entry.get("type"), ANY_TYPE)]
-    return next((entry.get("link") for entry in fitting), None)
+    if needed in ("", ANY_TYPE):
+        return next(iter([*same_place, *inputs]), None)
+    ends = _types(output), _types(needed)
+    found = itertools.chain(
+        (entry for entry in same_place if _fits(entry, *ends)),
+        (entry for entry in inputs if entry.type == needed),
+        (entry for entry in inputs if _fits(entry, *ends)),
+    )
+    return next(found, None)
+
+
+def _fits(entry: _Wire, *ends: Set[str]) -> bool:
+    types = _types(entry.type)
+    return all(ANY_TYPE in types or ANY_TYPE in end or not types.isdisjoint(end) for end in ends)
+
+
+def _types(names: str) -> Set[str]:
+    """Return the types of a socket, in letters of one case; no name is any type."""
+    return {part.strip().upper() or ANY_TYPE for part in names.split(",")}
 
 
 def _output_link(scope: _Scope, slot: int) -> str | None:

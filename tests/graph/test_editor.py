@@ -127,13 +127,39 @@ def test_muted_node_puts_nothing_out():
     assert api == {"2": {"class_type": "Show", "inputs": {}}}
 
 
-@pytest.mark.parametrize(("output", "expected"), [("IMAGE", ["1", 0]), ("MASK", None)])
-def test_bypassed_node_hands_on_what_comes_in_of_that_type(output, expected):
-    bypassed = node(2, "Pair", [("a", 1)], outputs=(output,), mode=4)
-    api = read(
-        [node(1, "Image"), bypassed, node(3, "Show", [("image", 2)])], [(1, 1, 0, 2, 0), (2, 2, 0, 3, 0)]
-    )
-    assert inputs(api, "3").get("image") == expected
+@pytest.mark.parametrize(
+    ("types", "output", "needed", "handed"),
+    [
+        (["IMAGE"], "IMAGE", "IMAGE", 0),
+        (["MASK"], "IMAGE", "IMAGE", None),
+        (["MASK", "IMAGE"], "IMAGE", "IMAGE", 1),
+        (["MASK", "*", "IMAGE"], "IMAGE", "IMAGE", 2),
+        (["*", "IMAGE"], "IMAGE", "IMAGE", 0),
+        (["MASK", "*"], "IMAGE", "IMAGE", 1),
+        (["IMAGE,MASK"], "IMAGE", "IMAGE", 0),
+        (["LATENT", "IMAGE,MASK"], "IMAGE,LATENT", "IMAGE", 1),
+        (["LATENT", "MASK"], "IMAGE,MASK", "IMAGE,MASK", 1),
+        (["MASK", "IMAGE"], "*", "IMAGE", 1),
+        (["MASK", "IMAGE"], "IMAGE", "*", 0),
+        (["image"], "IMAGE", "IMAGE", 0),
+        ([], "IMAGE", "*", None),
+    ],
+)
+def test_bypassed_node_hands_on_what_fits_its_output_and_the_wires_end(types, output, needed, handed):
+    slots = [{"name": str(place), "type": kind, "link": place} for place, kind in enumerate(types)]
+    bypassed = {**node(9, "Any", outputs=(output,), mode=4), "inputs": slots}
+    end = {**node(8, "Other"), "inputs": [{"name": "x", "type": needed, "link": 9}]}
+    sources = [node(place, "Image") for place in range(len(types))]
+    wires = [(place, place, 0, 9, place) for place in range(len(types))]
+    api = read([*sources, bypassed, end], [*wires, (9, 9, 0, 8, 0)])
+    assert inputs(api, "8") == ({} if handed is None else {"x": [str(handed), 0]})
+
+
+def test_what_a_bypassed_node_hands_on_is_judged_by_its_definition():
+    bypassed = node(2, "Pair", [("m", 1), ("a", 2)], outputs=("MASK",), mode=4)
+    nodes = [node(1, "Image"), node(4, "Image"), bypassed, node(3, "Show", [("image", 3)])]
+    api = read(nodes, [(1, 1, 0, 2, 0), (2, 4, 0, 2, 1), (3, 2, 0, 3, 0)])
+    assert inputs(api, "3") == {"image": ["4", 0]}
 
 
 def test_bypassed_reroute_is_a_wire():
@@ -284,7 +310,7 @@ def ring(slots):
 
 
 def test_bypassed_nodes_in_a_ring_end_at_once(monkeypatch):
-    monkeypatch.setattr(editor, "MAX_LOOKS", 2_000)  # each of 300 wires is followed once round
+    monkeypatch.setattr(editor, "MAX_LOOKS", 4_000)  # each of 300 wires is followed once round
     assert inputs(read(ring(300), [(1, 1, 0, 1, 0)]), "2") == {}
 
 
