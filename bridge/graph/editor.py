@@ -9,7 +9,8 @@
 3. Reroutes are wires, bypassed or not; a primitive's value is the value of what it is wired to; notes are
    nothing.
 4. The nodes of a subgraph are named ``<its node's id>:<their id>``, as the editor names them. A value that
-   its node holds itself stands in for the one drawn inside.
+   its node holds itself stands in for the one drawn inside. Such values are named; or they belong in their
+   order to what ``proxyWidgets`` lists, else to the inputs that end in widgets, as far as they go.
 5. What is drawn wrongly (a wire to nowhere, or in a ring) is left out; faults of what remains are found when
    it is validated.
 6. A drawing is small, and what it unfolds to need not be: all lists that are gone through count towards
@@ -41,6 +42,9 @@ CONTROLS = frozenset({"fixed", "increment", "decrement", "randomize"})
 
 INPUT_NODE, OUTPUT_NODE = -10, -20
 """Ids of what stands for the outside within a subgraph."""
+
+OWN_INPUTS = "-1"
+"""What ``proxyWidgets`` calls a subgraph's own inputs, where others are widgets of nodes inside."""
 
 MAX_DEPTH = 32
 MAX_NODES = 10_000
@@ -117,6 +121,7 @@ class _Scope:
     prefix: str = ""
     outer: "_Scope | None" = None
     holder: Mapping[str, Any] = field(default_factory=dict)
+    held: dict[str, dict[str, Any]] = field(default_factory=dict)
     nodes: dict[str, Mapping[str, Any]] = field(init=False)
     links: dict[str, tuple[str, int, str, int]] = field(init=False)
 
@@ -156,7 +161,7 @@ class _Flattened:
             elif kind.startswith(GROUPS) and kind not in self._definitions:
                 raise _group_node(scope.prefix + node_id, kind)
             else:
-                self.nodes[scope.prefix + node_id] = self._node(scope, kind, node)
+                self.nodes[scope.prefix + node_id] = self._node(scope, node_id, kind, node)
 
     def fill_names(self) -> None:
         """Put the values of widgets into the names of files that ask for them (rule 7)."""
@@ -191,8 +196,10 @@ class _Flattened:
             drawing = self._subgraphs[_id(node.get("type"))]
             if scope.depth == MAX_DEPTH or len(full) > MAX_ID:
                 raise _error("too_complex", "the subgraphs of the workflow go too deep, or hold themselves")
-            self._look_at(drawing.get("nodes"), drawing.get("links"))
-            self._insides[full] = _Scope(drawing, f"{full}:", scope, node)
+            self._look_at(*(drawing.get(name) for name in ("nodes", "links", "inputs")))
+            inside = self._insides[full] = _Scope(drawing, f"{full}:", scope, node)
+            inside.held = self._held_by(inside)
+            inside.held.setdefault(OWN_INPUTS, {}).update(scope.held.get(node_id, {}))
         return self._insides[full]
 
     def _look_at(self, *lists: Any, characters: int = 0) -> None:
@@ -201,9 +208,13 @@ class _Flattened:
         if self._looks > MAX_LOOKS:
             raise _error("too_complex", "the wires or subgraphs of the workflow lead round in circles")
 
-    def _node(self, scope: _Scope, kind: str, node: Mapping[str, Any]) -> dict[str, Any]:
+    def _node(self, scope: _Scope, node_id: str, kind: str, node: Mapping[str, Any]) -> dict[str, Any]:
         definition = self._definitions.get(kind)
         inputs = dict(self._values(node, kind))
+        for name, value in scope.held.get(node_id, {}).items():
+            widget = definition.input(name) if definition else None
+            if widget:
+                inputs[name] = self._held(widget, value)
         for slot in _dicts(node.get("inputs")):
             name = _name_of(slot)
             entry = definition.input(name) if definition else None
@@ -271,8 +282,9 @@ class _Flattened:
                 self._look_at(characters=len(output) + len(wire.type))
                 wire = _handed_on(self._inputs(node, kind), output, slot, wire.type)
             elif kind in VALUES:
-                values = _list(node.get("widgets_values"))
-                return _Value(values[0]) if values else None
+                held = scope.held.get(origin, {})
+                given = [held["value"]] if "value" in held else _list(node.get("widgets_values"))
+                return _Value(given[0]) if given else None
             elif kind in self._subgraphs:
                 scope = self._inside(scope, origin, node)
                 self._look_at(scope.drawing.get("links"))
@@ -300,7 +312,7 @@ class _Flattened:
 
     def _outside(self, scope: _Scope, slot: int) -> _Wire | _Value | None:
         """Return what a subgraph's node gets, or holds, for an input of the subgraph."""
-        self._look_at(*(scope.drawing.get(name) for name in ("inputs", "links")), scope.holder.get("inputs"))
+        self._look_at(scope.drawing.get("inputs"), scope.holder.get("inputs"))
         declared = _dicts(scope.drawing.get("inputs"))
         if slot >= len(declared):
             return None
@@ -311,14 +323,36 @@ class _Flattened:
         wire = next((wire for wire in wires if wire is not None), None)
         if wire is not None:
             return _Wire(wire, _id(declared[slot].get("type")))
+        held = scope.held[OWN_INPUTS]
+        return _Value(held[_id(name)]) if _id(name) in held else None
+
+    def _held_by(self, scope: _Scope) -> dict[str, dict[str, Any]]:
+        """Return what a subgraph's node holds itself, by the id of who is inside and the widget (rule 4)."""
         named = _dict(scope.holder.get("widgets_values_named"))
-        if isinstance(name, str) and name in named:
-            return _Value(named[name])
-        held = _list(scope.holder.get("widgets_values"))
-        widgets = _leading_to_widgets(scope, len(declared))
-        if slot in widgets and len(held) == len(widgets):
-            return _Value(held[widgets.index(slot)])
-        return None
+        if named:
+            self._look_at(list(named))
+            return {OWN_INPUTS: dict(named)}
+        proxies = _list(_dict(scope.holder.get("properties")).get("proxyWidgets"))
+        self._look_at(proxies, scope.holder.get("widgets_values"))
+        widgets = [self._proxied(scope, entry) for entry in proxies] or [
+            (OWN_INPUTS, name) for name in _leading_to_widgets(scope)
+        ]
+        held: dict[str, dict[str, Any]] = {}
+        for (inside, name), value in zip(widgets, _list(scope.holder.get("widgets_values")), strict=False):
+            held.setdefault(inside, {})[name] = value
+        return held
+
+    def _proxied(self, scope: _Scope, proxy: Any) -> tuple[str, str]:
+        """Return which widget one of ``proxyWidgets`` means; an input of the subgraph if it leads there."""
+        inside, name = [_id(part) for part in [*_list(proxy)[:2], "", ""][:2]]
+        self._look_at(scope.nodes.get(inside, {}).get("inputs"), scope.drawing.get("inputs"))
+        slots = _dicts(scope.nodes.get(inside, {}).get("inputs"))
+        wire = next((slot.get("link") for slot in slots if _name_of(slot) == name), None)
+        origin, slot = scope.links.get(_id(wire), ("", 0))[:2]
+        declared = _dicts(scope.drawing.get("inputs"))
+        if origin == str(INPUT_NODE) and slot < len(declared):
+            return OWN_INPUTS, _id(declared[slot].get("name"))
+        return inside, name
 
 
 def _link(entry: Any) -> tuple[str, tuple[str, int, str, int]] | None:
@@ -369,16 +403,17 @@ def _output_link(scope: _Scope, slot: int) -> str | None:
     )
 
 
-def _leading_to_widgets(scope: _Scope, count: int) -> list[int]:
-    """Return which inputs of a subgraph end in a widget, of the ``count`` that it has."""
-    leads: dict[int, bool] = {}
+def _leading_to_widgets(scope: _Scope) -> list[str]:
+    """Return the names of a subgraph's inputs that end in a widget."""
+    leads = set()
     for origin, origin_slot, target, target_slot in scope.links.values():
         if origin == str(INPUT_NODE):
             inputs = _list(scope.nodes.get(target, {}).get("inputs"))
             entry = _dict(inputs[target_slot]) if target_slot < len(inputs) else {}
-            is_widget = isinstance(entry.get("widget"), Mapping)
-            leads[origin_slot] = leads.get(origin_slot, False) or is_widget
-    return [slot for slot in range(count) if leads.get(slot)]
+            if isinstance(entry.get("widget"), Mapping):
+                leads.add(origin_slot)
+    declared = _dicts(scope.drawing.get("inputs"))
+    return [_id(entry.get("name")) for slot, entry in enumerate(declared) if slot in leads]
 
 
 def _name_of(slot: Mapping[str, Any]) -> str:

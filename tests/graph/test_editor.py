@@ -282,6 +282,49 @@ def test_input_of_a_subgraph_may_go_to_a_widget_and_elsewhere(widget_first):
     assert inputs(api, "3:7")["width"] == inputs(api, "3:8")["image"] == 99
 
 
+@pytest.mark.parametrize(
+    ("held", "size"), [([9], (9, 2)), ([9, 8], (9, 8)), ([9, 8, 7], (9, 8)), ([], (1, 2))]
+)
+def test_values_of_a_subgraphs_node_are_taken_as_far_as_they_go(held, size):
+    inner = node(7, "Image", [("width", 1), ("height", 2)], widgets_values=[1, 2])
+    inner = with_widget(with_widget(inner, 0, "width"), 1, "height")
+    graph = subgraph([inner], [(1, -10, 0, 7, 0), (2, -10, 1, 7, 1)], ins=("width", "height"))
+    api = read([node(2, "sub", widgets_values=held)], definitions={"subgraphs": [graph]})
+    assert tuple(inputs(api, "2:7").values()) == size
+
+
+@pytest.mark.parametrize(
+    ("proxies", "held", "expected"),
+    [
+        ([["-1", "wide"], ["7", "height"]], [9, 8], {"width": 9, "height": 8}),
+        ([["7", "height"], ["7", "width"]], [9, 8], {"width": 8, "height": 9}),
+        ([["7", "height"], ["7", "control_after_generate"]], [9, "fixed"], {"width": 1, "height": 9}),
+        ([["8", "value"]], ["new"], {"width": 1, "height": 2, "text": "new"}),
+        ([["9", "wide"]], [5], {"width": 1, "height": 2, "inner": 5}),
+        ([[], 5, [["7"], {}], ["7", "height"]], [1, 2, 3, 9], {"width": 1, "height": 9}),
+    ],
+)
+def test_values_of_a_subgraphs_node_belong_to_what_its_proxies_list(proxies, held, expected):
+    inside = [
+        with_widget(node(7, "Image", [("width", 1)], widgets_values=[1, 2]), 0, "width"),
+        node(8, "PrimitiveNode", outputs=("STRING",), widgets_values=["old"]),
+        with_widget(node(6, "Show", [("text", 2)]), 0, "text"),
+        node(9, "inner"),
+    ]
+    wires = [(1, -10, 0, 7, 0), (2, 8, 0, 6, 0)]
+    inner = with_widget(node(1, "Image", [("width", 1)], widgets_values=[3, 4]), 0, "width")
+    graphs = [
+        subgraph(inside, wires, ins=("wide",)),
+        {**subgraph([inner], [(1, -10, 0, 1, 0)], ins=("wide",)), "id": "inner"},
+    ]
+    holder = node(2, "sub", widgets_values=held, properties={"proxyWidgets": proxies})
+    api = read([holder], definitions={"subgraphs": graphs})
+    expected = {"text": "old", "inner": 3} | expected
+    assert inputs(api, "2:6") == {"text": expected.pop("text")}
+    assert inputs(api, "2:9:1") == {"width": expected.pop("inner"), "height": 4}
+    assert inputs(api, "2:7") == expected
+
+
 def test_named_values_of_a_subgraphs_node_need_no_counting():
     inner = with_widget(node(7, "Image", [("width", 1)], widgets_values=[1, 2]), 0, "width")
     graph = subgraph([inner], [(1, -10, 0, 7, 0)], ins=("width",))
