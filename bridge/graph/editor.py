@@ -26,22 +26,25 @@ from typing import Any
 
 from bridge.errors import Problem, WorkflowError
 from bridge.graph.definition import ANY_TYPE, Definitions, InputDefinition
+from bridge.graph.drawn import (
+    INPUT_NODE,
+    NOTES,
+    OUTPUT_NODE,
+    VALUES,
+    WIRES,
+    as_dict,
+    as_dicts,
+    as_id,
+    as_list,
+)
 from bridge.graph.drawn_text import draw_prompt, fill_name
+from bridge.graph.drawn_values import has_widget, pair
 
 MUTED, BYPASSED = 2, 4
 """Modes of a node in the editor."""
 
-WIRES = frozenset({"Reroute"})
-VALUES = frozenset({"PrimitiveNode"})
-NOTES = frozenset({"Note", "MarkdownNote"})
 GROUPS = ("workflow>", "workflow/")
 """How classes of group nodes begin, which subgraphs have replaced."""
-
-CONTROLS = frozenset({"fixed", "increment", "decrement", "randomize"})
-"""What the editor does with a seed after each run; it stands behind the seed in the list of values."""
-
-INPUT_NODE, OUTPUT_NODE = -10, -20
-"""Ids of what stands for the outside within a subgraph."""
 
 OWN_INPUTS = "-1"
 """What ``proxyWidgets`` calls a subgraph's own inputs, where others are widgets of nodes inside."""
@@ -78,8 +81,8 @@ def read_drawing(drawing: Mapping[str, Any], definitions: Definitions) -> dict[s
             ``group_node`` where it holds one.
     """
     subgraphs = {
-        _id(graph.get("id")): graph
-        for graph in _dicts(_dict(drawing.get("definitions")).get("subgraphs"))
+        as_id(graph.get("id")): graph
+        for graph in as_dicts(as_dict(drawing.get("definitions")).get("subgraphs"))
         if is_drawing(graph)
     }
     if not is_drawing(drawing):
@@ -106,7 +109,7 @@ class _Wire:
 
     @property
     def id(self) -> str:
-        return _id(self.link)
+        return as_id(self.link)
 
 
 _Source = list[Any] | _Value | None
@@ -126,8 +129,8 @@ class _Scope:
     links: dict[str, tuple[str, int, str, int]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.nodes = {_id(node.get("id")): node for node in _dicts(self.drawing.get("nodes"))}
-        found = (_link(entry) for entry in _list(self.drawing.get("links")))
+        self.nodes = {as_id(node.get("id")): node for node in as_dicts(self.drawing.get("nodes"))}
+        found = (_link(entry) for entry in as_list(self.drawing.get("links")))
         self.links = dict(entry for entry in found if entry)
 
     @property
@@ -152,7 +155,7 @@ class _Flattened:
         if len(self.nodes) + len(scope.nodes) > MAX_NODES:
             raise _error("too_complex", "the subgraphs of the workflow hold too many nodes")
         for node_id, node in scope.nodes.items():
-            kind = _id(node.get("type"))
+            kind = as_id(node.get("type"))
             self._note_names(scope.prefix + node_id, kind, node)
             if node.get("mode") in (MUTED, BYPASSED) or kind in WIRES | VALUES | NOTES:
                 continue
@@ -176,24 +179,24 @@ class _Flattened:
     def _note_names(self, full: str, kind: str, node: Mapping[str, Any]) -> None:
         """Remember by what names a node goes; the first of a name has it."""
         definition = self._definitions.get(kind)
-        title = _id(node.get("title")) or (definition.display_name if definition else "") or kind
-        name = _id(_dict(node.get("properties")).get(NODE_NAME, kind))
+        title = as_id(node.get("title")) or (definition.display_name if definition else "") or kind
+        name = as_id(as_dict(node.get("properties")).get(NODE_NAME, kind))
         self._named.setdefault(name, (full, node))
         self._titled.setdefault(title, (full, node))
 
     def _widget(self, name: str, widget: str) -> Any:
         """Return what the widget of a node holds; ``KeyError`` where there is none."""
         full, node = self._named.get(name) or self._titled[name]
-        value = _dict(self.nodes.get(full)).get("inputs", {}).get(widget)
+        value = as_dict(self.nodes.get(full)).get("inputs", {}).get(widget)
         if value is None or isinstance(value, list):  # a link: the widget holds what nobody uses
-            value = dict(self._values(node, _id(node.get("type"))))[widget]
+            value = dict(self._values(node, as_id(node.get("type"))))[widget]
         self._look_at(characters=len(value) if isinstance(value, str) else 0)
         return value
 
     def _inside(self, scope: _Scope, node_id: str, node: Mapping[str, Any]) -> _Scope:
         full = scope.prefix + node_id
         if full not in self._insides:
-            drawing = self._subgraphs[_id(node.get("type"))]
+            drawing = self._subgraphs[as_id(node.get("type"))]
             if scope.depth == MAX_DEPTH or len(full) > MAX_ID:
                 raise _error("too_complex", "the subgraphs of the workflow go too deep, or hold themselves")
             self._look_at(*(drawing.get(name) for name in ("nodes", "links", "inputs")))
@@ -204,7 +207,7 @@ class _Flattened:
 
     def _look_at(self, *lists: Any, characters: int = 0) -> None:
         """Count what is about to be gone through (rule 6)."""
-        self._looks += 1 + sum(len(_list(entries)) for entries in lists) + characters // LOOK_CHARACTERS
+        self._looks += 1 + sum(len(as_list(entries)) for entries in lists) + characters // LOOK_CHARACTERS
         if self._looks > MAX_LOOKS:
             raise _error("too_complex", "the wires or subgraphs of the workflow lead round in circles")
 
@@ -215,10 +218,10 @@ class _Flattened:
             widget = definition.input(name) if definition else None
             if widget:
                 inputs[name] = self._held(widget, value)
-        for slot in _dicts(node.get("inputs")):
+        for slot in as_dicts(node.get("inputs")):
             name = _name_of(slot)
             entry = definition.input(name) if definition else None
-            needed = entry.type if entry else _id(slot.get("type"))
+            needed = entry.type if entry else as_id(slot.get("type"))
             source = self._source(scope, _Wire(slot.get("link"), needed))
             if isinstance(source, _Value):
                 inputs[name] = self._held(entry, source.value)
@@ -239,15 +242,9 @@ class _Flattened:
                 if entry or not definition:
                     yield name, self._held(entry, value)
             return
-        widgets = [entry for entry in definition.inputs if _has_widget(entry)] if definition else []
-        waiting = list(_list(values))
-        for place, entry in enumerate(widgets):
-            if not waiting:
-                return
-            yield entry.name, self._held(entry, waiting.pop(0))
-            following = widgets[place + 1] if place + 1 < len(widgets) else None
-            if waiting and _is_control(entry, waiting[0], following):
-                waiting.pop(0)
+        widgets = [entry for entry in definition.inputs if has_widget(entry)] if definition else []
+        for entry, value in pair(widgets, as_list(values))[0]:
+            yield entry.name, self._held(entry, value)
 
     def _held(self, entry: InputDefinition | None, value: Any) -> Any:
         """Return the value of a widget as the editor hands it over (rule 7)."""
@@ -270,12 +267,12 @@ class _Flattened:
                 scope, wire = scope.outer, found
                 continue
             node = scope.nodes.get(origin, {})
-            kind = _id(node.get("type"))
+            kind = as_id(node.get("type"))
             if node.get("mode") == MUTED or not node:
                 return None
             if kind in WIRES:
                 self._look_at(node.get("inputs"))
-                entry = next(iter(_dicts(node.get("inputs"))), {})
+                entry = next(iter(as_dicts(node.get("inputs"))), {})
                 wire = replace(wire, link=entry.get("link"))
             elif node.get("mode") == BYPASSED:
                 output = self._output_type(node, kind, slot)
@@ -283,7 +280,7 @@ class _Flattened:
                 wire = _handed_on(self._inputs(node, kind), output, slot, wire.type)
             elif kind in VALUES:
                 held = scope.held.get(origin, {})
-                given = [held["value"]] if "value" in held else _list(node.get("widgets_values"))
+                given = [held["value"]] if "value" in held else as_list(node.get("widgets_values"))
                 return _Value(given[0]) if given else None
             elif kind in self._subgraphs:
                 scope = self._inside(scope, origin, node)
@@ -295,63 +292,63 @@ class _Flattened:
 
     def _inputs(self, node: Mapping[str, Any], kind: str) -> list[_Wire]:
         """Return the wires of a node in the editor's order: sockets, widgets, what is not declared."""
-        drawn = {_id(entry.get("name")): entry for entry in _dicts(node.get("inputs"))}
+        drawn = {as_id(entry.get("name")): entry for entry in as_dicts(node.get("inputs"))}
         definition = self._definitions.get(kind)
-        declared = sorted(definition.inputs, key=_has_widget) if definition else ()
+        declared = sorted(definition.inputs, key=has_widget) if definition else ()
         types = {entry.name: entry.type for entry in declared}
-        types |= {name: _id(entry.get("type")) for name, entry in drawn.items() if name not in types}
+        types |= {name: as_id(entry.get("type")) for name, entry in drawn.items() if name not in types}
         self._look_at(node.get("inputs"), list(declared), characters=sum(map(len, types.values())))
         return [_Wire(drawn.get(name, {}).get("link"), type_) for name, type_ in types.items()]
 
     def _output_type(self, node: Mapping[str, Any], kind: str, slot: int) -> str:
         self._look_at(node.get("outputs"))
-        definition, drawn = self._definitions.get(kind), _dicts(node.get("outputs"))
+        definition, drawn = self._definitions.get(kind), as_dicts(node.get("outputs"))
         if definition and slot < len(definition.outputs):
             return definition.outputs[slot].type
-        return _id(drawn[slot].get("type")) if slot < len(drawn) else ""
+        return as_id(drawn[slot].get("type")) if slot < len(drawn) else ""
 
     def _outside(self, scope: _Scope, slot: int) -> _Wire | _Value | None:
         """Return what a subgraph's node gets, or holds, for an input of the subgraph."""
         self._look_at(scope.drawing.get("inputs"), scope.holder.get("inputs"))
-        declared = _dicts(scope.drawing.get("inputs"))
+        declared = as_dicts(scope.drawing.get("inputs"))
         if slot >= len(declared):
             return None
         name = declared[slot].get("name")
         wires = (
-            entry.get("link") for entry in _dicts(scope.holder.get("inputs")) if entry.get("name") == name
+            entry.get("link") for entry in as_dicts(scope.holder.get("inputs")) if entry.get("name") == name
         )
         wire = next((wire for wire in wires if wire is not None), None)
         if wire is not None:
-            return _Wire(wire, _id(declared[slot].get("type")))
+            return _Wire(wire, as_id(declared[slot].get("type")))
         held = scope.held[OWN_INPUTS]
-        return _Value(held[_id(name)]) if _id(name) in held else None
+        return _Value(held[as_id(name)]) if as_id(name) in held else None
 
     def _held_by(self, scope: _Scope) -> dict[str, dict[str, Any]]:
         """Return what a subgraph's node holds itself, by the id of who is inside and the widget (rule 4)."""
-        named = _dict(scope.holder.get("widgets_values_named"))
+        named = as_dict(scope.holder.get("widgets_values_named"))
         if named:
             self._look_at(list(named))
             return {OWN_INPUTS: dict(named)}
-        proxies = _list(_dict(scope.holder.get("properties")).get("proxyWidgets"))
+        proxies = as_list(as_dict(scope.holder.get("properties")).get("proxyWidgets"))
         self._look_at(proxies, scope.holder.get("widgets_values"))
         widgets = [self._proxied(scope, entry) for entry in proxies] or [
             (OWN_INPUTS, name) for name in _leading_to_widgets(scope)
         ]
         held: dict[str, dict[str, Any]] = {}
-        for (inside, name), value in zip(widgets, _list(scope.holder.get("widgets_values")), strict=False):
+        for (inside, name), value in zip(widgets, as_list(scope.holder.get("widgets_values")), strict=False):
             held.setdefault(inside, {})[name] = value
         return held
 
     def _proxied(self, scope: _Scope, proxy: Any) -> tuple[str, str]:
         """Return which widget one of ``proxyWidgets`` means; an input of the subgraph if it leads there."""
-        inside, name = [_id(part) for part in [*_list(proxy)[:2], "", ""][:2]]
+        inside, name = [as_id(part) for part in [*as_list(proxy)[:2], "", ""][:2]]
         self._look_at(scope.nodes.get(inside, {}).get("inputs"), scope.drawing.get("inputs"))
-        slots = _dicts(scope.nodes.get(inside, {}).get("inputs"))
+        slots = as_dicts(scope.nodes.get(inside, {}).get("inputs"))
         wire = next((slot.get("link") for slot in slots if _name_of(slot) == name), None)
-        origin, slot = scope.links.get(_id(wire), ("", 0))[:2]
-        declared = _dicts(scope.drawing.get("inputs"))
+        origin, slot = scope.links.get(as_id(wire), ("", 0))[:2]
+        declared = as_dicts(scope.drawing.get("inputs"))
         if origin == str(INPUT_NODE) and slot < len(declared):
-            return OWN_INPUTS, _id(declared[slot].get("name"))
+            return OWN_INPUTS, as_id(declared[slot].get("name"))
         return inside, name
 
 
@@ -365,7 +362,7 @@ def _link(entry: Any) -> tuple[str, tuple[str, int, str, int]] | None:
     link_id, origin, origin_slot, target, target_slot = entry[:5]
     if type(origin_slot) is not int or type(target_slot) is not int or min(origin_slot, target_slot) < 0:
         return None
-    return _id(link_id), (_id(origin), origin_slot, _id(target), target_slot)
+    return as_id(link_id), (as_id(origin), origin_slot, as_id(target), target_slot)
 
 
 def _handed_on(inputs: Sequence[_Wire], output: str, slot: int, needed: str) -> _Wire | None:
@@ -408,51 +405,22 @@ def _leading_to_widgets(scope: _Scope) -> list[str]:
     leads = set()
     for origin, origin_slot, target, target_slot in scope.links.values():
         if origin == str(INPUT_NODE):
-            inputs = _list(scope.nodes.get(target, {}).get("inputs"))
-            entry = _dict(inputs[target_slot]) if target_slot < len(inputs) else {}
+            inputs = as_list(scope.nodes.get(target, {}).get("inputs"))
+            entry = as_dict(inputs[target_slot]) if target_slot < len(inputs) else {}
             if isinstance(entry.get("widget"), Mapping):
                 leads.add(origin_slot)
-    declared = _dicts(scope.drawing.get("inputs"))
-    return [_id(entry.get("name")) for slot, entry in enumerate(declared) if slot in leads]
+    declared = as_dicts(scope.drawing.get("inputs"))
+    return [as_id(entry.get("name")) for slot, entry in enumerate(declared) if slot in leads]
 
 
 def _name_of(slot: Mapping[str, Any]) -> str:
-    widget = _dict(slot.get("widget"))
-    return _id(widget.get("name") or slot.get("name"))
-
-
-def _has_widget(entry: InputDefinition) -> bool:
-    return entry.is_widget and not entry.options.get("forceInput")
-
-
-def _is_control(entry: InputDefinition, value: Any, following: InputDefinition | None) -> bool:
-    """Whether a value is what the editor does with the seed before it."""
-    if not isinstance(value, str) or value not in CONTROLS:
-        return False
-    is_seed = entry.name in ("seed", "noise_seed") or bool(entry.options.get("control_after_generate"))
-    return is_seed or following is None or following.type not in ("STRING", "COMBO")
+    widget = as_dict(slot.get("widget"))
+    return as_id(widget.get("name") or slot.get("name"))
 
 
 def _literal(value: Any) -> Any:
     """Return a value so that it is not taken for a link."""
     return {"__value__": value} if isinstance(value, list) else value
-
-
-def _id(value: Any) -> str:
-    """Return an id or a name as text; empty where it is none."""
-    return str(value) if isinstance(value, str | int) else ""
-
-
-def _list(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list) else ()
-
-
-def _dict(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _dicts(value: Any) -> list[Mapping[str, Any]]:
-    return [entry for entry in _list(value) if isinstance(entry, Mapping)]
 
 
 def _error(code: str, message: str) -> WorkflowError:
