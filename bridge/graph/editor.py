@@ -17,6 +17,7 @@
    ``MAX_LOOKS``, each time, and so do texts that are read.
 7. Dynamic prompts are drawn, and names of files filled in, as the editor does before it hands them over. A
    node goes by its name for search and replace, or else by its title.
+8. Group nodes, which subgraphs have replaced, are read as the subgraphs that mean the same (``group_node``).
 """
 
 import itertools
@@ -39,6 +40,7 @@ from bridge.graph.drawn import (
 )
 from bridge.graph.drawn_text import draw_prompt, fill_name
 from bridge.graph.drawn_values import has_widget, pair
+from bridge.graph.group_node import GroupNode, read_group_node
 
 MUTED, BYPASSED = 2, 4
 """Modes of a node in the editor."""
@@ -78,7 +80,7 @@ def read_drawing(drawing: Mapping[str, Any], definitions: Definitions) -> dict[s
 
     Raises:
         WorkflowError: ``bad_workflow`` where it is no drawing; ``too_complex`` where it never ends;
-            ``group_node`` where it holds one.
+            ``group_node`` where what one means is not sure.
     """
     subgraphs = {
         as_id(graph.get("id")): graph
@@ -87,7 +89,8 @@ def read_drawing(drawing: Mapping[str, Any], definitions: Definitions) -> dict[s
     }
     if not is_drawing(drawing):
         raise _error("bad_workflow", "this is no workflow of the editor")
-    flattened = _Flattened(subgraphs, definitions)
+    groups = as_dict(as_dict(drawing.get("extra")).get("groupNodes"))
+    flattened = _Flattened(subgraphs, groups, definitions)
     flattened.add(_Scope(drawing))
     flattened.fill_names()
     return flattened.nodes
@@ -141,9 +144,13 @@ class _Scope:
 class _Flattened:
     """Collects nodes that run, from all scopes."""
 
-    def __init__(self, subgraphs: Mapping[str, Mapping[str, Any]], definitions: Definitions) -> None:
+    def __init__(
+        self, subgraphs: Mapping[str, Mapping[str, Any]], groups: Mapping[str, Any], definitions: Definitions
+    ) -> None:
         self.nodes: dict[str, Any] = {}
         self._subgraphs = subgraphs
+        self._groups = groups
+        self._group_nodes: dict[str, GroupNode] = {}
         self._definitions = definitions
         self._insides: dict[str, _Scope] = {}
         self._named: dict[str, tuple[str, Mapping[str, Any]]] = {}
@@ -159,10 +166,8 @@ class _Flattened:
             self._note_names(scope.prefix + node_id, kind, node)
             if node.get("mode") in (MUTED, BYPASSED) or kind in WIRES | VALUES | NOTES:
                 continue
-            if kind in self._subgraphs:
+            if self._is_unfolded(kind):
                 self.add(self._inside(scope, node_id, node))
-            elif kind.startswith(GROUPS) and kind not in self._definitions:
-                raise _group_node(scope.prefix + node_id, kind)
             else:
                 self.nodes[scope.prefix + node_id] = self._node(scope, node_id, kind, node)
 
@@ -196,14 +201,44 @@ class _Flattened:
     def _inside(self, scope: _Scope, node_id: str, node: Mapping[str, Any]) -> _Scope:
         full = scope.prefix + node_id
         if full not in self._insides:
-            drawing = self._subgraphs[as_id(node.get("type"))]
+            kind = as_id(node.get("type"))
             if scope.depth == MAX_DEPTH or len(full) > MAX_ID:
                 raise _error("too_complex", "the subgraphs of the workflow go too deep, or hold themselves")
+            if kind in self._subgraphs:
+                drawing = self._subgraphs[kind]
+            else:
+                drawing, node = self._group_node(full, kind, node)
             self._look_at(*(drawing.get(name) for name in ("nodes", "links", "inputs")))
             inside = self._insides[full] = _Scope(drawing, f"{full}:", scope, node)
             inside.held = self._held_by(inside)
             inside.held.setdefault(OWN_INPUTS, {}).update(scope.held.get(node_id, {}))
         return self._insides[full]
+
+    def _is_unfolded(self, kind: str) -> bool:
+        is_group_node = kind.startswith(GROUPS) and kind not in self._definitions
+        return is_group_node or kind in self._subgraphs
+
+    def _group_node(
+        self, full: str, kind: str, node: Mapping[str, Any]
+    ) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """Return the subgraph that a group node means, and the node as that subgraph's (rule 8)."""
+        name = kind[len(GROUPS[0]) :]
+        group = self._groups.get(name)
+        try:
+            if not isinstance(group, Mapping):
+                raise ValueError("of which the workflow says nothing more")
+            if name not in self._group_nodes:
+                nodes = as_dicts(group.get("nodes"))
+                self._look_at(nodes, *(group.get(part) for part in ("nodes", "links", "external", "config")))
+                self._look_at(*(inside.get("inputs") for inside in nodes))
+                if len(nodes) > MAX_NODES:
+                    raise _error("too_complex", "a group node of the workflow holds too many nodes")
+                self._group_nodes[name] = read_group_node(group, self._definitions)
+            found = self._group_nodes[name]
+            self._look_at(*(node.get(part) for part in ("inputs", "outputs", "widgets_values")))
+            return found.drawing, {**node, "widgets_values": [], "widgets_values_named": found.values(node)}
+        except ValueError as error:
+            raise _group_node(full, name, str(error)) from error
 
     def _look_at(self, *lists: Any, characters: int = 0) -> None:
         """Count what is about to be gone through (rule 6)."""
@@ -214,6 +249,7 @@ class _Flattened:
     def _node(self, scope: _Scope, node_id: str, kind: str, node: Mapping[str, Any]) -> dict[str, Any]:
         definition = self._definitions.get(kind)
         inputs = dict(self._values(node, kind))
+        self._look_at(node.get("inputs"))
         for name, value in scope.held.get(node_id, {}).items():
             widget = definition.input(name) if definition else None
             if widget:
@@ -282,7 +318,7 @@ class _Flattened:
                 held = scope.held.get(origin, {})
                 given = [held["value"]] if "value" in held else as_list(node.get("widgets_values"))
                 return _Value(given[0]) if given else None
-            elif kind in self._subgraphs:
+            elif self._is_unfolded(kind):
                 scope = self._inside(scope, origin, node)
                 self._look_at(scope.drawing.get("links"))
                 wire = replace(wire, link=_output_link(scope, slot))
@@ -427,8 +463,7 @@ def _error(code: str, message: str) -> WorkflowError:
     return WorkflowError([Problem(code, message, "Save it again in the editor, or export the API format.")])
 
 
-def _group_node(full: str, kind: str) -> WorkflowError:
-    name = kind[len(GROUPS[0]) :][:80]
-    message = f'node {full[:MAX_ID]} is a group node "{name}", an older form of subgraphs'
+def _group_node(full: str, name: str, reason: str) -> WorkflowError:
+    message = f'node {full[:MAX_ID]} is a group node "{name[:80]}" {reason}'
     hint = "Open the workflow in the editor and convert the node to a subgraph, or use Export (API) there."
     return WorkflowError([Problem("group_node", message, hint, full[:MAX_ID])])
