@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from bridge.builtin import Preset, expand, load_preset
 from bridge.cli.request import Request
 from bridge.cli.source import Source, read_source
-from bridge.daemon import Settings
+from bridge.daemon import Settings, make_folders
 from bridge.errors import InputError, Problem, WorkflowError
 from bridge.graph import Definitions, Workflow, parse_workflow, read_settings, set_values
 from bridge.prompts import prompt_inputs
@@ -155,6 +155,17 @@ def settings_of(request: Request) -> Settings:
         dtype=request.dtype,
         custom_nodes=request.custom_nodes,
     )
+
+
+def make_places(found: Source | Preset, settings: Settings) -> None:
+    """Make the folder of pictures, and for an example that of the picture it loads.
+
+    Raises:
+        BridgeError: ``bad_folder``.
+    """
+    is_example = isinstance(found, Source) and found.is_example
+    names = ("input", "output") if is_example else ("output",)
+    make_folders({name: settings.folders[name] for name in names})
 
 
 def asked_from(found: Source | Preset, definitions: Definitions) -> Asked:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bridge.cli.asked import Asked, read_asked, settings_of
+from bridge.cli.asked import Asked, make_places, read_asked, settings_of
 from bridge.cli.console import Console
 from bridge.cli.request import Prompts, Request
 from bridge.cli.series import (
@@ -16,7 +16,7 @@ from bridge.cli.series import (
     summary,
     to_json,
 )
-from bridge.daemon import make_folders, wildcard_folder
+from bridge.daemon import wildcard_folder
 from bridge.errors import BridgeError, InputError, Problem
 from bridge.prompts import (
     MAX_PROMPTS,
@@ -40,7 +40,7 @@ def run_prompts(request: Request, prompts: Prompts) -> int:
     texts = [Line(number, text) for number, text in enumerate(prompts.texts, start=1)]
     lines = [*(read_prompts(prompts.file) if prompts.file else []), *texts]
     found, settings = read_asked(request.workflow, request.preset), settings_of(request)
-    make_folders({"output": settings.folders["output"]})
+    make_places(found, settings)
     series = Series(settings, found, frame_of(found, request, settings), is_quiet=request.as_json)
     is_whole = series.run(lambda asked: plan(asked, lines, prompts, request.values))
     if request.as_json:

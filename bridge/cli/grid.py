@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 
-from bridge.cli.asked import Asked, read_asked, settings_of
+from bridge.cli.asked import Asked, make_places, read_asked, settings_of
 from bridge.cli.console import Console
 from bridge.cli.request import Request
 from bridge.cli.series import (
@@ -17,7 +17,6 @@ from bridge.cli.series import (
     summary,
     to_json,
 )
-from bridge.daemon import make_folders
 from bridge.errors import BridgeError
 from bridge.imaging import Cell, encode_png, grid_sheet, read_picture, save_numbered, to_bytes, writing_to
 from bridge.prompts import Axis, cells, read_axis, slug
@@ -38,7 +37,7 @@ def grid(request: Request, x: str, y: str) -> int:
     cells(across, down)
     found, settings = read_asked(request.workflow, request.preset), settings_of(request)
     folder = settings.folders["output"]
-    make_folders({"output": folder})
+    make_places(found, settings)
     comparison = Comparison(across, down, request.values)
     series = Series(settings, found, frame_of(found, request, settings), is_quiet=request.as_json)
     is_whole = series.run(comparison.plan)

@@ -20,6 +20,7 @@ from rich.progress import (
 from bridge.builtin import all_presets, expand
 from bridge.cli.console import Console
 from bridge.cli.local import node_definitions
+from bridge.cli.source import is_titled, refuse_preset
 from bridge.daemon import Settings, data_folder
 from bridge.downloads import Choices, Network, Plan, Planner, Puller, Web, credentials, gigabytes
 from bridge.downloads import Progress as Pulled
@@ -174,7 +175,8 @@ def _read(path: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     data = json_of(content)
     if isinstance(data, dict) and isinstance(data.get("nodes"), list):
         return {}, data
+    refuse_preset(path, data, "framebridge models pull --for {}")
     try:
-        return parse_workflow(content).to_json(), {}
+        return parse_workflow(data["workflow"] if is_titled(data) else content).to_json(), {}
     except WorkflowError as error:
         raise InputError(f"{path.name}: {error.message}", code=error.code, hint=error.hint) from error

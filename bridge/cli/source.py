@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from bridge.builtin import all_presets
+from bridge.daemon import Settings
 from bridge.errors import InputError, Problem
 from bridge.graph import Definitions, is_drawing, parse_workflow, read_drawing, read_json
 from bridge.imaging import FrameStore, has_exif, load_frame, read_exif_workflow, read_workflow
@@ -20,11 +22,13 @@ class Source:
         extra: The editor's workflow, to keep with new pictures.
         origin: Version, frame digest, device, dtype, threads, torch and model hashes of a saved picture;
             empty for a workflow file.
+        is_example: Whether it is one of the examples that come along.
     """
 
     workflow: Mapping[str, Any]
     extra: Mapping[str, Any] = field(default_factory=dict)
     origin: Mapping[str, Any] = field(default_factory=dict)
+    is_example: bool = False
 
     def converted(self, definitions: Definitions) -> "Source":
         """Return it with a workflow that runs, where it holds only the editor's drawing.
@@ -71,7 +75,7 @@ def read_source(path: Path) -> Source:
 
     Raises:
         WorkflowError: What is wrong with the JSON.
-        InputError: ``file_not_found``, or what is wrong with the picture.
+        InputError: ``file_not_found``, ``preset_file``, or what is wrong with the picture.
     """
     if path.suffix.lower() == ".png":
         return _remembered(read_workflow(path))
@@ -85,7 +89,43 @@ def read_source(path: Path) -> Source:
         ) from error
     if has_exif(content):
         return _remembered(read_exif_workflow(content, path.name))
-    return _source(read_json(content))
+    data = read_json(content)
+    refuse_preset(path, data, "framebridge run --preset {}")
+    if is_titled(data):
+        return replace(_source(data["workflow"]), is_example=True)
+    return _source(data)
+
+
+def is_titled(data: Any) -> bool:
+    """Tell whether JSON data is that of an example or a preset: a workflow, and what people call it."""
+    return (
+        isinstance(data, Mapping)
+        and isinstance(data.get("title"), str)
+        and isinstance(data.get("workflow"), Mapping)
+    )
+
+
+def refuse_preset(path: Path, data: Any, command: str) -> None:
+    """Say how a preset is run, where a file is that of one.
+
+    Args:
+        path: The file.
+        data: The JSON data that it holds.
+        command: What to do with a preset's name, ``{}``.
+
+    Raises:
+        InputError: ``preset_file``.
+    """
+    if not is_titled(data) or "controls" not in data:
+        return
+    folders, name, title = Settings().preset_folders, path.stem.lower(), data["title"]
+    known = all_presets(folders)[0].get(name)
+    place = "" if known and known.title == title else f"Put the file into {folders[0]}, then: "
+    raise InputError(
+        f'{path.name} is a preset, "{title[:80]}"; presets go by their names',
+        code="preset_file",
+        hint=f"{place}{command.format(name)}",
+    )
 
 
 def _remembered(texts: Mapping[str, Any]) -> Source:

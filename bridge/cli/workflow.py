@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.builtin import save_pictures_too
-from bridge.cli.asked import AskedPreset, read_asked, settings_of
+from bridge.cli.asked import AskedPreset, make_places, read_asked, settings_of
 from bridge.cli.bars import step_progress
 from bridge.cli.console import Console
 from bridge.cli.local import local_jobs, saved_files
@@ -18,7 +18,7 @@ from bridge.cli.pictures import with_pictures
 from bridge.cli.request import Request
 from bridge.cli.source import Source
 from bridge.cli.streams import printed
-from bridge.daemon import Settings, make_folders
+from bridge.daemon import Settings
 from bridge.errors import Problem, WorkflowError, shown
 from bridge.graph import parse_workflow, read_settings
 from bridge.host.words import of_preset, spent
@@ -39,7 +39,7 @@ def run(request: Request, only: Sequence[str]) -> None:
     """
     source, values = _read(request)
     settings = settings_of(request)
-    make_folders({"output": settings.folders["output"]})  # better now than after the work is done
+    make_places(source, settings)  # better now than after the work is done
     frame = with_pictures(source.frame(request.frame, settings.folders["frames"]), request.pictures)
     steps = StepBar(source.workflow, is_quiet=request.as_json)
     try:

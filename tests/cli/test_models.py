@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from bridge.builtin import example, library
 from bridge.cli.diagnosis import find_unused_folders
 from bridge.cli.model_add import add
 from bridge.cli.model_pull import pull, what_lacks
@@ -173,6 +174,14 @@ def test_what_a_preset_lacks_is_looked_for_by_its_name(
     get(kit, workflow=Path("Stylize"))
     assert "lacks no model" in capsys.readouterr().err
     assert "checkpoints" in {each.folder for each in what_lacks(Path("reference"))}
+    with pytest.raises(BridgeError) as refusal:
+        what_lacks(library.PRESETS / "reference.json")
+    assert refusal.value.hint == "framebridge models pull --for reference"
+
+
+def test_what_an_example_lacks_is_looked_for_in_its_file(kit: Kit, own_home: Path) -> None:
+    [lacking] = what_lacks(example.EXAMPLES / "text-to-picture.json")
+    assert lacking.folder == "checkpoints"
 
 
 def test_a_workflow_that_cannot_be_read_is_named(kit: Kit, own_home: Path, tmp_path: Path) -> None:

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from bridge.builtin import Example, examples
+from bridge.builtin.example import EXAMPLES
+from bridge.builtin.library import PRESETS
 from bridge.cli.source import read_source
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, InputError
 from bridge.graph import InputDefinition, NodeDefinition, OutputDefinition
 from bridge.imaging import insert_texts
 
@@ -63,6 +66,29 @@ def test_webp_tells_its_workflow_too(tmp_path: Path) -> None:
     assert (source.workflow, source.extra) == (API, {"workflow": DRAWING})
 
 
+@pytest.mark.parametrize("example", examples(), ids=lambda example: example.name)
+def test_file_of_an_example_is_its_workflow(example: Example) -> None:
+    source = read_source(EXAMPLES / f"{example.name}.json")
+    assert (source.workflow, source.is_example) == (example.workflow, True)
+
+
+def test_file_of_a_preset_names_the_command_that_runs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRAMEBRIDGE_HOME", str(tmp_path))
+    relight = PRESETS / "relight.json"
+    with pytest.raises(InputError, match='"Relight"') as refusal:
+        read_source(relight)
+    assert (refusal.value.code, refusal.value.hint) == ("preset_file", "framebridge run --preset relight")
+    passed_on = tmp_path / "Dusk.json"
+    passed_on.write_bytes(relight.read_bytes())
+    with pytest.raises(InputError) as refusal:
+        read_source(passed_on)
+    assert (
+        refusal.value.hint == f"Put the file into {tmp_path / 'presets'}, then: framebridge run --preset dusk"
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "code"),
     [
@@ -70,6 +96,7 @@ def test_webp_tells_its_workflow_too(tmp_path: Path) -> None:
         ("[]", "bad_workflow"),
         ('{"prompt": []}', "bad_node"),
         ('{"prompt": {}}', "no_outputs"),
+        ('{"title": "a", "workflow": {}}', "no_outputs"),
     ],
 )
 def test_what_is_no_workflow_is_refused(tmp_path: Path, content: str, code: str) -> None:
