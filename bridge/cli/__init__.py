@@ -186,7 +186,12 @@ def run(
 @app.command()
 def grid(
     x: Annotated[
-        str, typer.Option("--x", metavar="INPUT=VALUES", help="Along the rows: 3.seed=1,2,3 or 3.seed=1..4.")
+        str,
+        typer.Option(
+            "--x",
+            metavar="INPUT=VALUES",
+            help="Along the rows: 3.seed=1,2,3 or 3.seed=1..4; in a preset steps=1..4.",
+        ),
     ],
     workflow: WorkflowFile = None,
     y: Annotated[

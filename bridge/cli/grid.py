@@ -33,7 +33,8 @@ def grid(request: Request, x: str, y: str) -> int:
     Raises:
         BridgeError: Why there can be none.
     """
-    across, down = read_axis(x), read_axis(y) if y else None
+    of_preset = bool(request.preset)
+    across, down = read_axis(x, of_preset), read_axis(y, of_preset) if y else None
     cells(across, down)
     found, settings = read_asked(request.workflow, request.preset), settings_of(request)
     folder = settings.folders["output"]

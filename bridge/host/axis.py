@@ -18,8 +18,11 @@ MAX_CELLS = 400
 
 _RANGE = re.compile(r"(-?\d+(?:\.\d+)?)\.\.(-?\d+(?:\.\d+)?)(?::(\d+(?:\.\d+)?))?")
 
-_EXAMPLE = (
+_OF_WORKFLOW = (
     'Write the input and its values: "3.cfg=4,7,10", "3.seed=1..4" or \'6.text="a cat, sitting",a dog\'.'
+)
+_OF_PRESET = (
+    'Write a control and its values: "steps=2,4,8", "seed=1..4" or \'prompt="a cat, sitting",a dog\'.'
 )
 
 
@@ -41,19 +44,24 @@ class Axis:
         return tuple(f"{self.name}={value}" for value in self.values)
 
 
-def read_axis(text: str) -> Axis:
+def read_axis(text: str, of_preset: bool = False) -> Axis:
     """Read ``name=value,value``; ``1..4`` counts up, ``0.2..1:0.4`` by steps, quotes keep a comma.
+
+    Args:
+        text: What was typed.
+        of_preset: Whether the names are those of a preset's controls.
 
     Raises:
         InputError: ``bad_axis``.
     """
+    example = _OF_PRESET if of_preset else _OF_WORKFLOW
     name, equals, listed = text.partition("=")
     if not equals or not name.strip() or not listed.strip():
-        raise _bad(f'"{text[:80]}" is no axis')
+        raise _bad(f'"{text[:80]}" is no axis', example)
     try:
         [items] = csv.reader([listed], skipinitialspace=True, strict=True)
     except (ValueError, csv.Error) as error:
-        raise _bad(f'the values of "{name[:80]}" cannot be read: {error}') from error
+        raise _bad(f'the values of "{name[:80]}" cannot be read: {error}', example) from error
     values = [value for item in items for value in _expand(name, item.strip())]
     if len(values) > MAX_VALUES:
         raise _bad(f'"{name[:80]}" has {len(values)} values; {MAX_VALUES} is the most', "Leave some out.")
@@ -90,5 +98,5 @@ def _expand(name: str, item: str) -> list[str]:
     return [str(first + direction * step * number) for number in range(count)]
 
 
-def _bad(message: str, hint: str = _EXAMPLE) -> InputError:
+def _bad(message: str, hint: str) -> InputError:
     return InputError(message, code="bad_axis", hint=hint)

@@ -81,7 +81,7 @@ def _axis(preset: Preset, typed: tuple[str, str]) -> Axis:
     if not values.strip():
         hint = "Type values with commas between them: 0.3, 0.6, 1. Whole numbers may be 1..4."
         raise _bad(f'"{_control(preset, name).label}" has no values', hint)
-    return read_axis(f"{name}={values}")
+    return read_axis(f"{name}={values}", of_preset=True)
 
 
 def _values(preset: Preset, axis: Axis) -> list[dict[str, Any]]:

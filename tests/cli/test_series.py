@@ -184,6 +184,11 @@ def test_what_makes_no_sense_together_is_wrong_usage(
     assert done.stderr
 
 
+def test_a_wrong_axis_of_a_preset_is_told_what_its_controls_look_like(framebridge: Command) -> None:
+    done = framebridge("grid", "--preset", "stylize", "--x", "steps")
+    assert (done.returncode, "steps=2,4,8" in done.stderr) == (EXIT_USAGE, True)
+
+
 def kinds(workflow: Mapping[str, Any]) -> dict[str, str]:
     return {
         key: f"{node['class_type']} {node['inputs'].get('filename_prefix')}" for key, node in workflow.items()

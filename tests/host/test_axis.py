@@ -45,6 +45,13 @@ def test_what_is_no_axis_is_refused_with_an_example_or_a_limit(text: str) -> Non
     assert raised.value.hint
 
 
+@pytest.mark.parametrize("text", ["steps", 'prompt="a'])
+def test_the_example_for_a_preset_names_its_controls(text: str) -> None:
+    with pytest.raises(InputError) as raised:
+        read_axis(text, of_preset=True)
+    assert '"steps=2,4,8"' in raised.value.hint
+
+
 def test_cells_come_row_by_row() -> None:
     assert cells(Axis("a", ("1", "2")), Axis("b", ("x", "y"))) == [(0, 0), (1, 0), (0, 1), (1, 1)]
     assert cells(Axis("a", ("1", "2")), None) == [(0, 0), (1, 0)]
