@@ -102,7 +102,9 @@ async def _serve(settings: Settings) -> None:
     with daemon.heeding_signals(), dumping_on_request(daemon.worker_pid):
         async with daemon:
             print("\n".join(daemon.greeting()), flush=True)
-            await daemon.until_stopped()
+            if await daemon.until_stopped():
+                with contextlib.suppress(OSError):  # nobody reads it any more
+                    print(f"nobody has wanted anything for {_idle_time(settings)}; leaving", flush=True)
 
 
 class Daemon:
@@ -168,8 +170,11 @@ class Daemon:
         return self._service.worker_pid
 
     def greeting(self) -> Iterator[str]:
-        """Say how to reach it, and who may."""
+        """Say how to reach it, who may, and when it leaves by itself."""
         yield f"framebridge listens on port {self.port}; framebridge stop ends it"
+        if self._settings.idle_timeout_s:
+            limit = _idle_time(self._settings)
+            yield f"after {limit} without a client or a job it leaves; --idle-minutes 0 stays"
         if self._settings.comfy_compatible:
             yield OPEN_NOTE
         if self._settings.outside:
@@ -180,8 +185,12 @@ class Daemon:
         """Make ``until_stopped`` return."""
         self._is_stopping.set()
 
-    async def until_stopped(self) -> None:
-        """Wait until somebody calls ``stop``, or nobody has wanted anything for the idle time."""
+    async def until_stopped(self) -> bool:
+        """Wait until somebody calls ``stop``, or nobody has wanted anything for the idle time.
+
+        Returns:
+            Whether it was the idle time.
+        """
         limit_s = self._settings.idle_timeout_s or math.inf
         busy_at = time.monotonic()
         while not self._is_stopping.is_set():
@@ -189,9 +198,10 @@ class Daemon:
                 busy_at = time.monotonic()
             if min(time.monotonic() - busy_at, self._service.idle_s, self._clients.idle_s) >= limit_s:
                 logger.info("nobody has wanted anything for %g s", limit_s)
-                return
+                return True
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._is_stopping.wait(), min(limit_s / 10, IDLE_CHECK_S))
+        return False
 
     @contextlib.contextmanager
     def heeding_signals(self) -> Iterator[None]:
@@ -290,6 +300,10 @@ class Daemon:
 
     def _models(self) -> Mapping[str, Any]:
         return {"models": {folder: self._catalogue.names(folder) for folder in FOLDERS}}
+
+
+def _idle_time(settings: Settings) -> str:
+    return f"{settings.idle_timeout_s / 60:g} min"
 
 
 def _wildcards() -> Mapping[str, Any]:

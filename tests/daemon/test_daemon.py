@@ -349,8 +349,16 @@ def test_stop_over_http_ends_it_cleanly(spawn: Any) -> None:
 
 
 def test_it_leaves_when_nobody_has_wanted_anything(spawn: Any) -> None:
-    assert spawn(idle_timeout_s=0.5).wait() == 0
+    daemon = spawn(idle_timeout_s=0.6)
+    assert daemon.wait() == 0
     assert not runtime_file().exists()
+    _, announced, last = daemon.output().splitlines()
+    assert announced == "after 0.01 min without a client or a job it leaves; --idle-minutes 0 stays"
+    assert last == "nobody has wanted anything for 0.01 min; leaving"
+
+
+def test_it_announces_no_idle_time_where_there_is_none(home: Path) -> None:
+    assert len(list(Daemon(Settings(idle_timeout_s=0)).greeting())) == 1
 
 
 def test_it_stays_while_a_client_is_there(spawn: Any) -> None:
