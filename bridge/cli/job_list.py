@@ -20,6 +20,9 @@ SHOWN_LETTERS = 12
 LEAST_LETTERS = 4
 """Of a job's id, that may stand for it."""
 
+KEPT = "Queue and history are kept, and are there again once it runs: framebridge serve"
+"""What to know where no daemon runs."""
+
 PAGE = 500
 """Jobs of the history that are asked for at once."""
 
@@ -62,7 +65,7 @@ def cancel(names: Sequence[str], everything: bool) -> None:
         BridgeError: ``no_daemon``, ``job_not_found``.
     """
     _check(names, everything)
-    runtime = running_daemon()
+    runtime = running_daemon(KEPT)
     for job in [job["id"] for job in _queue()] if everything else _named(names, _queue):
         answer = ask(runtime, "POST", f"/framebridge/cancel/{quote(job, safe='')}")
         print(f"{shown(job)} {'is cancelled' if answer['cancelled'] else 'has ended already'}")
@@ -76,7 +79,7 @@ def forget(names: Sequence[str], everything: bool) -> None:
         BridgeError: ``no_daemon``, ``job_not_found``.
     """
     _check(names, everything)
-    runtime = running_daemon()
+    runtime = running_daemon(KEPT)
     if everything:
         print(f"{ask(runtime, 'POST', '/framebridge/forget')['forgotten']} jobs are forgotten")
         return
@@ -87,13 +90,13 @@ def forget(names: Sequence[str], everything: bool) -> None:
 
 
 def _queue() -> list[Job]:
-    jobs: list[Job] = ask(running_daemon(), "GET", "/framebridge/now")["jobs"]
+    jobs: list[Job] = ask(running_daemon(KEPT), "GET", "/framebridge/now")["jobs"]
     return jobs
 
 
 def _history(size: int = PAGE) -> Iterator[Job]:
     """Give the jobs that have ended, newest first, in pages of some size."""
-    runtime, path = running_daemon(), f"/framebridge/history?limit={size}"
+    runtime, path = running_daemon(KEPT), f"/framebridge/history?limit={size}"
     page = ask(runtime, "GET", path)
     yield from page["jobs"]
     while before := page["next"]:

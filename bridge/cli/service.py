@@ -115,15 +115,18 @@ def status(as_json: bool) -> None:
         console.print(f"not loaded: {module}: {reason}", style="yellow", markup=False)
 
 
-def running_daemon() -> Runtime:
+def running_daemon(hint: str = "Start it: framebridge serve") -> Runtime:
     """Return where the user's daemon is.
+
+    Args:
+        hint: What to do where none runs.
 
     Raises:
         BridgeError: ``no_daemon``.
     """
     runtime = find_daemon()
     if runtime is None:
-        raise BridgeError("no daemon is running", code="no_daemon", hint="Start it: framebridge serve")
+        raise BridgeError("no daemon is running", code="no_daemon", hint=hint)
     return runtime
 
 

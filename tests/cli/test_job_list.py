@@ -1,5 +1,6 @@
 import json
 import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -52,7 +53,7 @@ def asked(listed: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return {"jobs": jobs, "next": 60 - start - len(jobs) or None}
 
     monkeypatch.setattr(job_list, "ask", ask)
-    monkeypatch.setattr(job_list, "running_daemon", lambda: None)
+    monkeypatch.setattr(job_list, "running_daemon", lambda hint: None)
     monkeypatch.setattr(time, "time", lambda: 7200.0)
     monkeypatch.setenv("COLUMNS", "120")
     return asked
@@ -88,6 +89,16 @@ def test_empty_lists_say_so(
     job_list.list_queue(False)
     job_list.list_history(5, False)
     assert capsys.readouterr().out == "nothing runs or waits\nnothing has ended yet\n"
+
+
+def test_without_a_daemon_it_says_that_jobs_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRAMEBRIDGE_HOME", str(tmp_path))
+    for look in (lambda: job_list.list_queue(False), lambda: job_list.list_history(5, False)):
+        with pytest.raises(BridgeError) as refusal:
+            look()
+        assert (refusal.value.code, refusal.value.hint) == ("no_daemon", job_list.KEPT)
 
 
 def test_jobs_are_cancelled_by_their_first_letters(
