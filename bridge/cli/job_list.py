@@ -158,7 +158,7 @@ def _print(
         return
     table = Table("job", *heads, box=None)
     for job, row in zip(jobs, rows, strict=True):
-        table.add_row(*map(shown, (job["id"][:SHOWN_LETTERS], *row)))
+        table.add_row(job["id"][:SHOWN_LETTERS], *row)
     Console(markup=False, highlight=False).print(table)
 
 

@@ -11,7 +11,7 @@ from bridge.cli import EXIT_FAILED
 from bridge.cli.console import Console
 from bridge.daemon import Settings
 from bridge.downloads import gigabytes
-from bridge.errors import ModelError, ModelNotFound, shown
+from bridge.errors import ModelError, ModelNotFound
 from bridge.graph import Suggestions
 from bridge.models import (
     FOLDERS,
@@ -145,7 +145,7 @@ def _table(found: list[Card]) -> Table:
 
 def _plain(text: str) -> str:
     short = text if len(text) <= SHORT or text.startswith("  ") else f"{text[: SHORT - 1]}…"
-    return shown(short).replace("[", "\\[")
+    return short.replace("[", "\\[")
 
 
 def _print_card(found: Card) -> None:

@@ -40,6 +40,17 @@ def test_cells_and_progress_do_not_either() -> None:
     assert not commands_in(file.getvalue())
 
 
+def test_columns_are_as_wide_as_what_is_shown() -> None:
+    file = io.StringIO()
+    table = Table("name", "size", box=None)
+    table.add_row("\x1b[31mred\x1b[0m\x07 model", "1 GB")
+    table.add_row("chalk", "2 GB")
+    Console(file=file, width=80, highlight=False, markup=False).print(table)
+    _, evil, plain = file.getvalue().splitlines()
+    assert evil.split("  ")[0].strip() == "\ufffd[31mred\ufffd[0m\ufffd model"
+    assert evil.index("GB") == plain.index("GB")
+
+
 def test_errors_do_not_either(capsys: pytest.CaptureFixture[str]) -> None:
     report(WorkflowError([Problem("bad_value", EVIL, EVIL, EVIL, EVIL)]))
     told = capsys.readouterr().err

@@ -91,9 +91,7 @@ def test_empty_lists_say_so(
     assert capsys.readouterr().out == "nothing runs or waits\nnothing has ended yet\n"
 
 
-def test_without_a_daemon_it_says_that_jobs_are_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_daemon_it_says_that_jobs_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FRAMEBRIDGE_HOME", str(tmp_path))
     for look in (lambda: job_list.list_queue(False), lambda: job_list.list_history(5, False)):
         with pytest.raises(BridgeError) as refusal:
