@@ -54,9 +54,12 @@ EXIT_CODES = {
         (
             "checksum_differs",
             "consent_needed",
+            "job_not_found",
+            "model_not_found",
             "model_unsupported",
             "not_a_model",
             "not_https",
+            "pack_not_found",
             "private_address",
             "source_not_found",
             "unsafe_host",

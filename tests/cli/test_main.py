@@ -45,6 +45,16 @@ def test_what_must_start_at_once_imports_nothing_heavy(module: str) -> None:
             (BridgeError("refused", code=code), EXIT_USAGE)
             for code in ("private_address", "not_https", "not_a_model", "unsafe_model", "source_not_found")
         ],
+        *[
+            (BridgeError("no such name", code=code), EXIT_USAGE)
+            for code in (
+                "unknown_node",
+                "unknown_preset",
+                "model_not_found",
+                "pack_not_found",
+                "job_not_found",
+            )
+        ],
     ],
 )
 def test_exit_codes_tell_kinds_of_faults_apart(error: BridgeError, code: int) -> None:
