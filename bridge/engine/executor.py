@@ -275,9 +275,10 @@ class _Execution:
         definition, given = step.function.definition, step.node.inputs
         used = {name for name, _ in step.used_links}
         declared = [entry.name for entry in definition.inputs if entry.name in given]
+        taken = [name for name, value in given.items() if definition.takes(name, value)]
         raw = {entry.name for entry in definition.inputs if entry.is_raw_link}
         inputs: dict[str, list[Any]] = {}
-        for name in dict.fromkeys((*declared, *used)):
+        for name in dict.fromkeys((*declared, *taken)):
             value = given[name]
             if isinstance(value, Link) and name not in used:
                 inputs[name] = [None]

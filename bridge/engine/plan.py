@@ -158,7 +158,7 @@ class Plan:
         literals = {
             name: None if isinstance(value, Link) else value
             for name, value in node.inputs.items()
-            if function.definition.input(name)
+            if function.definition.takes(name, value)
         }
         try:
             with running(self._job, self.display(node.id), place=f"{node.id}.0."):

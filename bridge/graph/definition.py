@@ -97,6 +97,7 @@ class NodeDefinition:
         differs: One sentence on what a workflow from ComfyUI meets here that is different; mostly empty.
         details: What ComfyUI's editor is told besides, in its own words: ``deprecated`` …
         takes_undeclared: Whether links to inputs that it does not declare are passed to it as well.
+        takes_undeclared_values: Whether what a workflow itself says of such inputs is passed to it too.
         judges: The inputs whose values its own code judges, so that bounds and choices do not; ``*`` is
             all of them, ``input_types`` means that it judges what links bring as well.
     """
@@ -115,6 +116,7 @@ class NodeDefinition:
     differs: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
     takes_undeclared: bool = False
+    takes_undeclared_values: bool = False
     judges: tuple[str, ...] = ()
 
     def input(self, name: str) -> InputDefinition | None:
@@ -123,7 +125,10 @@ class NodeDefinition:
 
     def takes(self, name: str, value: Any) -> bool:
         """Whether it gets this value under this name."""
-        return self.input(name) is not None or (self.takes_undeclared and isinstance(value, Link))
+        if self.input(name) is not None:
+            return True
+        is_taken = self.takes_undeclared if isinstance(value, Link) else self.takes_undeclared_values
+        return is_taken and name not in self.hidden
 
     def judges_value(self, name: str) -> bool:
         """Whether its own code judges what an input holds."""

@@ -112,11 +112,11 @@ def _listed(outputs: Iterable[str]) -> str:
 def _question(
     node: WorkflowNode, definition: NodeDefinition, workflow: Workflow, definitions: Definitions
 ) -> Question:
-    declared = {name: value for name, value in node.inputs.items() if definition.input(name)}
-    values = {name: None if isinstance(value, Link) else value for name, value in declared.items()}
+    taken = {name: value for name, value in node.inputs.items() if definition.takes(name, value)}
+    values = {name: None if isinstance(value, Link) else value for name, value in taken.items()}
     types = {}
     for name, link in links_of(node):
-        if name in declared:
+        if definition.input(name):
             source = definitions[workflow.nodes[link.node_id].class_type]
             types[name] = source.outputs[link.slot].type
     return Question(node.id, node.class_type, values, types)

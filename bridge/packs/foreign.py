@@ -87,6 +87,7 @@ def read_class(name: str, kind: type, display_name: str, module: str) -> Foreign
         module=module,
         details={**details, "python_module": module},
         takes_undeclared=_takes_any(function),
+        takes_undeclared_values=_takes_any(function) and _declares_any(given),
         judges=_judged(validate),
     )
     needs = "check_lazy_status" if hasattr(kind, "check_lazy_status") else ""
@@ -182,6 +183,12 @@ def _hidden_name(entry: Any) -> str:
 def _takes_any(function: Callable[..., Any]) -> bool:
     parameters = inspect.signature(function).parameters.values()
     return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+
+
+def _declares_any(given: Mapping[str, Any]) -> bool:
+    """Whether a mapping of inputs says that it holds whatever it is asked for."""
+    mappings = (given.get("optional"), given.get("hidden"))
+    return any("AN INPUT THAT NOBODY DECLARES" in each for each in mappings if each is not None)
 
 
 def _judged(validate: Callable[..., Any] | None) -> tuple[str, ...]:

@@ -457,6 +457,13 @@ def test_links_to_undeclared_inputs_are_kept_where_the_class_takes_them():
     assert "other" not in judged(judging(), other=["3", 0]).workflow.nodes["1"].inputs
 
 
+def test_undeclared_values_are_kept_where_the_class_takes_them():
+    takes = judging(takes_undeclared_values=True, hidden={"node": "UNIQUE_ID"})
+    found = judged(takes, word={"on": True}, node="7", other=["3", 0])
+    assert found.workflow.nodes["1"].inputs["word"] == {"on": True}
+    assert [warning.input_name for warning in found.warnings] == ["node", "other"]
+
+
 @pytest.mark.parametrize("judges", [("count",), ("*",)])
 def test_what_a_class_judges_itself_has_no_bounds(judges):
     assert judged(judging(judges=judges), count="100").workflow.nodes["1"].inputs["count"] == 100

@@ -64,6 +64,25 @@ def test_other_classes_do_not_get_undeclared_links(registry, workflow):
     assert "other" not in found.workflow.nodes["1"].inputs
 
 
+STACKED = {"a": {"on": True, "lora": "a.safetensors"}, "b": "x", "c": ["2", 0]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"), [("PackStack", {}), ("PackHiddenStack", {"node": "given and not taken"})]
+)
+async def test_values_of_any_name_reach_whoever_declares_them_all(value, kind, more):
+    own = {"node": "1"} if more else {}
+    nodes = {"1": (kind, {**STACKED, **more}), "2": C}
+    assert await value(nodes) == [{**STACKED, "c": 4, **own}]
+    other = {**nodes, "1": (kind, {**STACKED, **more, "b": "y"})}
+    assert await value(other) == [{**STACKED, "b": "y", "c": 4, **own}]
+
+
+def test_values_of_any_name_are_judged(verdicts):
+    nodes = {"1": ("Show", {"value": ["2", 0]}), "2": ("PackStack", {"a": "bad"})}
+    assert [problem.message for problem in verdicts(nodes).problems] == ["PackStack refuses its inputs"]
+
+
 async def test_an_object_lives_as_long_as_its_node(value):
     assert await value({"1": ("PackCounter", {"salt": 1})}) == [1]
     assert await value({"1": ("PackCounter", {"salt": 2})}) == [2]

@@ -11,7 +11,7 @@ from comfy_execution.graph import ExecutionBlocker
 from comfy_execution.graph_utils import GraphBuilder, is_link
 from server import PromptServer
 
-from .wild import Wild
+from .wild import AnyInputs, Wild
 
 print("a pack may print")
 
@@ -61,6 +61,33 @@ class Total:
 
     def add(self, first, **others):
         return (first + sum(others.values()),)
+
+
+class Stack:
+    """Takes values of any name, as lists of LoRAs do."""
+
+    RETURN_TYPES = ("*",)
+    FUNCTION = "stack"
+    PART = "optional"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {}, cls.PART: AnyInputs({"node": "UNIQUE_ID"} if cls.PART == "hidden" else {})}
+
+    @classmethod
+    def IS_CHANGED(cls, **given):
+        return sorted(given)
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, **given):
+        return given.get("a") != "bad"
+
+    def stack(self, **given):
+        return (given,)
+
+
+class HiddenStack(Stack):
+    PART = "hidden"
 
 
 class Counter:
@@ -357,6 +384,8 @@ NODE_CLASS_MAPPINGS = {
             Constant,
             Show,
             Total,
+            Stack,
+            HiddenStack,
             Counter,
             Numbers,
             Sum,
