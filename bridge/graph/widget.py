@@ -74,7 +74,8 @@ class WidgetReader:
             return self._file(place, entry.choices_from, value)
         if entry.choices is None or value in entry.choices:
             return value
-        nearest = self._suggestions.did_you_mean(str(value), entry.choices)
+        texts = [choice for choice in entry.choices if isinstance(choice, str)]
+        nearest = self._suggestions.did_you_mean(str(value), texts)
         valid = listing([quote(choice, marks=False) for choice in entry.choices])
         hint = f"{nearest} Valid: {valid}.".strip() if valid else "There is nothing to choose from."
         raise place.error("not_in_list", f"has no choice {quote(value)}", hint)

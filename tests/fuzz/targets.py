@@ -46,6 +46,7 @@ _NODES = (
             InputDefinition(
                 "seed", "INT", minimum=0, maximum=2**64 - 1, options={"control_after_generate": True}
             ),
+            InputDefinition("size", "COMBO", is_required=False, choices=(64, 4.5, True, "auto")),
         ),
         outputs=(OutputDefinition("image", "IMAGE", is_list=True),),
     ),
@@ -61,6 +62,7 @@ _NODES = (
         inputs=(InputDefinition("images", "IMAGE,MASK"), InputDefinition("any", "*", is_required=False)),
         is_output=True,
         takes_undeclared=True,
+        takes_undeclared_values=True,
     ),
 )
 DEFINITIONS: Definitions = {definition.name: definition for definition in _NODES}
@@ -130,6 +132,8 @@ def _workflows() -> Iterator[bytes]:
     }
     yield json.dumps(graph).encode()
     yield json.dumps({"prompt": graph}).encode()
+    sampler["size"] = 100
+    yield json.dumps(graph).encode()
     yield (TESTS / "graph" / "tutorial.json").read_bytes()
     load = {"id": 1, "type": "Load", "widgets_values": ["a.safetensors"], "outputs": [{"links": [1]}]}
     sample = {"id": 2, "type": "Sample", "widgets_values": [4, "euler", "a", 7], "mode": 0}

@@ -128,6 +128,8 @@ def test_combo_whose_choices_are_unknown_takes_anything():
         (("euler", "heun"), 5, "Valid: euler, heun."),
         (("1", "2"), 1, 'Did you mean "1"? Valid: 1, 2.'),
         (tuple("abcdefgh"), "zzz", "Valid: a, b, c, d, e, … (3 more)."),
+        ((64, 128), "128", "Valid: 64, 128."),
+        (("auto", 4.5, True), "aut", 'Did you mean "auto"? Valid: auto, 4.5, true.'),
         ((), "a", "There is nothing to choose from."),
         (("a",), "x" * 100_000, "Valid: a."),
     ],
