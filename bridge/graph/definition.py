@@ -43,6 +43,7 @@ class InputDefinition:
         is_raw_link: Whether the node receives the link itself instead of what comes through it.
         tooltip: One sentence for a panel.
         options: What ComfyUI's editor is told besides, in its own words: ``image_upload``, ``round`` …
+        also: Further socket types that links may bring, with commas between them.
     """
 
     name: str
@@ -61,6 +62,12 @@ class InputDefinition:
     is_raw_link: bool = False
     tooltip: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    also: str = ""
+
+    @property
+    def linked_type(self) -> str:
+        """The socket types that links may bring, with commas between them."""
+        return f"{self.type},{self.also}" if self.also else self.type
 
     @property
     def is_widget(self) -> bool:

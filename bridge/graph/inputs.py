@@ -113,8 +113,8 @@ class InputChecker:
             text = f"is linked to {definition.name}, which has {slots}; asked for slot {quote(link.slot)}"
             raise place.error("bad_link", text, self._advice(place, entry))
         offered = definition.outputs[link.slot].type
-        if not connects(offered, entry.type):
-            text = f"needs {entry.type}, got {offered} from node {quote(link.node_id, marks=False)}"
+        if not connects(offered, entry.linked_type):
+            text = f"needs {entry.linked_type}, got {offered} from node {quote(link.node_id, marks=False)}"
             raise place.error("type_mismatch", text, self._advice(place, entry))
 
     def _advice(self, place: Place, entry: InputDefinition) -> str:
@@ -124,7 +124,7 @@ class InputChecker:
         offers = [
             described
             for offered, sources in self._sources.items()
-            if connects(offered, entry.type)
+            if connects(offered, entry.linked_type)
             for node_id, described in sources.items()
             if node_id != place.node_id
         ]

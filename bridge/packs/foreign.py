@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.graph import ALL_INPUTS, InputDefinition, NodeDefinition, OutputDefinition
-from bridge.packs.inputs import plain, read_input, socket_type
+from bridge.packs.inputs import further_types, plain, read_input, socket_type
 from bridge.packs.shims.io_nodes import ComfyNode
 
 KINDS = frozenset(
@@ -103,7 +103,7 @@ def _of_schema(name: str, kind: type[ComfyNode], display_name: str, module: str)
     inputs, _ = _inputs(given)
     outputs = tuple(
         OutputDefinition(
-            str(entry.display_name or entry.id or _output_type(entry.io_type)),
+            str(entry.display_name or entry.id or _output_name(entry.io_type)),
             _output_type(entry.io_type),
             bool(entry.is_output_list),
         )
@@ -166,14 +166,19 @@ def _outputs(
 ) -> tuple[OutputDefinition, ...]:
     found = []
     for index, kind in enumerate(types):
-        socket = _output_type(kind)
-        name = str(names[index]) if index < len(names) and names[index] else socket
-        found.append(OutputDefinition(name, socket, bool(index < len(are_lists) and are_lists[index])))
+        name = str(names[index]) if index < len(names) and names[index] else _output_name(kind)
+        found.append(
+            OutputDefinition(name, _output_type(kind), bool(index < len(are_lists) and are_lists[index]))
+        )
     return tuple(found)
 
 
-def _output_type(kind: Any) -> str:
+def _output_name(kind: Any) -> str:
     return socket_type(kind) if isinstance(kind, str) else "COMBO"
+
+
+def _output_type(kind: Any) -> str:
+    return ",".join([_output_name(kind), *further_types(kind)])
 
 
 def _hidden_name(entry: Any) -> str:

@@ -4,6 +4,7 @@
 2. What we have no word for is kept as it stands (``InputDefinition.options``), for ComfyUI's editor.
 3. What JSON cannot say (endless bounds, objects) is left out.
 4. A type that compares as unequal to nothing (``__ne__`` overridden) connects to everything: it is ``*``.
+   One that compares so to some types connects to these as well.
 5. A list that ``folder_paths`` listed is looked up anew each time; any other is what it was at the start.
 """
 
@@ -13,6 +14,7 @@ from typing import Any
 
 from bridge.errors import sound
 from bridge.graph import ANY_TYPE, InputDefinition
+from bridge.packs.shims.io_types import PLAIN_TYPES, WIDGET_TYPES
 
 MAX_INTEGER = 2**64 - 1
 """The largest number that a message to the daemon holds."""
@@ -21,6 +23,8 @@ _OURS = frozenset(
     {"default", "min", "max", "step", "multiline", "lazy", "rawLink", "tooltip", "options", "multiselect"}
 )
 """Options that have a field of their own."""
+
+_SOCKETS = [*PLAIN_TYPES.values(), *WIDGET_TYPES.values()]
 
 _UPLOADS = ("image_upload", "video_upload", "audio_upload")
 
@@ -71,6 +75,7 @@ def read_input(name: str, declared: Any, *, is_required: bool) -> InputDefinitio
         is_raw_link=bool(options.get("rawLink", False)),
         tooltip=str(options.get("tooltip") or ""),
         options=_others(options, choices if is_many else None),
+        also=",".join(further_types(kind)),
     )
 
 
@@ -85,6 +90,14 @@ def socket_type(kind: Any) -> str:
     if not kind != "A TYPE THAT NO NODE PUTS OUT":  # noqa: SIM202 - it is ``__ne__`` that packs override
         return ANY_TYPE
     return str(getattr(kind, "value", kind))
+
+
+def further_types(kind: Any) -> list[str]:
+    """Return what a type connects to besides that of its name (rule 4)."""
+    if not isinstance(kind, str) or socket_type(kind) == ANY_TYPE:
+        return []
+    named = {ANY_TYPE, *socket_type(kind).split(",")}
+    return [each for each in _SOCKETS if each not in named and not kind != each]  # noqa: SIM202 - as above
 
 
 def plain(value: Any, depth: int = 0) -> Any:

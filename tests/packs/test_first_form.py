@@ -145,6 +145,21 @@ def test_a_type_that_equals_everything_connects_to_everything(registry):
     assert definition(registry, "PackBlock").input("value").type == "*"
 
 
+async def test_a_type_may_equal_some_types(value, registry, workflow):
+    output, entry = definition(registry, "PackTwo").outputs[0], definition(registry, "PackTwo").input("rate")
+    assert (output.name, output.type) == ("IMAGE", "IMAGE,LATENT")
+    assert (entry.type, entry.also) == ("FLOAT", "INT")
+    assert await value({"1": ("PackTwo", {"rate": "2.5"})}) == [2.5]
+    assert await value({"1": ("PackTwo", {"rate": ["2", 0]}), "2": C}) == [4]
+    nodes = {"1": ("Show", {"value": ["2", 0]}), "2": ("PackTwo", {"rate": ["3", 0]})}
+    source = {"3": ("PackSource", {"value": ["4", 0]}), "4": C}
+    (problem,) = validate(workflow({**nodes, **source}), registry.definitions, lambda folder: []).problems
+    assert (problem.code, problem.message) == (
+        "type_mismatch",
+        "PackTwo.rate needs FLOAT,INT, got STRING from node 3",
+    )
+
+
 async def test_a_fingerprint_decides_whether_a_node_runs_again(value):
     changing = sys.modules["custom_nodes.first_form"].Changing
     changing.runs = 0

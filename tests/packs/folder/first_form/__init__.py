@@ -11,7 +11,7 @@ from comfy_execution.graph import ExecutionBlocker
 from comfy_execution.graph_utils import GraphBuilder, is_link
 from server import PromptServer
 
-from .wild import AnyInputs, Wild
+from .wild import AnyInputs, Either, Wild
 
 print("a pack may print")
 
@@ -88,6 +88,20 @@ class Stack:
 
 class HiddenStack(Stack):
     PART = "hidden"
+
+
+class Two:
+    """Takes and gives one of two types."""
+
+    RETURN_TYPES = (Either("IMAGE", ["IMAGE", "LATENT"]),)
+    FUNCTION = "give"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"rate": (Either("FLOAT", ["FLOAT", "INT"]), {"default": 8, "max": 60})}}
+
+    def give(self, rate):
+        return (rate,)
 
 
 class Counter:
@@ -386,6 +400,7 @@ NODE_CLASS_MAPPINGS = {
             Total,
             Stack,
             HiddenStack,
+            Two,
             Counter,
             Numbers,
             Sum,

@@ -12,3 +12,15 @@ class AnyInputs(dict):
 
     def __getitem__(self, name):
         return self.get(name, ("*",))
+
+
+class Either(str):
+    """A type that connects to some."""
+
+    def __new__(cls, name, others):
+        made = super().__new__(cls, name)
+        made.others = others
+        return made
+
+    def __ne__(self, other):
+        return other != "*" and other not in self.others
