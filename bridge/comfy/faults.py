@@ -181,7 +181,7 @@ def _link(faulty: Faulty) -> dict[str, Any]:
 def _mismatch(faulty: Faulty) -> dict[str, Any]:
     node_id, slot = faulty.value
     source = faulty.definitions[faulty.workflow.nodes[str(node_id)].class_type]
-    received, needed = source.outputs[slot].type, faulty.entry.type if faulty.entry else ""
+    received, needed = source.output(slot).type, faulty.entry.type if faulty.entry else ""
     return error(
         "return_type_mismatch",
         "Return type mismatch between linked nodes",

@@ -3,7 +3,8 @@
 1. Every input is a list of values; a node is called once for each value of its longest list, and a
    shorter list repeats its last value. An empty list means no call at all.
 2. A node that takes lists is called once, with the lists themselves; hidden values stay as they are.
-3. One output: what the function returns is the value. Several: a tuple of that many.
+3. One output: what the function returns is the value. Several: a tuple of that many. Of a node with
+   further outputs, a tuple of that many or more.
 4. The values of a list output are joined over all calls.
 5. A call one of whose values is an ``ExecutionBlocker`` does not happen, and its results are silent
    blockers. For a node that takes lists, one among all its values is enough.
@@ -83,13 +84,15 @@ def slots(definition: NodeDefinition, result: Any) -> Slots:
     count = len(definition.outputs)
     if isinstance(result, Expansion):
         result = result.results
-    elif count < 2 or isinstance(result, ExecutionBlocker):
+    elif isinstance(result, ExecutionBlocker) or (count < 2 and not definition.further_outputs):
         return (result,) * count
-    if not isinstance(result, tuple) or len(result) != count:
-        found = f"{len(result)}" if isinstance(result, tuple) else type(result).__name__
-        message = f"{definition.name} declares {count} outputs and returned {found}"
-        raise ExecutionError(message, code="bad_result", hint="This is a fault of the node's code.")
-    return result
+    if isinstance(result, tuple) and (
+        len(result) == count or (len(result) > count and definition.further_outputs)
+    ):
+        return result
+    found = f"{len(result)}" if isinstance(result, tuple) else type(result).__name__
+    message = f"{definition.name} declares {count} outputs and returned {found}"
+    raise ExecutionError(message, code="bad_result", hint="This is a fault of the node's code.")
 
 
 def gather(
@@ -103,9 +106,11 @@ def gather(
         resolve: From what stands in a slot, the list of values it stands for; ``None`` if it is
             the value itself.
     """
-    outputs: tuple[list[Any], ...] = tuple([] for _ in definition.outputs)
+    count = max([len(definition.outputs), *map(len, calls)])
+    outputs: tuple[list[Any], ...] = tuple([] for _ in range(count))
     for call in calls:
-        for output, values, content in zip(definition.outputs, outputs, call, strict=True):
+        for slot, content in enumerate(call):
+            output, values = definition.output(slot), outputs[slot]
             linked = resolve(content)
             if linked is not None:
                 values.extend(linked)

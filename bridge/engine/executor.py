@@ -283,7 +283,7 @@ class _Execution:
             if isinstance(value, Link) and name not in used:
                 inputs[name] = [None]
             elif isinstance(value, Link) and name not in raw:
-                inputs[name] = self._done(value.node_id).outputs[value.slot]
+                inputs[name] = self._brought(value)
             else:
                 inputs[name] = [value]
         return inputs
@@ -338,7 +338,12 @@ class _Execution:
         self._finish(step, entry)
 
     def _linked(self, content: Any) -> list[Any] | None:
-        return self._done(content.node_id).outputs[content.slot] if isinstance(content, Link) else None
+        return self._brought(content) if isinstance(content, Link) else None
+
+    def _brought(self, link: Link) -> list[Any]:
+        """Return the values behind a link; a node may give fewer than links ask for, which blocks."""
+        outputs = self._done(link.node_id).outputs
+        return outputs[link.slot] if link.slot < len(outputs) else [ExecutionBlocker()]
 
     def _finish(self, step: Step, entry: Entry) -> None:
         step.entry = entry

@@ -147,7 +147,7 @@ class Plan:
         for link in [*links, *(value for value in results if isinstance(value, Link))]:
             node = self.nodes.get(link.node_id)
             function = self._registry.get(node.class_type) if node else None
-            if node is None or (function and not 0 <= link.slot < len(function.definition.outputs)):
+            if node is None or (function and not function.definition.has_output(link.slot)):
                 message = f'the expansion links to output {link.slot} of "{link.node_id}", which is not there'
                 raise ExecutionError(message, code="bad_expansion", hint=_NODE_FAULT)
 

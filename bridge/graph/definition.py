@@ -107,6 +107,7 @@ class NodeDefinition:
         takes_undeclared_values: Whether what a workflow itself says of such inputs is passed to it too.
         judges: The inputs whose values its own code judges, so that bounds and choices do not; ``*`` is
             all of them, ``input_types`` means that it judges what links bring as well.
+        further_outputs: Socket type of all outputs beyond these, where it gives as many as links ask for.
     """
 
     name: str
@@ -125,10 +126,20 @@ class NodeDefinition:
     takes_undeclared: bool = False
     takes_undeclared_values: bool = False
     judges: tuple[str, ...] = ()
+    further_outputs: str = ""
 
     def input(self, name: str) -> InputDefinition | None:
         """Return the input of that name, or ``None``."""
         return next((entry for entry in self.inputs if entry.name == name), None)
+
+    def has_output(self, slot: int) -> bool:
+        """Whether a link may come from this slot."""
+        return slot >= 0 and (slot < len(self.outputs) or bool(self.further_outputs))
+
+    def output(self, slot: int) -> OutputDefinition:
+        """Return the output of a slot that it has."""
+        further = OutputDefinition(self.further_outputs, self.further_outputs)
+        return self.outputs[slot] if slot < len(self.outputs) else further
 
     def takes(self, name: str, value: Any) -> bool:
         """Whether it gets this value under this name."""

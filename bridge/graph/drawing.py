@@ -105,7 +105,7 @@ class _Drawing:
                 if isinstance(link, Link):
                     count += 1
                     source = self.definitions[self.workflow.nodes[link.node_id].class_type]
-                    kind = source.outputs[link.slot].type
+                    kind = source.output(link.slot).type
                     yield [count, self.numbers[link.node_id], link.slot, self.numbers[node_id], slot, kind]
 
     def _arranged(self) -> Mapping[str, tuple[float, float]]:

@@ -105,14 +105,14 @@ class InputChecker:
         definition = self._definitions.get(source.class_type)
         if definition is None:
             return  # the unknown class is the fault, and is reported there
-        if not 0 <= link.slot < len(definition.outputs):
+        if not definition.has_output(link.slot):
             count = len(definition.outputs)
             slots = {0: "no output", 1: "1 output (slot 0)"}.get(
                 count, f"{count} outputs (slots 0…{count - 1})"
             )
             text = f"is linked to {definition.name}, which has {slots}; asked for slot {quote(link.slot)}"
             raise place.error("bad_link", text, self._advice(place, entry))
-        offered = definition.outputs[link.slot].type
+        offered = definition.output(link.slot).type
         if not connects(offered, entry.linked_type):
             text = f"needs {entry.linked_type}, got {offered} from node {quote(link.node_id, marks=False)}"
             raise place.error("type_mismatch", text, self._advice(place, entry))

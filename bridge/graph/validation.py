@@ -118,7 +118,7 @@ def _question(
     for name, link in links_of(node):
         if definition.input(name):
             source = definitions[workflow.nodes[link.node_id].class_type]
-            types[name] = source.outputs[link.slot].type
+            types[name] = source.output(link.slot).type
     return Question(node.id, node.class_type, values, types)
 
 

@@ -65,8 +65,9 @@ def read_class(name: str, kind: type, display_name: str, module: str) -> Foreign
     function = getattr(kind, method)
     validate = getattr(kind, "VALIDATE_INPUTS", None)
     inputs, hidden = _inputs(given)
+    types = getattr(kind, "RETURN_TYPES", ())
     outputs = _outputs(
-        getattr(kind, "RETURN_TYPES", ()),
+        types,
         getattr(kind, "RETURN_NAMES", ()),
         getattr(kind, "OUTPUT_IS_LIST", ()),
     )
@@ -89,6 +90,7 @@ def read_class(name: str, kind: type, display_name: str, module: str) -> Foreign
         takes_undeclared=_takes_any(function),
         takes_undeclared_values=_takes_any(function) and _declares_any(given),
         judges=_judged(validate),
+        further_outputs=_further_outputs(types),
     )
     needs = "check_lazy_status" if hasattr(kind, "check_lazy_status") else ""
     fingerprint = "IS_CHANGED" if hasattr(kind, "IS_CHANGED") else ""
@@ -171,6 +173,14 @@ def _outputs(
             OutputDefinition(name, _output_type(kind), bool(index < len(are_lists) and are_lists[index]))
         )
     return tuple(found)
+
+
+def _further_outputs(types: Sequence[Any]) -> str:
+    """Return the type of outputs beyond those declared, where a sequence answers for them too."""
+    try:
+        return _output_type(types[len(types)])
+    except (LookupError, TypeError):
+        return ""
 
 
 def _output_name(kind: Any) -> str:

@@ -2,7 +2,8 @@
 
 1. A mapping may hold ``ui`` (what it shows), ``result`` (its values) and ``expand`` (nodes that do its work).
 2. Among the values of a node that expands, ``[node id, slot]`` is a link; elsewhere it is a value.
-3. Who returns fewer values than it declares blocks what needs the others, and that is told; more are dropped.
+3. Who returns fewer values than it declares blocks what needs the others, and that is told; more are
+   dropped, unless it has further outputs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,6 +40,8 @@ def read_result(definition: NodeDefinition, returned: Any) -> Any:
     if graph is not None:
         speakers = {name: node["override_display_id"] for name, node in graph.items() if _has_speaker(node)}
         return Expansion(tuple(_read_link(value) for value in values), _nodes(graph), speakers)
+    if definition.further_outputs:
+        return values
     return values[0] if len(values) == 1 else values or None
 
 
@@ -55,7 +58,7 @@ def _values(definition: NodeDefinition, returned: Any) -> tuple[Any, ...]:
         ExecutionBlocker(f"{definition.name} gave nothing for its output {output.name}")
         for output in definition.outputs[len(returned) :]
     )
-    return (*returned[:count], *missing)
+    return (*(returned if definition.further_outputs else returned[:count]), *missing)
 
 
 def _nodes(graph: Mapping[str, Any]) -> dict[str, WorkflowNode]:

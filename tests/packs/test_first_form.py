@@ -202,6 +202,23 @@ async def test_outputs_that_a_node_does_not_give_block_what_needs_them(run):
     assert "gave nothing for its output INT" in outcome.problems[0].message
 
 
+@pytest.mark.parametrize("kind", ["PackFan", "PackFanLater"])
+async def test_a_node_may_give_as_many_values_as_links_ask_for(run, kind):
+    shows = {f"show{slot}": ("Show", {"value": ["1", slot]}) for slot in (0, 2, 3)}
+    outcome = await run({**shows, "1": (kind, {"count": ["2", 1]}), "2": ("PackNumbers", {"count": 4})})
+    assert outcome.shown["show3"]["values"] == [13]
+    three = await run({**shows, "1": (kind, {"count": 3})})
+    assert {name: shown["values"] for name, shown in three.shown.items()} == {"show0": [10], "show2": [12]}
+    assert (await run({**shows, "1": (kind, {"count": 1})})).shown["show0"]["values"] == [10]
+
+
+def test_further_outputs_have_a_type(registry, workflow):
+    pick = ("PackPick", {"a": ["2", 7], "b": ["2", -1], "takes_a": True})
+    nodes = {"1": pick, "2": ("PackFan", {"count": 8}), "3": ("Show", {"value": ["1", 0]})}
+    found = validate(workflow(nodes), registry.definitions, lambda folder: [])
+    assert [(problem.code, problem.input_name) for problem in found.problems] == [("bad_link", "b")]
+
+
 async def test_a_node_that_returns_no_tuple_fails_with_a_reason(run):
     with pytest.raises(Exception, match="returned int, not a tuple") as raised:
         await run({"a": ("Show", {"value": ["1", 0]}), "1": ("PackNoTuple", {})})

@@ -11,7 +11,7 @@ from comfy_execution.graph import ExecutionBlocker
 from comfy_execution.graph_utils import GraphBuilder, is_link
 from server import PromptServer
 
-from .wild import AnyInputs, Either, Wild
+from .wild import AnyInputs, Either, Endless, Wild
 
 print("a pack may print")
 
@@ -102,6 +102,29 @@ class Two:
 
     def give(self, rate):
         return (rate,)
+
+
+class Fan:
+    """Gives as many values as it is asked for."""
+
+    RETURN_TYPES = Endless(("INT",))
+    FUNCTION = "give"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"count": ("INT", {"default": 2})}}
+
+    def give(self, count):
+        return [10 + each for each in range(count)]
+
+
+class FanLater(Fan):
+    """Has other nodes give them."""
+
+    def give(self, count):
+        graph = GraphBuilder()
+        fan = graph.node("PackFan", count=count)
+        return {"result": tuple(fan.out(each) for each in range(count)), "expand": graph.finalize()}
 
 
 class Counter:
@@ -401,6 +424,8 @@ NODE_CLASS_MAPPINGS = {
             Stack,
             HiddenStack,
             Two,
+            Fan,
+            FanLater,
             Counter,
             Numbers,
             Sum,

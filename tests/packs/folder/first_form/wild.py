@@ -24,3 +24,10 @@ class Either(str):
 
     def __ne__(self, other):
         return other != "*" and other not in self.others
+
+
+class Endless(tuple):
+    """Types of as many outputs as are asked for."""
+
+    def __getitem__(self, index):
+        return super().__getitem__(min(index, len(self) - 1))
