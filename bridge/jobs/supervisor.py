@@ -3,8 +3,8 @@
 1. A worker is ``starting`` until it says ``Ready``, then ``ready``. One that dies is ``restarting``: a
    new one is started after a pause, which doubles from ``FIRST_PAUSE_S`` to ``LONGEST_PAUSE_S`` until a run
    has succeeded. One that is not ready after ``START_S``, or the hang limit if that is longer, is killed.
-2. It is ``failed`` once its nodes could not be loaded, or it died ``MAX_STARTS`` times before it was
-   ready. Then nothing happens until ``revive``.
+2. It is ``failed`` once its nodes could not be loaded, or ``MAX_STARTS`` workers in a row died that were not
+   ready for ``TRIAL_S`` and had been given no run and no question. Then nothing happens until ``revive``.
 3. Nobody outside sees a process, only ``send`` and three events: a message, a change of state, a loss.
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridge.engine import Configure, Ready, Stop, WorkerFailed
+from bridge.engine import Configure, Judge, Ready, Run, Stop, WorkerFailed
 from bridge.errors import Problem
 from bridge.jobs.process import WorkerProcess, count_memory_kills, describe_exit
 from bridge.protocol import Finished, Message
@@ -27,6 +27,9 @@ LONGEST_PAUSE_S = 10.0
 MAX_STARTS = 3
 START_S = 300.0
 """How long nodes may take to load; longer where runs may be silent for longer."""
+
+TRIAL_S = 60.0
+"""How long a worker that has nothing to do must live to count as one that works."""
 
 STACKS_S = 0.2
 """How long a worker that is to be killed may take to write down what it was doing."""
@@ -76,9 +79,9 @@ class Supervisor:
         self._on_lost = on_lost
         self._process: WorkerProcess | None = None
         self._restart: asyncio.TimerHandle | None = None
-        self._start_deadline: asyncio.TimerHandle | None = None
+        self._deadline: asyncio.TimerHandle | None = None
         self._pauses = 0  # since a run succeeded
-        self._starts = 0  # since a worker was ready
+        self._starts = 0  # since a worker passed its trial (rule 2)
         self._kill_reason = ""
         self._memory_kills = 0  # of the whole system, when the process was started
         self._is_closing = False
@@ -115,6 +118,8 @@ class Supervisor:
             LocalProtocolError: If it cannot be written.
         """
         assert self._process is not None
+        if isinstance(message, Run | Judge):
+            self._pass_trial()
         self._process.send(message)
 
     def kill(self, reason: str) -> None:
@@ -156,15 +161,15 @@ class Supervisor:
         self._starts += 1
         limit_s = max(START_S, self._worker.hang_timeout_s)
         reason = f"the worker was not ready after {limit_s:g} s"
-        self._start_deadline = asyncio.get_running_loop().call_later(limit_s, self.kill, reason)
+        self._deadline = asyncio.get_running_loop().call_later(limit_s, self.kill, reason)
         self._process.send(Configure(self._worker.settings))
         self._change(state, detail)
 
     def _receive(self, message: Message) -> None:
         if isinstance(message, Ready):
             self.ready = message
-            self._starts = 0
             self._end_deadline()
+            self._deadline = asyncio.get_running_loop().call_later(TRIAL_S, self._pass_trial)
             self._change("ready", "")
             self._is_settled.set()
         elif isinstance(message, WorkerFailed):
@@ -175,7 +180,7 @@ class Supervisor:
             self._on_message(message)
 
     def _exited(self, status: int) -> None:
-        was_ready, self.ready = self.ready is not None, None
+        ready, self.ready = self.ready, None
         self._process = None
         self._end_deadline()
         reason = self._kill_reason or f"the worker process {self._described(status)}"
@@ -183,23 +188,25 @@ class Supervisor:
             self._is_gone.set()
         else:
             log.error("%s", reason)
-            self._recover(reason)
-        if was_ready:
+            self._recover(reason, ready)
+        if ready:
             self._on_lost(reason)
 
+    def _pass_trial(self) -> None:
+        self._starts = 0
+
     def _end_deadline(self) -> None:
-        if self._start_deadline:
-            self._start_deadline.cancel()
+        if self._deadline:
+            self._deadline.cancel()
 
     def _described(self, status: int) -> str:
         return describe_exit(status, ran_out_of_memory=count_memory_kills() > self._memory_kills)
 
-    def _recover(self, reason: str) -> None:
+    def _recover(self, reason: str, ready: Ready | None) -> None:
         if self.problem:
             self._fail(self.problem)
         elif self._starts >= MAX_STARTS:
-            hint = "The daemon's log has the details."
-            self._fail(Problem("worker_failed", f"{reason} {self._starts} times while starting", hint))
+            self._fail(_given_up(f"{reason} {self._starts} times", ready))
         else:
             pause = min(FIRST_PAUSE_S * 2 ** min(self._pauses, 10), LONGEST_PAUSE_S)
             self._pauses += 1
@@ -209,6 +216,7 @@ class Supervisor:
             self._change("restarting", detail)
 
     def _fail(self, problem: Problem) -> None:
+        log.error("giving up: %s. %s", problem.message, problem.hint)
         self.problem = problem
         self._change("failed", problem.message)
         self._is_settled.set()
@@ -216,3 +224,13 @@ class Supervisor:
     def _change(self, state: str, detail: str) -> None:
         self.state, self.detail = state, detail
         self._on_change()
+
+
+def _given_up(what: str, ready: Ready | None) -> Problem:
+    """Say that workers die for no reason that a run has given; a thread of a pack may be one."""
+    hint = "The daemon's log has the details."
+    if ready and ready.packs:
+        packs = ", ".join(ready.packs)
+        hint = f"A pack of nodes may have ended it: leave some out. Loaded were {packs}. {hint}"
+    when = "soon after it was ready" if ready else "while starting"
+    return Problem("worker_failed", f"{what} {when}", hint)

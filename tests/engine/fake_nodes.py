@@ -441,6 +441,11 @@ def load(settings: Mapping[str, Any]) -> NodeLibrary:
     )
 
 
+def load_pack(settings: Mapping[str, Any]) -> NodeLibrary:
+    """Bring the nodes, as a pack that others wrote."""
+    return NodeLibrary(registry(), packs={"own": {}})
+
+
 def load_warming(settings: Mapping[str, Any]) -> NodeLibrary:
     """Bring the nodes, and count how often they are prepared for pictures."""
     return NodeLibrary(registry(), warm_up=lambda: FREED.append("prepared"))

@@ -109,6 +109,7 @@ async def test_pauses_grow_until_a_run_succeeds(watch, monkeypatch):
     monkeypatch.setattr(loop, "call_later", note)
     monkeypatch.setattr(supervisor_module, "FIRST_PAUSE_S", 0.5)
     monkeypatch.setattr(supervisor_module, "LONGEST_PAUSE_S", 1.5)
+    monkeypatch.setattr(supervisor_module, "TRIAL_S", 0.0)
     watcher = watch()
     for _ in range(3):
         await watcher.settled()
@@ -151,6 +152,31 @@ async def test_a_worker_that_is_never_ready_is_killed_and_another_tried(watch, m
     how.write_text("load")
     await watcher.settled()
     assert watcher.supervisor.state == "ready"
+
+
+async def test_workers_that_die_soon_after_they_are_ready_are_given_up(watch, monkeypatch):
+    monkeypatch.setattr(supervisor_module, "FIRST_PAUSE_S", 0.0)
+    watcher = watch("fake_nodes:load_pack")
+
+    async def lose():
+        watcher.die()
+        await watcher.until(lambda: watcher.losses)
+        watcher.losses.clear()
+        await watcher.settled()
+
+    await watcher.settled()
+    await lose()
+    await lose()
+    watcher.supervisor.send(Run("job", {"1": {"class_type": "Constant", "inputs": {}}}, ("1",)))
+    await lose()  # whoever was given a run is not counted
+    await lose()
+    await lose()
+    assert watcher.supervisor.state == "ready"
+    await lose()
+    problem = watcher.supervisor.problem
+    assert watcher.supervisor.state == "failed"
+    assert problem.message == "the worker process was killed by SIGKILL 3 times soon after it was ready"
+    assert "A pack of nodes may have ended it: leave some out. Loaded were own." in problem.hint
 
 
 async def test_a_worker_that_is_ready_has_no_deadline(watch, monkeypatch):
