@@ -129,6 +129,8 @@ def test_a_pack_writes_down_a_kind_of_model_itself(paths, mine):
     assert paths.get_filename_list("ultra") == ["net.onnx", "net.safetensors"]
     paths.folder_names_and_paths["ultra"][1].add(".pth")
     assert len(paths.get_filename_list("ultra")) == 3
+    paths.folder_names_and_paths["ultra"] = ([mine], paths.supported_pt_extensions)
+    assert paths.get_filename_list("ultra") == ["net.pth", "net.safetensors"]
 
 
 def test_of_kinds_of_ours_only_safetensors_are_listed(paths, mine, home):

@@ -23,6 +23,9 @@ from bridge.paths import beginning_in, resolve_in, split_annotation
 
 SUFFIXES = frozenset({".safetensors", ".sft"})
 
+PACK_SUFFIXES = frozenset({*SUFFIXES, ".ckpt", ".pt", ".pt2", ".bin", ".pth", ".pkl"})
+"""What packs take for the suffixes of models, where they list a kind of their own by them."""
+
 _KINDS = {
     "image": {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"},
     "video": {".mp4", ".webm", ".mov", ".mkv", ".avi"},
@@ -45,7 +48,7 @@ class FolderPaths:
         first = next((root for root in self._roots if root.is_dir()), self._homes["input"].parent / "models")
         self.models_dir = str(first)
         self.base_path = str(self._homes["input"].parent)
-        self.supported_pt_extensions = set(SUFFIXES)
+        self.supported_pt_extensions = set(PACK_SUFFIXES)
         self.folder_names_and_paths: dict[str, tuple[list[str], set[str]]] = {}
         for kind in FOLDERS:
             self.folder_names_and_paths[kind] = (self.get_folder_paths(kind), set(SUFFIXES))
