@@ -14,9 +14,12 @@ def input_config(entry: InputDefinition, choices: ChoicesOf) -> list[Any]:
 
     Returns:
         The type, or for a ``COMBO`` the list of its values, and the options of the widget. A list that the
-        editor fetches itself (``remote``) is left out, as ComfyUI does.
+        editor fetches itself (``remote``) is left out, as ComfyUI does. Where several may be chosen at once,
+        the type is ``COMBO``, and the option ``multi_select`` is set.
     """
     options = _options(entry)
+    if entry.type == "COMBO_LIST":
+        return ["COMBO", {"multi_select": True, **options}]
     if entry.type != "COMBO" or "remote" in options:
         return [entry.type, options]
     return [list(entry.choices if entry.choices is not None else choices(entry.choices_from)), options]

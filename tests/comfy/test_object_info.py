@@ -87,6 +87,12 @@ def test_a_list_that_the_editor_fetches_itself_is_not_made():
     assert input_config(entry, pytest.fail) == ["COMBO", {"remote": {"route": "/x"}}]
 
 
+def test_several_choices_at_once_are_a_combo():
+    options = {"options": ["a", "b"], "multiselect": True}
+    entry = InputDefinition("x", "COMBO_LIST", options=options)
+    assert input_config(entry, pytest.fail) == ["COMBO", {**options, "multi_select": True}]
+
+
 def test_what_the_engine_passes_is_hidden_and_details_are_told():
     told = describe_node(
         NodeDefinition("A", "test", hidden={"prompt": "PROMPT"}, details={"deprecated": True}), list
