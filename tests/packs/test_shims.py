@@ -360,6 +360,18 @@ def test_the_server_cannot_be_changed(caplog):
     assert caplog.text.count("packs cannot") == 2
 
 
+def test_parts_of_the_server_that_are_not_there_are_named():
+    with pytest.raises(AttributeError, match=r"server\.PromptServer\.instance\.prompt_queue of ComfyUI"):
+        shim("server").PromptServer.instance.prompt_queue.put(1)
+
+
+def test_words_of_a_pack_are_mappings(running_job, messages, caplog):
+    running_job.wants_nodes = True
+    shim("server").PromptServer.instance.send_sync("word", [1, 2])
+    assert messages == []
+    assert "the event word of a pack brings list" in caplog.text
+
+
 def test_words_of_a_pack_need_somebody_who_listens(running_job, messages):
     send = shim("server").PromptServer.instance.send_sync
     send("word", {"a": 1})

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypeVar
 
 from bridge.engine import PROGRESS_TEXT, PackEvent
 from bridge.packs.inputs import plain
+from bridge.packs.shims.missing import refusing
 from bridge.packs.shims.place import whose
 
 __all__ = ["PromptServer"]
@@ -73,7 +74,11 @@ class PromptServer:
         """Tell the client of the running job (rule 2); what JSON cannot say is left out."""
         found = whose()
         job = found and found[0]
-        if job and job.wants_nodes and isinstance(data, dict):
+        if not isinstance(data, dict):
+            log.warning(
+                "the event %s of a pack brings %s, no mapping; nobody hears it", event, type(data).__name__
+            )
+        elif job and job.wants_nodes:
             job.emit(PackEvent(job.id, event, plain(data)))
 
     def send_progress_text(self, text: str | bytes, node_id: str, sid: str | None = None) -> None:
@@ -84,6 +89,9 @@ class PromptServer:
     def add_on_prompt_handler(self, handler: Callable[..., Any]) -> None:
         """Keep nothing: jobs are accepted in another process, where packs do not run."""
         self._ignored(handler)
+
+    def __getattr__(self, name: str) -> Any:
+        return refusing("server.PromptServer.instance")(name)
 
     def _ignored(self, *_: Any, **__: Any) -> None:
         log.warning("a pack wants to change the web server; packs cannot")
