@@ -6,6 +6,7 @@
    dropped, unless it has further outputs.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -81,9 +82,18 @@ def _read_link(value: Any) -> Any:
 
 
 def _shown(ui: Any) -> dict[str, Any]:
-    """Return what is shown as lists, which is how ComfyUI's clients know it."""
+    """Return what is shown as lists, which is how ComfyUI's clients know it; JSON has no endless numbers."""
     given = ui if isinstance(ui, Mapping) else ui.as_dict()
     return {
-        str(name): list(value) if isinstance(value, list | tuple) else [value]
+        str(name): _finite(list(value) if isinstance(value, list | tuple) else [value])
         for name, value in given.items()
     }
+
+
+def _finite(value: Any) -> Any:
+    """Return a value with ``None`` for each number in it that is none or endless."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: _finite(entry) for name, entry in value.items()}
+    return [_finite(entry) for entry in value] if isinstance(value, list | tuple) else value

@@ -52,6 +52,11 @@ async def test_an_output_node_shows_and_knows_what_is_hidden(run):
     assert shown == {"value": [4], "node": ["1"], "told": [["1"], {"workflow": 5}]}
 
 
+async def test_numbers_that_json_does_not_have_are_shown_as_none(run):
+    shown = (await run({"1": ("PackUnmeasured", {"value": 1})})).shown["1"]
+    assert shown == {"value": [None, {"most": [None]}, 1.5]}
+
+
 async def test_links_to_undeclared_inputs_reach_whoever_takes_any(value):
     nodes = {"1": ("PackTotal", {"first": ["2", 0], "other": ["2", 0], "third": ["3", 0]}), "2": C, "3": C}
     assert await value(nodes) == [12]

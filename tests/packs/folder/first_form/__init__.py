@@ -49,6 +49,13 @@ class Show:
         return {"ui": {"value": (value,), "node": [node], "told": [sorted(prompt), extra]}}
 
 
+class Unmeasured(Show):
+    """Shows numbers that JSON does not have."""
+
+    def show(self, value, node, prompt, extra):
+        return {"ui": {"value": (float("nan"), {"most": [float("inf")]}, 1.5)}}
+
+
 class Total:
     """Adds up whatever is linked to it."""
 
@@ -420,6 +427,7 @@ NODE_CLASS_MAPPINGS = {
         *(
             Constant,
             Show,
+            Unmeasured,
             Total,
             Stack,
             HiddenStack,
