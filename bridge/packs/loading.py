@@ -195,6 +195,7 @@ class _Marker:
         self._file = folder / f"importing-pack.{os.getppid()}"
         self._lock = threading.Lock()
         self._importing = ""
+        self._has_imported = False
         try:
             self._blamed: dict[str, str] = json.loads(self._file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -211,7 +212,8 @@ class _Marker:
         slow.daemon = True
         with self._lock:
             self._importing = pack
-            self._write({**self._blamed, pack: "the worker died while this pack was imported"})
+            others = ", perhaps of one before it" if self._has_imported else ""
+            self._write({**self._blamed, pack: f"the worker died while this pack was imported{others}"})
         slow.start()
         try:
             yield
@@ -219,6 +221,7 @@ class _Marker:
             slow.cancel()
             with self._lock:
                 self._importing = ""
+                self._has_imported = True
                 self._write(self._blamed)
 
     def _tell_slow(self, pack: str) -> None:

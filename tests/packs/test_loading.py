@@ -243,6 +243,15 @@ def test_a_pack_under_which_a_worker_died_is_left_out_by_the_next(tmp_path):
         assert failure.reason == "the worker died while this pack was imported"
 
 
+def test_a_pack_that_came_before_may_be_to_blame(tmp_path):
+    marker = _Marker(tmp_path)
+    with marker.importing("leaves_a_thread"):
+        pass
+    importing = marker.importing("thief")
+    importing.__enter__()  # and never comes back
+    assert _Marker(tmp_path).blame("thief").endswith("imported, perhaps of one before it")
+
+
 def test_a_pack_that_hangs_is_told_apart_from_one_that_dies(tmp_path, monkeypatch):
     monkeypatch.setattr(loading, "SLOW_S", 0.01)
     was_told = threading.Event()
