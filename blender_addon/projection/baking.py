@@ -17,9 +17,9 @@ import numpy as np
 from .._bridge.errors import Problem
 from ..boot import start_gpu
 from .colors import new_image, write_pixels
-from .material import OURS, OWN, PICTURE, base_color, normal_matrix
+from .material import HELD, LINK, OURS, OWN, PICTURE, base_color, normal_matrix
 from .projector import Projector, unit
-from .record import RECORD, Record, read_record, write_record
+from .record import RECORD, Record, current_record, read_record, recorded_objects, write_record
 from .shown import show_baked
 from .stack import ProjectionError, match_colors, remove_unused_views
 from .texels import Surface, Texels, dilate, draw_texels, fill, read_surface, texels
@@ -97,7 +97,7 @@ def bake(objects: Iterable[bpy.types.Object], options: BakeOptions | None = None
     images, baked, warnings = [], [], []
     projectors: dict[bpy.types.NodeTree, Projector] = {}
     for item in objects:
-        record = read_record(item)
+        record = current_record(item)
         if record is None or not record.placed:
             continue
         if problem := _obstacle(item, record):
@@ -122,6 +122,9 @@ def bake(objects: Iterable[bpy.types.Object], options: BakeOptions | None = None
 
 def keep_bake(objects: Iterable[bpy.types.Object]) -> None:
     """Make baked textures the objects' own for good; their views and former materials are forgotten."""
+    objects = list(objects)
+    others = [item for item in recorded_objects() if item not in objects]
+    needed = {slot.material for item in others for slot in item.material_slots}
     for item in objects:
         record = read_record(item)
         if record is None or not record.shows_bake:
@@ -129,9 +132,10 @@ def keep_bake(objects: Iterable[bpy.types.Object]) -> None:
         kept: dict[bpy.types.Image, bpy.types.Material] = {}
         for slot in item.material_slots:
             if slot.material and PICTURE in slot.material:
-                slot.material = kept.setdefault(slot.material[PICTURE], slot.material)
+                own = slot.material.copy() if slot.material in needed else slot.material
+                slot.material = kept.setdefault(slot.material[PICTURE], own)
         for material in kept.values():
-            for name in (OURS, OWN):
+            for name in (OURS, OWN, LINK, HELD):
                 material.pop(name, None)
         del item[RECORD]
         for each in record.placed:

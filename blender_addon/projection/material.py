@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
+from .colors import DISPLAY
 from .nodes import Expression
 from .view import BLEND_GAMMA, NORMAL_ROWS, ROWS, picture_of
 
@@ -18,8 +19,17 @@ OURS = "framebridge_material"
 OWN = "framebridge_own"
 """The custom property by which a material of ours keeps the one that it stands for."""
 
+LINK = "framebridge_link"
+"""The custom property by which a material of ours keeps the link of the slot that it is in."""
+
+HELD = "framebridge_held"
+"""The custom property by which a material of ours keeps what the object held there, hidden by ``DATA``."""
+
 PICTURE = "framebridge_picture"
 """The custom property by which a baked material keeps its texture in the file."""
+
+_TEXTURE, _EMISSION = "Texture", "Emission"
+"""Names of the nodes of a baked material that follow the display."""
 
 
 @dataclass(frozen=True)
@@ -95,18 +105,39 @@ def baked_material(
     tree.nodes.clear()
     ex = Expression(tree, rows=1)
     place = ex.node("ShaderNodeUVMap", uv_map=uv_map).outputs[0]
-    color = ex.image(shown, place, picture.name, "Linear")
+    color = ex.image(shown, place, _TEXTURE, "Linear")
     if is_lit:
         shader = ex.node("ShaderNodeBsdfPrincipled")
         ex.feed(shader.inputs["Base Color"], color)
     else:
-        shader = ex.node("ShaderNodeEmission")
+        shader = ex.node("ShaderNodeEmission", _EMISSION)
+        shader.name = _EMISSION
         ex.feed(shader.inputs["Color"], color)
         shader.inputs["Strength"].default_value = gain
     ex.feed(ex.node("ShaderNodeOutputMaterial").inputs["Surface"], shader.outputs[0])
     tree.nodes.active = color.node
     material[PICTURE] = picture
     return material
+
+
+def emitting_materials() -> dict[bpy.types.Image, list[bpy.types.Material]]:
+    """Return the baked materials of this file that shine by themselves, by their texture."""
+    found: dict[bpy.types.Image, list[bpy.types.Material]] = {}
+    for material in bpy.data.materials:
+        picture = material.get(PICTURE) if OURS in material and not material.library else None
+        if isinstance(picture, bpy.types.Image) and not picture.library and _emission(material):
+            found.setdefault(picture, []).append(material)
+    return found
+
+
+def match_emission(material: bpy.types.Material, shown: bpy.types.Image, gain: float) -> None:
+    """Let a baked material read another image of its texture, and emit it as strongly; all else stays."""
+    picture = material[PICTURE]
+    texture = material.node_tree.nodes.get(_TEXTURE)
+    is_texture = texture is not None and texture.bl_idname == "ShaderNodeTexImage"
+    if is_texture and texture.image in (None, picture, picture.get(DISPLAY)):
+        texture.image = shown
+    _emission(material).inputs["Strength"].default_value = gain
 
 
 def own_material(material: bpy.types.Material | None) -> bpy.types.Material | None:
@@ -131,6 +162,11 @@ def base_color(material: bpy.types.Material | None) -> tuple[float, float, float
         if node.type == "BSDF_PRINCIPLED" and not node.inputs["Base Color"].is_linked:
             return tuple(node.inputs["Base Color"].default_value[:3])
     return tuple(material.diffuse_color[:3])
+
+
+def _emission(material: bpy.types.Material) -> bpy.types.Node | None:
+    node = material.node_tree.nodes.get(_EMISSION) if material.node_tree is not None else None
+    return node if node is not None and node.bl_idname == "ShaderNodeEmission" else None
 
 
 def _stand_for(material: bpy.types.Material, original: bpy.types.Material | None) -> None:

@@ -7,12 +7,13 @@ It lies in a custom property of the object, so that it is saved, undone and dupl
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Any
 
 import bpy
 import numpy as np
 
-from .material import OURS, Placed, own_material, views_in
+from .material import HELD, LINK, OURS, Placed, own_material, views_in
 from .uv import remove_uv
 from .view import is_view, matrix_of
 
@@ -24,7 +25,7 @@ _FLAGS = ("is_in_world", "shows_bake", "is_lit")
 
 @dataclass(frozen=True)
 class Slot:
-    """A material slot as the user left it.
+    """A material slot as the user left it; ours in it stands for what it shows.
 
     Args:
         link: ``DATA`` or ``OBJECT``.
@@ -78,6 +79,12 @@ def read_record(item: bpy.types.Object) -> Record | None:
         return None
 
 
+def current_record(item: bpy.types.Object) -> Record | None:
+    """Return an object's record with the slots as they are now: the user may have changed them since."""
+    record = read_record(item)
+    return replace(record, slots=_read_slots(item, record)) if record else None
+
+
 def write_record(item: bpy.types.Object, record: Record) -> None:
     """Keep a record with its object."""
     stored: dict[str, Any] = {name: getattr(record, name) for name in (*_TEXTS, *_FLAGS)}
@@ -105,16 +112,16 @@ def recorded_objects() -> list[bpy.types.Object]:
 
 def new_record(item: bpy.types.Object, is_in_world: bool) -> Record:
     """Remember an object as it is."""
-    slots = []
-    for slot in item.material_slots if not _is_slot_ours(item) else ():
-        link, shown = slot.link, slot.material
-        if link == "DATA":
-            slot.link = "OBJECT"
-        slots.append(Slot(link, own_material(shown), own_material(slot.material)))
-        slot.link = link
     layers = getattr(item.data, "uv_layers", None)
     active = layers.active.name if layers and layers.active else ""
-    return Record(tuple(slots), is_in_world=is_in_world, active_uv=active)
+    return Record(_read_slots(item), is_in_world=is_in_world, active_uv=active)
+
+
+def keep_slot(material: bpy.types.Material, slot: Slot) -> None:
+    """Let a material of ours keep the slot in which it stands for another: slots are moved and removed."""
+    material[LINK] = slot.link
+    if slot.own:
+        material[HELD] = slot.own
 
 
 def show_materials(item: bpy.types.Object, materials: list[bpy.types.Material]) -> None:
@@ -125,16 +132,21 @@ def show_materials(item: bpy.types.Object, materials: list[bpy.types.Material]) 
     if not item.material_slots:
         item.data.materials.append(None)
     before = {slot.material for slot in item.material_slots}
-    for slot, material in zip(item.material_slots, materials, strict=False):
+    for slot, material in zip(item.material_slots, materials, strict=True):
         slot.link = "OBJECT"
         slot.material = material
     remove_unused(before)
 
 
 def restore(item: bpy.types.Object, record: Record) -> None:
-    """Make an object what it was: slots, links, materials, UV maps."""
+    """Make an object what it was: slots, links, materials, UV maps.
+
+    Args:
+        item: The object.
+        record: Its current one.
+    """
     ours = {slot.material for slot in item.material_slots}
-    for slot, was in zip(item.material_slots, record.slots, strict=False):
+    for slot, was in zip(item.material_slots if record.slots else (), record.slots, strict=True):
         slot.link = "OBJECT"
         slot.material = was.own
         slot.link = was.link
@@ -232,15 +244,48 @@ def _others_with_mesh(item: bpy.types.Object) -> list[Record]:
     return [record for record in map(read_record, others) if record]
 
 
+def _read_slots(item: bpy.types.Object, record: Record | None = None) -> tuple[Slot, ...]:
+    """Return an object's slots as the user has them now; none if its only one is there for our sake."""
+    known = record.slots if record and len(record.slots) == len(item.material_slots) else ()
+    slots = tuple(_read_slot(slot, was) for slot, was in zip_longest(item.material_slots, known))
+    is_ours = not record.slots if record else _is_slot_ours(item)
+    is_bare = len(slots) == 1 and not (slots[0].shown or slots[0].own)
+    return () if is_ours and is_bare else slots
+
+
+def _read_slot(slot: bpy.types.MaterialSlot, was: Slot | None) -> Slot:
+    """Return a slot as the user has it; as it was, if it shows nothing because ours has been deleted."""
+    link = slot.link
+    slot.link = "OBJECT"
+    held = slot.material
+    slot.link = "DATA"
+    of_mesh = own_material(slot.material)
+    slot.link = link
+    if was and not held and link == "OBJECT":
+        return was
+    if held and OURS in held:
+        kept_link, held = _kept_slot(held)
+        link = kept_link if link == "OBJECT" else "DATA"
+    return Slot(link, held if link == "OBJECT" else of_mesh, held)
+
+
+def _kept_slot(material: bpy.types.Material) -> tuple[str, bpy.types.Material | None]:
+    """Return the link of the slot that a material of ours is in, and what the object itself held there."""
+    if material.get(LINK) != "DATA":
+        return "OBJECT", own_material(material)
+    own = material.get(HELD)
+    return "DATA", own if isinstance(own, bpy.types.Material) else None
+
+
 def _is_slot_ours(item: bpy.types.Object) -> bool:
     """Tell whether an object has a slot only because another one with the same mesh needed it."""
     return any(not record.slots for record in _others_with_mesh(item))
 
 
 def _is_slot_needed(item: bpy.types.Object) -> bool:
-    return (
-        len(item.data.materials) != 1 or item.data.materials[0] is not None or bool(_others_with_mesh(item))
-    )
+    sharing = [other for other in bpy.data.objects if other.data == item.data]
+    is_filled = any(slot.material for other in sharing for slot in other.material_slots)
+    return len(item.data.materials) != 1 or is_filled or bool(_others_with_mesh(item))
 
 
 def _restore_uv(item: bpy.types.Object, record: Record) -> None:

@@ -9,7 +9,7 @@ import bpy
 
 from .colors import exposure_gain, match_display
 from .material import baked_material, preview_material
-from .record import Record, show_materials
+from .record import Record, Slot, keep_slot, show_materials
 
 
 def show_preview(item: bpy.types.Object, record: Record) -> None:
@@ -32,11 +32,12 @@ def _show(
     record: Record,
     made_for: Callable[[bpy.types.Material | None], bpy.types.Material],
 ) -> None:
-    """Give an object one material for each of its own, so that each can be told from the others."""
-    owns = [slot.shown for slot in record.slots] or [None]
-    made = {own: made_for(own) for own in dict.fromkeys(owns)}
-    show_materials(item, [made[own] for own in owns])
-    for material in made.values():
+    """Give an object one material for each of its slots, alike ones sharing it, that tells them apart."""
+    slots = record.slots or (Slot("DATA", None, None),)
+    made = {slot: made_for(slot.shown) for slot in dict.fromkeys(slots)}
+    show_materials(item, [made[slot] for slot in slots])
+    for slot, material in made.items():
+        keep_slot(material, slot)
         material.name = _name(item)  # now that the ones before have given it back
 
 

@@ -21,10 +21,11 @@ import numpy as np
 
 from .._bridge.errors import BridgeError, Problem
 from ..capture import Capture
-from .colors import display_key, remove_picture
-from .material import OURS, Placed, views_in
+from .colors import display_key, exposure_gain, match_display, remove_picture
+from .material import OURS, Placed, emitting_materials, match_emission, views_in
 from .record import (
     RECORD,
+    current_record,
     give_back,
     is_showing_ours,
     new_record,
@@ -34,7 +35,7 @@ from .record import (
     without_view,
     write_record,
 )
-from .shown import show_baked, show_preview
+from .shown import show_preview
 from .uv import remove_uv, write_projected_uv
 from .view import (
     all_views,
@@ -154,6 +155,7 @@ def remove_view(view: bpy.types.NodeTree, objects: Iterable[bpy.types.Object] | 
         record = read_record(item)
         if record is None or all(each.view != view for each in record.placed):
             continue
+        record = current_record(item)
         left = without_view(record, view)
         if not left.placed:
             restore(item, record)
@@ -172,7 +174,7 @@ def remove_view(view: bpy.types.NodeTree, objects: Iterable[bpy.types.Object] | 
 def remove_projection(objects: Iterable[bpy.types.Object]) -> None:
     """Restore objects as they were before anything was projected; nothing of it stays in the file."""
     for item in list(objects):
-        if record := read_record(item):
+        if record := current_record(item):
             restore(item, record)
             if record.baked and not record.baked.users:
                 remove_picture(record.baked)
@@ -189,9 +191,10 @@ def match_colors(scene: bpy.types.Scene) -> bool:
         return False
     for view in all_views():
         match_view(view, scene)
-    for item in recorded_objects():
-        if (record := read_record(item)) and record.shows_bake:
-            show_baked(item, record, scene)
+    for picture, materials in emitting_materials().items():
+        shown = match_display(picture, scene)
+        for material in materials:
+            match_emission(material, shown, exposure_gain(scene))
     scene[MATCHED] = key
     return True
 
@@ -277,7 +280,7 @@ def _add_view(
     placed_at: Mapping[str, np.ndarray],
 ) -> None:
     is_instance = bpy.context.view_layer.objects.get(item.name) != item
-    record = read_record(item) or new_record(item, is_instance)
+    record = current_record(item) or new_record(item, is_instance)
     matrix = camera_matrix(view) @ _in_metres(scene)
     if not record.is_in_world:
         matrix = matrix @ placed_at.get(item.name, np.array(item.matrix_world))

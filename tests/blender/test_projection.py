@@ -296,6 +296,45 @@ def test_joined_objects_get_their_own_materials_back(restored, steps, own):
     assert not [name for name in found["materials"] if "Framebridge" in name]
 
 
+@pytest.mark.parametrize(
+    ("change", "shown"),
+    [
+        ("chosen", ["Gold", "Blue"]),
+        ("chosen, projected again", ["Gold", "Blue"]),
+        ("baked, chosen, exposed", ["Gold", "Blue"]),
+        ("chosen, baked", ["Gold", "Blue"]),
+        ("chosen, a view removed", ["Gold", "Blue"]),
+        ("chosen for the mesh", ["Gold", "Blue"]),
+        ("moved", ["Red", "Blue"]),
+        ("moved, projected again", ["Red", "Blue"]),
+        ("own slots moved", ["Red", "Blue"]),
+        ("slot removed", ["Blue", "Blue"]),
+        ("slot added", ["Gold", "Blue"]),
+        ("ours deleted", ["Red", "Blue"]),
+    ],
+)
+def test_material_chosen_after_projecting_stays(restored, change, shown):
+    assert restored["changed_since"][change] == shown
+
+
+def test_material_chosen_for_a_slot_of_ours_stays(restored):
+    assert restored["chosen_for_a_twin"] == "Gold"
+
+
+def test_display_changes_only_the_image_and_strength_of_a_bake(restored):
+    assert restored["exposed_bake"] == {
+        "strength": 1.0,
+        "transforms": {"AgX": "Suzanne Framebridge (display)", "Standard": "Suzanne Framebridge"},
+        "exposed": 0.5,
+        "same": True,
+        "nodes": 5,
+    }
+
+
+def test_kept_bake_leaves_a_duplicate_its_projection(restored):
+    assert restored["kept_beside_a_duplicate"] == ["Suzanne Framebridge.001", "Black"]
+
+
 def test_view_stays_while_a_material_shows_it(restored):
     assert restored["left_to_a_joined_one"] == ["Framebridge View 1"]
 

@@ -161,6 +161,157 @@ def _joined(active: str, *, bakes: bool, by_view: bool = False) -> dict[str, Any
     }
 
 
+def changed_since() -> dict[str, Any]:
+    """Whatever the artist does to the slots after projecting: each face shows what was chosen for it."""
+    found = {name: _changed(change) for name, change in CHANGES.items()}
+    return found | {"own slots moved": _changed(_move, "OBJECT")}
+
+
+def _changed(change: Callable[[bpy.types.Object], None], link: str = "DATA") -> list[str]:
+    item = _two_colors(link)
+    change(item)
+    remove_projection([item])
+    assert not [material.name for material in bpy.data.materials if "Framebridge" in material.name]
+    return [item.material_slots[face.material_index].material.name for face in item.data.polygons[:2]]
+
+
+def _two_colors(link: str) -> bpy.types.Object:
+    """Project onto a block whose faces are red and blue in turn; a material named Gold is at hand."""
+    build()
+    item = bpy.context.view_layer.objects.active = bpy.data.objects["Half"]
+    red, blue, _ = (bpy.data.materials.new(name) for name in ("Red", "Blue", "Gold"))
+    item.data.materials.append(None)
+    for slot, material in zip(item.material_slots, (red, blue), strict=True):
+        slot.link = link
+        slot.material = material
+    for face in item.data.polygons:
+        face.material_index = face.index % 2
+    project(picture(), capture(), [item])
+    return item
+
+
+def _choose_gold(item: bpy.types.Object) -> None:
+    item.material_slots[0].material = bpy.data.materials["Gold"]
+
+
+def _choose_gold_and_project(item: bpy.types.Object) -> None:
+    _choose_gold(item)
+    project(picture(), capture(), [item])
+    assert "Framebridge" in item.material_slots[0].material.name
+
+
+def _bake_choose_gold_and_expose(item: bpy.types.Object) -> None:
+    bake([item], SMALL)
+    _choose_gold(item)
+    assert _tick()
+    assert item.material_slots[0].material.name == "Gold"
+
+
+def _choose_gold_and_bake(item: bpy.types.Object) -> None:
+    _choose_gold(item)
+    bake([item], SMALL)
+
+
+def _choose_gold_and_remove_one_view(item: bpy.types.Object) -> None:
+    project(picture(), capture(), [item])
+    _choose_gold(item)
+    remove_view(all_views()[0])
+
+
+def _show_that_of_the_mesh(item: bpy.types.Object) -> None:
+    item.data.materials[0] = bpy.data.materials["Gold"]
+    item.material_slots[0].link = "DATA"
+    project(picture(), capture(), [item])
+
+
+def _move(item: bpy.types.Object) -> None:
+    item.active_material_index = 0
+    bpy.ops.object.material_slot_move(direction="DOWN")
+
+
+def _move_and_project(item: bpy.types.Object) -> None:
+    _move(item)
+    project(picture(), capture(), [item])
+
+
+def _remove_a_slot(item: bpy.types.Object) -> None:
+    for face in item.data.polygons:
+        face.material_index = 1
+    bpy.ops.object.material_slot_remove_unused()
+    project(picture(), capture(), [item])
+
+
+def _add_a_slot(item: bpy.types.Object) -> None:
+    bpy.ops.object.material_slot_add()
+    item.material_slots[2].material = bpy.data.materials["Gold"]
+    item.data.polygons[0].material_index = 2
+    project(picture(), capture(), [item])
+    assert "Framebridge" in item.material_slots[2].material.name
+
+
+def _delete_ours(item: bpy.types.Object) -> None:
+    bpy.data.materials.remove(item.material_slots[0].material)
+
+
+CHANGES: dict[str, Callable[[bpy.types.Object], None]] = {
+    "chosen": _choose_gold,
+    "chosen, projected again": _choose_gold_and_project,
+    "baked, chosen, exposed": _bake_choose_gold_and_expose,
+    "chosen, baked": _choose_gold_and_bake,
+    "chosen, a view removed": _choose_gold_and_remove_one_view,
+    "chosen for the mesh": _show_that_of_the_mesh,
+    "moved": _move,
+    "moved, projected again": _move_and_project,
+    "slot removed": _remove_a_slot,
+    "slot added": _add_a_slot,
+    "ours deleted": _delete_ours,
+}
+
+
+def chosen_for_a_twin() -> str:
+    """A slot that was there for our sake is the artist's once a material is in it."""
+    _odd_scene()
+    first, second = bpy.data.objects["Twin"], bpy.data.objects["Twin.001"]
+    gold = bpy.data.materials.new("Gold")
+    project(picture(), capture(), [first, second])
+    first.material_slots[0].material = gold
+    remove_projection([first])
+    remove_projection([second])
+    return first.material_slots[0].material.name
+
+
+def exposed_bake() -> dict[str, Any]:
+    """A baked material follows the display, and all that the artist has made of it stays."""
+    monkey, _ = _recorded()
+    bake([monkey], SMALL)
+    material = monkey.material_slots[0].material
+    nodes = material.node_tree.nodes
+    nodes.new("ShaderNodeBump")
+    scene = bpy.context.scene
+    found = {"strength": nodes["Emission"].inputs["Strength"].default_value, "transforms": {}}
+    scene.view_settings.exposure = 1.0
+    for transform in ("AgX", "Standard"):
+        scene.view_settings.view_transform = transform
+        assert match_colors(scene)
+        found["transforms"][transform] = nodes["Texture"].image.name
+    return found | {
+        "exposed": nodes["Emission"].inputs["Strength"].default_value,
+        "same": monkey.material_slots[0].material == material,
+        "nodes": len(nodes),
+    }
+
+
+def kept_beside_a_duplicate() -> list[str]:
+    """A bake that is kept leaves a duplicate its projection."""
+    monkey, _ = _recorded()
+    bake([monkey], SMALL)
+    copy = monkey.copy()
+    bpy.context.scene.collection.objects.link(copy)
+    keep_bake([monkey])
+    remove_projection([copy])
+    return [item.material_slots[0].material.name for item in (monkey, copy)]
+
+
 def left_to_a_joined_one() -> list[str]:
     """A view stays while a material shows it, also when no object's record has it."""
     build()
@@ -430,6 +581,10 @@ report(
     one_of_two,
     duplicated,
     joined,
+    changed_since,
+    chosen_for_a_twin,
+    exposed_bake,
+    kept_beside_a_duplicate,
     left_to_a_joined_one,
     kept,
     user_state,
