@@ -21,6 +21,7 @@ import numpy as np
 
 from .._bridge.errors import BridgeError, Problem
 from ..capture import Capture
+from ..surfaces import values
 from .colors import display_key, exposure_gain, match_display, remove_picture
 from .material import OURS, Placed, emitting_materials, match_emission, views_in
 from .record import (
@@ -253,6 +254,7 @@ def _paintable(wanted: list[bpy.types.Object]) -> tuple[list[bpy.types.Object], 
 _OBSTACLES = {
     "linked": ("linked from another file", "Make them local: Object > Relations > Make Local."),
     "type": ("not a mesh, curve, surface or text", "Convert them to meshes: Object > Convert > Mesh."),
+    "modifiers": ("given materials by their modifiers", "Apply these: Object > Convert > Mesh."),
     "no slot": ("without a material slot in another file", "Make their mesh local, or give it a material."),
 }
 
@@ -264,7 +266,24 @@ def _obstacle(item: bpy.types.Object) -> str:
         return "linked"
     if not item.material_slots and item.data.library:
         return "no slot"
-    return ""
+    return "modifiers" if _is_hidden_by_modifiers(item) else ""
+
+
+def _is_hidden_by_modifiers(item: bpy.types.Object) -> bool:
+    """Tell whether modifiers give each face of an object a material that is in none of its slots."""
+    evaluated = item.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    try:
+        mesh = evaluated.to_mesh()
+    except RuntimeError:  # an object without geometry
+        return False
+    try:
+        places = np.unique(values(mesh.polygons, "material_index", 1, np.int32)).tolist()
+        materials = dict(enumerate(mesh.materials))
+    finally:
+        evaluated.to_mesh_clear()
+    return bool(places) and all(
+        place >= len(item.material_slots) and materials.get(place) for place in places
+    )
 
 
 def _left_out(names: list[str], what: str, hint: str) -> Problem:

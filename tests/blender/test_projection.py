@@ -149,6 +149,15 @@ def test_what_cannot_be_projected_is_told(projection):
     assert found["unchanged"]
 
 
+def test_object_whose_modifiers_hide_the_paint_is_left_out(projection):
+    found = projection["set_by_modifiers"]
+    assert found["warnings"] == [
+        ["left out, being given materials by their modifiers: Suzanne, Cone"],
+        ["left out, being given materials by their modifiers: Cone"],
+    ]
+    assert found["painted"] == [["Text"], ["Suzanne", "Text"]]
+
+
 def test_objects_of_other_files_are_left_alone(projection):
     assert projection["linked"] == {
         "painted": ["Ours"],

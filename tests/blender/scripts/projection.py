@@ -1,5 +1,6 @@
 """Project pictures, and render what the shaders make of them."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -265,6 +266,32 @@ def refused() -> dict[str, Any]:
     return {"codes": codes, "warnings": warnings, "unchanged": before == after}
 
 
+def set_by_modifiers() -> dict[str, Any]:
+    """An object whose modifiers set each face's material would show no paint: it is left out, and told."""
+    build()
+    gold = bpy.data.materials.new("Gold")
+    nodes = bpy.data.node_groups.new("Gilt", "GeometryNodeTree")
+    for way in ("INPUT", "OUTPUT"):
+        nodes.interface.new_socket("Geometry", in_out=way, socket_type="NodeSocketGeometry")
+    chain = [
+        nodes.nodes.new(kind) for kind in ("NodeGroupInput", "GeometryNodeSetMaterial", "NodeGroupOutput")
+    ]
+    for one, other in pairwise(chain):
+        nodes.links.new(one.outputs["Geometry"], other.inputs["Geometry"])
+    chain[1].inputs["Material"].default_value = gold
+    names = ("Suzanne", "Cone", "Text")
+    for name in names[:2]:
+        bpy.data.objects[name].modifiers.new("Gilt", "NODES").node_group = nodes
+    objects = [bpy.data.objects[name] for name in names]
+    found = {"warnings": [], "painted": []}
+    for _ in range(2):
+        done = project(picture(), capture(), objects)
+        found["warnings"].append([problem.message for problem in done.warnings])
+        found["painted"].append([item.name for item in done.objects])
+        objects[0].data.materials.append(gold)  # as Convert to Mesh does
+    return found
+
+
 def linked() -> dict[str, Any]:
     """Objects of another file are left out, and told; a local object with a linked mesh is painted."""
     build()
@@ -381,6 +408,7 @@ report(
     saved,
     solid_shading,
     refused,
+    set_by_modifiers,
     linked,
     eevee,
 )
