@@ -26,6 +26,7 @@ from .settings import temporarily
 from .surfaces import (
     FORMAT,
     NUMBER_FORMAT,
+    Key,
     Meshes,
     draw_numbers,
     draw_surfaces,
@@ -55,7 +56,7 @@ class Capture:
         normal: float32 (H, W, 3), unit length in camera space: X right, Y up, Z towards the camera, as the
             sky's is.
         object_id: uint16 (H, W); 0 where there is no object.
-        object_names: The object with id n is ``object_names[n - 1]``.
+        object_keys: The object with id n is ``object_keys[n - 1]``.
         identity: What each pixel shows by name, if anybody asked for it.
     """
 
@@ -68,8 +69,13 @@ class Capture:
     seen: View
     normal: np.ndarray | None = None
     object_id: np.ndarray | None = None
-    object_names: tuple[str, ...] = ()
+    object_keys: tuple[Key, ...] = ()
     identity: Identity | None = None
+
+    @property
+    def object_names(self) -> tuple[str, ...]:
+        """The object with id n is called ``object_names[n - 1]``."""
+        return tuple(name for name, _ in self.object_keys)
 
     @property
     def is_all_sky(self) -> bool:
@@ -111,9 +117,9 @@ class Capturer:
         scale = metres_per_unit(viewport.scene)
         color, depth = self._color_and_depth(viewport, view)
         meshes = self._meshes(splits=bool(named))
-        normal, object_id, names = None, None, ()
+        normal, object_id, keys = None, None, ()
         if with_surfaces:
-            normal, object_id, names = self.surfaces(viewport, view, meshes)
+            normal, object_id, keys = self.surfaces(viewport, view, meshes)
         identity = self.identity(viewport, view, named, meshes) if named else None
         view_matrix, in_metres = scaled(view_matrix, projection, scale)
         depth = linear_depth(depth, in_metres)
@@ -128,14 +134,14 @@ class Capturer:
             seen=seen,
             normal=normal,
             object_id=object_id,
-            object_names=names,
+            object_keys=keys,
             identity=identity,
         )
 
     def surfaces(
         self, viewport: Viewport, view: View, meshes: Meshes | None = None
-    ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-        """Draw normals and object ids alone; returns them and the names, as ``Capture`` has them.
+    ) -> tuple[np.ndarray, np.ndarray, tuple[Key, ...]]:
+        """Draw normals and object ids alone; returns them and the keys, as ``Capture`` has them.
 
         Raises:
             CaptureError: ``gpu_unavailable``; nothing was changed.
@@ -144,9 +150,9 @@ class Capturer:
         canvas = self._canvas(view, FORMAT)
         with canvas.bind():
             here = gpu.state.active_framebuffer_get()
-            names = draw_surfaces(viewport, view, here, self._shader(FORMAT), meshes or self._meshes())
+            keys = draw_surfaces(viewport, view, here, self._shader(FORMAT), meshes or self._meshes())
         pixels = _read_color(canvas, "FLOAT", np.float32)
-        return _without_alpha(pixels), pixels[..., 3].astype(np.uint16), names
+        return _without_alpha(pixels), pixels[..., 3].astype(np.uint16), keys
 
     def identity(
         self, viewport: Viewport, view: View, named: frozenset[str], meshes: Meshes | None = None

@@ -186,9 +186,10 @@ class RenderCapture:
         self._end = "cancelled"
 
     def _capture(self, passes: Passes, color: np.ndarray) -> Capture:
-        normal, object_id, names = passes.normal, passes.object_id, passes.object_names
+        normal, object_id = passes.normal, passes.object_id
+        keys = tuple((name, None) for name in passes.object_names)  # a render does not tell the file
         if self._with_surfaces and (normal is None or object_id is None):
-            normal, object_id, names = self._capturer.surfaces(self._viewport, self._view)
+            normal, object_id, keys = self._capturer.surfaces(self._viewport, self._view)
         identity = self._identity(passes) if self._named else None
         scale = metres_per_unit(self._viewport.scene)
         view, projection = scaled(np.array(self._view.view), np.array(self._view.projection), scale)
@@ -203,7 +204,7 @@ class RenderCapture:
             seen=self._view,
             normal=normal if self._with_surfaces else None,
             object_id=object_id if self._with_surfaces else None,
-            object_names=names if self._with_surfaces else (),
+            object_keys=keys if self._with_surfaces else (),
             identity=identity,
         )
 

@@ -28,6 +28,9 @@ FORMAT = "RGBA32F"
 NUMBER_FORMAT = "RGBA8"
 """Of the framebuffer for identities: a number of 32 bits, byte by byte."""
 
+Key = tuple[str, str | None]
+"""What Blender finds an object by: its name, and the path of the file that it is linked from, if it is."""
+
 _WITH_SURFACE = frozenset({"MESH", "CURVE", "SURFACE", "FONT", "META"})
 
 _VERTEX = """
@@ -154,23 +157,28 @@ def draw_surfaces(
     framebuffer: gpu.types.GPUFrameBuffer,
     shader: gpu.types.GPUShader,
     meshes: Meshes,
-) -> tuple[str, ...]:
+) -> tuple[Key, ...]:
     """Draw each instance's normals and number into a framebuffer of this ``FORMAT``.
 
     Where nothing is, the number is 0 and the normal looks at the camera.
 
     Returns:
-        The names of the objects; the instance with number n is of ``names[n - 1]``.
+        The objects; the instance with number n is of ``keys[n - 1]``.
     """
-    names: list[str] = []
+    keys: list[Key] = []
     framebuffer.clear(color=(0.0, 0.0, 1.0, 0.0), depth=1.0)
     with _nearest_first():
         for instance, matrix in _instances(viewport):
             item = instance.object
-            names.append(item.original.name)
+            keys.append(object_key(item.original))
             for part in meshes.parts_of(item):
-                _draw(part.batch, shader, view, matrix, 1 + (len(names) - 1) % MAX_ID)
-    return tuple(names)
+                _draw(part.batch, shader, view, matrix, 1 + (len(keys) - 1) % MAX_ID)
+    return tuple(keys)
+
+
+def object_key(item: bpy.types.Object) -> Key:
+    """Return what tells an object from those of other files with the same name."""
+    return item.name, item.library.filepath if item.library is not None else None
 
 
 def draw_numbers(

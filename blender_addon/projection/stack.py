@@ -21,7 +21,7 @@ import numpy as np
 
 from .._bridge.errors import BridgeError, Problem
 from ..capture import Capture
-from ..surfaces import values
+from ..surfaces import Key, object_key, values
 from .colors import display_key, exposure_gain, match_display, remove_picture
 from .material import OURS, Placed, emitting_materials, match_emission, views_in
 from .record import (
@@ -90,11 +90,11 @@ class Projected:
     warnings: tuple[Problem, ...]
 
 
-def placements() -> dict[str, np.ndarray]:
-    """Return where each object is, by name, in world units; to be asked for when the view is captured."""
+def placements() -> dict[Key, np.ndarray]:
+    """Return where each object is, in world units; to be asked for when the view is captured."""
     depsgraph = bpy.context.evaluated_depsgraph_get()
     return {
-        item.name: np.array(item.evaluated_get(depsgraph).matrix_world)
+        object_key(item): np.array(item.evaluated_get(depsgraph).matrix_world)
         for item in bpy.context.view_layer.objects
         if item.type in _PAINTABLE
     }
@@ -105,7 +105,7 @@ def project(
     capture: Capture,
     objects: Iterable[bpy.types.Object] | None = None,
     options: ProjectionOptions | None = None,
-    placed_at: Mapping[str, np.ndarray] | None = None,
+    placed_at: Mapping[Key, np.ndarray] | None = None,
 ) -> Projected:
     """Add a view to objects: the picture, from the camera that the capture was made with.
 
@@ -232,8 +232,8 @@ def _captured(capture: Capture) -> list[bpy.types.Object]:
     if capture.object_id is None:
         return [item for item in bpy.context.view_layer.objects if _is_solid(item)]
     seen = np.unique(capture.object_id)
-    names = dict.fromkeys(capture.object_names[number - 1] for number in seen[seen > 0])
-    return [bpy.data.objects[name] for name in names if name in bpy.data.objects]
+    keys = dict.fromkeys(capture.object_keys[number - 1] for number in seen[seen > 0])
+    return [item for key in keys if (item := bpy.data.objects.get(key))]
 
 
 def _is_solid(item: bpy.types.Object) -> bool:
@@ -296,13 +296,13 @@ def _add_view(
     view: bpy.types.NodeTree,
     scene: bpy.types.Scene,
     writes_uv_map: bool,
-    placed_at: Mapping[str, np.ndarray],
+    placed_at: Mapping[Key, np.ndarray],
 ) -> None:
-    is_instance = bpy.context.view_layer.objects.get(item.name) != item
+    is_instance = item not in bpy.context.view_layer.objects.values()
     record = current_record(item) or new_record(item, is_instance)
     matrix = camera_matrix(view) @ _in_metres(scene)
     if not record.is_in_world:
-        matrix = matrix @ placed_at.get(item.name, np.array(item.matrix_world))
+        matrix = matrix @ placed_at.get(object_key(item), np.array(item.matrix_world))
     uv_map = ""
     if writes_uv_map and item.type == "MESH" and not record.is_in_world:
         uv_map = write_projected_uv(item.data, view.name, matrix, projection_matrix(view))

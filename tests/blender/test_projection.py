@@ -166,6 +166,14 @@ def test_objects_of_other_files_are_left_alone(projection):
     }
 
 
+def test_namesake_of_a_linked_object_is_told_from_it(projection):
+    found = projection["linked_namesake"]
+    assert found["names"] == 2
+    assert found["painted"] == ["Cone", "Half", "Plane", "Text"]
+    assert found["warnings"] == ["left out, being linked from another file: Suzanne"]
+    assert not found["is_in_world"]
+
+
 def test_eevee_shows_the_picture_too(projection):
     assert projection["eevee"]["mean"] < 2e-4
     assert projection["eevee"]["beyond"] < 1e-3

@@ -18,6 +18,7 @@ from framebridge.projection import (
     set_strength,
     views_of,
 )
+from framebridge.projection.record import read_record
 from framebridge.viewport import find_viewport
 from harness import REQUEST, report
 from mathutils import Matrix
@@ -316,6 +317,29 @@ def linked() -> dict[str, Any]:
     }
 
 
+def linked_namesake() -> dict[str, Any]:
+    """A linked object in view is left out; a local one of the same name that it hides gets no paint."""
+    build()
+    path = str(Path(REQUEST["folder"]) / "namesake.blend")
+    monkey, hidden = bpy.data.objects["Suzanne"], bpy.data.objects["Hidden"]
+    bpy.data.libraries.write(path, {monkey})
+    bpy.data.objects.remove(monkey)
+    with bpy.data.libraries.load(path, link=True) as (_, wanted):
+        wanted.objects = ["Suzanne"]
+    bpy.context.scene.collection.objects.link(wanted.objects[0])
+    hidden.name, hidden.location = "Suzanne", (0.0, 50.0, -20.0)
+    bpy.context.view_layer.update()
+    done = project(picture(), capture())
+    told = [problem.message for problem in done.warnings]
+    project(picture(), capture(), [hidden])
+    return {
+        "names": [item.name for item in bpy.context.view_layer.objects].count("Suzanne"),
+        "painted": sorted(item.name for item in done.objects),
+        "warnings": told,
+        "is_in_world": read_record(hidden).is_in_world,
+    }
+
+
 def eevee() -> dict[str, float]:
     """EEVEE shows the picture again as well, and no blurred copies of it."""
     build()
@@ -410,5 +434,6 @@ report(
     refused,
     set_by_modifiers,
     linked,
+    linked_namesake,
     eevee,
 )
