@@ -20,6 +20,7 @@ from ._bridge.errors import BridgeError, InputError
 from ._bridge.host.recipe import Recipe, recipe_from_json
 from ._bridge.host.words import summary_of
 from ._bridge.protocol import Plane
+from .scene_key import CameraKey, key_of_lens
 from .viewport import CaptureError, View
 
 SLOT = "framebridge_slot"
@@ -41,6 +42,7 @@ _RECIPE = "framebridge_recipe"
 _NUMBER = "framebridge_number"
 _VIEW = "framebridge_view"
 _CAMERA = "framebridge_camera"
+_LENS = "framebridge_lens"
 
 
 def show_picture(picture: Plane, slot: str, name: str = "Framebridge") -> bpy.types.Image:
@@ -65,7 +67,7 @@ def show_picture(picture: Plane, slot: str, name: str = "Framebridge") -> bpy.ty
 
 
 def keep_result(
-    picture: Plane, recipe: Recipe, view: View | None, name: str = "", camera: str | None = None
+    picture: Plane, recipe: Recipe, view: View | None, name: str = "", camera: CameraKey | None = None
 ) -> bpy.types.Image:
     """Make an image of a result, saved with the file, used or not, with what it was made from.
 
@@ -87,7 +89,9 @@ def keep_result(
     if view is not None:
         image[_VIEW] = _view_to_json(view)
     if camera is not None:
-        image[_CAMERA] = camera
+        image[_CAMERA] = camera.name
+        if (lens := camera.find_lens()) is not None:
+            image[_LENS] = lens  # Blender keeps the reference: through new names, and in the file
     image.pixels.foreach_set(pixels)
     image.update()
     image.use_fake_user = True
@@ -156,13 +160,15 @@ def has_view(image: bpy.types.Image) -> bool:
     return _VIEW in image
 
 
-def camera_of(image: bpy.types.Image) -> str | None:
-    """Return the name of the camera that a result belongs behind; empty if its scene had none.
+def camera_of(image: bpy.types.Image) -> CameraKey | None:
+    """Return the camera that a result belongs behind, which may be gone.
 
     ``None`` is one that belongs behind no camera: it was seen from several places, or shows more.
     """
-    camera = image.get(_CAMERA)
-    return camera if isinstance(camera, str) else None
+    name, lens = image.get(_CAMERA), image.get(_LENS)
+    if not isinstance(name, str):
+        return None
+    return CameraKey(name, key_of_lens(lens) if isinstance(lens, bpy.types.Camera) else None)
 
 
 def view_of(image: bpy.types.Image) -> View:

@@ -14,7 +14,7 @@ from ._bridge.host.grid import Grid, plan_grid
 from ._bridge.host.recipe import Recipe
 from ._bridge.host.tasks import Task
 from .controls import preset_of
-from .picture import keep, push_undo
+from .picture import keep, undo_step
 from .report import problem_from
 from .serial import Serial
 from .sheet import draw_sheet
@@ -79,13 +79,13 @@ class GridPicture(Serial):
         words = {place: f"failed: {fault.message}" for place, fault in self._failed.items()}
         sheet = draw_sheet(self._grid, self._cells, words)
         image = keep(plane_of("image", "u8", sheet), None, self._name, self._asked, scene)
-        push_undo("Framebridge Grid")
-        if scene is None:
-            return f"Its scene is gone; the grid is kept as {image.name}"
-        self._studio.show(image, scene)
-        if not scene.framebridge.to_folder:
-            return ""
-        return f"Saved {results.save_numbered(image, scene.framebridge.folder).name}"
+        with undo_step("Framebridge Grid"):
+            if scene is None:
+                return f"Its scene is gone; the grid is kept as {image.name}"
+            self._studio.show(image, scene)
+            if not scene.framebridge.to_folder:
+                return ""
+            return f"Saved {results.save_numbered(image, scene.framebridge.folder).name}"
 
     @property
     def _name(self) -> str:

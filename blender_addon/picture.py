@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import bpy
@@ -18,7 +19,7 @@ from .controls import preset_of
 from .recipe import advance_seed, current_recipe, draw_seed
 from .references import with_chosen_pictures
 from .report import problem_from
-from .scene_key import key_of
+from .scene_key import CameraKey, key_of, key_of_camera
 from .source import Take, wanted_for
 from .viewport import View, Viewport
 from .wire import plane_of
@@ -57,7 +58,7 @@ class Picture:
         self._view: View | None = None
         self._tiles: tuple[Tile, ...] = ()
         self._take: Take | None = None
-        self._camera: str | None = scene.camera.name if scene.camera is not None else ""
+        self._camera: CameraKey | None = key_of_camera(scene.camera)
         wanted = wanted_for(self._preset, self._recipe)
         taken = take_for(self._preset.source, studio.capturer, viewport, wanted)
         if taken is None:
@@ -142,29 +143,33 @@ class Picture:
         """Keep the pictures first, then write them, then show the first, if the scene still says where."""
         planes = task.pictures
         self._recipe = self._recipe.drawn(task.texts)
-        tiles = [keep(*part, self._recipe, scene, part[2]) for plane in planes for part in self._parts(plane)]
+        parts = [part for plane in planes for part in self._parts(plane)]
+        tiles = [
+            keep(plane, tile.view, tile.camera.name, self._recipe, scene, tile.camera)
+            for plane, tile in parts
+        ]
         images = [keep(plane, self._view, "", self._recipe, scene, self._camera) for plane in planes]
         self.notice = oddity(planes[0].shape, *self._size) or self.notice
         self._studio.spent = images[0].name, spent(task.timings)
-        push_undo("Framebridge Result")
-        if scene is None:
-            self.notice = f"Its scene is gone; the picture is kept as {images[0].name}"
-            return
-        if scene.framebridge.to_folder:
-            for image in (*images, *tiles):
-                file = results.save_numbered(image, scene.framebridge.folder)
-                self.notice = f"Saved {file.name}"
-        self._studio.show(images[0], scene)
+        with undo_step("Framebridge Result"):
+            if scene is None:
+                self.notice = f"Its scene is gone; the picture is kept as {images[0].name}"
+                return
+            if scene.framebridge.to_folder:
+                for image in (*images, *tiles):
+                    file = results.save_numbered(image, scene.framebridge.folder)
+                    self.notice = f"Saved {file.name}"
+            self._studio.show(images[0], scene)
 
-    def _parts(self, plane: protocol.Plane) -> Iterator[tuple[protocol.Plane, View, str]]:
-        """Yield the parts of a picture that have a view of their own, with that and its camera's name."""
+    def _parts(self, plane: protocol.Plane) -> Iterator[tuple[protocol.Plane, Tile]]:
+        """Yield the parts of a picture that have a view of their own."""
         if plane.shape[:2] != self._size[::-1]:
             return
         rows = display.rows_of(plane)
         for tile in self._tiles:
             width, height = tile.view.width, tile.view.height
             part = rows[tile.top : tile.top + height, tile.left : tile.left + width]
-            yield plane_of("image", "u8", part), tile.view, tile.name
+            yield plane_of("image", "u8", part), tile
 
     def _end(self, problem: Problem | None = None, notice: str = "") -> None:
         self.is_over, self.problem, self.notice = True, problem, notice
@@ -177,7 +182,7 @@ def keep(
     name: str,
     recipe: Recipe,
     scene: bpy.types.Scene | None,
-    camera: str | None = None,
+    camera: CameraKey | None = None,
 ) -> bpy.types.Image:
     """Add a picture to the history, and look at it.
 
@@ -198,9 +203,16 @@ def keep(
     return image
 
 
-def push_undo(message: str) -> None:
-    """Make what a tick did a step of its own for Ctrl-Z; nothing in the background, which has no undo."""
-    windows = bpy.context.window_manager.windows
-    if not bpy.app.background and windows:
-        with bpy.context.temp_override(window=windows[0]):
-            bpy.ops.ed.undo_push(message=message)
+@contextmanager
+def undo_step(message: str) -> Iterator[None]:
+    """Make what a tick does a step of its own for Ctrl-Z, also where it fails halfway.
+
+    Nothing in the background, which has no undo.
+    """
+    try:
+        yield
+    finally:
+        windows = bpy.context.window_manager.windows
+        if not bpy.app.background and windows:
+            with bpy.context.temp_override(window=windows[0]):
+                bpy.ops.ed.undo_push(message=message)

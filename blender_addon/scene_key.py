@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Know a scene again at a later tick: undo and new names keep its key, no reference would survive them."""
+"""Know a scene or a camera again at a later tick: undo and new names keep a key, and end a reference."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from .viewport import CaptureError
 
 
 @dataclass(frozen=True)
-class SceneKey:
-    """A scene of the file that is open.
+class Key:
+    """A datablock of the file that is open.
 
     Args:
         uid: Blender's own number for it, which no other datablock gets as long as Blender runs.
@@ -25,9 +25,20 @@ class SceneKey:
     name: str
     library: str
 
+    def fits(self, datablock: bpy.types.ID) -> bool:
+        """Tell whether a datablock, of the same type, is the one."""
+        if self.uid:
+            return _uid_of(datablock) == self.uid
+        return datablock.name == self.name and library_of(datablock) == self.library
+
+
+@dataclass(frozen=True)
+class SceneKey(Key):
+    """A scene of the file that is open."""
+
     def find(self) -> bpy.types.Scene | None:
         """Return the scene, if it still is there."""
-        return next((scene for scene in bpy.data.scenes if self._fits(scene)), None)
+        return next(filter(self.fits, bpy.data.scenes), None)
 
     def scene(self) -> bpy.types.Scene:
         """Return the scene.
@@ -42,17 +53,45 @@ class SceneKey:
             )
         return scene
 
-    def _fits(self, scene: bpy.types.Scene) -> bool:
-        if self.uid:
-            return _uid_of(scene) == self.uid
-        return scene.name == self.name and library_of(scene) == self.library
+
+@dataclass(frozen=True)
+class CameraKey:
+    """The camera that a picture was seen through, by its lens, which also holds what lies behind it.
+
+    Args:
+        name: What the camera was called then; empty if there was none.
+        lens: Its data, unless that is gone.
+    """
+
+    name: str = ""
+    lens: Key | None = None
+
+    def find_lens(self) -> bpy.types.Camera | None:
+        """Return the lens, if it still is there."""
+        return next(filter(self.lens.fits, bpy.data.cameras), None) if self.lens is not None else None
 
 
 def key_of(scene: bpy.types.Scene) -> SceneKey:
     """Return what a scene is found again by."""
-    return SceneKey(_uid_of(scene), scene.name, library_of(scene))
+    return SceneKey(*_key(scene))
 
 
-def _uid_of(scene: bpy.types.Scene) -> int:
-    """Return a scene's number; 0 before Blender 4.2, which tells none."""
-    return getattr(scene, "session_uid", 0)
+def key_of_camera(camera: bpy.types.Object | None) -> CameraKey:
+    """Return what a camera is found again by."""
+    if camera is None or camera.type != "CAMERA":
+        return CameraKey()
+    return CameraKey(camera.name, key_of_lens(camera.data))
+
+
+def key_of_lens(lens: bpy.types.Camera) -> Key:
+    """Return what a camera's data is found again by."""
+    return Key(*_key(lens))
+
+
+def _key(datablock: bpy.types.ID) -> tuple[int, str, str]:
+    return _uid_of(datablock), datablock.name, library_of(datablock)
+
+
+def _uid_of(datablock: bpy.types.ID) -> int:
+    """Return a datablock's number; 0 before Blender 4.2, which tells none."""
+    return getattr(datablock, "session_uid", 0)

@@ -6,7 +6,7 @@ Rules:
    timers run (``blender --background``), ``wait`` calls it.
 2. A tick spends a few milliseconds at most, besides the drawing of a capture.
 3. Nothing of Blender's is held from one tick to the next: undo and loading a file would leave it dangling.
-   A viewport is known by its pointer, a scene by its key.
+   A viewport is known by its pointer, a scene and a camera by their keys.
 4. What fails becomes ``problem``, which the panel shows; nothing is raised out of a tick.
 """
 
@@ -49,7 +49,7 @@ from .preferences import locator
 from .prompts import book, lines_of
 from .recipe import current_recipe
 from .report import problem_from
-from .scene_key import key_of
+from .scene_key import CameraKey, key_of, key_of_camera
 from .shown_result import ShownResult
 from .source import Take, Wanted, viewport_again, viewport_of, wanted_view
 from .thumbnails import Thumbnails
@@ -365,7 +365,7 @@ class Studio:
         """Show a result where the settings say: over the viewport, in Image Editors, behind its camera.
 
         Raises:
-            BridgeError: ``no_camera``, ``linked_camera``.
+            BridgeError: ``no_camera``, ``camera_gone``, ``linked_camera``.
         """
         camera = display.camera_of(image)
         settings = scene.framebridge
@@ -374,7 +374,7 @@ class Studio:
         if settings.to_image_editor:
             results.show_in_editors(image)
         if settings.to_camera and camera is not None:
-            results.show_behind_camera(image, scene.objects.get(camera))
+            results.show_behind_camera(image, _seen_through(camera, scene))
 
     def cancel(self) -> None:
         """Give up what is being made, or waits for the daemon."""
@@ -478,9 +478,7 @@ class Studio:
                 "the live view has made no picture yet", code="no_picture", hint="Wait for one."
             )
         plane, recipe, view = self.live.picture
-        camera = context.scene.camera
-        name = camera.name if camera is not None else ""
-        return keep(plane, view, "", recipe, context.scene, name)
+        return keep(plane, view, "", recipe, context.scene, key_of_camera(context.scene.camera))
 
     # ---- ends ------------------------------------------------------------------------------------
 
@@ -504,6 +502,23 @@ class Studio:
         self.disconnect()
         self.capturer.free()
         self.overlay.free()
+
+
+def _seen_through(camera: CameraKey, scene: bpy.types.Scene) -> bpy.types.Object | None:
+    """Return the camera of a scene that a result was seen through; nothing where there was none.
+
+    Raises:
+        BridgeError: ``camera_gone``.
+    """
+    lens = camera.find_lens()
+    found = next((item for item in scene.objects if lens is not None and item.data == lens), None)
+    if found is None and camera.name:
+        raise BridgeError(
+            f'the camera "{camera.name}" that this was seen through is gone',
+            code="camera_gone",
+            hint="Make a picture with another camera, or untick Behind the Camera.",
+        )
+    return found
 
 
 def _mixing(scene: bpy.types.Scene) -> tuple[float, float]:

@@ -22,6 +22,7 @@ from ._bridge.host.settings import MIN_SIDE, STEP
 from .capture import Capture, Capturer
 from .geometry import widened
 from .properties import Settings
+from .scene_key import CameraKey, key_of_camera
 from .source import Wanted, checked_size
 from .viewport import View, Viewport, camera_view
 from .wire import frame_of, plane_of
@@ -40,13 +41,13 @@ class Tile:
     """A part of a picture that shows what one camera sees.
 
     Args:
-        name: Of the camera.
+        camera: Which one.
         left: Pixels.
         top: Pixels.
         view: Of the camera; its size is the tile's.
     """
 
-    name: str
+    camera: CameraKey
     left: int
     top: int
     view: View
@@ -70,7 +71,7 @@ class Taken:
     height: int
     view: View | None
     tiles: tuple[Tile, ...] = ()
-    camera: str | None = None
+    camera: CameraKey | None = None
 
 
 def taken_of(capture: Capture) -> Taken:
@@ -198,7 +199,7 @@ def _all_cameras(capturer: Capturer, viewport: Viewport, wanted: Wanted) -> Take
         seen=first.seen,
     )
     tiles = tuple(
-        Tile(camera.name, *place, capture.seen)
+        Tile(key_of_camera(camera), *place, capture.seen)
         for camera, place, capture in zip(cameras, places, captures, strict=True)
     )
     return Taken(frame_of(sheet), *size, None, tiles)

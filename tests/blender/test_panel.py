@@ -80,6 +80,19 @@ def test_result_goes_behind_the_camera_that_it_was_made_with(panel):
     assert found["trouble"] == "None"
 
 
+def test_result_follows_its_camera_to_a_new_name(panel):
+    found = panel["renamed_camera"]
+    assert found["made"] == found["shown"] == [["Framebridge 001"], []]
+
+
+def test_deleted_camera_is_deleted_and_that_is_told(panel):
+    found = panel["renamed_camera"]
+    assert found["is_deleted"]
+    for told in found["told"]:
+        assert 'camera "perspective" that this was seen through is gone' in told
+        assert "untick" in told
+
+
 def test_deleted_result_leaves_nothing_behind_a_camera(panel):
     assert panel["behind_cameras"]["deleted"] == [["Storyboard"], []]
 

@@ -186,6 +186,33 @@ def behind(camera: bpy.types.Object) -> list[str]:
     return [entry.image.name if entry.image else "" for entry in camera.data.background_images]
 
 
+def renamed_camera() -> dict:
+    """A camera that gets another name, while a picture is made and later; and one that is deleted."""
+    prepare()
+    scene().framebridge.to_camera = True
+    camera = scene().camera
+    studio().ask_for_picture(bpy.context)
+    camera.name, camera.data.name = "Shot A", "Shot A"
+    other = bpy.data.objects.new("perspective", bpy.data.cameras.new("perspective"))
+    scene().collection.objects.link(other)
+    studio().wait(lambda: studio().may_generate)
+    made = behind(camera), behind(other)
+    camera.data.background_images.clear()
+    camera.name = "Shot B"
+    path = str(FOLDER / "renamed.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.open_mainfile(filepath=path)
+    OPS.show_result()
+    shown = behind(bpy.data.objects["Shot B"]), behind(bpy.data.objects["perspective"])
+    with bpy.context.temp_override(selected_objects=[bpy.data.objects["Shot B"]]):
+        bpy.ops.object.delete()
+    is_deleted = "Shot B" not in bpy.data.objects
+    told = [artist.told(OPS.show_result)]
+    bpy.data.cameras.remove(bpy.data.cameras["Shot A"])
+    told.append(artist.told(OPS.show_result))
+    return {"made": made, "shown": shown, "is_deleted": is_deleted, "told": told}
+
+
 def prompts() -> dict:
     """Words of the model are put in and taken out; a preset keeps the prompt of the one before."""
     prepare()
@@ -475,6 +502,7 @@ report(
     history,
     destinations,
     behind_cameras,
+    renamed_camera,
     prompts,
     mapped,
     diagnosed,
