@@ -19,6 +19,7 @@ from .controls import preset_of
 from .recipe import advance_seed, current_recipe, draw_seed
 from .references import with_chosen_pictures
 from .report import problem_from
+from .scene_copy import left_out
 from .scene_key import CameraKey, key_of, key_of_camera
 from .source import Take, wanted_for
 from .viewport import View, Viewport
@@ -58,11 +59,14 @@ class Picture:
         self._view: View | None = None
         self._tiles: tuple[Tile, ...] = ()
         self._take: Take | None = None
+        self._left_out = ""
         self._camera: CameraKey | None = key_of_camera(scene.camera)
         wanted = wanted_for(self._preset, self._recipe)
         taken = take_for(self._preset.source, studio.capturer, viewport, wanted)
         if taken is None:
             self._take = studio.take(viewport, wanted)
+            if scene.framebridge.source == "RENDER":
+                self._left_out = left_out(scene)
         else:
             self._camera = taken.camera
             self._send(taken)
@@ -135,7 +139,7 @@ class Picture:
             self.notice = sentence(task.warnings[0]) if task.warnings else ""
             try:
                 self._take_in(task, self._scene.find())
-                self._end(notice=self.notice)
+                self._end(notice=" · ".join(filter(None, (self.notice, self._left_out))))
             except Exception as error:  # the picture is there; what it is worth depends on being told
                 self._end(problem_from(error))
 

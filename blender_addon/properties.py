@@ -21,7 +21,12 @@ from .screens import shown_areas
 SOURCES = (
     ("VIEWPORT", "Viewport", "What the 3D viewport shows, from where it is looked at"),
     ("CAMERA", "Camera", "What the active camera sees, shaded as the viewport is"),
-    ("RENDER", "Final Render", "A render of the frame by the scene's render engine, as with F12"),
+    (
+        "RENDER",
+        "Final Render",
+        "A render of the frame by the scene's render engine, without compositor and video sequencer; "
+        "a transparent film becomes black",
+    ),
 )
 """Where pictures are captured from."""
 

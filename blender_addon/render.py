@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Capture the final render, as F12 makes it, instead of what the viewport shows.
+"""Capture the final render, as its engine makes it, instead of what the viewport shows.
 
 Rules:
 1. What is rendered is a copy of the scene: of one view layer, at the captured size, without compositor and

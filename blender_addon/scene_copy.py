@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -49,6 +49,19 @@ def remove_leftover_scenes() -> None:
         bpy.data.scenes.remove(item)
 
 
+def left_out(scene: bpy.types.Scene) -> str:
+    """Say which parts of what F12 makes of a scene a render of its copy lacks; empty if none."""
+    nodes = getattr(scene, "compositing_node_group", None)  # Blender 5
+    if bpy.app.version < (5, 0):
+        nodes = scene.node_tree if scene.use_nodes else None
+    parts = ["the compositor"] if nodes is not None and scene.render.use_compositing else []
+    if scene.render.use_sequencer and any(
+        not strip.mute and strip.type != "SOUND" for strip in _strips(scene)
+    ):
+        parts.append("the video sequencer")
+    return f"Rendered without {' and '.join(parts)}" if parts else ""
+
+
 def set_up_passes(
     scene: bpy.types.Scene,
     layer_name: str,
@@ -83,6 +96,13 @@ def set_format(settings: bpy.types.ImageFormatSettings, name: str) -> None:
     if hasattr(settings, "media_type"):  # Blender 5
         settings.media_type = "MULTI_LAYER_IMAGE" if "MULTILAYER" in name else "IMAGE"
     settings.file_format = name
+
+
+def _strips(scene: bpy.types.Scene) -> Iterable[bpy.types.ID]:
+    editor = scene.sequence_editor
+    if editor is None:
+        return ()
+    return editor.strips if hasattr(editor, "strips") else editor.sequences  # Blender 4.4 and later
 
 
 def _choose_passes(layer: bpy.types.ViewLayer, with_surfaces: bool, with_materials: bool) -> None:

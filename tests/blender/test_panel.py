@@ -41,6 +41,17 @@ def test_seed_modes(panel):
     assert first != second == shown
 
 
+def test_note_tells_what_a_final_render_leaves_out(panel):
+    strips, nodes = "the video sequencer", "the compositor"
+    assert panel["left_out"] == [
+        "",
+        f"Rendered without {strips}",
+        f"Rendered without {nodes} and {strips}",
+        f"Rendered without {strips}",
+        "",
+    ]
+
+
 def test_settings_of_a_result_are_used_again(panel):
     assert panel["used_again"] == {
         "prompt": "watercolor 水彩 🎨 ‏عربي",

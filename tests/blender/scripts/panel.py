@@ -64,6 +64,38 @@ def final_render() -> dict:
     }
 
 
+def left_out() -> list[str]:
+    """The notes on final renders of a scene with a strip, muted and not, and with nodes that compose."""
+    prepare()
+    scene().framebridge.source = "RENDER"
+    scene().render.engine = "BLENDER_WORKBENCH"
+    strips = scene().sequence_editor_create()
+    strips = strips.strips if hasattr(strips, "strips") else strips.sequences
+    path = str(FOLDER / "strip.png")
+    bpy.data.images.new("Strip", 8, 8).save(filepath=path)
+    strip = strips.new_image("Strip", path, 1, 1)
+    strip.mute = True
+    notices = []
+    for change in (
+        lambda: None,
+        lambda: setattr(strip, "mute", False),
+        lambda: _compose(scene()),
+        lambda: setattr(scene().render, "use_compositing", False),
+        lambda: setattr(scene().render, "use_sequencer", False),
+    ):
+        change()
+        OPS.generate()
+        notices.append(studio().notice)
+    return notices
+
+
+def _compose(its: bpy.types.Scene) -> None:
+    if hasattr(its, "compositing_node_group"):  # Blender 5
+        its.compositing_node_group = bpy.data.node_groups.new("Comp", "CompositorNodeTree")
+    else:
+        its.use_nodes = True
+
+
 def seeds() -> dict:
     """What the three seed modes do to the seed, and that the recipe holds the one that was used."""
     prepare()
@@ -497,6 +529,7 @@ framebridge.register()
 report(
     generated,
     final_render,
+    left_out,
     seeds,
     used_again,
     history,
