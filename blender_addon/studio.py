@@ -4,7 +4,8 @@
 Rules:
 1. Everything happens on Blender's main thread, in operators and in ``tick``, which a timer calls; where no
    timers run (``blender --background``), ``wait`` calls it.
-2. A tick spends a few milliseconds at most, besides the drawing of a capture.
+2. A tick spends a few milliseconds at most, besides the drawing of a capture and the matching of a picture
+   to a display that has just been changed.
 3. Nothing of Blender's is held from one tick to the next: undo and loading a file would leave it dangling.
    A viewport is known by its pointer, a scene and a camera by their keys.
 4. What fails becomes ``problem``, which the panel shows; nothing is raised out of a tick.
@@ -107,6 +108,7 @@ class Studio:
         self.shown_result = ShownResult(self.overlay)
         self.thumbnails = Thumbnails()
         self.shelf = Shelf(self.link)
+        self.color_matching = projection.ColorMatching()
         self.is_looked_at = False
         self.is_rendering = False
         self.problem: Problem | None = None
@@ -156,7 +158,8 @@ class Studio:
     def is_busy(self) -> bool:
         """Whether something is under way that should be looked after often."""
         is_diagnosing = self.diagnosis is not None and not self.diagnosis.is_over
-        return self.is_generating or bool(len(self.tasks) or self.live or self.animation or is_diagnosing)
+        is_working = is_diagnosing or self.color_matching.is_under_way
+        return self.is_generating or bool(len(self.tasks) or self.live or self.animation or is_working)
 
     @property
     def progress(self) -> tuple[float, str]:
@@ -247,8 +250,8 @@ class Studio:
         scene = bpy.context.scene
         if scene is not None and self.live is None:
             self.shown_result.tick(scene)
-        if scene is not None and projection.MATCHED in scene and not self.is_rendering:
-            projection.match_colors(scene)  # the artist may have chosen another view transform
+        if scene is not None and not self.is_rendering:
+            self.color_matching.tick(scene)  # the artist may have chosen another view transform
 
     def _tick_picture(self) -> None:
         if self.picture is not None:

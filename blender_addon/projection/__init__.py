@@ -2,8 +2,8 @@
 """Projection painting: pictures on the meshes they were made from, blended live, baked on request."""
 
 from .baking import Baked, BakeOptions, bake, keep_bake
+from .matching import ColorMatching
 from .stack import (
-    MATCHED,
     Projected,
     ProjectionError,
     ProjectionOptions,
@@ -18,9 +18,9 @@ from .stack import (
 from .view import all_views, picture_of, set_strength, strength_of
 
 __all__ = [
-    "MATCHED",
     "BakeOptions",
     "Baked",
+    "ColorMatching",
     "Projected",
     "ProjectionError",
     "ProjectionOptions",

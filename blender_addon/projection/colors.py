@@ -26,13 +26,23 @@ from ..settings import temporarily, temporary
 DISPLAY = "framebridge_display"
 """The custom property of a picture that names the shader's own image of it."""
 
+_GRADE = "framebridge_grade"
+"""The custom property of a picture that says what the pixels of that image undo."""
+
 _GRID = 17
 """Colours a side of the table; between them it is interpolated."""
 
 _ROUNDS = 12
 
+_AT_ONCE = 16384
+"""Colours that are looked up together: their corners of the table stay in a processor's cache."""
+
 _NEUTRAL_LOOKS = frozenset({"None", "Medium Contrast", "AgX - Base Contrast"})
 """Those that change nothing but their name (measured: 0.0001 and less)."""
+
+
+_tables: dict[str, np.ndarray] = {}
+"""The table that was needed last, by what it undoes: all pictures of a scene need the same."""
 
 
 def new_image(name: str, pixels: np.ndarray, is_data: bool = False) -> bpy.types.Image:
@@ -50,6 +60,7 @@ def write_pixels(image: bpy.types.Image, pixels: np.ndarray) -> None:
     height, width = pixels.shape[:2]
     if tuple(image.size) != (width, height):
         image.scale(width, height)
+    image.pop(_GRADE, None)
     image.pixels.foreach_set(np.ascontiguousarray(pixels, np.float32).ravel())
     image.update()
     image.pack()
@@ -76,22 +87,30 @@ def match_display(picture: bpy.types.Image, scene: bpy.types.Scene) -> bpy.types
 
     It is the picture itself where nothing has to be undone. The exposure is left to ``exposure_gain``.
     """
-    space, is_adjusted = display_space(scene, picture), _is_adjusted(scene.view_settings)
-    shown = picture.get(DISPLAY)
-    if space == "sRGB" and not is_adjusted:
+    space, shown = display_space(scene, picture), picture.get(DISPLAY)
+    if _is_plain(scene, space):
         if shown:
             del picture[DISPLAY]
             bpy.data.images.remove(shown)
         return picture
-    pixels = read_pixels(picture)
-    if is_adjusted:
-        pixels[..., :3] = _look_up(_inverse_table(scene, space), pixels[..., :3])
-    if shown:
-        write_pixels(shown, pixels)
-    else:
-        shown = picture[DISPLAY] = new_image(f"{picture.name} (display)", pixels)
+    if not is_matched(picture, scene):
+        pixels = read_pixels(picture)
+        if _is_adjusted(scene.view_settings):
+            pixels[..., :3] = _look_up(_table(scene, space), pixels[..., :3])
+        if shown:
+            write_pixels(shown, pixels)
+        else:
+            shown = picture[DISPLAY] = new_image(f"{picture.name} (display)", pixels)
+        picture[_GRADE] = _grade(scene, space)
     shown.colorspace_settings.name = space
     return shown
+
+
+def is_matched(picture: bpy.types.Image, scene: bpy.types.Scene) -> bool:
+    """Tell whether ``match_display`` has no pixels to write, which takes a tenth of a second and more."""
+    space = display_space(scene, picture)
+    has_pixels = bool(picture.get(DISPLAY)) and picture.get(_GRADE) == _grade(scene, space)
+    return has_pixels or _is_plain(scene, space)
 
 
 def exposure_gain(scene: bpy.types.Scene) -> float:
@@ -118,6 +137,20 @@ def display_key(scene: bpy.types.Scene) -> str:
     return repr((scene.display_settings.display_device, *grade))
 
 
+def _is_plain(scene: bpy.types.Scene, space: str) -> bool:
+    """Tell whether the display changes nothing, so that a picture is shown as it is."""
+    return space == "sRGB" and not _is_adjusted(scene.view_settings)
+
+
+def _grade(scene: bpy.types.Scene, space: str) -> str:
+    """Return a text that differs when the pixels of this colour space do."""
+    view = scene.view_settings
+    if not _is_adjusted(view):
+        return "none"
+    grade = (view.view_transform, view.look, view.gamma, _white_balance(view), _curves(view))
+    return repr((scene.display_settings.display_device, space, *grade))
+
+
 def _is_adjusted(view: bpy.types.ColorManagedViewSettings) -> bool:
     is_plain = view.look in _NEUTRAL_LOOKS and view.gamma == 1.0
     return not is_plain or bool(_white_balance(view)) or bool(_curves(view))
@@ -135,6 +168,15 @@ def _curves(view: bpy.types.ColorManagedViewSettings) -> tuple[tuple[float, ...]
     mapping = view.curve_mapping
     points = tuple(tuple(point.location) for curve in mapping.curves for point in curve.points)
     return (tuple(mapping.black_level), tuple(mapping.white_level), *points)
+
+
+def _table(scene: bpy.types.Scene, space: str) -> np.ndarray:
+    """Return ``_inverse_table``, which is made once."""
+    grade = _grade(scene, space)
+    if grade not in _tables:
+        _tables.clear()
+        _tables[grade] = _inverse_table(scene, space)
+    return _tables[grade]
 
 
 def _inverse_table(scene: bpy.types.Scene, space: str) -> np.ndarray:
@@ -181,11 +223,18 @@ def _plain_png(settings: bpy.types.ImageFormatSettings) -> list[tuple[object, st
 
 def _look_up(table: np.ndarray, colors: np.ndarray) -> np.ndarray:
     """Interpolate a table of (n, n, n, 3) at colours of shape (…, 3), 0..1."""
-    place = colors.reshape(-1, 3) * (len(table) - 1)
-    low = np.minimum(place.astype(int), len(table) - 2)
-    part = place - low
-    found = np.zeros_like(place)
-    for corner in np.ndindex(2, 2, 2):
-        weight = np.prod(np.where(corner, part, 1.0 - part), axis=1, keepdims=True)
-        found += weight * table[tuple((low + corner).T)]
+    size, flat = len(table), table.reshape(-1, 3)
+    strides = np.array((size * size, size, 1), np.int32)
+    corners = np.array(list(np.ndindex(2, 2, 2)), np.int32) @ strides
+    found = np.empty((colors.size // 3, 3), np.float32)
+    place = colors.reshape(-1, 3) * np.float32(size - 1)
+    for start in range(0, len(place), _AT_ONCE):
+        some = place[start : start + _AT_ONCE]
+        low = np.minimum(some.astype(np.int32), size - 2)
+        part, first = some - low.astype(np.float32), low @ strides
+        values = [flat.take(first + corner, axis=0) for corner in corners]
+        for axis in (2, 1, 0):  # halves them: neighbours along the last axis come first
+            fraction = part[:, axis : axis + 1]
+            values = [a + (b - a) * fraction for a, b in zip(values[::2], values[1::2], strict=True)]
+        found[start : start + _AT_ONCE] = values[0]
     return found.reshape(colors.shape)

@@ -73,6 +73,19 @@ def test_colors_come_back_under_any_display(projection, blender, display, most):
     assert not found["again"]
 
 
+def test_display_is_followed_a_picture_at_a_time_once_it_keeps_still(projection):
+    found = projection["displays_followed"]
+    assert found["while it moves"] == 0
+    assert found["most a tick"] == 1
+    assert found["tables"] == 1
+    assert found["error"] < 2e-3
+    assert found["exposed"] < 4e-3
+
+
+def test_exposure_is_followed_at_once(projection):
+    assert projection["displays_followed"]["for an exposure"] == [0, False]
+
+
 def test_picture_may_be_larger_than_the_capture(projection):
     """It keeps its own detail, but for a capture's pixel along silhouettes."""
     assert projection["larger_picture"]["mean"] < 2e-3

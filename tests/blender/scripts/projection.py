@@ -1,5 +1,6 @@
 """Project pictures, and render what the shaders make of them."""
 
+import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ import numpy as np
 from framebridge._bridge.errors import BridgeError
 from framebridge.capture import Capture
 from framebridge.projection import (
+    ColorMatching,
     ProjectionOptions,
     all_views,
+    colors,
     match_colors,
     placements,
     project,
@@ -18,6 +21,7 @@ from framebridge.projection import (
     set_strength,
     views_of,
 )
+from framebridge.projection import matching as matching_module
 from framebridge.projection.record import read_record
 from framebridge.viewport import find_viewport
 from harness import REQUEST, report
@@ -62,6 +66,39 @@ def displays() -> dict[str, Any]:
         matched = compared(render(f"display {name}"), picture(), captured)
         found[name] = matched | {"unmatched": unmatched["mean"], "changed": changed, "again": again}
     return found
+
+
+def displays_followed() -> dict[str, Any]:
+    """Tick by tick: no picture while a slider moves, then one a tick, with one table for all of them."""
+    build()
+    captured = capture()
+    for _ in range(3):
+        view = project(picture(), captured).view
+    scene, matching, tables, found = bpy.context.scene, ColorMatching(), [], {}
+    for each in all_views():
+        set_strength(each, float(each == view))
+    made, inverse_table = [], colors._inverse_table
+    colors._inverse_table = lambda *given: (tables.append(1), inverse_table(*given))[1]
+    match_display = matching_module.match_display
+    matching_module.match_display = lambda *given: (made.append(1), match_display(*given))[1]
+    try:
+        for gamma in (1.1, 1.2, 1.3, 1.35):
+            scene.view_settings.gamma = gamma
+            matching.tick(scene)
+        found["while it moves"] = len(made)
+        began = time.monotonic()
+        while matching.is_under_way and time.monotonic() - began < 60:
+            before = len(made)
+            matching.tick(scene)
+            found["most a tick"] = max(found.get("most a tick", 0), len(made) - before)
+        found |= {"tables": len(tables), "error": compared(render("followed"), picture(), captured)["mean"]}
+        made.clear()
+        scene.view_settings.exposure = 1.0
+        matching.tick(scene)
+        found["exposed"] = compared(render("followed, exposed"), picture(), captured)["mean"]
+        return found | {"for an exposure": [len(made), matching.is_under_way]}
+    finally:
+        colors._inverse_table, matching_module.match_display = inverse_table, match_display
 
 
 PLAIN = {"exposure": 0.0, "gamma": 1.0}
@@ -422,6 +459,7 @@ def _sees(eye: Any, point: np.ndarray) -> bool:
 report(
     cameras,
     displays,
+    displays_followed,
     larger_picture,
     centimetres,
     from_the_side,
