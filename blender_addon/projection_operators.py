@@ -17,7 +17,7 @@ SEEN_IN = "Seen in Material Preview and Rendered shading, and in Solid shading w
 
 
 class Project(bpy.types.Operator):
-    """Paint this result onto the meshes, from the view that it was made from; views blend, nothing is lost"""
+    """Paint this result onto the meshes, from the view that it was made from; other views blend with it"""
 
     bl_idname = "framebridge.project"
     bl_label = "Project Onto Meshes"

@@ -8,7 +8,8 @@ import time
 import bpy
 
 from .colors import display_key, is_matched, match_display
-from .record import read_record, recorded_objects
+from .material import emitting_materials
+from .record import recorded_objects
 from .stack import MATCHED, match_colors
 from .view import all_views, picture_of
 
@@ -45,6 +46,4 @@ class ColorMatching:
 
 def _pictures() -> list[bpy.types.Image]:
     """Return the pictures of all views, and the textures of bakes that shine by themselves."""
-    records = [record for record in map(read_record, recorded_objects()) if record is not None]
-    bakes = [record.baked for record in records if record.shows_bake and not record.is_lit]
-    return [picture_of(view) for view in all_views()] + bakes
+    return [*map(picture_of, all_views()), *emitting_materials()]

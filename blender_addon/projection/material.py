@@ -31,6 +31,8 @@ PICTURE = "framebridge_picture"
 _TEXTURE, _EMISSION = "Texture", "Emission"
 """Names of the nodes of a baked material that follow the display."""
 
+_IMAGE_NODES = frozenset({"TEX_IMAGE", "TEX_ENVIRONMENT"})
+
 
 @dataclass(frozen=True)
 class Placed:
@@ -154,6 +156,11 @@ def views_in(material: bpy.types.Material) -> set[bpy.types.NodeTree]:
     return {node.node_tree for node in nodes if node.type == "GROUP"}
 
 
+def textures_in(material: bpy.types.Material) -> int:
+    """Return how many textures a renderer has to hold at once to draw a material."""
+    return len(_textures(material.node_tree)) if _has_nodes(material) else 0
+
+
 def base_color(material: bpy.types.Material | None) -> tuple[float, float, float]:
     """Return what best stands for a material as one colour, scene-linear."""
     if material is None:
@@ -203,6 +210,18 @@ def _has_nodes(material: bpy.types.Material) -> bool:
     if material.node_tree is None:
         return False
     return bpy.app.version >= (5, 0) or material.use_nodes
+
+
+def _textures(tree: bpy.types.NodeTree) -> set[tuple]:
+    """Return a tree's images with how they are read: nodes that agree in both share a texture."""
+    found = set()
+    for node in tree.nodes:
+        if node.type == "GROUP" and node.node_tree is not None:
+            found |= _textures(node.node_tree)
+        is_read = any(output.is_linked for output in node.outputs)
+        if is_read and node.type in _IMAGE_NODES and node.image is not None:
+            found.add((node.image, node.interpolation, getattr(node, "extension", "")))
+    return found
 
 
 def _outputs(tree: bpy.types.NodeTree) -> list[bpy.types.Node]:

@@ -9,6 +9,7 @@ Rules:
    paint slide; baking fixes it to the surface.
 3. What is only seen as an instance shares its material with the other instances. It is painted by its place
    in the world, so that each instance gets its own colours; these stay in the world when it moves.
+4. A view takes the place of one that saw the object from the same place through the same lens.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from .._bridge.errors import BridgeError, Problem
 from ..capture import Capture
 from ..surfaces import Key, object_key, values
 from .colors import display_key, exposure_gain, match_display, remove_picture
-from .material import OURS, Placed, emitting_materials, match_emission, views_in
+from .material import OURS, Placed, emitting_materials, match_emission, textures_in, views_in
 from .record import (
     RECORD,
+    Record,
     current_record,
     give_back,
     is_showing_ours,
@@ -49,6 +51,12 @@ from .view import (
 
 MATCHED = "framebridge_display"
 """The custom property of a scene that says which display its views were matched to."""
+
+MOST_TEXTURES = 24
+"""In one material. EEVEE on Mesa showed 24 in Blender 4.2 and 26 in 5.0, and plain magenta beyond."""
+
+_OF_A_VIEW = 2
+"""Textures: the picture and the depth."""
 
 _PAINTABLE = frozenset({"MESH", "CURVE", "SURFACE", "FONT"})
 _SOLID = frozenset({"SOLID", "TEXTURED"})
@@ -82,7 +90,7 @@ class Projected:
     Args:
         view: The new view.
         objects: Those that it paints.
-        warnings: What was left out, and why.
+        warnings: What was left out, and why; and what has no room for another view.
     """
 
     view: bpy.types.NodeTree
@@ -135,8 +143,9 @@ def project(
     view = new_view(picture, capture, scene, options.max_angle, options.strength)
     for item in painted:
         _add_view(item, view, scene, options.writes_uv_map, placed_at)
+    remove_unused_views()
     scene[MATCHED] = display_key(scene)
-    return Projected(view, tuple(painted), tuple(warnings))
+    return Projected(view, tuple(painted), (*warnings, *_crowded(painted)))
 
 
 def views_of(item: bpy.types.Object) -> list[bpy.types.NodeTree]:
@@ -287,8 +296,27 @@ def _is_hidden_by_modifiers(item: bpy.types.Object) -> bool:
 
 
 def _left_out(names: list[str], what: str, hint: str) -> Problem:
-    listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    return Problem("left_out", f"left out, being {what}: {listed}", hint, is_warning=True)
+    return Problem("left_out", f"left out, being {what}: {_listed(names)}", hint, is_warning=True)
+
+
+def _crowded(painted: list[bpy.types.Object]) -> list[Problem]:
+    """Warn of objects whose materials have no room for another view."""
+
+    def textures(item: bpy.types.Object) -> int:
+        materials = {slot.material for slot in item.material_slots if slot.material}
+        return max(map(textures_in, materials), default=0)
+
+    names = [item.name for item in painted if textures(item) + _OF_A_VIEW > MOST_TEXTURES]
+    if not names:
+        return []
+    limit = f"EEVEE may turn magenta where a material has more than {MOST_TEXTURES} textures"
+    message = f"no room for another view, which takes {_OF_A_VIEW}; {limit}: {_listed(names)}"
+    hint = "Bake and Keep for Good, or remove old views, before you project again."
+    return [Problem("many_textures", message, hint, is_warning=True)]
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _add_view(
@@ -304,6 +332,7 @@ def _add_view(
     if not record.is_in_world:
         matrix = matrix @ placed_at.get(object_key(item), np.array(item.matrix_world))
     uv_map = ""
+    record = _without_seen_from(item, record, matrix, projection_matrix(view))
     if writes_uv_map and item.type == "MESH" and not record.is_in_world:
         uv_map = write_projected_uv(item.data, view.name, matrix, projection_matrix(view))
         if uv_map:
@@ -311,6 +340,20 @@ def _add_view(
     record = replace(record, placed=(*record.placed, Placed(view, matrix, uv_map)), shows_bake=False)
     write_record(item, record)
     show_preview(item, record)
+
+
+def _without_seen_from(
+    item: bpy.types.Object, record: Record, matrix: np.ndarray, projection: np.ndarray
+) -> Record:
+    """Return an object's record without views from this place through this lens."""
+    lens = projection[[0, 1, 3]]
+    for each in record.placed:
+        is_same_place = np.allclose(each.matrix, matrix, rtol=1e-5, atol=1e-5)
+        if is_same_place and np.allclose(projection_matrix(each.view)[[0, 1, 3]], lens, rtol=1e-5):
+            record = without_view(record, each.view)
+            if item.type == "MESH":
+                remove_uv(item.data, each.uv_map)
+    return record
 
 
 def _in_metres(scene: bpy.types.Scene) -> np.ndarray:

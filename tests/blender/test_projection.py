@@ -119,6 +119,22 @@ def test_second_view_covers_more_and_blends(projection):
     assert found["new_is_second"] < 1e-3
 
 
+def test_picture_from_the_same_camera_takes_the_place_of_the_one_before(projection):
+    found = projection["same_camera"]
+    assert found["kept"] == [["Framebridge View 2"], ["Framebridge View 1"]]
+    assert found["maps"] == ["UVMap", "Framebridge View 2"]
+    assert found["left"] == ["Framebridge View 3"]
+    assert found["error"] < ROUNDING
+    assert found["turned"] == 3  # it was turned, then seen through another lens
+
+
+@pytest.mark.parametrize(("own", "views"), [("plain", 12), ("with a texture", 11)])
+def test_last_view_that_has_room_is_told(projection, own, views):
+    count, code, message = projection["crowded"][own]
+    assert (count, code) == (views, "many_textures")
+    assert message.endswith("more than 24 textures: Suzanne")
+
+
 def test_views_can_be_turned_off_and_removed(projection):
     found = projection["two_views"]
     assert found["off"] == 0.0

@@ -1,6 +1,7 @@
 """Project pictures, and render what the shaders make of them."""
 
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -72,11 +73,9 @@ def displays_followed() -> dict[str, Any]:
     """Tick by tick: no picture while a slider moves, then one a tick, with one table for all of them."""
     build()
     captured = capture()
-    for _ in range(3):
-        view = project(picture(), captured).view
+    for names in (["Half", "Cone", "Plane"], ["Hidden", "Text"], ["Suzanne"]):
+        project(picture(), captured, [bpy.data.objects[name] for name in names])
     scene, matching, tables, found = bpy.context.scene, ColorMatching(), [], {}
-    for each in all_views():
-        set_strength(each, float(each == view))
     made, inverse_table = [], colors._inverse_table
     colors._inverse_table = lambda *given: (tables.append(1), inverse_table(*given))[1]
     match_display = matching_module.match_display
@@ -191,6 +190,47 @@ def two_views() -> dict[str, Any]:
         "views": [view.name for view in all_views()],
         "of_monkey": [view.name for view in views_of(bpy.data.objects["Suzanne"])],
     }
+
+
+def same_camera() -> dict[str, Any]:
+    """Another picture from the same camera takes the place of the first, where both paint."""
+    build()
+    monkey, plane = bpy.data.objects["Suzanne"], bpy.data.objects["Plane"]
+    project(255 - picture(), capture(), [monkey, plane])
+    captured = capture()
+    project(picture(), captured, [monkey])
+    maps = [layer.name for layer in monkey.data.uv_layers]
+    kept = [[view.name for view in views_of(item)] for item in (monkey, plane)]
+    project(picture(), captured)
+    left = [view.name for view in all_views()]
+    error = compared(render("same camera"), picture(), captured)["mean"]
+    monkey.rotation_euler.z += 0.5
+    bpy.context.view_layer.update()
+    project(picture(), capture(), [monkey])
+    bpy.context.scene.camera.data.lens *= 1.5
+    project(picture(), capture(), [monkey])
+    return {"maps": maps, "kept": kept, "left": left, "error": error, "turned": len(views_of(monkey))}
+
+
+def crowded() -> dict[str, Any]:
+    """How many views an object takes before a warning says that it has no room for more."""
+    found = {}
+    for name, images in (("plain", 0), ("with a texture", 1)):
+        build()
+        monkey, captured = bpy.data.objects["Suzanne"], capture()
+        tree = bpy.data.materials["Black"].node_tree
+        for number in range(images):
+            node = tree.nodes.new("ShaderNodeTexImage")
+            node.image = bpy.data.images.new(f"Own {number}", 8, 8)
+            shader = next(each for each in tree.nodes if each.type == "EMISSION")
+            tree.links.new(node.outputs["Color"], shader.inputs["Color"])
+        for count in range(1, 20):
+            turned = np.array(Matrix.Rotation(0.02 * count, 4, "Z"))
+            warnings = project(picture(), replace(captured, view=captured.view @ turned), [monkey]).warnings
+            if warnings:
+                found[name] = [count, warnings[0].code, warnings[0].message]
+                break
+    return found
 
 
 def facing() -> dict[str, float]:
@@ -464,6 +504,8 @@ report(
     centimetres,
     from_the_side,
     two_views,
+    same_camera,
+    crowded,
     facing,
     motion,
     instances,
