@@ -26,6 +26,8 @@ sys.path.insert(0, str(HERE))
 from bridge.daemon import Settings  # noqa: E402
 from bridge.daemon.daemon import Daemon  # noqa: E402
 
+from .hook import hook  # noqa: E402, F401 - a fixture
+
 DEADLINE_S = 60.0
 
 

@@ -8,7 +8,7 @@ import pytest
 from bridge.comfy.webhook import TIMEOUT_S, Webhooks
 from bridge.errors import BridgeError
 
-from .test_run import Hook, hook  # noqa: F401 - a fixture
+from .hook import Hook
 
 
 def code_of(webhooks, url):
@@ -71,14 +71,14 @@ async def test_allowed_name_that_leads_to_a_private_address_is_refused(addresses
         await webhooks.call("http://rebound.example.org/", {})
 
 
-async def test_call_is_tried_again(hook: Hook):  # noqa: F811
+async def test_call_is_tried_again(hook: Hook):
     hook.statuses = [500, 503, 204]
     await Webhooks(pauses_s=(0.0, 0.0)).call(hook.url, {"a": 1})
     assert hook.got.qsize() == 3
 
 
 @pytest.mark.parametrize("status", [302, 404])
-async def test_what_is_not_taken_in_the_end_is_told(hook: Hook, status):  # noqa: F811
+async def test_what_is_not_taken_in_the_end_is_told(hook: Hook, status):
     hook.statuses = [status]
     with pytest.raises(BridgeError) as caught:
         await Webhooks(pauses_s=()).call(hook.url, {})
@@ -91,7 +91,7 @@ async def test_nobody_at_the_address_is_told():
         await Webhooks(pauses_s=()).call("http://127.0.0.1:1/", {})
 
 
-async def test_address_that_never_comes_to_an_end_is_given_up(hook: Hook, monkeypatch):  # noqa: F811
+async def test_address_that_never_comes_to_an_end_is_given_up(hook: Hook, monkeypatch):
     monkeypatch.setattr("bridge.comfy.webhook.DEADLINE_S", 0.05)
     hook.slow_s = 0.3
     with pytest.raises(BridgeError, match="did not take the result"):

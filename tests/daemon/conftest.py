@@ -15,6 +15,7 @@ import pytest
 import bridge
 from bridge.client import Client, Locator, Runtime, read_runtime
 
+from ..comfy.hook import hook  # noqa: F401 - a fixture
 from ..downloads.conftest import _server, port, site  # noqa: F401 - fixtures
 
 HERE = Path(__file__).parent

@@ -1,11 +1,6 @@
 """Webhooks that were promised by a daemon that died."""
 
-import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from queue import Queue
 from typing import Any
 
 import httpx
@@ -13,35 +8,7 @@ import pytest
 
 from bridge.comfy.kept_calls import Call, KeptCalls
 
-
-class Hook(HTTPServer):
-    """Somebody's server on this machine: keeps what it is sent."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.got: Queue[Any] = Queue()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Hook
-
-    def do_POST(self) -> None:
-        self.server.got.put(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
-@pytest.fixture
-def hook() -> Iterator[Hook]:
-    with Hook() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+from ..comfy.hook import Hook
 
 
 @pytest.mark.parametrize("client_id", ["", "somebody"])
@@ -55,7 +22,7 @@ def test_next_daemon_calls_what_a_killed_one_promised(
         headers={"Authorization": f"Bearer {runtime.token}"},
         json={
             "prompt": {"1": {"class_type": "Echo", "inputs": {"steps": 40, "seconds": 0.05, "text": ""}}},
-            "webhook": f"http://127.0.0.1:{hook.server_port}/",
+            "webhook": hook.url,
             "client_id": client_id,
         },
         trust_env=False,
@@ -66,7 +33,7 @@ def test_next_daemon_calls_what_a_killed_one_promised(
     assert hook.got.empty()
     (home / "webhooks" / "half.json").write_bytes(b'{"url": "http')
     spawn()
-    result = hook.got.get(timeout=60)
+    _, _, result = hook.got.get(timeout=60)
     assert (result["prompt_id"], result["status"]) == (asked.json()["prompt_id"], "completed")
     until(lambda: [file.name for file in (home / "webhooks").iterdir()] == ["half.json"])
 
